@@ -1,0 +1,48 @@
+# make run    the gateway over its own local upstream, with sample data
+# make test   every check; make test-slow: the longer proofs; make bench: what it costs
+# make lock   resolve the dependencies anew
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check install
+
+.PHONY: run test test-slow bench lock clean
+
+run: .venv/run
+	@exec $(BIN)/chime-gateway dev --port $(PORT)
+
+test: .venv/test
+	$(BIN)/pytest
+
+test-slow: .venv/test
+	$(BIN)/pytest -m slow
+
+bench: .venv/test
+	$(BIN)/python -m tests.benchmarks.emulator_pages
+	$(BIN)/python -m tests.benchmarks.lookup_calls
+
+# Debian keeps venv in a package of its own.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Install Python's venv first, on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/run: .venv/bin/python requirements.lock pyproject.toml
+	@echo "Installing, once"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test: .venv/run tests/requirements.lock
+	@$(PIP) --require-hashes -r tests/requirements.lock
+	@touch $@
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" pyproject.toml --group build
+
+lock: .venv/test
+	$(LOCK) --upgrade --output-file requirements.lock
+	$(LOCK) --upgrade --group test --constraint requirements.lock --output-file tests/requirements.lock
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,200 @@
+"""chime-gateway: serve | dev | emulator | schema."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.app import create_app
+from gateway.emulator.conditions import Fault
+from gateway.emulator.errors import EmulatorError
+from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.errors import Misconfigured
+from gateway.schema.federation import build_schema
+from gateway.serving import listen, serve, serving_in_thread, url_of
+from gateway.settings import Settings, read_settings
+from gateway.upstream.client import AwsKeyPair, open_upstream
+
+APIS: Final = ("chime", "chime-sdk-voice")
+FIRST_QUERY: Final = "{ phoneNumbers(first: 3) { nodes { e164PhoneNumber status } } }"
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+numbers_option = click.option(
+    "--numbers", type=click.IntRange(min=0), default=250, show_default=True, help="Sample phone numbers to hold."
+)
+orders_option = click.option(
+    "--orders", type=click.IntRange(min=0), default=40, show_default=True, help="Sample orders to hold."
+)
+api_option = click.option(
+    "--api", type=click.Choice(APIS), default="chime", show_default=True, help="Generation of the API to emulate."
+)
+db_option = click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to keep the emulator's data in; without it they last as long as the process.",
+)
+
+
+def port_option(default: int) -> Callable[[Any], Any]:
+    """The --port of a command."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        help="Port to listen on; 0 takes a free one.",
+    )
+
+
+@contextmanager
+def mistakes_in_one_line() -> Iterator[None]:
+    """What a user can mend is said in one line, without a traceback."""
+    try:
+        yield
+    except (Misconfigured, EmulatorError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def one_line_mistakes(command: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command in mistakes_in_one_line."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        with mistakes_in_one_line():
+            command(*args, **kwargs)
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="chime-gateway")
+def main() -> None:
+    """A GraphQL gateway in front of Amazon Chime's phone number and phone number order lists."""
+
+
+@main.command("serve")
+@host_option
+@port_option(8000)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
+@one_line_mistakes
+def serve_command(host: str, port: int, workers: int) -> None:
+    """Serve the gateway over AWS, or over GATEWAY_UPSTREAM_ENDPOINT_URL.
+
+    Credentials and region are found by AWS's own chain: environment, profile, role. GATEWAY_UPSTREAM_API chooses the
+    API's generation, chime-sdk-voice or chime.
+    """
+    settings = read_settings()
+    asyncio.run(_try_upstream(settings))
+    listener = listen(host, port)
+
+    def announce() -> None:
+        endpoint = settings.upstream_endpoint_url
+        click.echo(f"GraphQL   {url_of(listener)}/graphql")
+        click.echo(f"Upstream  {settings.upstream_api} at {endpoint or 'AWS'}")
+        click.echo(_first_query(url_of(listener)))
+
+    serve("gateway.app:app_from_environment", listener, announce, workers=workers)
+
+
+@main.command()
+@host_option
+@port_option(8000)
+@api_option
+@db_option
+@numbers_option
+@orders_option
+@one_line_mistakes
+def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: int) -> None:
+    """Serve the gateway over an emulator of its own, with sample data. Needs no AWS account and no settings."""
+    listener = listen(host, port)
+    options = EmulatorOptions(api=api, db=db, numbers=numbers, orders=orders)
+    emulator = create_emulator(options)
+    held_numbers, held_orders = emulator.state.store.counts()
+    with serving_in_thread(emulator) as upstream_url:
+        settings = read_settings(upstream_api=api, upstream_endpoint_url=upstream_url)
+
+        def announce() -> None:
+            click.echo(f"GraphQL   {url_of(listener)}/graphql")
+            click.echo(
+                f"Upstream  emulated {api} at {upstream_url}: {held_numbers} phone numbers, {held_orders} orders"
+            )
+            click.echo(_first_query(url_of(listener)))
+
+        app = create_app(settings, AwsKeyPair(options.access_key, options.secret_key))
+        serve(app, listener, announce)
+
+
+@main.command()
+@host_option
+@port_option(9000)
+@api_option
+@db_option
+@numbers_option
+@orders_option
+@click.option(
+    "--load",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="JSON printed by `aws ... list-phone-numbers` or `list-phone-number-orders`, in place of sample data; may be "
+    "given several times.",
+)
+@click.option("--latency-ms", type=click.IntRange(min=0), default=0, help="Milliseconds that each answer waits.")
+@click.option("--rate", type=click.IntRange(min=1), help="Requests a second past which it answers 429.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    help="OPERATION=CODE: an operation, or *, that fails, such as ListPhoneNumbers=Throttled; may be given several "
+    "times.",
+)
+@click.option("--access-key", default="local", show_default=True, help="The access key id that it knows.")
+@click.option("--secret-key", default="local", show_default=True, help="The secret that belongs to the access key.")
+@one_line_mistakes
+def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> None:
+    """Serve the local list APIs alone, for any AWS client."""
+    chosen = EmulatorOptions(faults=tuple(map(_fault, faults)), **options)
+    listener = listen(host, port)
+    app = create_emulator(chosen)
+    numbers, orders = app.state.store.counts()
+
+    def announce() -> None:
+        click.echo(f"Emulator  {chosen.api} at {url_of(listener)}: {numbers} phone numbers, {orders} orders")
+        click.echo(
+            f"Try       AWS_ACCESS_KEY_ID={chosen.access_key} AWS_SECRET_ACCESS_KEY={chosen.secret_key} "
+            f"AWS_DEFAULT_REGION=us-east-1 aws {chosen.api} list-phone-numbers --endpoint-url {url_of(listener)}"
+        )
+
+    serve(app, listener, announce)
+
+
+@main.command()
+def schema() -> None:
+    """Print the schema in SDL; schema.graphql is exactly this."""
+    click.echo(build_schema().as_str())
+
+
+async def _try_upstream(settings: Settings) -> None:
+    """Open the upstream and close it: a missing credential is said before the server starts, not by its traceback."""
+    async with open_upstream(settings):
+        pass
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return Fault.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
+
+
+def _first_query(url: str) -> str:
+    body = json.dumps({"query": FIRST_QUERY})
+    return f"Try       curl {url}/graphql -H 'content-type: application/json' -d '{body}'"
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m gateway")

@@ -1,0 +1,47 @@
+"""What one request carries down the house: its id, its deadline, its loaders and the upstream."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.loaders.batch import GetPermission
+from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
+from gateway.loaders.phone_numbers import PhoneNumberLoader
+from gateway.settings import Settings
+from gateway.upstream.client import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """One GraphQL request.
+
+    deadline: a time of the event loop's clock, in seconds; every upstream call spends from it.
+    """
+
+    request_id: str
+    deadline: float
+    settings: Settings
+    upstream: Upstream
+    phone_numbers: PhoneNumberLoader
+    phone_number_orders: PhoneNumberOrderLoader
+
+
+NewContext = Callable[[str], RequestContext]
+
+
+def request_contexts(settings: Settings, upstream: Upstream) -> NewContext:
+    """A maker of contexts: request id -> context. What outlives a request is made here, once."""
+    number_permission, order_permission = GetPermission(), GetPermission()
+
+    def new_context(request_id: str) -> RequestContext:
+        deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
+        return RequestContext(
+            request_id=request_id,
+            deadline=deadline,
+            settings=settings,
+            upstream=upstream,
+            phone_numbers=PhoneNumberLoader(upstream, number_permission, settings, deadline=deadline),
+            phone_number_orders=PhoneNumberOrderLoader(upstream, order_permission, settings, deadline=deadline),
+        )
+
+    return new_context

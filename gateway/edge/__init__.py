@@ -1,0 +1,1 @@
+"""HTTP in and out: one request becomes one context and one answer."""

@@ -1,0 +1,169 @@
+"""Every fault that can end in an answer, and what a caller may read of it.
+
+    GatewayFault
+    |-- CallerFault             shown as it stands: the caller can mend it
+    |   |-- BadUserInput            BAD_USER_INPUT
+    |   |   `-- PageOutOfRange
+    |   |-- BadCursor               BAD_CURSOR
+    |   `-- WalkLimit               WALK_LIMIT
+    |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
+    |   |-- UpstreamBadRequest      BAD_REQUEST
+    |   |-- CursorExpired           CURSOR_EXPIRED
+    |   |-- UpstreamUnauthorized    UPSTREAM_UNAUTHORIZED
+    |   |-- UpstreamForbidden       UPSTREAM_FORBIDDEN
+    |   |-- UpstreamNotFound        NOT_FOUND
+    |   |-- Throttled               THROTTLED              retryable
+    |   |-- UpstreamFailure         UPSTREAM_FAILURE       retryable
+    |   |-- UpstreamUnavailable     UPSTREAM_UNAVAILABLE   retryable
+    |   |-- UpstreamTimeout         UPSTREAM_TIMEOUT       retryable
+    |   |-- UpstreamUnreachable     UPSTREAM_UNREACHABLE   retryable
+    |   `-- UpstreamBadResponse     UPSTREAM_BAD_RESPONSE  retryable
+    `-- Misconfigured           said at start-up in one line; no request ever sees it
+
+Anything else that is raised is masked as INTERNAL_SERVER_ERROR (gateway/schema/present.py).
+"""
+
+from typing import ClassVar
+
+
+class GatewayFault(Exception):
+    """A fault that this gateway knows by name."""
+
+
+class CallerFault(GatewayFault):
+    """The caller asked for something that cannot be answered; the words say how to ask instead."""
+
+    code: ClassVar[str]
+
+
+class BadUserInput(CallerFault):
+    """An argument is outside what the schema's types can say about it."""
+
+    code = "BAD_USER_INPUT"
+
+
+class PageOutOfRange(BadUserInput):
+    """`first` or `last` asks for more, or less, than one answer may hold.
+
+    Said before AWS says it: its 400 names MaxResults, a word our caller never wrote.
+    """
+
+
+class BadCursor(CallerFault):
+    """A cursor that was not given out for this list: forged, damaged, or of another list or filter."""
+
+    code = "BAD_CURSOR"
+
+
+class WalkLimit(CallerFault):
+    """The answer lies more upstream pages away than one request may walk."""
+
+    code = "WALK_LIMIT"
+
+
+class UpstreamFault(GatewayFault):
+    """AWS, or the way to it, failed.
+
+    The message is one fixed sentence a code. What AWS itself said stays in `detail`, for the log: it may name
+    accounts, ARNs and URLs.
+    """
+
+    code: ClassVar[str]
+    sentence: ClassVar[str]
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, operation: str | None, *, request_id: str | None = None, detail: str = "") -> None:
+        super().__init__(self.sentence)
+        self.operation = operation
+        self.request_id = request_id
+        self.detail = detail
+
+
+class UpstreamBadRequest(UpstreamFault):
+    """400 BadRequestException: an input does not match the service's restrictions."""
+
+    code = "BAD_REQUEST"
+    sentence = "The upstream refused the request's values."
+
+
+class CursorExpired(UpstreamFault):
+    """400 on a call whose only news is the token within a cursor that we gave out ourselves.
+
+    The cursor is undamaged and for this very list, or it had been a BadCursor: so it is its token that is refused.
+    """
+
+    code = "CURSOR_EXPIRED"
+    sentence = "The upstream no longer accepts the position in this cursor. Start again from the first page."
+
+
+class UpstreamUnauthorized(UpstreamFault):
+    """401 UnauthorizedClientException, or credentials that AWS does not know."""
+
+    code = "UPSTREAM_UNAUTHORIZED"
+    sentence = "The upstream does not accept the gateway's credentials."
+
+
+class UpstreamForbidden(UpstreamFault):
+    """403 ForbiddenException or AccessDenied."""
+
+    code = "UPSTREAM_FORBIDDEN"
+    sentence = "The gateway's credentials may not do this upstream."
+
+
+class UpstreamNotFound(UpstreamFault):
+    """404 NotFoundException for a list: its filter names a resource that does not exist."""
+
+    code = "NOT_FOUND"
+    sentence = "The upstream knows no such resource."
+
+
+class Throttled(UpstreamFault):
+    """429 ThrottledClientException, also spelled Throttled or Throttling."""
+
+    code = "THROTTLED"
+    sentence = "The upstream is being asked too often. Try again later."
+    retryable = True
+
+
+class UpstreamFailure(UpstreamFault):
+    """500 ServiceFailureException."""
+
+    code = "UPSTREAM_FAILURE"
+    sentence = "The upstream failed. Try again later."
+    retryable = True
+
+
+class UpstreamUnavailable(UpstreamFault):
+    """503 ServiceUnavailableException, or a proxy's 502 or 504."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+    sentence = "The upstream is unavailable. Try again later."
+    retryable = True
+
+
+class UpstreamTimeout(UpstreamFault):
+    """No answer within the request's deadline."""
+
+    code = "UPSTREAM_TIMEOUT"
+    sentence = "The upstream did not answer in time. Try again later."
+    retryable = True
+
+
+class UpstreamUnreachable(UpstreamFault):
+    """No connection, or one that broke."""
+
+    code = "UPSTREAM_UNREACHABLE"
+    sentence = "The upstream could not be reached. Try again later."
+    retryable = True
+
+
+class UpstreamBadResponse(UpstreamFault):
+    """An answer that is not what the API promises: no JSON, no list, a page token that repeats."""
+
+    code = "UPSTREAM_BAD_RESPONSE"
+    sentence = "The upstream's answer could not be read. Try again later."
+    retryable = True
+
+
+class Misconfigured(GatewayFault):
+    """The gateway cannot start; the words say which setting to mend."""

@@ -1,0 +1,201 @@
+"""From a window to its rows, at the fewest pages."""
+
+from collections.abc import Awaitable
+from typing import Generic, NamedTuple, TypeVar
+
+from gateway.errors import WalkLimit
+from gateway.paging.cursor import Position
+from gateway.paging.page import Chain, Page, Slice, Stretch, TokenList, repeated_token
+from gateway.paging.window import Window
+
+R = TypeVar("R")
+
+
+class _Place(NamedTuple):
+    """Between two rows of a chain: before the row-th of its page-th page."""
+
+    page: int
+    row: int
+
+
+class _Found(NamedTuple, Generic[R]):
+    """Where a cursor's edge stands now, or stood: at `place`, which `exists` says whether it still holds."""
+
+    chain: Chain[R]
+    place: _Place
+    exists: bool
+
+    def just_after(self) -> _Place:
+        """The place behind the edge; where the edge is gone, what followed it has moved up to its own place."""
+        return self.place._replace(row=self.place.row + 1) if self.exists else self.place
+
+
+class Walk(Generic[R]):
+    """One connection's way through one list. Its rows and its count share the pages that are fetched from the start.
+
+    max_pages: pages that `last`, `before` or a count may fetch from the start; past it they raise WalkLimit.
+    """
+
+    def __init__(self, source: TokenList[R], *, max_pages: int) -> None:
+        self._source = source
+        self._max_pages = max_pages
+        self._from_start: Chain[R] = Chain(source, None, preceded=False)
+        self._counting = False
+
+    def slice(self, window: Window) -> Awaitable[Slice[R]]:
+        """The window's rows.
+
+        Cost: forwards ceil(count / page_size) pages, one more from the middle of a page, none for a count of 0.
+        Backwards one page where it holds the rows before the cursor, else all pages from the start of the list.
+        Raises: WalkLimit; what the list's fetch raises.
+        """
+        return self._backward(window) if window.backward else self._forward(window)
+
+    def count(self) -> Awaitable[int]:
+        """The rows of the whole list.
+
+        Called before a slice is awaited, it has the slice fetch pages of full size, so that both share them.
+        Cost: ceil(rows / page_size) pages, less those that a slice has fetched from the start.
+        Raises: WalkLimit.
+        """
+        self._counting = True
+        return self._count()
+
+    async def _count(self) -> int:
+        await self._walk_to(self._from_start, _Place(0, 0), None)
+        return sum(len(page.rows) for page in self._from_start.pages)
+
+    async def _forward(self, window: Window) -> Slice[R]:
+        if window.count == 0:
+            return Slice([], has_previous_page=window.after is not None, has_next_page=False)
+        chain, begin = await self._enter(window.after, window.count)
+        stretches: list[Stretch[R]] = []
+        left = window.count
+        number, row = begin
+        while (page := await chain.page(number, self._size(chain, left))) is not None:
+            stop = min(len(page.rows), row + left)
+            end = None if window.before is None else page.find(window.before.edge, start=row)
+            met_before = end is not None and end <= stop
+            if met_before and end is not None:
+                stop = end
+            if stop > row:
+                stretches.append(Stretch(page, row, stop))
+                left -= stop - row
+            if met_before or left == 0:
+                has_next = stop < len(page.rows) or page.next_token is not None
+                return Slice(stretches, _has_rows_before(chain, begin), has_next)
+            number, row = number + 1, 0
+        return Slice(stretches, _has_rows_before(chain, begin), has_next_page=False)
+
+    async def _backward(self, window: Window) -> Slice[R]:
+        after, before = window.after, window.before
+        if window.count == 0:
+            return Slice([], has_previous_page=False, has_next_page=before is not None)
+        if before is not None and after is None and (before.skip > window.count or not before.preceded):
+            found = await self._find(before)
+            rows_at_hand = sum(len(page.rows) for page in found.chain.pages[: found.place.page]) + found.place.row
+            if rows_at_hand >= window.count or not before.preceded:
+                return _last(found.chain, _Place(0, 0), found.place, window.count)
+        chain, begin = await self._enter(after, self._source.page_size)
+        end = await self._walk_to(chain, begin, before)
+        return _last(chain, begin, end, window.count)
+
+    async def _enter(self, after: Position | None, size: int) -> tuple[Chain[R], _Place]:
+        """The chain and the place where rows after a cursor begin."""
+        if after is None:
+            return self._from_start, _Place(0, 0)
+        if after.next_token is None:
+            found = await self._find(after)
+            return found.chain, found.just_after()
+        if after.repeats:
+            raise repeated_token(self._source)
+        met = frozenset() if after.token is None else frozenset({after.token})
+        chain = Chain(self._source, after.next_token, preceded=True, met=met)
+        page = await chain.page(0, size)
+        # Where tokens count rows, rows added before the edge move it onto the page that used to follow it.
+        moved = None if page is None else page.find(after.edge)
+        return chain, _Place(0, 0 if moved is None else moved + 1)
+
+    async def _find(self, position: Position) -> _Found[R]:
+        """Look for an edge in its page, then, where rows before it may have pushed it on, in the next one."""
+        chain = Chain(self._source, position.token, preceded=position.preceded)
+        page = await chain.page(0, position.size)
+        number = 0
+        while page is not None:
+            row = page.find(position.edge)
+            if row is not None:
+                return _Found(chain, _Place(number, row), exists=True)
+            number += 1
+            page = await chain.page(number, self._source.page_size) if number == 1 else None
+        return _Found(chain, _Place(0, min(position.skip - 1, len(chain.pages[0].rows))), exists=False)
+
+    async def _walk_to(self, chain: Chain[R], begin: _Place, edge: Position | None) -> _Place:
+        """The place of an edge, or the list's end, looked for page by page.
+
+        Raises: WalkLimit.
+        """
+        number, row = begin
+        at_end = False
+        while number < begin.page + self._max_pages and not at_end:
+            page = await chain.page(number, self._source.page_size)
+            at_end = page is None
+            if page is not None:
+                found = None if edge is None else page.find(edge.edge, start=row)
+                if found is not None:
+                    return _Place(number, found)
+                number, row = number + 1, 0
+                at_end = page.next_token is None
+        gone = None if edge is None else await self._place_of_gone(edge, chain)
+        if gone is not None:
+            return gone
+        if not at_end:
+            raise WalkLimit(
+                f"This needs more than {self._max_pages} upstream pages from the start of the list. "
+                "Page with first and after, or narrow the filter."
+            )
+        return _Place(len(chain.pages) - 1, len(chain.pages[-1].rows))
+
+    async def _place_of_gone(self, position: Position, chain: Chain[R]) -> _Place | None:
+        """Where in a chain an edge stood that is no longer listed: before the row that follows it in its own page."""
+        found = await self._find(position)
+        if found.exists:
+            return None
+        following = [row for page in found.chain.pages for row in page.rows][found.place.row :][:1]
+        keys = {self._source.key(row) for row in following}
+        return next(
+            (
+                _Place(number, index)
+                for number, page in enumerate(chain.pages)
+                for index, row in enumerate(page.rows)
+                if self._source.key(row) in keys
+            ),
+            None,
+        )
+
+    def _size(self, chain: Chain[R], left: int) -> int:
+        return self._source.page_size if self._counting and chain is self._from_start else left
+
+
+def _has_rows_before(chain: Chain[R], place: _Place) -> bool:
+    return place.row > 0 or chain.pages[place.page].preceded
+
+
+def _last(chain: Chain[R], begin: _Place, end: _Place, count: int) -> Slice[R]:
+    """The last `count` rows between two places."""
+    stretches: list[Stretch[R]] = []
+    left = count
+    at = end
+    for number in range(end.page, begin.page - 1, -1):
+        page: Page[R] = chain.pages[number]
+        stop = end.row if number == end.page else len(page.rows)
+        floor = begin.row if number == begin.page else 0
+        start = max(floor, stop - left)
+        at = _Place(number, max(start, floor))
+        if stop > start:
+            stretches.insert(0, Stretch(page, start, stop))
+            left -= stop - start
+        if left == 0:
+            break
+    last_page = chain.pages[end.page]
+    has_next = end.row < len(last_page.rows) or last_page.next_token is not None
+    return Slice(stretches, _has_rows_before(chain, at), has_next)

@@ -1,0 +1,80 @@
+"""The executable schema: a federation v2 subgraph whose entities are resolved one by one, faults included."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.federation.schema import FederationAny
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+from strawberry.types.info import Info
+from strawberry.utils.inspect import get_func_args
+from strawberry.utils.str_converters import to_snake_case
+
+from gateway.errors import BadUserInput
+from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
+from gateway.schema.phone_number import PhoneNumber
+from gateway.schema.phone_number_order import PhoneNumberOrder
+from gateway.schema.query import Query, or_fault
+from gateway.schema.scalars import SCALARS
+
+ENTITIES: Mapping[str, Any] = {
+    "PhoneNumber": PhoneNumber,
+    "PhoneNumberOrder": PhoneNumberOrder,
+    "ChimeAccount": ChimeAccount,
+    "ChimeUser": ChimeUser,
+    "VoiceConnector": VoiceConnector,
+    "VoiceConnectorGroup": VoiceConnectorGroup,
+    "SipRule": SipRule,
+}
+
+# Documents kept parsed and validated, by their text. A front end has tens to hundreds; a text is a few KB.
+KEPT_DOCUMENTS = 512
+
+
+def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
+    """The entity that a representation stands for.
+
+    Raises: BadUserInput where its type is no entity of this subgraph, or none of the type's keys is in it.
+    """
+    if not isinstance(representation, dict):
+        raise BadUserInput("A representation is an object with __typename and a key.")
+    entity = ENTITIES.get(str(representation.get("__typename")))
+    if entity is None:
+        raise BadUserInput("This subgraph has no such entity.")
+    keys = set(get_func_args(entity.resolve_reference)) - {"cls", "info"}
+    # A router sends the key in the schema's spelling, and may send more fields than the key.
+    given = {
+        to_snake_case(name): value
+        for name, value in representation.items()
+        if to_snake_case(name) in keys and isinstance(value, str) and value
+    }
+    if not given:
+        raise BadUserInput("A representation holds one of its type's keys, as a text that is not empty.")
+    if "info" in get_func_args(entity.resolve_reference):
+        return entity.resolve_reference(info=info, **given)
+    return entity.resolve_reference(**given)
+
+
+class GatewaySchema(strawberry.federation.Schema):
+    """Strawberry's federation schema, with entities that fail one by one and errors that are not logged twice."""
+
+    def entities_resolver(self, info: Info[Any, None], representations: list[FederationAny]) -> list[FederationAny]:
+        """The entities of a router's representations, in their order. A bad one nulls its own place alone."""
+        return [or_fault(_resolve_entity, info, representation) for representation in representations]
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Do nothing: present.py logs what must be, without the document's text."""
+
+
+def build_schema() -> GatewaySchema:
+    """The schema of this gateway. Federation 2.9 is the newest version that every composer takes."""
+    return GatewaySchema(
+        query=Query,
+        types=list(ENTITIES.values()),
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=[lambda: ParserCache(maxsize=KEPT_DOCUMENTS), lambda: ValidationCache(maxsize=KEPT_DOCUMENTS)],
+        federation_version="2.9",
+    )

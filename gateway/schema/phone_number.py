@@ -1,0 +1,109 @@
+"""PhoneNumber: a number in the inventory."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+from strawberry.types.info import Info
+
+from gateway.context import RequestContext
+from gateway.errors import BadUserInput
+from gateway.schema.associations import PhoneNumberAssociation
+from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
+from gateway.schema.node import PHONE_NUMBER, Node, global_id, read_global_id
+from gateway.schema.record_field import an_object, objects_with, record_field
+from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
+from gateway.upstream.records import PhoneNumberRecord, e164_of
+
+if TYPE_CHECKING:  # The two types hold each other.
+    from gateway.schema.phone_number_order import PhoneNumberOrder
+
+
+@strawberry.type(description="What a phone number can do.")
+class PhoneNumberCapabilities:
+    """PhoneNumberCapabilities of both service models. Source: CapabilitiesRecord."""
+
+    inbound_call: bool | None = record_field("InboundCall", description="Whether it can be called.")
+    outbound_call: bool | None = record_field("OutboundCall", description="Whether calls can be made from it.")
+    inbound_sms: bool | None = record_field(
+        "InboundSMS", name="inboundSMS", description="Whether it can receive text messages."
+    )
+    outbound_sms: bool | None = record_field(
+        "OutboundSMS", name="outboundSMS", description="Whether text messages can be sent from it."
+    )
+    inbound_mms: bool | None = record_field(
+        "InboundMMS", name="inboundMMS", description="Whether it can receive multimedia messages."
+    )
+    outbound_mms: bool | None = record_field(
+        "OutboundMMS", name="outboundMMS", description="Whether multimedia messages can be sent from it."
+    )
+
+
+def _id(root: strawberry.Parent[Any]) -> strawberry.ID:
+    return global_id(PHONE_NUMBER, e164_of(root))
+
+
+def _order(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> Any:
+    record: PhoneNumberRecord = root
+    order_id = record.get("OrderId")
+    return info.context.phone_number_orders.load(order_id) if order_id else None
+
+
+@strawberry.federation.type(keys=["id", "e164PhoneNumber"], description="A phone number in the account's inventory.")
+class PhoneNumber(Node):
+    """PhoneNumber of both service models. Source: PhoneNumberRecord."""
+
+    id: strawberry.ID = strawberry.field(
+        resolver=_id, description="Unique among all objects of this schema. Opaque: do not take it apart."
+    )
+    phone_number_id: str = record_field(
+        "PhoneNumberId", description="The upstream's id of it, as the upstream writes it."
+    )
+    e164_phone_number: E164PhoneNumber = record_field("E164PhoneNumber", description="The number itself.")
+    country: str | None = record_field("Country", description="The country, in two letters (ISO 3166-1 alpha-2).")
+    type: PhoneNumberType | None = record_field("Type", PhoneNumberType, description="The kind of number.")
+    product_type: PhoneNumberProductType | None = record_field(
+        "ProductType", PhoneNumberProductType, description="The product it is for."
+    )
+    status: PhoneNumberStatus | None = record_field("Status", PhoneNumberStatus, description="Where it is in its life.")
+    capabilities: PhoneNumberCapabilities | None = record_field(
+        "Capabilities", an_object, description="What it can do."
+    )
+    associations: list[PhoneNumberAssociation] = record_field(
+        "Associations", objects_with("Value"), absent=(), description="What it belongs to."
+    )
+    calling_name: str | None = record_field("CallingName", description="The name shown to those it calls.")
+    calling_name_status: CallingNameStatus | None = record_field(
+        "CallingNameStatus", CallingNameStatus, description="Where an update of its calling name stands."
+    )
+    name: str | None = record_field("Name", description="A name given to it by its owner. chime-sdk-voice only.")
+    created_timestamp: DateTime | None = record_field("CreatedTimestamp", description="When it was created.")
+    updated_timestamp: DateTime | None = record_field("UpdatedTimestamp", description="When it was last changed.")
+    deletion_timestamp: DateTime | None = record_field(
+        "DeletionTimestamp", description="When it is deleted for good, once it is in the deletion queue."
+    )
+    order: Annotated["PhoneNumberOrder", strawberry.lazy("gateway.schema.phone_number_order")] | None = (
+        strawberry.field(
+            resolver=_order,
+            description="The order it came with, where the upstream names one. chime-sdk-voice only. Costs at most one "
+            "upstream call for each distinct order of the query, and two.",
+        )
+    )
+
+    @classmethod
+    def is_type_of(cls, record: Any, _info: Any) -> bool:
+        """Tell the records of the two node types apart: an order's has its own id."""
+        return isinstance(record, dict) and "PhoneNumberOrderId" not in record
+
+    @classmethod
+    def resolve_reference(
+        cls,
+        info: Info[RequestContext, None],
+        id: str | None = None,  # noqa: A002  # The key's name in the schema.
+        e164_phone_number: str | None = None,  # The key's name in the schema.
+    ) -> Any:
+        """The record of a key that a supergraph's router gives; None where the inventory has none."""
+        if id is not None:
+            type_name, e164_phone_number = read_global_id(id)
+            if type_name != PHONE_NUMBER:
+                raise BadUserInput("This id is not a PhoneNumber's.")
+        return info.context.phone_numbers.load(read_e164(e164_phone_number))

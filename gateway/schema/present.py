@@ -1,0 +1,59 @@
+"""Faults out, once: what a caller may read of an error, and what goes to the log instead."""
+
+import logging
+from typing import Any, Final
+
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from gateway.errors import CallerFault, UpstreamFault
+
+logger = logging.getLogger("gateway")
+
+MASKED: Final = "The gateway failed on this. It has been logged under the request's id."
+
+
+def present_error(error: GraphQLError, *, request_id: str, before_execution: bool) -> dict[str, Any]:
+    """One entry of an answer's `errors`.
+
+    A CallerFault is shown as it stands; an UpstreamFault as its one sentence, with operation, retryable and AWS's
+    request id; GraphQL's own errors in graphql-core's words; all else is masked.
+    before_execution: the document itself was refused, by syntax or by validation.
+    """
+    cause = _cause(error)
+    entry: dict[str, Any] = {"message": error.message}
+    if error.locations:
+        entry["locations"] = [location.formatted for location in error.locations]
+    if error.path is not None:
+        entry["path"] = error.path
+    match cause:
+        case CallerFault():
+            entry["extensions"] = {"code": cause.code}
+        case UpstreamFault():
+            entry["message"] = cause.sentence
+            entry["extensions"] = {
+                "code": cause.code,
+                "operation": cause.operation,
+                "retryable": cause.retryable,
+                "requestId": cause.request_id,
+            }
+            logger.warning("request %s: %s %s: %s", request_id, cause.operation, cause.code, cause.detail)
+        case GraphQLSyntaxError():
+            entry["extensions"] = {"code": "GRAPHQL_PARSE_FAILED"}
+        case GraphQLError() if before_execution:
+            entry["extensions"] = {"code": "GRAPHQL_VALIDATION_FAILED"}
+        # Without a path no field was reached: the variables do not fit.
+        case GraphQLError() if error.path is None:
+            entry["extensions"] = {"code": "BAD_USER_INPUT"}
+        case _:
+            entry["message"] = MASKED
+            entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
+            logger.error("request %s: %r", request_id, cause, exc_info=cause)
+    return entry
+
+
+def _cause(error: GraphQLError) -> Exception:
+    """What was raised at first, beneath the errors that GraphQL has wrapped it in."""
+    cause: Exception = error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    return cause
