@@ -18,7 +18,7 @@ from gateway.upstream.client import AwsKeyPair, open_upstream
 def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starlette:
     """The gateway as an ASGI application; its upstream is opened when it starts and closed when it stops.
 
-    key_pair: credentials in place of those that AWS's chain finds.
+    key_pair: credentials and region in place of those that AWS's chain finds.
     Raises, at start-up: Misconfigured.
     """
 

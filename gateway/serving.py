@@ -15,6 +15,8 @@ from gateway.errors import Misconfigured
 
 # Seconds that requests under way get after SIGTERM; twice the default deadline, and under Kubernetes' 30.
 DRAIN_SECONDS: Final = 20
+# Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
+WORKER_START_SECONDS: Final = 30
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,6 +59,21 @@ class _AnnouncedServer(uvicorn.Server):
             self._announce()
 
 
+class _AnnouncedWorkers(Multiprocess):
+    """Worker processes that are announced once each of them accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, announce: Callable[[], None]) -> None:
+        super().__init__(config, sockets=[listener])
+        self._announce = announce
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(WORKER_START_SECONDS) for process in self.processes):
+            self._announce()
+        else:
+            self.should_exit.set()
+
+
 def serve(app: ASGIApp | str, listener: socket.socket, announce: Callable[[], None], *, workers: int = 1) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
 
@@ -71,8 +88,7 @@ def serve(app: ASGIApp | str, listener: socket.socket, announce: Callable[[], No
         _AnnouncedServer(config, announce).run(sockets=[listener])
     else:
         config.workers = workers
-        announce()
-        Multiprocess(config, sockets=[listener]).run()
+        _AnnouncedWorkers(config, listener, announce).run()
 
 
 @contextmanager
@@ -83,10 +99,10 @@ def serving_in_thread(app: ASGIApp) -> Iterator[str]:
     server = _AnnouncedServer(_config(app), ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    while not ready.wait(0.05):
-        if not thread.is_alive():
-            raise Misconfigured("a local server did not start")
     try:
+        while not ready.wait(0.05):
+            if not thread.is_alive():
+                raise Misconfigured("a local server did not start")
         yield url_of(listener)
     finally:
         server.should_exit = True

@@ -52,7 +52,7 @@ class PhoneNumberOrder(Node):
     id: strawberry.ID = strawberry.field(
         resolver=_id, description="Unique among all objects of this schema. Opaque: do not take it apart."
     )
-    phone_number_order_id: str = record_field("PhoneNumberOrderId", description="The upstream's id of it.")
+    phone_number_order_id: strawberry.ID = record_field("PhoneNumberOrderId", description="The upstream's id of it.")
     product_type: PhoneNumberProductType | None = record_field(
         "ProductType", PhoneNumberProductType, description="The product its numbers are for."
     )

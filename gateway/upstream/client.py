@@ -47,10 +47,14 @@ NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class AwsKeyPair:
-    """Credentials given by the program itself, in place of AWS's chain: those of a local emulator."""
+    """Credentials given by the program itself, in place of AWS's chain: those of a local emulator.
+
+    region: only signed, and emulators take any.
+    """
 
     access_key_id: str
     secret_access_key: str
+    region: str = "us-east-1"
 
 
 class Upstream:
@@ -197,7 +201,7 @@ class _HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries
 async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> AsyncIterator[Upstream]:
     """The process's one upstream: a session and a client cost 45 to 95 ms of blocked event loop, so they are made once.
 
-    key_pair: credentials in place of those that AWS's chain finds.
+    key_pair: credentials and region in place of those that AWS's chain finds.
     Raises: Misconfigured where there are no credentials, no region, or AWS's own configuration cannot be read.
     """
     generation = GENERATIONS[settings.upstream_api]
@@ -215,13 +219,15 @@ async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) 
     try:
         session = get_session()
         session.register_component("response_parser_factory", JsonResponseParserFactory())
+        region = session.get_config_variable("region") or generation.default_region
         if key_pair is not None:
             session.set_credentials(key_pair.access_key_id, key_pair.secret_access_key)
+            region = key_pair.region
         if await session.get_credentials() is None:
             _refuse_without_credentials()
         client = aioboto3.Session(botocore_session=session).client(
             generation.api,
-            region_name=session.get_config_variable("region") or generation.default_region,
+            region_name=region,
             endpoint_url=str(endpoint_url).rstrip("/") if endpoint_url else None,
             config=config,
         )

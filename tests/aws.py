@@ -1,0 +1,126 @@
+"""AWS as tests see it: the emulator over real HTTP, holding what a test says, with every call it answers noted down."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.emulator.conditions import Fault
+from gateway.emulator.generations import Api
+from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.serving import serving_in_thread
+
+FIRST_NUMBER = 12_065_550_000
+
+
+class Aws:
+    """One emulated account.
+
+    calls: the operations asked for, in order, refused ones included.
+    queries: the query string of each call.
+    """
+
+    def __init__(self, api: Api, emulator: Any) -> None:
+        self.api = api
+        self.url = ""
+        self.calls: list[str] = []
+        self.queries: list[str] = []
+        self._emulator = emulator
+
+    def holds(self, *, inventory: int = 0, orders: int = 0, numbers_each: int = 0) -> None:
+        """Fill the account: `inventory` numbers, and orders of `numbers_each` distinct numbers from its start on."""
+        self.adds_numbers(number_record(index) for index in range(inventory))
+        self.adds_orders(
+            order_record(index, [e164(index * numbers_each + each) for each in range(numbers_each)])
+            for index in range(orders)
+        )
+
+    def adds_numbers(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Put records at the list's end, or in place of those with the same number."""
+        self._emulator.state.store.put_phone_numbers(records)
+
+    def adds_orders(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Put records at the list's end, or in place of those with the same id."""
+        self._emulator.state.store.put_phone_number_orders(records)
+
+    def loses_number(self, number: str) -> None:
+        """Take a number out of the inventory."""
+        self._emulator.state.store.delete_phone_number(number)
+
+    def fails(self, operation: str, code: str, *, names_type: bool = True) -> None:
+        """Answer an operation, or `*`, with an error from now on."""
+        self._emulator.state.conditions.faults.append(Fault(operation, code, names_type))
+
+    def recovers(self) -> None:
+        """End all faults."""
+        self._emulator.state.conditions.faults.clear()
+
+    def takes_ms(self, latency_ms: int) -> None:
+        """Wait before each answer."""
+        self._emulator.state.conditions.latency_ms = latency_ms
+
+
+class _NotingCalls:
+    """The emulator, with each call noted down on its way in."""
+
+    def __init__(self, app: ASGIApp, aws: Aws) -> None:
+        self._app = app
+        self._aws = aws
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _, kind, *key = scope["path"].split("/")
+            noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
+            self._aws.queries.append(scope["query_string"].decode())
+            self._aws.calls.append(f"Get{noun}" if key else f"List{noun}s")
+        await self._app(scope, receive, send)
+
+
+@contextmanager
+def emulated_aws(api: Api = "chime") -> Iterator[Aws]:
+    """An account that holds nothing yet, while the block runs."""
+    emulator = create_emulator(EmulatorOptions(api=api, numbers=0, orders=0))
+    aws = Aws(api, emulator)
+    with serving_in_thread(_NotingCalls(emulator, aws)) as url:
+        aws.url = url
+        yield aws
+
+
+def e164(index: int) -> str:
+    """The index-th of the numbers that tests use."""
+    return f"+{FIRST_NUMBER + index}"
+
+
+def number_record(index: int, **given: Any) -> dict[str, Any]:
+    """A number as AWS lists it."""
+    number = e164(index)
+    return {
+        "Associations": [],
+        "CallingName": None,
+        "CallingNameStatus": "Unassigned",
+        "Capabilities": {"InboundCall": True, "OutboundCall": True, "InboundSMS": None},
+        "Country": "US",
+        "CreatedTimestamp": "2019-08-12T22:10:20.521Z",
+        "DeletionTimestamp": None,
+        "E164PhoneNumber": number,
+        "PhoneNumberId": f"%2B{number[1:]}",
+        "ProductType": "VoiceConnector",
+        "Status": "Unassigned",
+        "Type": "Local",
+        "UpdatedTimestamp": "2019-10-28T18:42:07.964Z",
+        **given,
+    }
+
+
+def order_record(index: int, numbers: Iterable[str], **given: Any) -> dict[str, Any]:
+    """An order as AWS lists it."""
+    return {
+        "CreatedTimestamp": "2019-08-12T22:10:20.504Z",
+        "OrderedPhoneNumbers": [{"E164PhoneNumber": number, "Status": "Acquired"} for number in numbers],
+        "PhoneNumberOrderId": f"{index:08d}-0000-4000-8000-000000000000",
+        "ProductType": "VoiceConnector",
+        "Status": "Successful",
+        "UpdatedTimestamp": "2019-08-12T22:10:31.186Z",
+        **given,
+    }

@@ -1,0 +1,89 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.aws import Aws
+from tests.conftest import Gateway
+
+ONE = {"query": "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"}
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+
+
+async def test_a_query_is_answered_by_post_and_by_get(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    expected = {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550000"}]}}}
+    posted = await gateway.http.post("/graphql", json=ONE)
+    got = await gateway.http.get("/graphql", params=ONE | {"variables": "{}"})
+    assert posted.json() == got.json() == expected
+    assert posted.headers["content-type"] == "application/json; charset=utf-8"
+    assert len(posted.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"7",
+        b'"x"',
+        b"[]",
+        b"{",
+        b"\xff\xfe",
+        b'{"query": 7}',
+        b'{"query": "  "}',
+        b'{"variables": {}}',
+        b'{"query": "{ x }", "variables": []}',
+        b'{"query": "{ x }", "operationName": 7}',
+        b"[" * 100_000,
+        b'{"query": "{ x }", "variables": {"a": ' + b"9" * 5_000 + b"}}",
+    ],
+)
+async def test_a_body_that_is_no_graphql_request_is_refused_in_words(gateway: Gateway, aws: Aws, body: bytes) -> None:
+    response = await gateway.http.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in {200, 400}  # 200 where only the query in it is wrong.
+    [error] = response.json()["errors"]
+    assert error["message"]
+    assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/jsonx", "multipart/form-data", ""])
+async def test_only_json_is_taken(gateway: Gateway, content_type: str) -> None:
+    body = json.dumps(ONE).encode()
+    response = await gateway.http.post("/graphql", content=body, headers={"content-type": content_type})
+    assert response.status_code == 415
+    assert "application/json" in response.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id } }", "BAD_USER_INPUT"),
+    ],
+)
+async def test_a_refused_request_has_no_data_and_its_status_follows_the_media_type(
+    gateway: Gateway, aws: Aws, query: str, code: str
+) -> None:
+    for accept, status in (("application/json", 200), (GRAPHQL_RESPONSE, 400)):
+        response = await gateway.http.post("/graphql", json={"query": query}, headers={"accept": accept})
+        assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (status, accept)
+        answer: dict[str, Any] = response.json()
+        assert list(answer) == ["errors"]
+        assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+    assert aws.calls == []
+
+
+async def test_an_operation_that_the_document_lacks_is_refused(gateway: Gateway) -> None:
+    response = await gateway.http.post("/graphql", json=ONE | {"operationName": "Other"})
+    assert response.status_code == 400
+    assert "Other" in response.json()["errors"][0]["message"]
+
+
+async def test_the_process_says_that_it_is_alive_without_asking_upstream(gateway: Gateway, aws: Aws) -> None:
+    aws.fails("*", "ServiceUnavailable")
+    response = await gateway.http.get("/healthz")
+    assert (response.status_code, response.text) == (200, "ok\n")
+    assert aws.calls == []

@@ -1,0 +1,23 @@
+from tests.aws import Aws
+from tests.conftest import Gateway
+
+ORDERS_WITH_NUMBER_STATUS = """
+query ($first: Int) {
+  phoneNumberOrders(first: $first) {
+    nodes { phoneNumberOrderId orderedPhoneNumbers { e164PhoneNumber phoneNumber { e164PhoneNumber status } } }
+  }
+}
+"""
+
+
+async def test_all_numbers_of_a_page_of_orders_are_looked_up_together(gateway: Gateway, aws: Aws) -> None:
+    """Twenty orders or one: the inventory is walked once."""
+    aws.holds(orders=20, numbers_each=3, inventory=150)
+    data = await gateway.query(ORDERS_WITH_NUMBER_STATUS, first=20)
+    linked = [
+        o["phoneNumber"]["e164PhoneNumber"]
+        for n in data["phoneNumberOrders"]["nodes"]
+        for o in n["orderedPhoneNumbers"]
+    ]
+    assert len(linked) == 60
+    assert aws.calls == ["ListPhoneNumberOrders", "ListPhoneNumbers"]

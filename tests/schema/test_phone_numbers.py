@@ -1,0 +1,373 @@
+from typing import Any
+
+import pytest
+
+from gateway.settings import Settings
+from tests.aws import Aws, e164, number_record, order_record
+from tests.conftest import Gateway, gateway_over
+from tests.scripted import Says, scripted_upstream
+
+PAGE = """
+query ($first: Int, $after: String, $last: Int, $before: String, $filter: PhoneNumberFilter) {
+  phoneNumbers(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+    edges { cursor node { e164PhoneNumber } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+EVERY_FIELD = """
+{
+  phoneNumbers(first: 1) {
+    nodes {
+      __typename id phoneNumberId e164PhoneNumber country type productType status
+      capabilities { inboundCall outboundCall inboundSMS outboundSMS inboundMMS outboundMMS }
+      associations { name value associatedTimestamp target { __typename } }
+      callingName callingNameStatus name createdTimestamp updatedTimestamp deletionTimestamp
+      order { phoneNumberOrderId }
+    }
+  }
+}
+"""
+
+
+def numbers_of(page: dict[str, Any]) -> list[str]:
+    return [edge["node"]["e164PhoneNumber"] for edge in page["edges"]]
+
+
+@pytest.mark.parametrize(("first", "calls"), [(1, 200), (7, 29), (99, 3), (250, 3)])
+async def test_pages_of_any_size_give_each_number_once_in_upstream_order(
+    gateway: Gateway, aws: Aws, first: int, calls: int
+) -> None:
+    aws.holds(inventory=200)
+    seen: list[str] = []
+    after = None
+    while True:
+        page = (await gateway.query(PAGE, first=first, after=after))["phoneNumbers"]
+        seen += numbers_of(page)
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == [e164(index) for index in range(200)]
+    assert aws.calls == ["ListPhoneNumbers"] * calls
+
+
+@pytest.mark.parametrize("last", [7, 60])
+async def test_pages_backwards_give_each_number_once_too(gateway: Gateway, aws: Aws, last: int) -> None:
+    aws.holds(inventory=130)
+    seen: list[str] = []
+    before = None
+    while True:
+        page = (await gateway.query(PAGE, last=last, before=before))["phoneNumbers"]
+        seen = numbers_of(page) + seen
+        before = page["pageInfo"]["startCursor"]
+        if not page["pageInfo"]["hasPreviousPage"]:
+            break
+    assert seen == [e164(index) for index in range(130)]
+
+
+@pytest.mark.parametrize("aws", ["chime-sdk-voice"], indirect=True)
+async def test_every_field_of_a_record_reaches_the_caller(gateway: Gateway, aws: Aws) -> None:
+    aws.adds_orders([order_record(1, [e164(0)])])
+    aws.adds_numbers(
+        [
+            number_record(
+                0,
+                Associations=[
+                    {"Name": "SipRuleId", "Value": "rule", "AssociatedTimestamp": "2019-10-28T18:40:37.453Z"},
+                ],
+                CallingName="Desk",
+                CallingNameStatus="UpdateSucceeded",
+                Capabilities={
+                    "InboundCall": True,
+                    "OutboundCall": False,
+                    "InboundSMS": None,
+                    "OutboundSMS": True,
+                    "InboundMMS": False,
+                    "OutboundMMS": None,
+                },
+                DeletionTimestamp="2019-11-04T18:42:07.964Z",
+                Name="front desk",
+                OrderId="00000001-0000-4000-8000-000000000000",
+                ProductType="SipMediaApplicationDialIn",
+                Status="PortinInProgress",
+                Type="TollFree",
+            )
+        ]
+    )
+    data = await gateway.query(EVERY_FIELD)
+    [node] = data["phoneNumbers"]["nodes"]
+    assert node.pop("id")
+    assert node == {
+        "__typename": "PhoneNumber",
+        "phoneNumberId": "%2B12065550000",
+        "e164PhoneNumber": "+12065550000",
+        "country": "US",
+        "type": "TOLL_FREE",
+        "productType": "SIP_MEDIA_APPLICATION_DIAL_IN",
+        "status": "PORTIN_IN_PROGRESS",
+        "capabilities": {
+            "inboundCall": True,
+            "outboundCall": False,
+            "inboundSMS": None,
+            "outboundSMS": True,
+            "inboundMMS": False,
+            "outboundMMS": None,
+        },
+        "associations": [
+            {
+                "name": "SIP_RULE_ID",
+                "value": "rule",
+                "associatedTimestamp": "2019-10-28T18:40:37.453Z",
+                "target": {"__typename": "SipRule"},
+            }
+        ],
+        "callingName": "Desk",
+        "callingNameStatus": "UPDATE_SUCCEEDED",
+        "name": "front desk",
+        "createdTimestamp": "2019-08-12T22:10:20.521Z",
+        "updatedTimestamp": "2019-10-28T18:42:07.964Z",
+        "deletionTimestamp": "2019-11-04T18:42:07.964Z",
+        "order": {"phoneNumberOrderId": "00000001-0000-4000-8000-000000000000"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"status": "ASSIGNED"}, "status=Assigned"),
+        ({"productType": "VOICE_CONNECTOR"}, "product-type=VoiceConnector"),
+        ({"association": {"userId": "u"}}, "filter-name=UserId&filter-value=u"),
+        (
+            {"status": "DELETE_FAILED", "productType": "BUSINESS_CALLING", "association": {"accountId": "a"}},
+            "filter-name=AccountId&filter-value=a&product-type=BusinessCalling&status=DeleteFailed",
+        ),
+        ({}, ""),
+        (None, ""),
+        ({"status": None}, ""),
+    ],
+)
+async def test_a_filter_is_asked_in_awss_own_words(
+    gateway: Gateway, aws: Aws, given: dict[str, Any], asked: str
+) -> None:
+    aws.adds_numbers(
+        [number_record(0, Associations=[{"Name": "UserId", "Value": "u"}, {"Name": "AccountId", "Value": "a"}])]
+    )
+    await gateway.query(PAGE, filter=given)
+    [query] = aws.queries
+    assert sorted(query.split("&")) == sorted(filter(None, [*asked.split("&"), "max-results=50"]))
+
+
+@pytest.mark.parametrize(
+    ("aws", "given", "words"),
+    [
+        ("chime", {"status": "UNKNOWN"}, "UNKNOWN stands for values newer"),
+        ("chime", {"status": "CANCELLED"}, "Cancelled does not exist in the upstream API in use, chime."),
+        ("chime-sdk-voice", {"productType": "BUSINESS_CALLING"}, "BusinessCalling does not exist"),
+        ("chime-sdk-voice", {"association": {"userId": "u"}}, "UserId does not exist"),
+        ("chime", {"association": {"userId": ""}}, "cannot be empty"),
+        ("chime", {"association": {}}, "exactly one key"),
+        ("chime", {"association": {"userId": "u", "accountId": "a"}}, "exactly one key"),
+    ],
+    indirect=["aws"],
+)
+async def test_a_filter_that_cannot_be_asked_is_refused_before_any_call(
+    gateway: Gateway, aws: Aws, given: dict[str, Any], words: str
+) -> None:
+    answer = await gateway.answer(PAGE, filter=given)
+    [error] = answer["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert words in error["message"]
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ({"first": -1}, "BAD_USER_INPUT", "first is 0 to 1000"),
+        ({"last": 1001}, "BAD_USER_INPUT", "last is 0 to 1000"),
+        ({"first": 1, "last": 1}, "BAD_USER_INPUT", "not both"),
+        ({"after": ""}, "BAD_CURSOR", "not given out here"),
+        ({"before": "[" * 9000}, "BAD_CURSOR", "not given out here"),
+        ({"after": "a" * 100_000}, "BAD_CURSOR", "at most"),
+        ({"first": "ten"}, "BAD_USER_INPUT", "Int cannot represent"),
+    ],
+)
+async def test_paging_arguments_are_checked_before_any_call(
+    gateway: Gateway, aws: Aws, arguments: dict[str, Any], code: str, words: str
+) -> None:
+    answer = await gateway.answer(PAGE, **arguments)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+    assert words in answer["errors"][0]["message"]
+    assert aws.calls == []
+
+
+async def test_a_cursor_of_another_filter_or_list_is_refused(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=3)
+    cursor = (await gateway.query(PAGE, first=1))["phoneNumbers"]["pageInfo"]["endCursor"]
+    for document in (
+        "query ($after: String) { phoneNumberOrders(after: $after) { nodes { id } } }",
+        "query ($after: String) { phoneNumbers(after: $after, filter: { status: ASSIGNED }) { nodes { id } } }",
+    ):
+        answer = await gateway.answer(document, after=cursor)
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_CURSOR"]
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_a_walk_goes_on_on_another_replica(gateway: Gateway, aws: Aws, settings: Settings) -> None:
+    aws.holds(inventory=5)
+    cursor = (await gateway.query(PAGE, first=2))["phoneNumbers"]["pageInfo"]["endCursor"]
+    async with gateway_over(settings) as replica:
+        page = (await replica.query(PAGE, first=2, after=cursor))["phoneNumbers"]
+    assert numbers_of(page) == [e164(2), e164(3)]
+
+
+async def test_what_is_not_asked_for_costs_no_call(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=3)
+    await gateway.query("{ phoneNumbers { __typename } phoneNumberOrders(first: 0) { nodes { id } } }")
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "edges { node { id } } totalCount",
+        "totalCount edges { cursor }",
+        "totalCount",
+        "totalCount pageInfo { endCursor }",
+    ],
+)
+async def test_a_count_shares_the_walk_of_what_is_listed_beside_it(gateway: Gateway, aws: Aws, fields: str) -> None:
+    aws.holds(inventory=250)
+    data = await gateway.query(f"{{ phoneNumbers(first: 10) {{ {fields} }} }}")
+    assert data["phoneNumbers"]["totalCount"] == 250
+    assert aws.calls == ["ListPhoneNumbers"] * 3
+
+
+async def test_a_count_past_the_bound_nulls_itself_alone(aws: Aws, settings: Settings) -> None:
+    aws.holds(inventory=250)
+    async with gateway_over(settings.model_copy(update={"max_walk_pages": 2})) as gateway:
+        answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
+    assert answer["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
+    [error] = answer["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["phoneNumbers", "totalCount"], "WALK_LIMIT")
+    assert "first and after" in error["message"]
+
+
+async def test_one_number_is_found_in_any_of_its_spellings_by_one_call(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=300)
+    data = await gateway.query(
+        """{ a: phoneNumber(e164PhoneNumber: "+12065550200") { id status }
+             b: phoneNumber(e164PhoneNumber: "12065550200") { id status }
+             c: phoneNumber(e164PhoneNumber: "%2B12065550200") { id status } }"""
+    )
+    assert data["a"] == data["b"] == data["c"] != None  # noqa: E711  # A chain of comparisons.
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+async def test_a_number_that_the_inventory_lacks_is_null(gateway: Gateway, aws: Aws) -> None:
+    assert await gateway.query('{ phoneNumber(e164PhoneNumber: "+12065550200") { id } }') == {"phoneNumber": None}
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+@pytest.mark.parametrize("number", ["", "+0123", "+1 206", "+1234567890123456", "abc"])
+async def test_a_text_that_is_no_number_is_refused_in_words(gateway: Gateway, aws: Aws, number: str) -> None:
+    document = "query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id } }"
+    for answer in (
+        await gateway.answer(document, n=number),
+        await gateway.answer(document.replace("$n)", f'"{number}")').replace("query ($n: E164PhoneNumber!) ", "")),
+    ):
+        [error] = answer["errors"]
+        assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+        assert "+12065550100" in error["message"]
+    assert aws.calls == []
+
+
+async def test_an_association_leads_to_its_other_numbers(gateway: Gateway, aws: Aws) -> None:
+    held = [{"Name": "VoiceConnectorId", "Value": "vc", "AssociatedTimestamp": None}]
+    aws.adds_numbers([number_record(0, Associations=held), number_record(1), number_record(2, Associations=held)])
+    data = await gateway.query(
+        """{ phoneNumber(e164PhoneNumber: "+12065550000") { associations { name target {
+               ... on VoiceConnector {
+                 voiceConnectorId phoneNumbers { totalCount nodes { e164PhoneNumber } } } } } } }"""
+    )
+    assert data["phoneNumber"]["associations"] == [
+        {
+            "name": "VOICE_CONNECTOR_ID",
+            "target": {
+                "voiceConnectorId": "vc",
+                "phoneNumbers": {
+                    "totalCount": 2,
+                    "nodes": [{"e164PhoneNumber": e164(0)}, {"e164PhoneNumber": e164(2)}],
+                },
+            },
+        }
+    ]
+    assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers"]
+
+
+async def listed(*records: dict[str, Any]) -> dict[str, Any]:
+    """The answer to EVERY_FIELD over an upstream that lists these records."""
+    with scripted_upstream(Says({"PhoneNumbers": records})) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        async with gateway_over(settings) as gateway:
+            return await gateway.answer(EVERY_FIELD.replace("first: 1", "first: 50"))
+
+
+async def test_values_newer_than_the_gateway_are_unknown_and_lose_nothing() -> None:
+    answer = await listed(
+        number_record(
+            0,
+            Status="Levitating",
+            Type=7,
+            ProductType={},
+            CallingNameStatus=[],
+            Associations=[{"Name": "MoonId", "Value": "m"}, {"Value": "n"}],
+        )
+    )
+    [node] = answer["data"]["phoneNumbers"]["nodes"]
+    assert [node[field] for field in ("status", "type", "productType", "callingNameStatus")] == ["UNKNOWN"] * 4
+    assert [(a["name"], a["value"], a["target"]) for a in node["associations"]] == [
+        ("UNKNOWN", "m", None),
+        ("UNKNOWN", "n", None),
+    ]
+    assert "errors" not in answer
+
+
+async def test_the_pages_own_voice_connector_with_a_space_is_a_voice_connector() -> None:
+    answer = await listed(number_record(0, ProductType="Voice Connector"))
+    assert answer["data"]["phoneNumbers"]["nodes"][0]["productType"] == "VOICE_CONNECTOR"
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("2019-08-12T22:10:20Z", "2019-08-12T22:10:20Z"),
+        ("2019-08-12T22:10:20.521+02:00", "2019-08-12T20:10:20.521Z"),
+        ("2019-08-12T22:10:20+00:00", "2019-08-12T22:10:20.000Z"),
+        ("2019-08-12T22:10:20.5", "2019-08-12T22:10:20.500Z"),
+        (1565647820.521, "2019-08-12T22:10:20.521Z"),
+        (1565647820, "2019-08-12T22:10:20.000Z"),
+    ],
+)
+async def test_unusual_timestamps_become_rfc_3339_in_utc(given: Any, written: str) -> None:
+    answer = await listed(number_record(0, CreatedTimestamp=given))
+    assert answer["data"]["phoneNumbers"]["nodes"][0]["createdTimestamp"] == written
+
+
+@pytest.mark.parametrize("given", ["yesterday", "", {}, True, 1e300])
+async def test_a_timestamp_that_cannot_be_read_nulls_its_field_alone(given: Any) -> None:
+    answer = await listed(number_record(0, CreatedTimestamp=given))
+    [node] = answer["data"]["phoneNumbers"]["nodes"]
+    assert (node["createdTimestamp"], node["updatedTimestamp"]) == (None, "2019-10-28T18:42:07.964Z")
+    [error] = answer["errors"]
+    assert (error["path"][-1], error["extensions"]["code"]) == ("createdTimestamp", "UPSTREAM_BAD_RESPONSE")
+
+
+async def test_a_record_known_by_one_of_its_keys_alone_is_whole_and_one_by_none_is_left_out() -> None:
+    answer = await listed(
+        {"PhoneNumberId": "%2B12065550100"}, {"E164PhoneNumber": "+12065550101"}, {"Status": "Assigned"}
+    )
+    assert [(n["e164PhoneNumber"], n["phoneNumberId"]) for n in answer["data"]["phoneNumbers"]["nodes"]] == [
+        ("+12065550100", "%2B12065550100"),
+        ("+12065550101", "+12065550101"),
+    ]

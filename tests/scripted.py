@@ -1,0 +1,68 @@
+"""An upstream that says exactly what a test has it say, right or wrong, over real HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.serving import serving_in_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """One answer: a status, a body that is text or becomes JSON, headers, and a wait before it."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    after_seconds: float = 0.0
+
+    def response(self) -> Response:
+        body = self.body if isinstance(self.body, bytes | str) else orjson.dumps(self.body)
+        headers = {"content-type": "application/json", "x-amzn-requestid": "11111111-2222-4333-8444-555555555555"}
+        return Response(body, self.status, headers | self.headers)
+
+
+class ScriptedUpstream:
+    """Gives its answers in order, the last one for good.
+
+    asked: path and query of each request.
+    """
+
+    def __init__(self, *answers: Says) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.url = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        request = Request(scope, receive)
+        self.asked.append(f"{request.url.path}?{request.url.query}")
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        await asyncio.sleep(answer.after_seconds)
+        await answer.response()(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+        if event == "lifespan.shutdown":
+            return
+
+
+@contextmanager
+def scripted_upstream(*answers: Says) -> Iterator[ScriptedUpstream]:
+    """Serve a script while the block runs."""
+    upstream = ScriptedUpstream(*answers)
+    with serving_in_thread(upstream) as url:
+        upstream.url = url
+        yield upstream

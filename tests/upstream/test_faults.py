@@ -1,0 +1,150 @@
+"""What AWS, or the way to it, does wrong, and what a caller reads of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.settings import Settings
+from tests.conftest import gateway_over
+from tests.scripted import Says, scripted_upstream
+
+NUMBERS = "{ phoneNumbers(first: 2) { nodes { e164PhoneNumber } } }"
+SECRET = "arn:aws:iam::123456789012:user/secret"
+
+
+async def ask(*answers: Says, document: str = NUMBERS, **settings: float) -> tuple[list[str], dict[str, Any]]:
+    """The calls that a query makes of an upstream with this script, and the answer to it."""
+    with scripted_upstream(*answers) as upstream:
+        async with gateway_over(over(upstream.url, **settings)) as gateway:
+            return upstream.asked, await gateway.answer(document)
+
+
+# Table of the service's errors: HTTP status, the exception's name, the body's Code, our code, upstream calls made.
+ERRORS = [
+    (400, "BadRequestException", "BadRequest", "BAD_REQUEST", 1),
+    (401, "UnauthorizedClientException", "Unauthorized", "UPSTREAM_UNAUTHORIZED", 1),
+    (403, "ForbiddenException", "Forbidden", "UPSTREAM_FORBIDDEN", 1),
+    (403, "AccessDeniedException", "AccessDenied", "UPSTREAM_FORBIDDEN", 1),
+    (404, "NotFoundException", "NotFound", "NOT_FOUND", 1),
+    (429, "ThrottledClientException", "Throttled", "THROTTLED", 3),
+    (429, "ThrottlingException", "Throttling", "THROTTLED", 3),
+    (500, "ServiceFailureException", "ServiceFailure", "UPSTREAM_FAILURE", 3),
+    (503, "ServiceUnavailableException", "ServiceUnavailable", "UPSTREAM_UNAVAILABLE", 3),
+]
+
+
+def over(url: str, **settings: float) -> Settings:
+    return Settings(upstream_api="chime", upstream_endpoint_url=url, **settings)  # type: ignore[arg-type]  # pydantic parses them
+
+
+@pytest.mark.parametrize("spelling", ["header", "code in the body", "neither"])
+@pytest.mark.parametrize(("status", "name", "word", "code", "calls"), ERRORS)
+async def test_each_upstream_error_gives_its_code_in_either_spelling(
+    status: int, name: str, word: str, code: str, calls: int, spelling: str
+) -> None:
+    headers = {"x-amzn-ErrorType": name} if spelling == "header" else {}
+    body = {"Message": SECRET} | ({"Code": word} if spelling == "code in the body" else {})
+    asked, answer = await ask(Says(body, status, headers))
+    assert len(asked) == calls
+    [error] = answer["errors"]
+    assert error["extensions"] == {
+        "code": code,
+        "operation": "ListPhoneNumbers",
+        "retryable": calls == 3,
+        "requestId": "11111111-2222-4333-8444-555555555555",
+    }
+    assert error["path"][0] == "phoneNumbers"
+    assert SECRET not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "code"),
+    [
+        (400, "ThrottlingException", "THROTTLED"),
+        (403, "UnrecognizedClientException", "UPSTREAM_UNAUTHORIZED"),
+        (403, "InvalidSignatureException", "UPSTREAM_UNAUTHORIZED"),
+        (400, "ExpiredTokenException", "UPSTREAM_UNAUTHORIZED"),
+    ],
+)
+async def test_the_errors_of_awss_front_door_are_known_by_name_whatever_their_status(
+    status: int, name: str, code: str
+) -> None:
+    headers = {"x-amzn-ErrorType": f"{name}:http://internal.amazon.com/"}
+    _, answer = await ask(Says({"message": "no"}, status, headers))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "7",
+        "<html>welcome</html>",
+        '{"PhoneNumbers": [',
+        '{"PhoneNumbers": 7}',
+        '{"PhoneNumbers": [7]}',
+        '{"PhoneNumbers": [], "NextToken": 7}',
+    ],
+)
+async def test_a_2xx_answer_that_is_no_list_is_a_bad_response(body: str) -> None:
+    asked, answer = await ask(Says(body))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(502, "UPSTREAM_UNAVAILABLE"), (418, "BAD_REQUEST"), (599, "UPSTREAM_FAILURE")]
+)
+async def test_an_error_page_of_a_proxy_is_known_by_its_status(status: int, code: str) -> None:
+    _, answer = await ask(Says("<html>oh no</html>", status, {"content-type": "text/html"}))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
+
+
+async def test_two_throttled_answers_are_ridden_out_unseen() -> None:
+    throttled = Says({"Code": "Throttled"}, 429)
+    asked, answer = await ask(throttled, throttled, Says({"PhoneNumbers": []}))
+    assert answer == {"data": {"phoneNumbers": {"nodes": []}}}
+    assert len(asked) == 3
+
+
+async def test_a_hung_upstream_costs_the_deadline_and_no_more() -> None:
+    asked, answer = await ask(Says({"PhoneNumbers": []}, after_seconds=5), request_deadline_seconds=0.3)
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
+    assert len(asked) == 1
+
+
+async def test_no_connection_is_unreachable() -> None:
+    with scripted_upstream(Says({})) as gone:
+        pass
+    async with gateway_over(over(gone.url)) as gateway:
+        answer = await gateway.answer(NUMBERS)
+    [error] = answer["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["requestId"]) == ("UPSTREAM_UNREACHABLE", None)
+    assert gone.url not in json.dumps(answer)
+
+
+async def test_a_refused_token_is_an_expired_cursor_and_no_bad_request() -> None:
+    first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
+    refusal = Says({"Code": "BadRequest"}, 400, {"x-amzn-ErrorType": "BadRequestException"})
+    asked, answer = await ask(first_page, refusal)
+    [error] = answer["errors"]
+    assert error["extensions"]["code"] == "CURSOR_EXPIRED"
+    assert "Start again from the first page" in error["message"]
+    assert len(asked) == 2
+
+
+async def test_a_garbled_part_of_a_record_nulls_its_own_field() -> None:
+    _, answer = await ask(
+        Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100", "Capabilities": SECRET}]}),
+        document="{ phoneNumbers { nodes { e164PhoneNumber capabilities { inboundCall } } } }",
+    )
+    assert answer["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550100", "capabilities": None}]}}
+    [error] = answer["errors"]
+    assert (error["extensions"]["code"], error["path"]) == (
+        "UPSTREAM_BAD_RESPONSE",
+        ["phoneNumbers", "nodes", 0, "capabilities"],
+    )
+    assert SECRET not in json.dumps(answer)
