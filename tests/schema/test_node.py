@@ -4,7 +4,7 @@ from tests.conftest import Gateway
 IDS = "{ phoneNumbers(first: 2) { nodes { id } } phoneNumberOrders(first: 1) { nodes { id } } }"
 NODES = """
 query ($ids: [ID!]!) {
-  nodes(ids: $ids) { __typename id ... on PhoneNumber { status } ... on PhoneNumberOrder { status } }
+  nodes(ids: $ids) { __typename id ... on PhoneNumber { country } ... on PhoneNumberOrder { orderType } }
 }
 """
 

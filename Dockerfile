@@ -1,0 +1,28 @@
+# The gateway over AWS: docker run -p 8000:8000 -e AWS_REGION -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY chime-gateway
+# Its own upstream with sample data instead: docker run -p 8000:8000 chime-gateway dev --host 0.0.0.0
+
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /app
+RUN python3 -m venv venv
+# Dependencies before code: a change of the code leaves this layer as it is.
+COPY requirements.lock ./
+RUN venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY gateway gateway
+RUN venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
+# What only builds is not shipped.
+RUN venv/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip
+
+FROM python:3.11-slim-bookworm
+WORKDIR /app
+COPY --from=build /app/venv venv
+# Nothing is written at run time, so that a read-only root file system works.
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# A number, so that Kubernetes' runAsNonRoot can check it.
+USER 65532:65532
+EXPOSE 8000
+# SIGTERM drains: requests under way are finished, for 20 seconds at most.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/app/venv/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+ENTRYPOINT ["/app/venv/bin/chime-gateway"]
+CMD ["serve", "--host", "0.0.0.0"]

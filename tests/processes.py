@@ -1,0 +1,53 @@
+"""Real command lines for tests: started, read line by line, and stopped by a signal."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+class Started:
+    """A running command; `lines` are the first ones that it printed."""
+
+    def __init__(self, process: subprocess.Popen[str], lines: list[str]) -> None:
+        self.process = process
+        self.lines = lines
+
+    def stop(self, how: signal.Signals) -> int:
+        """Send a signal and give the exit code; kills it after 20 s."""
+        self.process.send_signal(how)
+        return self.process.wait(20)
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """An environment without anything that this machine's user has set up."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONUNBUFFERED": "1",
+        **variables,
+    }
+
+
+@contextmanager
+def started(*command: str, env: Mapping[str, str], lines: int, cwd: Path = ROOT) -> Iterator[Started]:
+    """Run a command in a group of its own and wait for its first lines."""
+    process = subprocess.Popen(
+        command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        printed = [process.stdout.readline().rstrip("\n") for _ in range(lines)]
+        yield Started(process, printed)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()

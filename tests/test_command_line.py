@@ -1,0 +1,168 @@
+"""chime-gateway, as a person runs it."""
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.aws import Aws, number_record, order_record
+from tests.processes import BIN, environment, started
+
+COMMAND = str(BIN / "chime-gateway")
+
+
+def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env=environment(home, **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def taken_port() -> Iterator[str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield str(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("api", "first"), [("chime", "+12065550100"), ("chime-sdk-voice", "+12065550100")])
+def test_dev_prints_where_it_listens_what_it_holds_and_a_curl_that_works_as_pasted(
+    tmp_path: Path, api: str, first: str, stop: signal.Signals
+) -> None:
+    with started(COMMAND, "dev", "--port", "0", "--api", api, env=environment(tmp_path), lines=3) as dev:
+        where, upstream, curl = dev.lines
+        assert where.startswith("GraphQL   http://127.0.0.1:")
+        assert f"emulated {api}" in upstream
+        assert "250 phone numbers, 40 orders" in upstream
+        pasted = subprocess.run(["bash", "-c", curl.removeprefix("Try")], capture_output=True, check=True, timeout=30)
+        nodes = json.loads(pasted.stdout)["data"]["phoneNumbers"]["nodes"]
+        assert (len(nodes), nodes[0]) == (3, {"e164PhoneNumber": first, "status": "ASSIGNED"})
+        assert dev.stop(stop) == 0
+        assert dev.process.stdout is not None
+        assert dev.process.stdout.read() == ""
+
+
+def test_dev_keeps_its_numbers_in_a_file(tmp_path: Path) -> None:
+    db = str(tmp_path / "account.db")
+    command = (COMMAND, "dev", "--port", "0", "--db", db)
+    with started(*command, "--numbers", "7", "--orders", "2", env=environment(tmp_path), lines=3) as dev:
+        assert "7 phone numbers, 2 orders" in dev.lines[1]
+        assert dev.stop(signal.SIGTERM) == 0
+    with started(*command, env=environment(tmp_path), lines=3) as dev:
+        assert "7 phone numbers, 2 orders" in dev.lines[1]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_answers_over_another_endpoint_with_credentials_from_the_environment(
+    tmp_path: Path, aws: Aws, workers: str
+) -> None:
+    aws.holds(inventory=1)
+    env = environment(
+        tmp_path,
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",
+        GATEWAY_UPSTREAM_API="chime",
+        GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
+    )
+    with started(COMMAND, "serve", "--port", "0", "--workers", workers, env=env, lines=3) as serve:
+        url = serve.lines[0].split()[1]
+        assert aws.url in serve.lines[1]
+        answer = httpx.post(url, json={"query": "{ phoneNumbers { totalCount } }"}, timeout=30)
+        assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+        assert serve.stop(signal.SIGTERM) == 0
+
+
+def test_the_emulator_alone_serves_an_inventory_brought_home(tmp_path: Path) -> None:
+    """Both key sets, from several files, behind another key pair."""
+    numbers, orders = tmp_path / "numbers.json", tmp_path / "orders.json"
+    numbers.write_text(json.dumps({"PhoneNumbers": [number_record(0), number_record(1)], "NextToken": "more"}))
+    orders.write_text(json.dumps({"PhoneNumberOrders": [order_record(0, ["+12065550000"])]}))
+    command = (COMMAND, "emulator", "--port", "0", "--load", str(numbers), "--load", str(orders))
+    keys = ("--access-key", "key", "--secret-key", "secret")
+    with started(*command, *keys, env=environment(tmp_path), lines=2) as emulator:
+        assert "2 phone numbers, 1 orders" in emulator.lines[0]
+        _, *assignments = shlex.split(emulator.lines[1])
+        variables = dict(word.split("=", 1) for word in assignments if "=" in word)
+        arguments = [word for word in assignments if "=" not in word]
+        assert arguments[0] == "aws"
+        listed = subprocess.run(
+            [str(BIN / "aws"), *arguments[1:]],
+            env=environment(tmp_path, **variables),
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        assert len(json.loads(listed.stdout)["PhoneNumbers"]) == 2
+        assert emulator.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("serve",), ("dev",), ("emulator",), ("schema",)])
+def test_every_level_has_its_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = run(tmp_path, *arguments, "--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith("Usage: ")
+
+
+def test_python_m_gateway_is_the_same_command(tmp_path: Path) -> None:
+    module = subprocess.run(
+        [str(BIN / "python"), "-m", "gateway", "schema"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert module.stdout == run(tmp_path, "schema").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        (("serve",), {}, "no AWS credentials: set AWS_ACCESS_KEY_ID"),
+        (("serve",), {"AWS_ACCESS_KEY_ID": "a"}, "AWS_SECRET_ACCESS_KEY"),
+        (("serve",), {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "no AWS region: set AWS_REGION"),
+        (("serve",), {"AWS_PROFILE": "nobody"}, "nobody"),
+        (("serve",), {"GATEWAY_MAX_PAGE_SIZE": "many"}, "GATEWAY_MAX_PAGE_SIZE: Input should be a valid integer"),
+        (("serve",), {"GATEWAY_UPSTREAM_API": "chimes"}, "GATEWAY_UPSTREAM_API: Input should be 'chime-sdk-voice' or"),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "GATEWAY_UPSTREAM_ENDPOINT_URL: "),
+        (("dev",), {"GATEWAY_REQUEST_DEADLINE_SECONDS": "0"}, "GATEWAY_REQUEST_DEADLINE_SECONDS: "),
+        (("dev", "--port", "70000"), {}, "--port"),
+        (("dev", "--numbers", "-1"), {}, "--numbers"),
+        (("dev", "--api", "chimes"), {}, "--api"),
+        (("dev", "--host", "no.such.host.invalid"), {}, "cannot listen on no.such.host.invalid"),
+        (("dev", "--db", "/nowhere/at/all.db"), {}, "/nowhere/at/all.db"),
+        (("emulator", "--load", "nothing.json"), {}, "nothing.json"),
+        (("emulator", "--load", __file__), {}, Path(__file__).name),
+        (("emulator", "--fault", "ListPhoneNumbers"), {}, "OPERATION=ERROR"),
+        (("emulator", "--rate", "0"), {}, "--rate"),
+    ],
+)
+def test_a_users_mistake_is_said_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], words: str
+) -> None:
+    result = run(tmp_path, *arguments, *([] if "--port" in arguments else ["--port", "0"]), **variables)
+    assert result.returncode in {1, 2}
+    *_, last = result.stderr.strip().splitlines()
+    assert last.startswith("Error: ")
+    assert words in last
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["dev", "emulator"])
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path, taken_port: str, command: str) -> None:
+    result = run(tmp_path, command, "--port", taken_port)
+    assert (result.returncode, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"Error: cannot listen on 127.0.0.1, port {taken_port}: Address already in use")
+    assert "--port" in line

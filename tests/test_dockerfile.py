@@ -1,0 +1,148 @@
+"""The Dockerfile, carried out without a container engine: its own commands, in an empty folder, by a nobody."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.aws import Aws
+from tests.processes import ROOT
+
+NOBODY = 65532
+INSTRUCTIONS = [
+    (match[1], match[2].replace("\\\n", " "))
+    for match in re.finditer(r"^([A-Z]+) ((?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+]
+
+
+def only(keyword: str) -> str:
+    """The last instruction of this kind."""
+    return [text for word, text in INSTRUCTIONS if word == keyword][-1]
+
+
+def as_nobody() -> dict[str, Any]:
+    """Only root can become somebody else; whoever else runs the tests is unprivileged already."""
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+def a_python_for_everybody() -> Path:
+    """A directory with a python3 that an unprivileged user can run, as an image's is."""
+    for directory in (Path(sys.base_prefix) / "bin", Path("/usr/local/bin"), Path("/usr/bin")):
+        probe = "import sys, ensurepip; sys.exit(sys.version_info < (3, 11))"
+        command = ["sh", "-c", f"{directory}/python3 -c '{probe}'"]
+        if subprocess.run(command, capture_output=True, check=False, **as_nobody()).returncode == 0:
+            return directory
+    pytest.skip("no Python 3.11 with venv that an unprivileged user can run")
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Path]:
+    """The folder that stands for /app after the build stage."""
+    path = os.pathsep.join([str(a_python_for_everybody()), os.defpath])
+    # Not pytest's own folder, which only its owner may enter.
+    app = Path(tempfile.mkdtemp(prefix="app-"))
+    app.chmod(0o755)
+    if os.getuid() == 0:
+        os.chown(app, NOBODY, NOBODY)
+    # What a build needs of the machine's own set-up: how to reach the package index, and nothing else.
+    env = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
+    try:
+        for word, text in INSTRUCTIONS[: next(i for i, (w, _) in enumerate(INSTRUCTIONS[1:], 1) if w == "FROM")]:
+            if word == "COPY":
+                *sources, target = text.split()
+                for source in sources:
+                    copy_into(app, ROOT / source, app / target)
+            elif word == "RUN":
+                command = ["sh", "-c", text.replace("/app", str(app))]
+                result = subprocess.run(
+                    command,
+                    cwd=app,
+                    env=env | {"PATH": path, "HOME": str(app / "none")},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    **as_nobody(),
+                )
+                assert result.returncode == 0, result.stdout + result.stderr
+        yield app
+    finally:
+        shutil.rmtree(app)
+
+
+def copy_into(app: Path, source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+    if os.getuid() == 0:
+        for path in (app, *app.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_drains_on_its_stop_signal(
+    built: Path, aws: Aws
+) -> None:
+    aws.holds(inventory=1)
+    assert only("USER") == f"{NOBODY}:{NOBODY}"
+    start = [*json.loads(only("ENTRYPOINT")), *json.loads(only("CMD"))]
+    # The last one given counts: here on the loopback and on a port that is free.
+    port = free_port()
+    start = [word.replace("/app", str(built)) for word in [*start, "--host", "127.0.0.1", "--port", str(port)]]
+    env = dict(pair.split("=", 1) for pair in only("ENV").split()) | {
+        "PATH": os.defpath,
+        "HOME": "/nonexistent",
+        "TMPDIR": "/nonexistent",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "GATEWAY_UPSTREAM_API": "chime",
+        "GATEWAY_UPSTREAM_ENDPOINT_URL": aws.url,
+    }
+    for path in (built, *built.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+    before = {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.exists()}
+    with subprocess.Popen(start, cwd=built, env=env, stdout=subprocess.PIPE, text=True, **as_nobody()) as server:
+        assert server.stdout is not None
+        try:
+            assert str(port) in server.stdout.readline()
+            check = only("HEALTHCHECK").partition("CMD ")[2].replace("/app", str(built)).replace("8000", str(port))
+            assert subprocess.run(json.loads(check), env=env, check=False, **as_nobody()).returncode == 0
+            # A request is under way when the signal comes, and is answered all the same.
+            aws.takes_ms(1000)
+            with ThreadPoolExecutor() as callers:
+                query = {"query": "{ phoneNumbers { totalCount } }"}
+                answering = callers.submit(httpx.post, f"http://127.0.0.1:{port}/graphql", json=query, timeout=30)
+                while not aws.calls:
+                    assert server.poll() is None
+                server.send_signal(signal.Signals[only("STOPSIGNAL")])
+                answer = answering.result()
+            assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+            assert server.wait(30) == 0
+        finally:
+            server.kill()
+    assert {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.exists()} == before
+
+
+def test_nothing_that_only_builds_is_shipped(built: Path) -> None:
+    packages = {path.name.lower() for path in built.glob("venv/lib/python*/site-packages/*")}
+    assert "gateway" in packages
+    assert packages.isdisjoint({"pip", "setuptools", "hatchling", "pytest", "tests"})
