@@ -1,0 +1,113 @@
+"""Brings an account's own data home, from what the `aws` command printed."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from gateway.emulator.errors import EmulatorError
+from gateway.emulator.generations import Record
+from gateway.emulator.store import Store, e164_key
+
+_TIMESTAMPS = ("AssociatedTimestamp", "CreatedTimestamp", "DeletionTimestamp", "FocDate", "UpdatedTimestamp")
+
+
+def load(paths: Iterable[Path], store: Store) -> None:
+    """Put what the files hold into the store, all or nothing; of records given twice, the last counts.
+
+    A file holds the JSON that `aws chime list-phone-numbers`, `aws chime-sdk-voice list-phone-number-orders` or
+    their sisters print: an object with PhoneNumbers, PhoneNumberOrders, or both.
+    Raises: EmulatorError naming the file, and the entry in it, that cannot be used.
+    """
+    with store.transaction():
+        for path in paths:
+            document = _read(path)
+            store.put_phone_numbers(_entries(path, document, "PhoneNumbers", _phone_number))
+            store.put_phone_number_orders(_entries(path, document, "PhoneNumberOrders", _phone_number_order))
+
+
+def _read(path: Path) -> Record:
+    try:
+        content = path.read_bytes()
+        # Not always UTF-8: PowerShell writes UTF-16 into files.
+        document = orjson.loads(content.decode(json.detect_encoding(content)))
+    except OSError as error:
+        raise EmulatorError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise EmulatorError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(document, dict) or not document.keys() & {"PhoneNumbers", "PhoneNumberOrders"}:
+        raise EmulatorError(f"{path} holds neither PhoneNumbers nor PhoneNumberOrders.")
+    return document
+
+
+def _entries(path: Path, document: Record, key: str, read: Callable[[Record], Record]) -> Iterator[Record]:
+    entries = document.get(key, [])
+    if not isinstance(entries, list):
+        raise EmulatorError(f"{path}: {key} is not a list.")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise EmulatorError(f"{path}: {key}[{index}] is not an object.")
+        try:
+            yield read(entry)
+        except _UnusableError as error:
+            raise EmulatorError(f"{path}: {key}[{index}] {error}.") from error
+
+
+class _UnusableError(Exception):
+    """An entry is no record; the message goes on from the entry's name."""
+
+
+def _phone_number(entry: Record) -> Record:
+    record = _with_timestamps_as_printed_on_the_page(entry)
+    e164 = e164_key(_text(record, "E164PhoneNumber"))
+    if e164 is None:
+        raise _UnusableError(f"has an E164PhoneNumber that is not in E.164 format: {entry['E164PhoneNumber']}")
+    if not record.get("PhoneNumberId"):
+        record["PhoneNumberId"] = e164.replace("+", "%2B")
+    for key in ("ProductType", "Status"):
+        if record.get(key) is not None:
+            _text(record, key)
+    associations = record.get("Associations")
+    if associations is not None:
+        if not isinstance(associations, list) or not all(isinstance(each, dict) for each in associations):
+            raise _UnusableError("has Associations that are not a list of objects")
+        for association in associations:
+            _text(association, "Name")
+            _text(association, "Value")
+        record["Associations"] = [_with_timestamps_as_printed_on_the_page(each) for each in associations]
+    return record
+
+
+def _phone_number_order(entry: Record) -> Record:
+    _text(entry, "PhoneNumberOrderId")
+    return _with_timestamps_as_printed_on_the_page(entry)
+
+
+def _text(record: Record, key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise _UnusableError(f"has no {key}" if value in (None, "") else f"has a {key} that is not text")
+    return value
+
+
+def _with_timestamps_as_printed_on_the_page(record: Record) -> Record:
+    """The `aws` command prints 2019-08-12T22:10:20.504000+00:00 where the API said 2019-08-12T22:10:20.504Z."""
+    return {
+        key: _timestamp(key, value) if key in _TIMESTAMPS and value is not None else value
+        for key, value in record.items()
+    }
+
+
+def _timestamp(key: str, value: object) -> str:
+    try:
+        # A number is what the `aws` command prints where it was told to leave timestamps as it finds them.
+        instant = (
+            datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else datetime.fromisoformat(str(value))
+        )
+    except (ValueError, OverflowError, OSError):
+        raise _UnusableError(f"has a {key} that is not a timestamp: {value}") from None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

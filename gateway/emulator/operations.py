@@ -1,0 +1,88 @@
+"""The four operations: from a request that may be answered to the JSON of its answer."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import orjson
+
+from gateway.emulator.errors import NOT_FOUND, AwsError
+from gateway.emulator.generations import Generation, OperationName
+from gateway.emulator.store import Store, StoredRecord, e164_key
+from gateway.emulator.tokens import Scope, Tokens
+from gateway.emulator.validation import list_phone_number_orders_request, list_phone_numbers_request
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The operations of one generation over one store. Each blocks on the database, and belongs into a thread."""
+
+    generation: Generation
+    store: Store
+    tokens: Tokens
+
+    def list_phone_numbers(self, raw_query: str) -> bytes:
+        """One page of the numbers that pass all filters.
+
+        Raises: BadRequest for a parameter or token out of order, NotFound for a filter on an unknown resource.
+        Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, ListPhoneNumbers.
+        """
+        request = list_phone_numbers_request(raw_query, self.generation)
+        wanted = request.filter
+        association = wanted.association or (None, None)
+        scope = self._scope("ListPhoneNumbers", *association, wanted.product_type, wanted.status)
+        after = self._after(scope, request.next_token)
+        if wanted.association is not None and not self.store.knows_resource(*wanted.association):
+            raise AwsError(NOT_FOUND)
+        # One more than asked for: only where there is one is there a next page.
+        rows = self.store.phone_numbers(wanted, after=after, limit=request.max_results + 1)
+        return self._page("PhoneNumbers", scope, rows, request.max_results)
+
+    def list_phone_number_orders(self, raw_query: str) -> bytes:
+        """One page of the orders.
+
+        Raises: BadRequest for a parameter or token out of order.
+        Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, ListPhoneNumberOrders.
+        """
+        request = list_phone_number_orders_request(raw_query, self.generation)
+        scope = self._scope("ListPhoneNumberOrders")
+        after = self._after(scope, request.next_token)
+        rows = self.store.phone_number_orders(after=after, limit=request.max_results + 1)
+        return self._page("PhoneNumberOrders", scope, rows, request.max_results)
+
+    def get_phone_number(self, phone_number_id: str) -> bytes:
+        """The number, named with or without its plus, or as the lists' PhoneNumberId names it: %2B12065550100.
+
+        Raises: NotFound for a number that is not held.
+        Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, GetPhoneNumber.
+        """
+        e164 = e164_key(unquote(phone_number_id))
+        record = None if e164 is None else self.store.phone_number(e164)
+        if record is None:
+            raise AwsError(NOT_FOUND)
+        return _json({"PhoneNumber": orjson.Fragment(record)})
+
+    def get_phone_number_order(self, phone_number_order_id: str) -> bytes:
+        """The order; its id need not be a GUID, as that of the page's sample is none.
+
+        Raises: NotFound for an order that is not held.
+        Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, GetPhoneNumberOrder.
+        """
+        record = self.store.phone_number_order(phone_number_order_id)
+        if record is None:
+            raise AwsError(NOT_FOUND)
+        return _json({"PhoneNumberOrder": orjson.Fragment(record)})
+
+    def _scope(self, operation: OperationName, *filters: str | None) -> Scope:
+        return Scope(self.generation.api, operation, filters)
+
+    def _after(self, scope: Scope, next_token: str | None) -> int:
+        return 0 if next_token is None else self.tokens.read(scope, next_token)
+
+    def _page(self, key: str, scope: Scope, rows: list[StoredRecord], size: int) -> bytes:
+        page = rows[:size]
+        next_token = self.tokens.issue(scope, page[-1].place) if len(rows) > size else None
+        return _json({"NextToken": next_token, key: [orjson.Fragment(row.record) for row in page]})
+
+
+def _json(answer: dict[str, object]) -> bytes:
+    return orjson.dumps(answer, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,313 @@
+"""An account's worth of sample data: the pages' records, then generated ones, the same on every machine."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gateway.emulator.generations import Generation, Record
+from gateway.emulator.sample_numbers import SampleNumber, released_number, sample_number
+from gateway.emulator.sample_pages import (
+    PHONE_NUMBERS_ON_THE_PAGE,
+    phone_number_order_on_the_page,
+    phone_numbers_on_the_page,
+)
+from gateway.emulator.store import Store
+
+_ORDERS_BEGIN = datetime(2019, 11, 4, 9, 30, 12, 480_000, tzinfo=UTC)
+
+# Numbers wait this long in the deletion queue.
+_DELETION_QUEUE = timedelta(days=7)
+
+_VOICE_CONNECTORS = ("abcdef1ghij2klmno3pqr4", "bcdefg2hijk3lmnop4qrs5", "cdefgh3ijkl4mnopq5rst6")
+
+
+def _guid(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+_ACCOUNTS = tuple(_guid(f"account {index}") for index in range(2))
+_GROUPS = tuple(_guid(f"voice connector group {index}") for index in range(2))
+_SIP_RULES = tuple(_guid(f"sip rule {index}") for index in range(3))
+
+# Resources that exist and have no numbers at present: filters on them give an empty list, not an error.
+EMPTY_RESOURCES = (
+    ("AccountId", _guid("account without numbers")),
+    ("UserId", _guid("user without numbers")),
+    ("VoiceConnectorId", "zyxwvu9tsrq8ponml7kjih"),
+    ("VoiceConnectorGroupId", _guid("voice connector group without numbers")),
+    ("SipRuleId", _guid("sip rule without numbers")),
+)
+
+# What has become of the numbers that were acquired, in turn.
+_ACQUIRED_STATUSES = (
+    "Assigned",
+    "Unassigned",
+    "Assigned",
+    "Assigned",
+    "DeleteInProgress",
+    "Assigned",
+    "Assigned",
+    "ReleaseInProgress",
+    "Assigned",
+    "Unassigned",
+    "Assigned",
+    "ReleaseFailed",
+    "Assigned",
+    "DeleteFailed",
+    "Assigned",
+    "Assigned",
+    "Unassigned",
+)
+
+# Calling names, and how it stands with them, in turn; five and seventeen have no divisor in common, so all meet all.
+_CALLING_NAMES = (
+    (None, "Unassigned"),
+    ("Desk {}", "UpdateSucceeded"),
+    (None, "UpdateInProgress"),
+    ("Sales {}", "UpdateFailed"),
+    ("Support {}", "UpdateInProgress"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OrderKind:
+    """An order's status and size, and how many of its numbers, from the last, were not acquired."""
+
+    status: str
+    size: int
+    type: str = "New"
+    processing: int = 0
+    failed: int = 0
+    # The status of those of its numbers that were not acquired.
+    phone_number_status: str = "AcquireInProgress"
+    # Its first number is the last of the order before, where it had failed.
+    orders_again: bool = False
+    # One number more, that has left the inventory since.
+    released: bool = False
+
+
+_NEW_ORDERS = (
+    _OrderKind(status="Successful", size=3),
+    _OrderKind(status="Partial", size=4, failed=1, phone_number_status="AcquireFailed"),
+    _OrderKind(status="Successful", size=2, orders_again=True),
+    _OrderKind(status="Processing", size=3, processing=2),
+    _OrderKind(status="Failed", size=2, failed=2, phone_number_status="AcquireFailed"),
+    _OrderKind(status="Successful", size=5, released=True),
+    _OrderKind(status="Successful", size=1),
+    _OrderKind(status="Successful", size=12),
+)
+
+
+def _porting_order(status: str, phone_number_status: str = "PortinInProgress", *, failed: bool = False) -> _OrderKind:
+    size = 2
+    return _OrderKind(
+        status=status,
+        size=size,
+        type="Porting",
+        processing=0 if failed else size,
+        failed=size if failed else 0,
+        phone_number_status=phone_number_status,
+    )
+
+
+_PORTING_ORDERS = (
+    _OrderKind(status="Successful", size=3, type="Porting"),
+    _porting_order("PendingDocuments"),
+    _porting_order("Submitted"),
+    _porting_order("FOC"),
+    _porting_order("ChangeRequested"),
+    _porting_order("Exception"),
+    _porting_order("CancelRequested", "PortinCancelRequested"),
+    _porting_order("Cancelled", "Cancelled", failed=True),
+)
+_WITHOUT_FOC_DATE = ("PendingDocuments", "Submitted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """One generated order. Its numbers are named by their index in the inventory, the page's three included."""
+
+    index: int
+    kind: _OrderKind
+    first: int
+    product_type: str
+
+    @property
+    def id(self) -> str:
+        return _guid(f"order {self.index}")
+
+    @property
+    def created(self) -> datetime:
+        # Past these the dates come round again, so that however many orders there are, none lies in the future.
+        return _ORDERS_BEGIN + self.index % 1_500 * timedelta(hours=31, minutes=17, seconds=5, milliseconds=137)
+
+    @property
+    def end(self) -> int:
+        return self.first + self.kind.size
+
+    def ordered_status(self, number: int) -> str:
+        from_last = self.end - number
+        if from_last <= self.kind.failed:
+            return "Failed"
+        if from_last <= self.kind.failed + self.kind.processing:
+            return "Processing"
+        return "Acquired"
+
+
+def fill(store: Store, generation: Generation, *, numbers: int, orders: int) -> None:
+    """Put the first `numbers` and `orders` of the sample data into the store, all or nothing.
+
+    The first three numbers and the first order are the pages'. Of what follows, 250 numbers and 40 orders hold every
+    case at least once. A million numbers take about a minute.
+    """
+    with store.transaction():
+        store.put_phone_numbers(phone_numbers(generation, numbers, orders))
+        store.put_phone_number_orders(phone_number_orders(generation, orders))
+        if numbers:
+            store.put_resources(resource for resource in EMPTY_RESOURCES if resource[0] in generation.association_names)
+
+
+def phone_numbers(generation: Generation, numbers: int, orders: int) -> Iterator[Record]:
+    """The inventory. Numbers that no order holds were there before the oldest of them."""
+    yield from phone_numbers_on_the_page(generation)[:numbers]
+    order_of = {
+        number: order
+        for order in _orders(generation, orders)
+        if order.first < numbers
+        for number in range(order.first, order.end)
+    }
+    for index in range(PHONE_NUMBERS_ON_THE_PAGE, numbers):
+        yield _phone_number(generation, index, order_of.get(index))
+
+
+def phone_number_orders(generation: Generation, orders: int) -> Iterator[Record]:
+    """The orders, the oldest first. Past the end of the inventory they hold numbers that left it since."""
+    if orders:
+        yield phone_number_order_on_the_page(generation)
+    for order in _orders(generation, orders):
+        yield _phone_number_order(generation, order)
+
+
+def _orders(generation: Generation, orders: int) -> Iterator[_Order]:
+    kinds = _NEW_ORDERS + (_PORTING_ORDERS if generation.order_types else ())
+    product_types = generation.product_types
+    first = PHONE_NUMBERS_ON_THE_PAGE
+    for index in range(1, orders):
+        round_, turn = divmod(index - 1, len(kinds))
+        kind = kinds[turn]
+        first -= kind.orders_again
+        order = _Order(
+            index=index,
+            kind=kind,
+            first=first,
+            product_type=product_types[(round_ + turn - kind.orders_again) % len(product_types)],
+        )
+        yield order
+        first = order.end
+
+
+def _phone_number_order(generation: Generation, order: _Order) -> Record:
+    ordered = [(_number_at(number).e164, order.ordered_status(number)) for number in range(order.first, order.end)]
+    if order.kind.released:
+        ordered.append((released_number(order.index), "Acquired"))
+    record: Record = {
+        "CreatedTimestamp": _timestamp(order.created),
+        "OrderedPhoneNumbers": [{"E164PhoneNumber": e164, "Status": status} for e164, status in ordered],
+        "PhoneNumberOrderId": order.id,
+        "ProductType": order.product_type,
+        "Status": order.kind.status,
+        "UpdatedTimestamp": _timestamp(order.created + timedelta(seconds=11, milliseconds=706)),
+    }
+    if generation.order_types:
+        has_foc_date = order.kind.type == "Porting" and order.kind.status not in _WITHOUT_FOC_DATE
+        record["FocDate"] = _timestamp(order.created + timedelta(days=10)) if has_foc_date else None
+        record["OrderType"] = order.kind.type
+    return record
+
+
+def _phone_number(generation: Generation, index: int, order: _Order | None) -> Record:
+    number = _number_at(index)
+    acquired = order is None or order.ordered_status(index) == "Acquired"
+    if order is None:
+        product_type = generation.product_types[index % len(generation.product_types)]
+        created = _ORDERS_BEGIN - timedelta(minutes=7 * (index % 100_000), milliseconds=index % 1_000)
+    else:
+        product_type = order.product_type
+        created = order.created + timedelta(milliseconds=17 + index % 30)
+    if acquired or order is None:
+        status = _ACQUIRED_STATUSES[index % len(_ACQUIRED_STATUSES)]
+    else:
+        status = order.kind.phone_number_status
+    updated = created + timedelta(days=3, minutes=index % 1_000)
+    calling_name, calling_name_status = (
+        _CALLING_NAMES[index % len(_CALLING_NAMES)] if acquired and number.country == "US" else (None, "Unassigned")
+    )
+    record: Record = {
+        "Associations": _associations(product_type, index, created) if status == "Assigned" else [],
+        "CallingName": calling_name and calling_name.format(index),
+        "CallingNameStatus": calling_name_status,
+        "Capabilities": _capabilities(number, product_type, acquired=acquired),
+        "Country": number.country,
+        "CreatedTimestamp": _timestamp(created),
+        "DeletionTimestamp": _timestamp(updated + _DELETION_QUEUE) if status.startswith("Delete") else None,
+        "E164PhoneNumber": number.e164,
+        "PhoneNumberId": number.e164.replace("+", "%2B"),
+        "ProductType": product_type,
+        "Status": status,
+        "Type": number.type,
+        "UpdatedTimestamp": _timestamp(updated),
+    }
+    if generation.api == "chime-sdk-voice":
+        record["Name"] = f"Line-{index}" if index % 3 == 0 else None
+        record["OrderId"] = order and order.id
+    return record
+
+
+def _number_at(index: int) -> SampleNumber:
+    return sample_number(index - PHONE_NUMBERS_ON_THE_PAGE)
+
+
+def _associations(product_type: str, index: int, created: datetime) -> list[Record]:
+    """One or two resources of the kinds that the product type goes with."""
+    turn = index // 7
+    resources: tuple[tuple[str, str], ...]
+    if product_type == "BusinessCalling":
+        account = ("AccountId", _ACCOUNTS[turn % len(_ACCOUNTS)])
+        resources = (account, ("UserId", _guid(f"user {index}"))) if index // 3 % 2 else (account,)
+    elif product_type == "VoiceConnector":
+        connector = ("VoiceConnectorId", _VOICE_CONNECTORS[turn % len(_VOICE_CONNECTORS)])
+        group = ("VoiceConnectorGroupId", _GROUPS[turn % len(_GROUPS)])
+        resources = ((connector,), (connector, group), (group,))[index // 2 % 3]
+    else:
+        rule = ("SipRuleId", _SIP_RULES[turn % len(_SIP_RULES)])
+        other_rule = ("SipRuleId", _SIP_RULES[(turn + 1) % len(_SIP_RULES)])
+        resources = (rule, other_rule) if index % 4 == 0 else (rule,)
+    return [
+        {
+            "AssociatedTimestamp": _timestamp(created + timedelta(days=1, seconds=position)),
+            "Name": name,
+            "Value": value,
+        }
+        for position, (name, value) in enumerate(resources)
+    ]
+
+
+def _capabilities(number: SampleNumber, product_type: str, *, acquired: bool) -> Record:
+    """Messages within North America only; a number that was never acquired is not known to be capable of anything."""
+    if not acquired:
+        return dict.fromkeys(("InboundCall", "InboundMMS", "InboundSMS", "OutboundCall", "OutboundMMS", "OutboundSMS"))
+    text = number.country in {"US", "CA"} and product_type != "SipMediaApplicationDialIn"
+    pictures = text and number.type == "Local"
+    return {
+        "InboundCall": True,
+        "InboundMMS": pictures,
+        "InboundSMS": text,
+        "OutboundCall": product_type != "SipMediaApplicationDialIn",
+        "OutboundMMS": pictures,
+        "OutboundSMS": text,
+    }
+
+
+def _timestamp(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,96 @@
+"""The records of the two pages' sample answers, as printed there."""
+
+from gateway.emulator.generations import Generation, Record
+
+_CAPABILITIES = dict.fromkeys(
+    ("InboundCall", "InboundMMS", "InboundSMS", "OutboundCall", "OutboundMMS", "OutboundSMS"), True
+)
+_VOICE_CONNECTOR = "abcdef1ghij2klmno3pqr4"
+_ORDER_ID = "abc12345-de67-89f0-123g-h45i678j9012"
+
+# The page's numbers have no Country, and their product type has a space.
+_PHONE_NUMBERS: tuple[Record, ...] = (
+    {
+        "Associations": [
+            {
+                "AssociatedTimestamp": "2019-10-28T18:40:37.453Z",
+                "Name": "VoiceConnectorId",
+                "Value": _VOICE_CONNECTOR,
+            }
+        ],
+        "CallingName": None,
+        "CallingNameStatus": "UpdateInProgress",
+        "Capabilities": _CAPABILITIES,
+        "CreatedTimestamp": "2019-08-12T22:10:20.521Z",
+        "DeletionTimestamp": None,
+        "E164PhoneNumber": "+12065550100",
+        "PhoneNumberId": "%2B12065550100",
+        "ProductType": "Voice Connector",
+        "Status": "Assigned",
+        "Type": "Local",
+        "UpdatedTimestamp": "2019-10-28T18:42:07.964Z",
+    },
+    {
+        "Associations": [
+            {
+                "AssociatedTimestamp": "2019-10-28T18:40:37.511Z",
+                "Name": "VoiceConnectorId",
+                "Value": _VOICE_CONNECTOR,
+            }
+        ],
+        "CallingName": None,
+        "CallingNameStatus": "UpdateInProgress",
+        "Capabilities": _CAPABILITIES,
+        "CreatedTimestamp": "2019-08-12T22:10:20.521Z",
+        "DeletionTimestamp": None,
+        "E164PhoneNumber": "+12065550101",
+        "PhoneNumberId": "%2B12065550101",
+        "ProductType": "Voice Connector",
+        "Status": "Assigned",
+        "Type": "Local",
+        "UpdatedTimestamp": "2019-10-28T18:42:07.960Z",
+    },
+    {
+        "Associations": [],
+        "CallingName": None,
+        "CallingNameStatus": "Unassigned",
+        "Capabilities": _CAPABILITIES,
+        "CreatedTimestamp": "2019-08-09T21:35:21.445Z",
+        "DeletionTimestamp": None,
+        "E164PhoneNumber": "+12065550102",
+        "PhoneNumberId": "%2B12065550102",
+        "ProductType": "Voice Connector",
+        "Status": "Unassigned",
+        "Type": "Local",
+        "UpdatedTimestamp": "2019-10-28T18:31:55.339Z",
+    },
+)
+
+_PHONE_NUMBER_ORDER: Record = {
+    "CreatedTimestamp": "2019-08-12T22:10:20.504Z",
+    "OrderedPhoneNumbers": [
+        {"E164PhoneNumber": "+12065550100", "Status": "Acquired"},
+        {"E164PhoneNumber": "+12065550101", "Status": "Acquired"},
+    ],
+    "PhoneNumberOrderId": _ORDER_ID,
+    "ProductType": "Voice Connector",
+    "Status": "Successful",
+    "UpdatedTimestamp": "2019-08-12T22:10:31.186Z",
+}
+
+PHONE_NUMBERS_ON_THE_PAGE = len(_PHONE_NUMBERS)
+
+
+def phone_numbers_on_the_page(generation: Generation) -> list[Record]:
+    """The three numbers; the second generation, which has no page with a sample, gets what it adds to them."""
+    if generation.api == "chime":
+        return list(_PHONE_NUMBERS)
+    first, second, third = ({**number, "Country": "US", "Name": None} for number in _PHONE_NUMBERS)
+    return [{**first, "OrderId": _ORDER_ID}, {**second, "OrderId": _ORDER_ID}, {**third, "OrderId": None}]
+
+
+def phone_number_order_on_the_page(generation: Generation) -> Record:
+    """The order; for the second generation with what it adds."""
+    if generation.api == "chime":
+        return _PHONE_NUMBER_ORDER
+    return {**_PHONE_NUMBER_ORDER, "FocDate": None, "OrderType": "New"}

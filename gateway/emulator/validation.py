@@ -1,0 +1,125 @@
+"""What a request's query may say; every rule is from the operation's page, or from its service model."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from gateway.emulator.errors import BAD_REQUEST, AwsError
+from gateway.emulator.generations import Generation
+from gateway.emulator.store import PhoneNumberFilter
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+_LIST_PHONE_NUMBERS = ("filter-name", "filter-value", "max-results", "next-token", "product-type", "status")
+_LIST_PHONE_NUMBER_ORDERS = ("max-results", "next-token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPhoneNumberOrdersRequest:
+    """ListPhoneNumberOrders: the page's size, 1 to 99 (`chime`) or 100 (`chime-sdk-voice`), and where it begins."""
+
+    max_results: int
+    next_token: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPhoneNumbersRequest(ListPhoneNumberOrdersRequest):
+    """ListPhoneNumbers: as above, and what the numbers must have."""
+
+    filter: PhoneNumberFilter
+
+
+class _Query:
+    """One request's query; collects everything that is wrong with it, as AWS tells all of it at once."""
+
+    def __init__(self, raw_query: str, names: Iterable[str], generation: Generation) -> None:
+        pairs = [pair for pair in parse_qsl(raw_query, keep_blank_values=True) if pair[0] in names]
+        self._values = dict(pairs)
+        self._generation = generation
+        self._errors = [
+            f"Parameter '{_member(name)}' is given {times} times"
+            for name, times in Counter(name for name, _ in pairs).items()
+            if times > 1
+        ]
+
+    def text(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value == "":
+            self._wrong(name, value, "Member must have length greater than or equal to 1")
+        return value
+
+    def word(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        value = self._values.get(name)
+        if value is not None and value not in allowed:
+            self._wrong(name, value, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
+        return value
+
+    def max_results(self) -> int:
+        most = self._generation.max_results
+        value = self._values.get("max-results")
+        if value is None:
+            return most
+        if _INTEGER.fullmatch(value) is None:
+            self._wrong("max-results", value, "Member must be an integer")
+            return most
+        if int(value) < 1:
+            self._wrong("max-results", value, "Member must have value greater than or equal to 1")
+        if int(value) > most:
+            self._wrong("max-results", value, f"Member must have value less than or equal to {most}")
+        return int(value)
+
+    def association(self) -> tuple[str, str] | None:
+        name = self.word("filter-name", self._generation.association_names)
+        value = self.text("filter-value")
+        if name is not None and value is not None:
+            return name, value
+        if name is not None or value is not None:
+            self._errors.append("'filterName' and 'filterValue' must be given together")
+        return None
+
+    def finish(self) -> None:
+        if self._errors:
+            count = len(self._errors)
+            found = f"{count} validation error{'s' if count > 1 else ''} detected"
+            raise AwsError(BAD_REQUEST, f"{found}: {'; '.join(self._errors)}")
+
+    def _wrong(self, name: str, value: str, rule: str) -> None:
+        self._errors.append(f"Value '{value}' at '{_member(name)}' failed to satisfy constraint: {rule}")
+
+
+def list_phone_numbers_request(raw_query: str, generation: Generation) -> ListPhoneNumbersRequest:
+    """Read the query of ListPhoneNumbers.
+
+    Raises: BadRequest, naming each parameter that is out of bounds, unknown to its list, half given or given twice.
+    """
+    query = _Query(raw_query, _LIST_PHONE_NUMBERS, generation)
+    request = ListPhoneNumbersRequest(
+        filter=PhoneNumberFilter(
+            association=query.association(),
+            product_type=query.word("product-type", generation.product_types),
+            status=query.word("status", generation.phone_number_statuses),
+        ),
+        max_results=query.max_results(),
+        next_token=query.text("next-token"),
+    )
+    query.finish()
+    return request
+
+
+def list_phone_number_orders_request(raw_query: str, generation: Generation) -> ListPhoneNumberOrdersRequest:
+    """Read the query of ListPhoneNumberOrders.
+
+    Raises: BadRequest, naming each parameter that is out of bounds or given twice.
+    """
+    query = _Query(raw_query, _LIST_PHONE_NUMBER_ORDERS, generation)
+    request = ListPhoneNumberOrdersRequest(max_results=query.max_results(), next_token=query.text("next-token"))
+    query.finish()
+    return request
+
+
+def _member(name: str) -> str:
+    """The parameter as AWS's messages call it: `max-results` is `maxResults`."""
+    first, *others = name.split("-")
+    return first + "".join(other.capitalize() for other in others)

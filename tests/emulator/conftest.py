@@ -1,0 +1,71 @@
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from gateway.emulator.conditions import Conditions
+from gateway.emulator.generations import GENERATIONS, Api, Generation
+from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.store import Store
+from gateway.serving import serving_in_thread
+from tests.emulator.clients import AwsCommandLine, Caller
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """A running emulator."""
+
+    url: str
+    generation: Generation
+    store: Store
+    conditions: Conditions
+    caller: Caller
+
+    def aws(self, home: Path) -> AwsCommandLine:
+        return AwsCommandLine(self.url, self.generation.api, home)
+
+
+class Emulate(Protocol):
+    def __call__(self, clock: Callable[[], float] = ..., **options: Any) -> Emulated: ...
+
+
+@pytest.fixture
+def emulate() -> Iterator[Emulate]:
+    """Starts emulators that end with the test."""
+    with ExitStack() as running:
+
+        def start(clock: Callable[[], float] = time.time, **options: Any) -> Emulated:
+            return running.enter_context(running_emulator(clock, **options))
+
+        yield start
+
+
+@pytest.fixture(params=["chime", "chime-sdk-voice"])
+def api(request: pytest.FixtureRequest) -> Api:
+    chosen: Api = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session", params=["chime", "chime-sdk-voice"])
+def sample(request: pytest.FixtureRequest) -> Iterator[Emulated]:
+    """An emulator with the sample data, for tests that change nothing."""
+    with running_emulator(api=request.param) as emulated:
+        yield emulated
+
+
+@contextmanager
+def running_emulator(clock: Callable[[], float] = time.time, **options: Any) -> Iterator[Emulated]:
+    chosen = EmulatorOptions(**options)
+    app = create_emulator(chosen, clock)
+    with serving_in_thread(app) as url:
+        yield Emulated(
+            url=url,
+            generation=GENERATIONS[chosen.api],
+            store=app.state.store,
+            conditions=app.state.conditions,
+            caller=Caller(url, clock=clock),
+        )

@@ -1,0 +1,150 @@
+"""The database: what it is asked costs one range of one index, what it holds is kept, and no other file is touched."""
+
+import itertools
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway.emulator.errors import EmulatorError
+from gateway.emulator.generations import Api
+from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.store import PhoneNumberFilter, listing_query
+from tests.emulator.conftest import Emulate
+
+FILTERS = [
+    PhoneNumberFilter(association=association, product_type=product_type, status=status)
+    for association, product_type, status in itertools.product(
+        (None, ("VoiceConnectorId", "abcdef1ghij2klmno3pqr4")), (None, "VoiceConnector"), (None, "Assigned")
+    )
+]
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+def test_a_page_of_any_filters_is_one_range_of_an_index(
+    emulate: Emulate, tmp_path: Path, wanted: PhoneNumberFilter
+) -> None:
+    """Nothing is scanned or sorted: the filters and the place are all in the index' range."""
+    emulate(db=tmp_path / "chime.db")
+    query, values = listing_query(wanted)
+    with sqlite3.connect(tmp_path / "chime.db") as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", (*values, 0, 100))]
+    connection.close()
+    given = [
+        *(["name=?", "value=?"] if wanted.association else []),
+        *(["status=?"] if wanted.status else []),
+        *(["product_type=?"] if wanted.product_type else []),
+    ]
+    searched, *joined = plan
+    assert searched.startswith("SEARCH ")
+    assert all(condition in searched for condition in given)
+    assert "rowid>?" in searched or "place>?" in searched
+    if wanted.association:
+        assert joined == ["SEARCH phone_numbers USING INTEGER PRIMARY KEY (rowid=?)"]
+    else:
+        assert not joined
+
+
+def test_what_a_database_holds_is_kept_and_gets_no_sample_data(emulate: Emulate, tmp_path: Path) -> None:
+    first = emulate(db=tmp_path / "chime.db", numbers=5, orders=2)
+    first.store.delete_phone_number("+12065550100")
+    first.store.close()
+    again = emulate(db=tmp_path / "chime.db", numbers=250, orders=40)
+    assert again.store.counts() == (4, 2)
+    assert again.caller.get("/phone-numbers/%2B12065550100").status == 404
+
+
+def test_an_empty_database_gets_sample_data(emulate: Emulate, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    assert emulate(db=tmp_path / "empty.db").store.counts() == (250, 40)
+
+
+def test_another_program_may_read_the_database_while_it_is_in_use(emulate: Emulate, tmp_path: Path) -> None:
+    emulated = emulate(db=tmp_path / "chime.db")
+    other = sqlite3.connect(tmp_path / "chime.db")
+    try:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        reading = other.execute("SELECT e164 FROM phone_numbers")
+        assert reading.fetchone() == ("+12065550100",)
+        emulated.store.delete_phone_number("+12065550101")
+        assert emulated.caller.get("/phone-numbers/%2B12065550101").status == 404
+    finally:
+        other.close()
+
+
+def test_a_removed_number_leaves_nothing_behind_but_its_known_resources(emulate: Emulate, tmp_path: Path) -> None:
+    emulated = emulate(db=tmp_path / "chime.db", numbers=3, orders=0)
+    for e164 in ("+12065550100", "12065550101", "+12065550102"):
+        emulated.store.delete_phone_number(e164)
+    with sqlite3.connect(tmp_path / "chime.db") as connection:
+        rows = {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("phone_numbers", "associations")
+        }
+    connection.close()
+    assert rows == {"phone_numbers": 0, "associations": 0}
+
+
+def complaint(**options: object) -> str:
+    with pytest.raises(EmulatorError) as raised:
+        create_emulator(EmulatorOptions(**options))  # type: ignore[arg-type]  # any options.
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_database_of_the_other_generation_is_refused(emulate: Emulate, tmp_path: Path) -> None:
+    emulate(db=tmp_path / "chime.db")
+    said = complaint(db=tmp_path / "chime.db", api="chime-sdk-voice")
+    assert said == f"The database {tmp_path / 'chime.db'} holds data of chime, not of chime-sdk-voice."
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE mine (id)")
+    connection.close()
+    before = path.read_bytes()
+    assert "is not a database of this emulator" in complaint(db=path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Not a database, whatever else it is.\n" * 100)
+    assert "file is not a database" in complaint(db=path)
+    assert path.read_text().startswith("Not a database")
+
+
+def test_a_database_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    assert "unable to open database file" in complaint(db=tmp_path / "no such folder" / "chime.db")
+    assert "unable to open database file" in complaint(db=tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="file modes mean nothing to root")
+def test_a_database_that_cannot_be_written_is_refused(emulate: Emulate, tmp_path: Path) -> None:
+    emulate(db=tmp_path / "chime.db").store.close()
+    (tmp_path / "chime.db").chmod(0o444)
+    assert "readonly database" in complaint(db=tmp_path / "chime.db")
+
+
+@pytest.mark.slow
+def test_a_database_that_another_program_keeps_to_itself_is_refused(emulate: Emulate, tmp_path: Path) -> None:
+    """After a wait of five seconds."""
+    emulate(db=tmp_path / "chime.db").store.close()
+    with sqlite3.connect(tmp_path / "chime.db") as holder:
+        holder.execute("PRAGMA journal_mode = DELETE")
+        holder.execute("BEGIN EXCLUSIVE")
+        assert "database is locked" in complaint(db=tmp_path / "chime.db")
+    holder.close()
+
+
+@pytest.mark.parametrize("record", [{}, {"E164PhoneNumber": None}, {"E164PhoneNumber": "+0"}])
+def test_a_record_that_cannot_be_put_leaves_all_as_it_was(
+    emulate: Emulate, api: Api, record: dict[str, object]
+) -> None:
+    emulated = emulate(api=api, numbers=0, orders=0)
+    with pytest.raises((KeyError, ValueError)):
+        emulated.store.put_phone_numbers([{"E164PhoneNumber": "+12065550150"}, record])
+    assert emulated.store.counts() == (0, 0)
