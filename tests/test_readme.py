@@ -1,0 +1,71 @@
+"""The README's words, tried: its query has its answer, its commands work as printed."""
+
+import inspect
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import httpx
+
+import gateway.emulator
+from tests.processes import BIN, ROOT, environment, started
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_first_query_has_the_answer_that_is_printed(tmp_path: Path) -> None:
+    """Over the sample data that `make run` starts with."""
+    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path), lines=1) as dev:
+        answer = httpx.post(dev.lines[0].split()[1], json={"query": blocks("graphql")[0]}, timeout=30)
+    assert answer.json() == json.loads(blocks("json")[0])
+
+
+def test_the_policy_names_the_four_actions_that_are_called() -> None:
+    [statement] = json.loads(blocks("json")[1])["Statement"]
+    source = (ROOT / "gateway" / "upstream" / "client.py").read_text()
+    called = {word.title().replace("_", "") for word in re.findall(r"self\._client\.(\w+)", source)}
+    assert {f"chime:{operation}" for operation in called} == set(statement["Action"])
+
+
+def test_the_emulators_commands_work_as_printed(tmp_path: Path) -> None:
+    start, use = blocks("sh")[-2:]
+    command = start.split()
+    command[0] = str(BIN / command[0])
+    with started(*command, "--port", "0", env=environment(tmp_path), lines=1) as emulator:
+        assert "1000 phone numbers, 50 orders" in emulator.lines[0]
+        [url] = re.findall(r"http://127\.0\.0\.1:\d+", emulator.lines[0])
+        env = environment(tmp_path) | {"PATH": f"{BIN}:{environment(tmp_path)['PATH']}"}
+        used = subprocess.run(
+            ["bash", "-e", "-c", use.replace("http://127.0.0.1:9000", url)],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+    assert used.stdout.count('"E164PhoneNumber"') == 2 + 1 + 2
+    assert '"PhoneNumberOrderId": "abc12345-de67-89f0-123g-h45i678j9012"' in used.stdout
+
+
+def test_the_choices_listed_are_those_that_the_emulator_states() -> None:
+    stated = [line.strip() for line in (inspect.getdoc(gateway.emulator) or "").splitlines() if line.startswith("- ")]
+    assert len(stated) > 15
+    assert [choice for choice in stated if choice not in README] == []
+
+
+def test_every_option_in_the_readme_exists() -> None:
+    helps = "".join(
+        subprocess.run(
+            [str(BIN / "chime-gateway"), command, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for command in ("serve", "dev", "emulator", "schema")
+    )
+    emulator_section = README.split("## The emulator")[1].split("###")[0]
+    listed = set(re.findall(r"`(--[a-z-]+)", emulator_section))
+    assert listed
+    assert {option for option in listed if option not in helps} == set()
