@@ -22,10 +22,13 @@ bench: .venv/test
 	$(BIN)/python -m tests.benchmarks.emulator_pages
 	$(BIN)/python -m tests.benchmarks.lookup_calls
 
-# Debian keeps venv in a package of its own.
+# Debian keeps venv in a package of its own, which root can be spared looking for.
+INSTALL_VENV := [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install --yes python3-venv
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Install Python's venv first, on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(INSTALL_VENV) && $(PYTHON) -m venv .venv; } || \
+		{ rm -rf .venv; echo "Install Python's venv first, on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 .venv/run: .venv/bin/python requirements.lock pyproject.toml
 	@echo "Installing, once"

@@ -19,6 +19,8 @@ class Aws:
 
     calls: the operations asked for, in order, refused ones included.
     queries: the query string of each call.
+    clients: address and port of each connection that they came by.
+    most_at_once: the most of them that were under way together.
     """
 
     def __init__(self, api: Api, emulator: Any) -> None:
@@ -26,6 +28,9 @@ class Aws:
         self.url = ""
         self.calls: list[str] = []
         self.queries: list[str] = []
+        self.clients: set[tuple[str, int]] = set()
+        self.at_once = 0
+        self.most_at_once = 0
         self._emulator = emulator
 
     def holds(self, *, inventory: int = 0, orders: int = 0, numbers_each: int = 0) -> None:
@@ -69,12 +74,21 @@ class _NotingCalls:
         self._aws = aws
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            _, kind, *key = scope["path"].split("/")
-            noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
-            self._aws.queries.append(scope["query_string"].decode())
-            self._aws.calls.append(f"Get{noun}" if key else f"List{noun}s")
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        aws = self._aws
+        _, kind, *key = scope["path"].split("/")
+        noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
+        aws.queries.append(scope["query_string"].decode())
+        aws.calls.append(f"Get{noun}" if key else f"List{noun}s")
+        aws.clients.add(scope["client"])
+        aws.at_once += 1
+        aws.most_at_once = max(aws.most_at_once, aws.at_once)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            aws.at_once -= 1
 
 
 @contextmanager

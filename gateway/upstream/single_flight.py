@@ -36,6 +36,9 @@ class SingleFlight(Generic[T]):
                 flight.task.cancel()
 
     def _land(self, key: Hashable, flight: "_Flight[T]") -> None:
+        if flight.task.done() and not flight.task.cancelled():
+            # Where all who waited have left, nobody else looks at a fault, and asyncio would log it as lost.
+            flight.task.exception()
         # A cancelled flight ends after a new one with its key may have begun.
         if self._flights.get(key) is flight:
             del self._flights[key]

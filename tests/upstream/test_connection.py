@@ -1,0 +1,91 @@
+"""How the gateway holds its connections to AWS."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiobotocore.parsers import AioRestJSONParser
+from botocore.parsers import ResponseParserError
+
+from gateway.errors import UpstreamUnreachable
+from gateway.settings import Settings
+from gateway.upstream.client import MAX_ATTEMPTS, AwsKeyPair, open_upstream
+from gateway.upstream.response_parser import JsonResponseParser
+from tests.aws import Aws
+from tests.conftest import Gateway
+
+NUMBERS = "{ phoneNumbers(first: 1) { nodes { id } } }"
+
+
+@asynccontextmanager
+async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """An upstream that answers its first request and hangs up at every later one; gives its URL and the requests."""
+    heads: list[bytes] = []
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(heads) == 1:
+            writer.write(answer)
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}", heads
+
+
+async def test_a_connection_that_breaks_is_tried_three_times_and_not_more() -> None:
+    """aiohttp by itself would repeat a GET on a kept-alive connection, unseen by our count."""
+    async with hanging_up() as (url, heads):
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # pydantic parses the URL
+        async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
+            deadline = asyncio.get_running_loop().time() + 10
+            await upstream.list_phone_numbers(None, 1, deadline=deadline)
+            with pytest.raises(UpstreamUnreachable):
+                await upstream.list_phone_numbers(None, 1, deadline=deadline)
+    assert len(heads) == 1 + MAX_ATTEMPTS
+
+
+async def test_one_connection_serves_one_query_after_another(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    for _ in range(5):
+        await gateway.query(NUMBERS)
+    assert len(aws.calls) == 5
+    assert len(aws.clients) == 1
+
+
+async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: Aws) -> None:
+    aws.holds(inventory=20)
+    aws.takes_ms(30)
+    settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url, upstream_concurrency=3)  # type: ignore[arg-type]  # pydantic parses the URL
+    async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
+        deadline = asyncio.get_running_loop().time() + 10
+        await asyncio.gather(*(upstream.get_phone_number(f"+1206555{n:04d}", deadline=deadline) for n in range(20)))
+    assert (aws.most_at_once, len(aws.calls), len(aws.clients)) == (3, 20, 3)
+
+
+def response(status: int, body: bytes) -> dict[str, object]:
+    return {"status_code": status, "headers": {"x-amzn-requestid": "r"}, "body": body, "context": {}}
+
+
+async def test_a_good_answer_is_the_bodys_own_json_with_its_timestamps_as_text() -> None:
+    parsed = await JsonResponseParser().parse(response(200, b'{"CreatedTimestamp":"2019-08-12T22:10:20.504Z"}'), None)
+    assert parsed == {
+        "CreatedTimestamp": "2019-08-12T22:10:20.504Z",
+        "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "r"},
+    }
+
+
+async def test_an_error_is_left_to_the_stock_parser() -> None:
+    error = response(429, b'{"Code":"Throttled","Message":"slower"}')
+    assert await JsonResponseParser().parse(error, None) == await AioRestJSONParser().parse(error, None)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>"])
+async def test_a_good_answer_that_is_no_object_is_a_parser_error(body: bytes) -> None:
+    with pytest.raises(ResponseParserError, match="2xx answer"):
+        await JsonResponseParser().parse(response(200, body), None)
