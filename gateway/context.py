@@ -35,13 +35,16 @@ def request_contexts(settings: Settings, upstream: Upstream) -> NewContext:
 
     def new_context(request_id: str) -> RequestContext:
         deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
+        phone_numbers = PhoneNumberLoader(upstream, number_permission, settings, deadline=deadline)
         return RequestContext(
             request_id=request_id,
             deadline=deadline,
             settings=settings,
             upstream=upstream,
-            phone_numbers=PhoneNumberLoader(upstream, number_permission, settings, deadline=deadline),
-            phone_number_orders=PhoneNumberOrderLoader(upstream, order_permission, settings, deadline=deadline),
+            phone_numbers=phone_numbers,
+            phone_number_orders=PhoneNumberOrderLoader(
+                upstream, order_permission, settings, deadline=deadline, come_by=phone_numbers.ordered
+            ),
         )
 
     return new_context

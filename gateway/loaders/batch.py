@@ -61,11 +61,15 @@ class Batch(Generic[R]):
         self._source = source
         self._left = set(keys)
         self._product_type = product_type
+        # Where a walk of the unfiltered list goes on, and how many pages of it are behind.
+        self._token: str | None = None
+        self._walked = 0
 
     async def carry_out(self) -> None:
         """Settle every key.
 
-        Cost: at most two calls more than keys; where gets are refused, at most max_pages and the gets under way.
+        Cost: at most two calls more than keys. Where gets are refused, at most max_pages; at the first refusal, the
+        gets under way and pages listed by product type as well.
         """
         if self._source.permission.granted():
             await self._list_while_it_pays()
@@ -83,6 +87,8 @@ class Batch(Generic[R]):
             except UpstreamFault:
                 return
             resolved.append(self._settle(records))
+            if self._product_type is None:
+                self._token, self._walked = token, len(resolved)
             if token is None:
                 # What a whole list does not hold is nowhere, unless the list was narrowed by a guess.
                 if self._product_type is None:
@@ -109,9 +115,9 @@ class Batch(Generic[R]):
 
     async def _list_all(self) -> None:
         """Walk the list for the keys that are left, where gets are refused."""
-        token: str | None = None
-        met: set[str | None] = {None}
-        for _ in range(self._source.max_pages):
+        token = self._token
+        met: set[str | None] = {None, token}
+        for _ in range(self._walked, self._source.max_pages):
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, None)
             except UpstreamFault as fault:

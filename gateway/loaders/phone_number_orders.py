@@ -1,6 +1,6 @@
 """The join from a number or an id to an order's record."""
 
-from functools import partial
+from collections.abc import Callable, Iterable
 
 from gateway.loaders.batch import GetPermission, RecordSource
 from gateway.loaders.record_loader import RecordLoader
@@ -10,17 +10,34 @@ from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecor
 
 
 class PhoneNumberOrderLoader(RecordLoader[PhoneNumberOrderRecord]):
-    """Orders by PhoneNumberOrderId: ListPhoneNumberOrders, which takes no filter, and GetPhoneNumberOrder."""
+    """Orders by PhoneNumberOrderId: ListPhoneNumberOrders, which takes no filter, and GetPhoneNumberOrder.
 
-    def __init__(self, upstream: Upstream, permission: GetPermission, settings: Settings, *, deadline: float) -> None:
+    come_by: told of every order that the request comes by.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        permission: GetPermission,
+        settings: Settings,
+        *,
+        deadline: float,
+        come_by: Callable[[Iterable[PhoneNumberOrderRecord]], None],
+    ) -> None:
         async def list_page(token: str | None, size: int, _product_type: str | None) -> PhoneNumberOrderPage:
-            return await upstream.list_phone_number_orders(token, size, deadline=deadline)
+            return await self.page(token, size)
+
+        async def get(order_id: str) -> PhoneNumberOrderRecord | None:
+            order = await upstream.get_phone_number_order(order_id, deadline=deadline)
+            if order is not None:
+                come_by([order])
+            return order
 
         super().__init__(
             RecordSource(
                 list_page=list_page,
                 list_operation="ListPhoneNumberOrders",
-                get=partial(upstream.get_phone_number_order, deadline=deadline),
+                get=get,
                 key=lambda order: order.get("PhoneNumberOrderId"),
                 permission=permission,
                 page_size=upstream.generation.max_results,
@@ -28,3 +45,13 @@ class PhoneNumberOrderLoader(RecordLoader[PhoneNumberOrderRecord]):
                 concurrency=settings.lookup_concurrency,
             )
         )
+        self._upstream = upstream
+        self._deadline = deadline
+        self._come_by = come_by
+
+    async def page(self, token: str | None, size: int) -> PhoneNumberOrderPage:
+        """Upstream.list_phone_number_orders, whose records need no call of their own for the rest of the request."""
+        page = await self._upstream.list_phone_number_orders(token, size, deadline=self._deadline)
+        self._listed(page.records)
+        self._come_by(page.records)
+        return page

@@ -1,13 +1,19 @@
 """The join from an ordered number, an id or an association to the number's own record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from gateway.loaders.batch import GetPermission, RecordSource
 from gateway.loaders.record_loader import RecordLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
-from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberPage, PhoneNumberRecord, e164_of, with_plus
+from gateway.upstream.records import (
+    PhoneNumberOrderRecord,
+    PhoneNumberPage,
+    PhoneNumberRecord,
+    e164_of,
+    ordered_numbers,
+)
 
 
 class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
@@ -15,8 +21,7 @@ class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
 
     def __init__(self, upstream: Upstream, permission: GetPermission, settings: Settings, *, deadline: float) -> None:
         async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
-            filters = {"ProductType": product_type} if product_type else {}
-            return await upstream.list_phone_numbers(token, size, deadline=deadline, filters=filters)
+            return await self.page(token, size, {"ProductType": product_type} if product_type else {})
 
         super().__init__(
             RecordSource(
@@ -30,21 +35,27 @@ class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
                 concurrency=settings.lookup_concurrency,
             )
         )
-        self._known_product_types = upstream.generation.product_types
+        self._upstream = upstream
+        self._deadline = deadline
         self._orders: list[PhoneNumberOrderRecord] = []
 
+    async def page(self, token: str | None, size: int, filters: Mapping[str, str]) -> PhoneNumberPage:
+        """Upstream.list_phone_numbers, whose records need no call of their own for the rest of the request."""
+        page = await self._upstream.list_phone_numbers(token, size, deadline=self._deadline, filters=filters)
+        self._listed(page.records)
+        return page
+
     def ordered(self, orders: Iterable[PhoneNumberOrderRecord]) -> None:
-        """Orders that the same request has listed: their product type is most likely that of their numbers."""
+        """Orders that the same request has come by: their product type is most likely that of their numbers."""
         self._orders.extend(orders)
 
     def _product_type_of(self, keys: list[str]) -> str | None:
         wanted = set(keys)
         product_types = {
             # The pages' sample writes "Voice Connector"; as a filter the value has no space.
-            (order.get("ProductType") or "").replace(" ", "")
+            str(order.get("ProductType")).replace(" ", "")
             for order in self._orders
-            for number in order.get("OrderedPhoneNumbers") or ()
-            if with_plus(number.get("E164PhoneNumber") or "") in wanted
+            if not wanted.isdisjoint(ordered_numbers(order))
         }
         agreed = product_types.pop() if len(product_types) == 1 else None
-        return agreed if agreed in self._known_product_types else None
+        return agreed if agreed in self._upstream.generation.product_types else None

@@ -16,10 +16,10 @@ class RecordLoader(Generic[R]):
     def __init__(self, source: RecordSource[R]) -> None:
         self._source = source
         self._batches: DataLoader[str, R | None] = DataLoader(self._load_batch)
-        self._listed: dict[str | None, R] = {}
+        self._records: dict[str | None, R] = {}
         self._not_yet_indexed: list[Iterable[R]] = []
 
-    def listed(self, records: Iterable[R]) -> None:
+    def _listed(self, records: Iterable[R]) -> None:
         """Records that the same request has listed: their keys need no call any more."""
         # Most queries list and load nothing: the index waits for the first load.
         self._not_yet_indexed.append(records)
@@ -31,8 +31,8 @@ class RecordLoader(Generic[R]):
         Raises, when awaited: UpstreamFault; WalkLimit where gets are refused and the list is too long to walk.
         """
         while self._not_yet_indexed:
-            self._listed.update((self._source.key(record), record) for record in self._not_yet_indexed.pop())
-        record = self._listed.get(key)
+            self._records.update((self._source.key(record), record) for record in self._not_yet_indexed.pop())
+        record = self._records.get(key)
         return record if record is not None else self._batches.load(key)
 
     def _product_type_of(self, _keys: list[str]) -> str | None:

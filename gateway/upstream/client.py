@@ -108,6 +108,8 @@ class Upstream:
         record: PhoneNumberRecord | None = await self._get(
             operation, call, "PhoneNumberId", e164, "PhoneNumber", deadline
         )
+        if record is not None and not is_addressable(record):
+            raise UpstreamBadResponse(operation, detail="the record names no number")
         return record
 
     async def get_phone_number_order(self, order_id: str, *, deadline: float) -> PhoneNumberOrderRecord | None:

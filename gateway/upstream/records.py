@@ -4,6 +4,7 @@ Every key may be absent or null, which mean the same; enumerated values are plai
 Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
 
@@ -107,3 +108,11 @@ def with_plus(number: str) -> str:
     if number.startswith("+"):
         return number
     return "+" + (number[3:] if number[:3] in {"%2B", "%2b"} else number)
+
+
+def ordered_numbers(order: PhoneNumberOrderRecord) -> Iterator[str]:
+    """The numbers of an order, each with its `+`; what is no number is passed over."""
+    numbers = order.get("OrderedPhoneNumbers")
+    for number in numbers if isinstance(numbers, list) else ():
+        if isinstance(number, dict) and isinstance(e164 := number.get("E164PhoneNumber"), str):
+            yield with_plus(e164)

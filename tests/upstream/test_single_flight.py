@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -146,7 +146,7 @@ def callers(flights: SingleFlight[str], call: Call, count: int) -> list[asyncio.
 
 
 @pytest.fixture
-def complaints() -> Iterator[list[dict[str, Any]]]:
+async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
     """What the event loop's handler is told: exceptions that nobody took, above all."""
     loop, told = asyncio.get_running_loop(), list[dict[str, Any]]()
     loop.set_exception_handler(lambda _, context: told.append(context))
@@ -165,11 +165,12 @@ async def test_all_who_ask_the_same_share_one_call() -> None:
 
 async def test_different_keys_are_different_calls() -> None:
     flights, one, other = SingleFlight[str](), Call(), Call()
-    waiting = [asyncio.create_task(flights.do("one", one)), asyncio.create_task(flights.do("other", other))]
+    waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call)) for call in (one, other))
     await turns()
     one.answer.set_result("of one")
     other.answer.set_result("of the other")
-    assert await asyncio.gather(*waiting) == ["of one", "of the other"]
+    assert await waiting_for_one == "of one"
+    assert await waiting_for_other == "of the other"
 
 
 @pytest.mark.parametrize("leavers", [[0], [1], [0, 1], [0, 2], [1, 2]])
@@ -239,12 +240,14 @@ async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
     leaver.cancel()
     await turns()
     again = Call()
-    comer, joiner = callers(flights, again, 2)
+    [comer] = callers(flights, again, 1)
     await turns()
     dragging_on.set()
     await turns()
+    [joiner] = callers(flights, again, 1)
+    await turns()
     again.answer.set_result("new")
-    assert await asyncio.gather(comer, joiner) == ["new", "new"]
+    assert [await comer, await joiner] == ["new", "new"]
     assert (call.cancelled, again.begun, again.cancelled) == (1, 1, 0)
 
 
@@ -289,5 +292,27 @@ async def test_a_fault_that_nobody_is_left_to_hear_is_no_complaint_of_the_loop(
     assert all(isinstance(result, BaseException) for result in results)
     del waiting, results, call
     await turns()
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_call_that_ends_in_a_fault_when_all_have_left_is_no_complaint_of_the_loop(
+    complaints: list[dict[str, Any]],
+) -> None:
+    """A connection that is torn down may fail in its own words."""
+    flights = SingleFlight[str]()
+
+    async def torn_down() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Throttled("ListPhoneNumbers") from None
+        return "never"
+
+    caller = asyncio.create_task(flights.do("key", torn_down))
+    await turns()
+    caller.cancel()
+    await turns()
+    del caller
     gc.collect()
     assert complaints == []

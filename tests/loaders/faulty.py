@@ -1,0 +1,74 @@
+"""An emulated account of which single calls can be made to go wrong."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import orjson
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.emulator.errors import ErrorShape
+from gateway.emulator.generations import Api
+from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.serving import serving_in_thread
+from tests.aws import Aws
+
+# Of a call's path, as `/phone-numbers/+12065550000`, and its query.
+Which = Callable[[str, str], bool]
+
+
+class FaultyAws(Aws):
+    """An account whose calls answer otherwise where a test says so."""
+
+    def __init__(self, api: Api) -> None:
+        emulator = create_emulator(EmulatorOptions(api=api, numbers=0, orders=0))
+        super().__init__(api, emulator)
+        self._app: ASGIApp = emulator
+        self._answers: list[tuple[Which, int, bytes]] = []
+
+    def fails_where(self, which: Which, error: ErrorShape) -> None:
+        """End those calls in an error."""
+        self._answers.append((which, error.status, orjson.dumps({"Code": error.code, "Message": error.message})))
+
+    def answers_where(self, which: Which, body: object) -> None:
+        """Answer those calls with a body."""
+        self._answers.append((which, 200, orjson.dumps(body)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path, query = scope["path"], scope["query_string"].decode()
+            _, kind, *key = path.split("/")
+            noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
+            self.calls.append(f"Get{noun}" if key else f"List{noun}s")
+            self.queries.append(query)
+            for which, status, body in self._answers:
+                if which(path, query):
+                    await Response(body, status, media_type="application/json")(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+@contextmanager
+def faulty_aws(api: Api) -> Iterator[FaultyAws]:
+    """Serve such an account while the block runs."""
+    account = FaultyAws(api)
+    with serving_in_thread(account) as url:
+        account.url = url
+        yield account
+
+
+def get_of(number: str) -> Which:
+    """The get of one number."""
+    return lambda path, _: path == f"/phone-numbers/{number}"
+
+
+def any_get_of_a_number(path: str, _: str) -> bool:
+    return path.startswith("/phone-numbers/")
+
+
+def any_list_of_numbers(path: str, _: str) -> bool:
+    return path == "/phone-numbers"
+
+
+def second_list_page_of_numbers(path: str, query: str) -> bool:
+    return path == "/phone-numbers" and "next-token=" in query

@@ -1,0 +1,70 @@
+"""A list and its gets in memory, to carry out whole batches by plain calls and count what they cost."""
+
+import asyncio
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+
+from gateway.errors import GatewayFault, Throttled
+from gateway.loaders.batch import Batch, GetPermission, RecordSource
+
+
+@dataclass(slots=True)
+class Pages:
+    """An upstream that holds texts, each its own key.
+
+    pages: what each list page gives; one of a product type gives those that start with its name alone.
+    failing_pages: numbers of list pages that fail. failing_gets: keys whose get fails.
+    """
+
+    pages: Sequence[Sequence[str]]
+    held: Container[str]
+    failing_pages: Container[int] = ()
+    failing_gets: Container[str] = ()
+    list_calls: int = 0
+    get_calls: int = 0
+    permission: GetPermission = field(default_factory=GetPermission)
+
+    @property
+    def calls(self) -> int:
+        return self.list_calls + self.get_calls
+
+    async def list_page(
+        self, token: str | None, _size: int, product_type: str | None
+    ) -> tuple[Sequence[str], str | None]:
+        self.list_calls += 1
+        number = int(token or 0)
+        if number in self.failing_pages:
+            raise Throttled("List")
+        records = self.pages[number] if self.pages else ()
+        if product_type is not None:
+            records = [record for record in records if record.startswith(product_type)]
+        return records, str(number + 1) if number + 1 < len(self.pages) else None
+
+    async def get(self, key: str) -> str | None:
+        self.get_calls += 1
+        if key in self.failing_gets:
+            raise Throttled("Get")
+        return key if key in self.held else None
+
+    async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayFault | None]:
+        """Carry out a batch for keys."""
+        source = RecordSource(
+            list_page=self.list_page,
+            list_operation="List",
+            get=self.get,
+            key=lambda record: record,
+            permission=self.permission,
+            page_size=99,
+            max_pages=20,
+            concurrency=16,
+        )
+        batch = Batch(source, list(keys), product_type)
+        await batch.carry_out()
+        return batch.outcomes
+
+
+def calls_of(pages: Sequence[Sequence[str]], held: Container[str], keys: Sequence[str]) -> int:
+    """Upstream calls that a batch for keys takes."""
+    upstream = Pages(pages, held)
+    asyncio.run(upstream.find(keys))
+    return upstream.calls

@@ -1,0 +1,230 @@
+"""Lookups that fail: each field has its own error, and the rest of the answer stands."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.emulator.errors import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_FAILURE, THROTTLED, UNAUTHORIZED
+from gateway.settings import Settings
+from tests.aws import Aws, e164, number_record, order_record
+from tests.conftest import Gateway
+from tests.loaders.faulty import (
+    FaultyAws,
+    any_get_of_a_number,
+    any_list_of_numbers,
+    faulty_aws,
+    get_of,
+    second_list_page_of_numbers,
+)
+from tests.loaders.queries import LINKED, linked, number_id, to_themselves
+
+
+@pytest.fixture
+def aws(request: pytest.FixtureRequest) -> Iterator[FaultyAws]:
+    """An account of which single calls can be made to fail."""
+    with faulty_aws(getattr(request, "param", "chime")) as account:
+        yield account
+
+
+def path_of(ordered: int) -> list[str | int]:
+    return ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", ordered, "phoneNumber"]
+
+
+def codes_by_path(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
+    return {tuple(error["path"]): error["extensions"]["code"] for error in answer["errors"]}
+
+
+@pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
+async def test_one_failing_number_nulls_its_own_field_alone(gateway: Gateway, aws: FaultyAws) -> None:
+    aws.holds(inventory=250)
+    aws.adds_orders([order_record(0, [e164(7), e164(8)])])
+    aws.fails_where(get_of(e164(8)), BAD_REQUEST)
+    answer = await gateway.answer(LINKED)
+    assert linked(answer["data"]) == {e164(7): e164(7), e164(8): None}
+    [error] = answer["errors"]
+    assert error["path"] == path_of(1)
+    assert error["message"] == "The upstream refused the request's values."
+    assert {**error["extensions"], "requestId": None} == {
+        "code": "BAD_REQUEST",
+        "operation": "GetPhoneNumber",
+        "retryable": False,
+        "requestId": None,
+    }
+
+
+async def test_a_number_that_fails_is_an_error_wherever_it_stands(gateway: Gateway, aws: FaultyAws) -> None:
+    aws.holds(inventory=10)
+    aws.adds_orders([order_record(0, [e164(7), e164(7)]), order_record(1, [e164(7)])])
+    aws.fails_where(get_of(e164(7)), UNAUTHORIZED)
+    answer = await gateway.answer(LINKED)
+    assert codes_by_path(answer) == {
+        ("phoneNumberOrders", "nodes", order, "orderedPhoneNumbers", at, "phoneNumber"): "UPSTREAM_UNAUTHORIZED"
+        for order, at in [(0, 0), (0, 1), (1, 0)]
+    }
+    assert Counter(aws.calls)["GetPhoneNumber"] == 1
+
+
+async def test_numbers_that_a_list_page_resolved_do_not_fail_with_the_gets_of_others(
+    gateway: Gateway, aws: FaultyAws
+) -> None:
+    aws.holds(inventory=5_000)
+    found, failing = [e164(index) for index in range(10)], [e164(index) for index in range(4_000, 4_005)]
+    aws.adds_orders([order_record(0, found + failing)])
+    aws.fails_where(any_get_of_a_number, SERVICE_FAILURE)
+    answer = await gateway.answer(LINKED)
+    assert linked(answer["data"]) == {**to_themselves(found), **dict.fromkeys(failing)}
+    assert codes_by_path(answer) == {tuple(path_of(at)): "UPSTREAM_FAILURE" for at in range(10, 15)}
+
+
+@pytest.mark.parametrize("error", [BAD_REQUEST, FORBIDDEN, NOT_FOUND, THROTTLED], ids=lambda e: e.code)
+async def test_a_failing_list_falls_back_to_gets(gateway: Gateway, aws: FaultyAws, error: Any) -> None:
+    aws.holds(inventory=10, orders=1, numbers_each=10)
+    aws.fails_where(any_list_of_numbers, error)
+    assert linked(await gateway.query(LINKED)) == to_themselves([e164(index) for index in range(10)])
+    assert Counter(aws.calls)["GetPhoneNumber"] == 10
+
+
+async def test_a_list_page_that_fails_amid_the_walk_loses_nothing_found_before(
+    gateway: Gateway, aws: FaultyAws
+) -> None:
+    aws.holds(inventory=250)
+    aws.adds_orders([order_record(0, [e164(index) for index in range(90, 110)])])
+    aws.fails_where(second_list_page_of_numbers, BAD_REQUEST)
+    assert linked(await gateway.query(LINKED)) == to_themselves([e164(index) for index in range(90, 110)])
+    assert Counter(aws.calls) == {"ListPhoneNumberOrders": 1, "ListPhoneNumbers": 2, "GetPhoneNumber": 11}
+
+
+async def test_where_list_and_gets_fail_each_field_has_its_error_and_the_rest_stands(
+    gateway: Gateway, aws: FaultyAws
+) -> None:
+    aws.holds(inventory=10, orders=2, numbers_each=5)
+    aws.fails_where(any_list_of_numbers, UNAUTHORIZED)
+    aws.fails_where(any_get_of_a_number, BAD_REQUEST)
+    answer = await gateway.answer(LINKED)
+    assert linked(answer["data"]) == dict.fromkeys(e164(index) for index in range(10))
+    assert codes_by_path(answer) == {
+        ("phoneNumberOrders", "nodes", order, "orderedPhoneNumbers", at, "phoneNumber"): "BAD_REQUEST"
+        for order in range(2)
+        for at in range(5)
+    }
+
+
+async def test_where_gets_are_refused_and_the_walk_fails_each_field_has_the_walks_error(
+    gateway: Gateway, aws: FaultyAws
+) -> None:
+    aws.holds(inventory=10)
+    aws.adds_orders([order_record(0, [e164(7), e164(8)])])
+    aws.fails_where(any_get_of_a_number, FORBIDDEN)
+    aws.fails_where(any_list_of_numbers, UNAUTHORIZED)
+    answer = await gateway.answer(LINKED)
+    assert [error["extensions"]["operation"] for error in answer["errors"]] == ["ListPhoneNumbers"] * 2
+    assert codes_by_path(answer) == {tuple(path_of(at)): "UPSTREAM_UNAUTHORIZED" for at in range(2)}
+
+
+async def test_where_gets_are_refused_a_token_that_repeats_ends_the_walk(gateway: Gateway, aws: FaultyAws) -> None:
+    aws.adds_orders([order_record(0, [e164(7)])])
+    aws.fails_where(any_get_of_a_number, FORBIDDEN)
+    aws.answers_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
+    answer = await gateway.answer(LINKED)
+    assert codes_by_path(answer) == {tuple(path_of(0)): "UPSTREAM_BAD_RESPONSE"}
+    assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber", "ListPhoneNumbers", "ListPhoneNumbers"]
+
+
+async def test_a_list_that_leads_in_a_circle_is_left_for_gets(gateway: Gateway, aws: FaultyAws) -> None:
+    aws.holds(inventory=10, orders=1, numbers_each=10)
+    aws.answers_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
+    assert linked(await gateway.query(LINKED)) == to_themselves([e164(index) for index in range(10)])
+    assert len(aws.calls) <= 1 + 10 + 2
+
+
+async def test_a_record_that_a_get_names_by_its_id_alone_is_whole(gateway: Gateway, aws: FaultyAws) -> None:
+    """As in a list, where the number is filled in from PhoneNumberId."""
+    record = number_record(7)
+    del record["E164PhoneNumber"]
+    aws.answers_where(get_of(e164(7)), {"PhoneNumber": record})
+    data = await gateway.query(
+        "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { id e164PhoneNumber } }",
+        number=e164(7),
+    )
+    assert data == {"phoneNumber": {"id": number_id(e164(7)), "e164PhoneNumber": e164(7)}}
+
+
+ERRORS = [
+    ("BadRequest", "BAD_REQUEST", False),
+    ("Unauthorized", "UPSTREAM_UNAUTHORIZED", False),
+    ("Throttled", "THROTTLED", True),
+    ("Throttling", "THROTTLED", True),
+    ("ServiceFailure", "UPSTREAM_FAILURE", True),
+    ("ServiceUnavailable", "UPSTREAM_UNAVAILABLE", True),
+]
+SPELLINGS = pytest.mark.parametrize("names_type", [True, False], ids=["by header", "by body"])
+
+
+@pytest.mark.parametrize(("name", "code", "retryable"), ERRORS, ids=[name for name, _, _ in ERRORS])
+@SPELLINGS
+async def test_an_error_of_get_phone_number_is_the_linked_fields_with_its_code(
+    gateway: Gateway, aws: Aws, *, name: str, code: str, retryable: bool, names_type: bool
+) -> None:
+    aws.holds(inventory=1, orders=1, numbers_each=1)
+    aws.fails("GetPhoneNumber", name, names_type=names_type)
+    answer = await gateway.answer(LINKED)
+    assert linked(answer["data"]) == {e164(0): None}
+    [error] = answer["errors"]
+    assert error["path"] == path_of(0)
+    request_id = error["extensions"].pop("requestId")
+    assert isinstance(request_id, str)
+    assert error["extensions"] == {"code": code, "operation": "GetPhoneNumber", "retryable": retryable}
+    assert aws.calls == ["ListPhoneNumberOrders"] + ["GetPhoneNumber"] * (3 if retryable else 1)
+
+
+@SPELLINGS
+async def test_a_number_not_found_is_null_without_an_error(gateway: Gateway, aws: Aws, *, names_type: bool) -> None:
+    aws.holds(inventory=1, orders=1, numbers_each=1)
+    aws.fails("GetPhoneNumber", "NotFound", names_type=names_type)
+    assert linked(await gateway.query(LINKED)) == {e164(0): None}
+
+
+@pytest.mark.parametrize("name", ["Forbidden", "AccessDenied"])
+@SPELLINGS
+async def test_a_refused_get_is_an_error_only_where_the_list_is_refused_as_well(
+    gateway: Gateway, aws: Aws, *, name: str, names_type: bool
+) -> None:
+    aws.holds(inventory=1, orders=1, numbers_each=1)
+    aws.fails("GetPhoneNumber", name, names_type=names_type)
+    assert linked(await gateway.query(LINKED)) == {e164(0): e164(0)}
+    aws.fails("ListPhoneNumbers", name, names_type=names_type)
+    answer = await gateway.answer(LINKED)
+    assert codes_by_path(answer) == {tuple(path_of(0)): "UPSTREAM_FORBIDDEN"}
+
+
+class TestPastTheDeadline:
+    """A request whose time is over asks for nothing more."""
+
+    @pytest.fixture
+    def settings(self, aws: Aws) -> Settings:
+        return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, request_deadline_seconds=0.5)  # type: ignore[arg-type]  # pydantic parses the URL
+
+    async def test_a_list_page_that_takes_all_the_time_is_followed_by_no_get(
+        self, gateway: Gateway, aws: FaultyAws
+    ) -> None:
+        aws.holds(inventory=40)
+        aws.takes_ms(800)
+        answer = await gateway.answer(
+            "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[number_id(e164(index)) for index in range(40)]
+        )
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_TIMEOUT"] * 40
+        await asyncio.sleep(0.2)
+        assert aws.calls == ["ListPhoneNumbers"]
+
+    async def test_a_refused_get_when_time_is_over_is_followed_by_no_walk(
+        self, gateway: Gateway, aws: FaultyAws
+    ) -> None:
+        aws.holds(inventory=40)
+        aws.takes_ms(300)
+        aws.fails("GetPhoneNumber", "Forbidden")
+        answer = await gateway.answer("query ($id: ID!) { node(id: $id) { id } }", id=number_id(e164(5)))
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
+        assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers"]
