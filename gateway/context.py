@@ -1,4 +1,4 @@
-"""What one request carries down the house: its id, its deadline, its loaders and the upstream."""
+"""What one request carries down the house: its settings, its loaders and the upstream, all under one deadline."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,32 +13,25 @@ from gateway.upstream.client import Upstream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
-    """One GraphQL request.
+    """One GraphQL request. Every upstream call that it makes spends from the same deadline."""
 
-    deadline: a time of the event loop's clock, in seconds; every upstream call spends from it.
-    """
-
-    request_id: str
-    deadline: float
     settings: Settings
     upstream: Upstream
     phone_numbers: PhoneNumberLoader
     phone_number_orders: PhoneNumberOrderLoader
 
 
-NewContext = Callable[[str], RequestContext]
+NewContext = Callable[[], RequestContext]
 
 
 def request_contexts(settings: Settings, upstream: Upstream) -> NewContext:
-    """A maker of contexts: request id -> context. What outlives a request is made here, once."""
+    """A maker of contexts, one for each request. What outlives a request is made here, once."""
     number_permission, order_permission = GetPermission(), GetPermission()
 
-    def new_context(request_id: str) -> RequestContext:
+    def new_context() -> RequestContext:
         deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
         phone_numbers = PhoneNumberLoader(upstream, number_permission, settings, deadline=deadline)
         return RequestContext(
-            request_id=request_id,
-            deadline=deadline,
             settings=settings,
             upstream=upstream,
             phone_numbers=phone_numbers,

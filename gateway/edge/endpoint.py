@@ -48,7 +48,7 @@ async def graphql_endpoint(request: Request) -> Response:
             given["query"],
             variable_values=given["variables"],
             operation_name=given["operation_name"],
-            context_value=new_context(request_id),
+            context_value=new_context(),
         )
     except BadUserInput as fault:
         return _answer(_refusal(str(fault)), 400, media_type, request_id)
