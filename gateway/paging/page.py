@@ -42,21 +42,39 @@ class Page(Generic[R]):
     preceded: bool
     repeats: bool
     _head: CursorHead | None = field(default=None, init=False)
+    _last_head: CursorHead | None = field(default=None, init=False)
+    _hashes: list[int] = field(default_factory=list, init=False)
 
     def cursor(self, index: int) -> str:
         """The cursor of the row at index; made only here, so that a cursor nobody asked for costs nothing."""
+        hashes = self._hashes or self._hash()
         skip = index + 1
-        edge = hash_of(self.source.key(self.rows[index]))
-        if skip == len(self.rows) and self.next_token is not None:
-            return self._make_head(self.next_token).cursor(skip, edge)
+        if skip == len(hashes) and self.next_token is not None:
+            if self._last_head is None:
+                self._last_head = self._make_head(self.next_token)
+            return self._last_head.cursor(skip, hashes[index], 0)
         if self._head is None:
             self._head = self._make_head(None)
-        return self._head.cursor(skip, edge)
+        return self._head.cursor(skip, hashes[index], hashes[skip] if skip < len(hashes) else 0)
 
-    def find(self, edge: int, *, start: int = 0) -> int | None:
-        """The index, from start on, of the row whose key has this hash."""
+    def find(self, edge: int, *, start: int = 0, near: int = 0) -> int | None:
+        """The index, from start on, of the row whose key has this hash.
+
+        near: where it is likely, and preferred: a list may hold a row twice.
+        """
+        hashes = self._hashes or self._hash()
+        if start <= near < len(hashes) and hashes[near] == edge:
+            return near
+        try:
+            return hashes.index(edge, start)
+        except ValueError:
+            return None
+
+    def _hash(self) -> list[int]:
+        """The hashes of all rows: made once, and only where one of them is needed."""
         key = self.source.key
-        return next((i for i in range(start, len(self.rows)) if hash_of(key(self.rows[i])) == edge), None)
+        self._hashes = [hash_of(key(row)) for row in self.rows]
+        return self._hashes
 
     def _make_head(self, next_token: str | None) -> CursorHead:
         return CursorHead(

@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import WalkLimit
 from gateway.paging.cursor import Position
-from gateway.paging.page import Chain, Page, Slice, Stretch, TokenList, repeated_token
+from gateway.paging.page import Chain, Slice, Stretch, TokenList, repeated_token
 from gateway.paging.window import Window
 
 R = TypeVar("R")
@@ -69,23 +69,22 @@ class Walk(Generic[R]):
         if window.count == 0:
             return Slice([], has_previous_page=window.after is not None, has_next_page=False)
         chain, begin = await self._enter(window.after, window.count)
-        stretches: list[Stretch[R]] = []
+        place, met = begin, False
         left = window.count
-        number, row = begin
-        while (page := await chain.page(number, self._size(chain, left))) is not None:
-            stop = min(len(page.rows), row + left)
-            end = None if window.before is None else page.find(window.before.edge, start=row)
-            met_before = end is not None and end <= stop
-            if met_before and end is not None:
-                stop = end
-            if stop > row:
-                stretches.append(Stretch(page, row, stop))
-                left -= stop - row
-            if met_before or left == 0:
-                has_next = stop < len(page.rows) or page.next_token is not None
-                return Slice(stretches, _has_rows_before(chain, begin), has_next)
-            number, row = number + 1, 0
-        return Slice(stretches, _has_rows_before(chain, begin), has_next_page=False)
+        while (page := await chain.page(place.page, self._size(chain, left))) is not None:
+            stop = min(len(page.rows), place.row + left)
+            end = None if window.before is None else page.find(window.before.edge, start=place.row)
+            if end is not None and end <= stop:
+                stop, met = end, True
+            left -= stop - place.row
+            place = place._replace(row=stop)
+            if met or left == 0 or page.next_token is None:
+                break
+            place = _Place(place.page + 1, 0)
+        if window.before is not None and not met:
+            gone = await self._place_of_gone(window.before, chain, begin)
+            place = place if gone is None else min(place, gone)
+        return Slice(_between(chain, begin, place), _has_rows_before(chain, begin), _has_rows_after(chain, place))
 
     async def _backward(self, window: Window) -> Slice[R]:
         after, before = window.after, window.before
@@ -117,17 +116,25 @@ class Walk(Generic[R]):
         return chain, _Place(0, 0 if moved is None else moved + 1)
 
     async def _find(self, position: Position) -> _Found[R]:
-        """Look for an edge in its page, then, where rows before it may have pushed it on, in the next one."""
+        """Look for an edge in its page, then, where rows before it may have pushed it on, as far as one full page more.
+
+        Where it is gone, its place is in front of the row that followed it, else behind as many rows as it was.
+        """
         chain = Chain(self._source, position.token, preceded=position.preceded)
-        page = await chain.page(0, position.size)
-        number = 0
-        while page is not None:
-            row = page.find(position.edge)
+        size, passed, number = position.size, 0, 0
+        # Counted in rows, not in pages: a page may be short, or empty, the next time.
+        while passed < position.skip + self._source.page_size and number <= self._max_pages:
+            page = await chain.page(number, size)
+            if page is None:
+                break
+            row = page.find(position.edge, near=position.skip - 1 - passed)
             if row is not None:
                 return _Found(chain, _Place(number, row), exists=True)
-            number += 1
-            page = await chain.page(number, self._source.page_size) if number == 1 else None
-        return _Found(chain, _Place(0, min(position.skip - 1, len(chain.pages[0].rows))), exists=False)
+            follower = page.find(position.follower) if position.follower else None
+            if follower is not None:
+                return _Found(chain, _Place(number, follower), exists=False)
+            size, passed, number = self._source.page_size, passed + len(page.rows), number + 1
+        return _Found(chain, _place_behind(chain, position.skip - 1), exists=False)
 
     async def _walk_to(self, chain: Chain[R], begin: _Place, edge: Position | None) -> _Place:
         """The place of an edge, or the list's end, looked for page by page.
@@ -145,7 +152,7 @@ class Walk(Generic[R]):
                     return _Place(number, found)
                 number, row = number + 1, 0
                 at_end = page.next_token is None
-        gone = None if edge is None else await self._place_of_gone(edge, chain)
+        gone = None if edge is None else await self._place_of_gone(edge, chain, begin)
         if gone is not None:
             return gone
         if not at_end:
@@ -155,22 +162,32 @@ class Walk(Generic[R]):
             )
         return _Place(len(chain.pages) - 1, len(chain.pages[-1].rows))
 
-    async def _place_of_gone(self, position: Position, chain: Chain[R]) -> _Place | None:
-        """Where in a chain an edge stood that is no longer listed: before the row that follows it in its own page."""
+    async def _place_of_gone(self, position: Position, chain: Chain[R], begin: _Place) -> _Place | None:
+        """Where in a chain, from a place on, an edge stood that is no longer listed: before the row that follows it."""
         found = await self._find(position)
-        if found.exists:
+        following = None if found.exists else await self._row_at(found.chain, found.place)
+        if following is None:
             return None
-        following = [row for page in found.chain.pages for row in page.rows][found.place.row :][:1]
-        keys = {self._source.key(row) for row in following}
-        return next(
-            (
-                _Place(number, index)
-                for number, page in enumerate(chain.pages)
-                for index, row in enumerate(page.rows)
-                if self._source.key(row) in keys
-            ),
-            None,
+        key = self._source.key(following)
+        places = (
+            _Place(number, index)
+            for number, page in enumerate(chain.pages)
+            for index, row in enumerate(page.rows)
+            if self._source.key(row) == key
         )
+        return next((place for place in places if place >= begin), None)
+
+    async def _row_at(self, chain: Chain[R], place: _Place) -> R | None:
+        """The first row behind a place; None at the list's end."""
+        number, row = place
+        while number <= place.page + self._max_pages:
+            page = await chain.page(number, self._source.page_size)
+            if page is None:
+                break
+            if row < len(page.rows):
+                return page.rows[row]
+            number, row = number + 1, 0
+        return None
 
     def _size(self, chain: Chain[R], left: int) -> int:
         return self._source.page_size if self._counting and chain is self._from_start else left
@@ -180,22 +197,39 @@ def _has_rows_before(chain: Chain[R], place: _Place) -> bool:
     return place.row > 0 or chain.pages[place.page].preceded
 
 
+def _has_rows_after(chain: Chain[R], place: _Place) -> bool:
+    page = chain.pages[place.page]
+    return place.row < len(page.rows) or page.next_token is not None
+
+
+def _place_behind(chain: Chain[R], rows: int) -> _Place:
+    """Behind so many rows of the pages that a chain has, or of all where they are fewer."""
+    for number, page in enumerate(chain.pages):
+        if rows <= len(page.rows):
+            return _Place(number, rows)
+        rows -= len(page.rows)
+    return _Place(len(chain.pages) - 1, len(chain.pages[-1].rows))
+
+
+def _between(chain: Chain[R], begin: _Place, end: _Place) -> list[Stretch[R]]:
+    stretches: list[Stretch[R]] = []
+    for number in range(begin.page, end.page + 1):
+        page = chain.pages[number]
+        start = begin.row if number == begin.page else 0
+        stop = end.row if number == end.page else len(page.rows)
+        if stop > start:
+            stretches.append(Stretch(page, start, stop))
+    return stretches
+
+
 def _last(chain: Chain[R], begin: _Place, end: _Place, count: int) -> Slice[R]:
     """The last `count` rows between two places."""
-    stretches: list[Stretch[R]] = []
-    left = count
-    at = end
+    left, start = count, end
     for number in range(end.page, begin.page - 1, -1):
-        page: Page[R] = chain.pages[number]
-        stop = end.row if number == end.page else len(page.rows)
+        stop = end.row if number == end.page else len(chain.pages[number].rows)
         floor = begin.row if number == begin.page else 0
-        start = max(floor, stop - left)
-        at = _Place(number, max(start, floor))
-        if stop > start:
-            stretches.insert(0, Stretch(page, start, stop))
-            left -= stop - start
+        start = _Place(number, max(floor, stop - left))
+        left -= stop - start.row
         if left == 0:
             break
-    last_page = chain.pages[end.page]
-    has_next = end.row < len(last_page.rows) or last_page.next_token is not None
-    return Slice(stretches, _has_rows_before(chain, at), has_next)
+    return Slice(_between(chain, start, end), _has_rows_before(chain, start), _has_rows_after(chain, end))

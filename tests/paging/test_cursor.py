@@ -1,0 +1,289 @@
+"""Cursors as texts: what they keep, and everything that is none."""
+
+import base64
+import re
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.errors import BadCursor
+from gateway.paging.cursor import MAX_LENGTH, CursorHead, Position, hash_of, read_cursor, scope_of
+from tests.paging.lists import SCOPE, UpstreamList, ask, in_turn, rows_of
+
+FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
+
+# A token of None and an empty one mean the same: no token.
+TOKENS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+UINT32 = st.integers(0, 2**32 - 1)
+POSITIONS = st.builds(
+    Position,
+    token=TOKENS,
+    size=st.integers(1, 2**16 - 1),
+    skip=st.integers(1, 2**32 - 1),
+    edge=UINT32,
+    follower=UINT32,
+    next_token=TOKENS,
+    preceded=st.booleans(),
+    repeats=st.booleans(),
+)
+
+
+def written(position: Position, scope: bytes = SCOPE) -> str:
+    head = CursorHead(
+        scope,
+        token=position.token,
+        size=position.size,
+        next_token=position.next_token,
+        preceded=position.preceded,
+        repeats=position.repeats,
+    )
+    return head.cursor(position.skip, position.edge, position.follower)
+
+
+async def several_cursors() -> list[str]:
+    """Of the first page and of a later one, in mid-page and at a page's end, at the list's end, with long tokens."""
+    upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("full", "over"))
+    first = await ask(upstream, first=10)
+    second = await ask(upstream, first=10, after=first.end_cursor)
+    last = await ask(upstream, last=2)
+    long = await ask(UpstreamList(rows=rows_of(10), token_length=400), first=5)
+    return [
+        first.start_cursor,
+        first.end_cursor,
+        second.cursors[3],
+        second.end_cursor,
+        last.end_cursor,
+        long.end_cursor,
+    ]
+
+
+def is_refused(text: str, scope: bytes = SCOPE) -> bool:
+    try:
+        read_cursor(text, scope)
+    except BadCursor:
+        return True
+    return False
+
+
+@given(POSITIONS)
+def test_a_cursor_keeps_every_field_of_its_position(position: Position) -> None:
+    assert read_cursor(written(position), SCOPE) == position
+
+
+@given(POSITIONS)
+def test_a_cursor_needs_no_escaping_in_a_url(position: Position) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", written(position))
+
+
+async def test_a_cursor_tells_where_its_edge_stood() -> None:
+    upstream = UpstreamList(rows=rows_of(10), page_size=3)
+    answer = await ask(upstream, first=6)
+    middle, end = read_cursor(answer.cursors[4], SCOPE), read_cursor(answer.cursors[5], SCOPE)
+    token, next_token = upstream.calls[1].token, "keyset|11|0|"
+    assert middle == Position(
+        token=token,
+        size=3,
+        skip=2,
+        edge=hash_of("0009"),
+        follower=hash_of("0011"),
+        next_token=None,
+        preceded=True,
+        repeats=False,
+    )
+    assert end == Position(
+        token=token,
+        size=3,
+        skip=3,
+        edge=hash_of("0011"),
+        follower=0,
+        next_token=next_token,
+        preceded=True,
+        repeats=False,
+    )
+
+
+async def test_any_single_changed_character_is_noticed() -> None:
+    for cursor in await several_cursors():
+        assert not is_refused(cursor)
+        for at, right in enumerate(cursor):
+            # Those nearest to the right one, in bits and in the alphabet, and those with a meaning of their own.
+            others = {chr(ord(right) ^ 1 << bit) for bit in range(8)} | {*"aA0_-.=+/ %\n", chr(ord(right) + 1)}
+            for other in others - {right}:
+                damaged = cursor[:at] + other + cursor[at + 1 :]
+                assert is_refused(damaged), (cursor, at, other)
+
+
+async def test_every_other_character_of_the_alphabet_is_noticed_at_every_place() -> None:
+    cursor = (await several_cursors())[2]
+    for at, right in enumerate(cursor):
+        for other in {*string.printable, "é", "\N{FULLWIDTH DIGIT ONE}", "\ud800"} - {right}:
+            assert is_refused(cursor[:at] + other + cursor[at + 1 :]), (at, other)
+
+
+async def test_a_cursor_cut_off_anywhere_is_refused() -> None:
+    for cursor in await several_cursors():
+        for at in range(len(cursor)):
+            assert is_refused(cursor[:at]), at
+            assert is_refused(cursor[at + 1 :]), at
+
+
+async def test_a_cursor_with_a_character_too_many_or_too_few_is_refused() -> None:
+    for cursor in await several_cursors():
+        for at in range(len(cursor) + 1):
+            assert is_refused(cursor[:at] + cursor[at + 1 :]) or at == len(cursor), at
+            for added in "0aA=. \n\0":
+                assert is_refused(cursor[:at] + added + cursor[at:]), (at, added)
+
+
+async def test_two_changed_places_of_a_cursor_are_noticed() -> None:
+    """Neighbours that changed places, and two halves of different cursors."""
+    cursors = await several_cursors()
+    for cursor in cursors:
+        for at in range(len(cursor) - 1):
+            swapped = cursor[:at] + cursor[at + 1] + cursor[at] + cursor[at + 2 :]
+            assert swapped == cursor or is_refused(swapped), at
+    heads, tails = zip(*(cursor.split(".") for cursor in cursors), strict=True)
+    for head in heads:
+        for tail in tails:
+            assert is_refused(f"{head}.{tail}") == (f"{head}.{tail}" not in cursors)
+
+
+def well_formed(raw: bytes) -> str:
+    """A text with the outer form of a cursor: a head that is base64 and a tail that is a number."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=") + "." + "1" * 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(" ", id="a space"),
+        pytest.param("\n\t\r", id="white space"),
+        pytest.param(".", id="a point"),
+        pytest.param("..", id="two points"),
+        pytest.param("\0", id="null"),
+        pytest.param("null", id="a word"),
+        pytest.param("YXJyYXljb25uZWN0aW9uOjA=", id="arrayconnection:0"),
+        pytest.param("1", id="a number"),
+        pytest.param("[" * MAX_LENGTH, id="deep"),
+        pytest.param("{" * 20_000, id="deep and oversized"),
+        pytest.param("[" * 4_000 + "." + "1" * 32, id="deep head"),
+        pytest.param(base64.b64encode(b"[" * 9_000).decode(), id="deep within base64"),
+        pytest.param("A" * (MAX_LENGTH + 1), id="oversized"),
+        pytest.param("A" * 10_000_000, id="10 MB"),
+        pytest.param("." + "1" * 32, id="no head"),
+        pytest.param("A." + "1" * 32, id="a head that is no base64"),
+        pytest.param("AA==." + "1" * 32, id="a head with padding"),
+        pytest.param("AAAA." + "1" * 32, id="a short head"),
+        pytest.param(well_formed(bytes(100)), id="zeros"),
+        pytest.param(well_formed(b"\x01" + SCOPE + b"\xff" * 60), id="no UTF-8"),
+        pytest.param(well_formed(b"\x02" + SCOPE + bytes(5)), id="another version"),
+        pytest.param("é" * 30 + "." + "1" * 32, id="non-ASCII head"),
+        pytest.param("AAAA." + "\N{ARABIC-INDIC DIGIT ONE}" * 32, id="digits that are not ASCII"),
+        pytest.param("AAAA.0x" + "1" * 30, id="0x"),
+        pytest.param("AAAA." + "1_" * 16, id="underscores between digits"),
+        pytest.param("\ud800" * 20 + "." + "1" * 32, id="half a character"),
+        pytest.param("\N{PILE OF POO}", id="emoji"),
+    ],
+)
+def test_what_was_never_given_out_is_a_bad_cursor(text: str) -> None:
+    with pytest.raises(BadCursor) as refused:
+        read_cursor(text, SCOPE)
+    assert refused.value.code == "BAD_CURSOR"
+    assert len(str(refused.value)) < 100  # The text itself is not said back.
+
+
+async def test_white_space_around_a_cursor_is_not_forgiven() -> None:
+    for cursor in await several_cursors():
+        for around in (f" {cursor}", f"{cursor} ", f"{cursor}\n", f"\t{cursor}", f"\N{BYTE ORDER MARK}{cursor}"):
+            assert is_refused(around)
+
+
+def test_an_oversized_cursor_is_refused_with_the_limit() -> None:
+    with pytest.raises(BadCursor, match="at most 16384 characters"):
+        read_cursor("A" * 16_385, SCOPE)
+
+
+def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
+    position = Position(
+        token="t" * 4_096, size=99, skip=99, edge=1, follower=2, next_token="n" * 4_096, preceded=True, repeats=False
+    )
+    assert read_cursor(written(position), SCOPE) == position
+    assert len(written(position)) <= MAX_LENGTH
+
+
+@pytest.mark.parametrize(("size", "skip"), [(0, 1), (99, 0), (0, 0)])
+def test_a_cursor_made_elsewhere_with_nothing_asked_or_no_edge_is_refused(size: int, skip: int) -> None:
+    """The check is no secret: whoever makes a cursor by it must still not get past these."""
+    position = Position(
+        token=None, size=size, skip=skip, edge=1, follower=2, next_token=None, preceded=False, repeats=False
+    )
+    assert is_refused(written(position))
+
+
+async def test_a_cursor_of_another_list_or_filter_is_refused_and_says_so() -> None:
+    mine = (await several_cursors())[0]
+    others = [
+        scope_of(api="chime-sdk-voice", operation="ListRows", filters={}),
+        scope_of(api="chime", operation="ListOtherRows", filters={}),
+        scope_of(api="chime", operation="ListRows", filters={"Status": "Assigned"}),
+    ]
+    for other in others:
+        with pytest.raises(BadCursor, match="belongs to another list, or to the same list with another filter"):
+            read_cursor(mine, other)
+
+
+def test_the_order_of_the_filters_is_nothing_to_a_scope() -> None:
+    filters = {"Status": "Assigned", "ProductType": "VoiceConnector"}
+    reordered = dict(reversed(filters.items()))
+    one, other = (scope_of(api="chime", operation="ListRows", filters=each) for each in (filters, reordered))
+    assert one == other
+
+
+SCOPES = st.tuples(
+    st.sampled_from(["chime", "chime-sdk-voice"]),
+    st.sampled_from(["ListPhoneNumbers", "ListPhoneNumberOrders"]),
+    st.dictionaries(st.sampled_from(FILTERS), st.text(string.ascii_letters + "=\n&:,|\0", max_size=30)),
+)
+
+
+@given(SCOPES, SCOPES)
+@example(
+    ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector\nStatus=Assigned"}),
+    ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector", "Status": "Assigned"}),
+)
+def test_other_filters_are_another_scope_whatever_their_values_hold(
+    mine: tuple[str, str, dict[str, str]], other: tuple[str, str, dict[str, str]]
+) -> None:
+    one, two = (scope_of(api=api, operation=operation, filters=filters) for api, operation, filters in (mine, other))
+    assert (one == two) == (mine == other)
+
+
+# Texts that come close to cursors, besides all others.
+TEXTS = (
+    st.text(max_size=200)
+    | st.from_regex(r"[A-Za-z0-9_-]{0,80}\.[0-9a-f]{31,33}", fullmatch=True)
+    | st.builds(
+        "{}.{:032x}".format, st.binary(max_size=80).map(lambda raw: well_formed(raw)[:-33]), st.integers(0, 2**128 - 1)
+    )
+)
+
+
+@given(TEXTS)
+def test_any_text_is_a_position_or_a_bad_cursor(text: str) -> None:
+    try:
+        position = read_cursor(text, SCOPE)
+    except BadCursor:
+        return
+    assert isinstance(position, Position)
+
+
+@given(POSITIONS, st.data())
+def test_a_position_is_read_from_no_other_text_than_its_own(position: Position, data: st.DataObject) -> None:
+    cursor = written(position)
+    begin = data.draw(st.integers(0, len(cursor)))
+    end = data.draw(st.integers(begin, min(begin + 4, len(cursor))))
+    changed = cursor[:begin] + data.draw(st.text("0123456789abcdefAZ_-.= é", max_size=4)) + cursor[end:]
+    assert changed == cursor or is_refused(changed)
