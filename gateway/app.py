@@ -10,6 +10,7 @@ from starlette.routing import Route
 from gateway.context import request_contexts
 from gateway.edge.endpoint import graphql_endpoint
 from gateway.edge.health import healthz
+from gateway.execution.executor import ProjectingExecutor
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
 from gateway.upstream.client import AwsKeyPair, open_upstream
@@ -34,7 +35,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starle
         ],
         lifespan=lifespan,
     )
-    app.state.schema = build_schema()
+    app.state.schema = build_schema(ProjectingExecutor)
     return app
 
 

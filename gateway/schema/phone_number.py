@@ -12,7 +12,7 @@ from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, Phon
 from gateway.schema.node import PHONE_NUMBER, Node, global_id, read_global_id
 from gateway.schema.record_field import an_object, objects_with, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
-from gateway.upstream.records import PhoneNumberRecord, e164_of
+from gateway.upstream.records import PhoneNumberRecord, with_plus
 
 if TYPE_CHECKING:  # The two types hold each other.
     from gateway.schema.phone_number_order import PhoneNumberOrder
@@ -38,10 +38,6 @@ class PhoneNumberCapabilities:
     )
 
 
-def _id(root: strawberry.Parent[Any]) -> strawberry.ID:
-    return global_id(PHONE_NUMBER, e164_of(root))
-
-
 def _order(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> Any:
     record: PhoneNumberRecord = root
     order_id = record.get("OrderId")
@@ -52,8 +48,10 @@ def _order(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> An
 class PhoneNumber(Node):
     """PhoneNumber of both service models. Source: PhoneNumberRecord."""
 
-    id: strawberry.ID = strawberry.field(
-        resolver=_id, description="Unique among all objects of this schema. Opaque: do not take it apart."
+    id: strawberry.ID = record_field(
+        "E164PhoneNumber",
+        lambda number: global_id(PHONE_NUMBER, with_plus(number)),
+        description="Unique among all objects of this schema. Opaque: do not take it apart.",
     )
     phone_number_id: str = record_field(
         "PhoneNumberId", description="The upstream's id of it, as the upstream writes it."

@@ -17,7 +17,7 @@ from gateway.schema.node import PHONE_NUMBER_ORDER, Node, global_id, read_global
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.record_field import objects_with, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber
-from gateway.upstream.records import OrderedPhoneNumberRecord, PhoneNumberOrderRecord, with_plus
+from gateway.upstream.records import OrderedPhoneNumberRecord, with_plus
 
 
 def _phone_number(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> Any:
@@ -40,17 +40,14 @@ class OrderedPhoneNumber:
     )
 
 
-def _id(root: strawberry.Parent[Any]) -> strawberry.ID:
-    order: PhoneNumberOrderRecord = root
-    return global_id(PHONE_NUMBER_ORDER, order["PhoneNumberOrderId"] or "")
-
-
 @strawberry.federation.type(keys=["id", "phoneNumberOrderId"], description="An order of phone numbers.")
 class PhoneNumberOrder(Node):
     """PhoneNumberOrder of both service models. Source: PhoneNumberOrderRecord."""
 
-    id: strawberry.ID = strawberry.field(
-        resolver=_id, description="Unique among all objects of this schema. Opaque: do not take it apart."
+    id: strawberry.ID = record_field(
+        "PhoneNumberOrderId",
+        lambda order_id: global_id(PHONE_NUMBER_ORDER, order_id),
+        description="Unique among all objects of this schema. Opaque: do not take it apart.",
     )
     phone_number_order_id: strawberry.ID = record_field("PhoneNumberOrderId", description="The upstream's id of it.")
     product_type: PhoneNumberProductType | None = record_field(
