@@ -20,6 +20,7 @@ test-slow: .venv/test
 
 bench: .venv/test
 	$(BIN)/python -m tests.benchmarks.emulator_pages
+	$(BIN)/python -m tests.benchmarks.cursors
 	$(BIN)/python -m tests.benchmarks.lookup_calls
 
 # Debian keeps venv in a package of its own, which root can be spared looking for.

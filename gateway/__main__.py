@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -25,10 +26,10 @@ FIRST_QUERY: Final = "{ phoneNumbers(first: 3) { nodes { e164PhoneNumber status 
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 numbers_option = click.option(
-    "--numbers", type=click.IntRange(min=0), default=250, show_default=True, help="Sample phone numbers to hold."
+    "--numbers", type=click.IntRange(0, 5_000_000), default=250, show_default=True, help="Sample phone numbers to hold."
 )
 orders_option = click.option(
-    "--orders", type=click.IntRange(min=0), default=40, show_default=True, help="Sample orders to hold."
+    "--orders", type=click.IntRange(0, 1_000_000), default=40, show_default=True, help="Sample orders to hold."
 )
 api_option = click.option(
     "--api", type=click.Choice(APIS), default="chime", show_default=True, help="Generation of the API to emulate."
@@ -94,8 +95,10 @@ def serve_command(host: str, port: int, workers: int) -> None:
 
     def announce() -> None:
         endpoint = settings.upstream_endpoint_url
+        # Not the whole URL, which may hold a password.
+        where = f"{endpoint.scheme}://{endpoint.host}:{endpoint.port}" if endpoint else "AWS"
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
-        click.echo(f"Upstream  {settings.upstream_api} at {endpoint or 'AWS'}")
+        click.echo(f"Upstream  {settings.upstream_api} at {where}")
         click.echo(_first_query(url_of(listener)))
 
     serve("gateway.app:app_from_environment", listener, announce, workers=workers)
@@ -164,8 +167,9 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
 
     def announce() -> None:
         click.echo(f"Emulator  {chosen.api} at {url_of(listener)}: {numbers} phone numbers, {orders} orders")
+        key, secret = shlex.quote(chosen.access_key), shlex.quote(chosen.secret_key)
         click.echo(
-            f"Try       AWS_ACCESS_KEY_ID={chosen.access_key} AWS_SECRET_ACCESS_KEY={chosen.secret_key} "
+            f"Try       AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} "
             f"AWS_DEFAULT_REGION=us-east-1 aws {chosen.api} list-phone-numbers --endpoint-url {url_of(listener)}"
         )
 

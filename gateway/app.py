@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from gateway.context import request_contexts
-from gateway.edge.endpoint import graphql_endpoint
+from gateway.edge.endpoint import graphql_endpoint, http_error
 from gateway.edge.health import healthz
 from gateway.execution.executor import ProjectingExecutor
 from gateway.schema.federation import build_schema
@@ -33,8 +34,10 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starle
             Route("/graphql", graphql_endpoint, methods=["GET", "POST"]),
             Route("/healthz", healthz, methods=["GET"]),
         ],
+        exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.schema = build_schema(ProjectingExecutor)
     return app
 

@@ -87,13 +87,13 @@ class UpstreamBadRequest(UpstreamFault):
 
 
 class CursorExpired(UpstreamFault):
-    """400 on a call whose only news is the token within a cursor that we gave out ourselves.
+    """400 on a call whose only news is the upstream's own token, from the page before or within a cursor.
 
     The cursor is undamaged and for this very list, or it had been a BadCursor: so it is its token that is refused.
     """
 
     code = "CURSOR_EXPIRED"
-    sentence = "The upstream no longer accepts the position in this cursor. Start again from the first page."
+    sentence = "The upstream no longer accepts its own page token. Start again from the first page."
 
 
 class UpstreamUnauthorized(UpstreamFault):

@@ -64,6 +64,34 @@ def test_dev_keeps_its_numbers_in_a_file(tmp_path: Path) -> None:
         assert "7 phone numbers, 2 orders" in dev.lines[1]
 
 
+def test_dev_takes_no_notice_of_what_the_user_has_set_up_for_aws(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("this is no configuration")
+    env = environment(
+        tmp_path, AWS_PROFILE="nobody", AWS_CONFIG_FILE=str(config), HTTP_PROXY="http://127.0.0.1:1", AWS_REGION=""
+    )
+    with started(COMMAND, "dev", "--port", "0", env=env, lines=3) as dev:
+        answer = httpx.post(dev.lines[0].split()[1], json={"query": "{ phoneNumbers { totalCount } }"}, timeout=30)
+        assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 250}}}
+
+
+@pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_is_read_under_either_of_its_names(tmp_path: Path, region: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    env = environment(tmp_path, **keys, **{region: "eu-central-1"})
+    with started(COMMAND, "serve", "--port", "0", env=env, lines=2) as serve:
+        assert serve.lines[1] == "Upstream  chime-sdk-voice at AWS"
+
+
+def test_credentials_that_a_program_garbles_are_said_in_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = us-east-1\ncredential_process = /bin/echo hello\n")
+    result = run(tmp_path, "serve", "--port", "0", AWS_CONFIG_FILE=str(config))
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: AWS's configuration cannot be used: ")
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_serve_answers_over_another_endpoint_with_credentials_from_the_environment(
     tmp_path: Path, aws: Aws, workers: str

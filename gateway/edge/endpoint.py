@@ -4,11 +4,13 @@ Source: GraphQL over HTTP specification.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, TypedDict
 from uuid import uuid4
 
 import orjson
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from strawberry.schema import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError
@@ -50,6 +52,8 @@ async def graphql_endpoint(request: Request) -> Response:
             operation_name=given["operation_name"],
             context_value=new_context(),
         )
+    except ClientDisconnect:
+        return Response()
     except BadUserInput as fault:
         return _answer(_refusal(str(fault)), 400, media_type, request_id)
     except CannotGetOperationTypeError as error:
@@ -64,6 +68,14 @@ async def graphql_endpoint(request: Request) -> Response:
     if errors:
         body["errors"] = errors
     return _answer(body, 200 if executed or media_type == JSON else 400, media_type, request_id)
+
+
+async def http_error(_request: Request, error: Exception) -> Response:
+    """What is no GraphQL request at all, such as another path or method: the HTTP status, in JSON."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    response = _answer(_refusal(HTTPStatus(status).phrase), status, JSON, uuid4().hex)
+    response.headers.update((error.headers or {}) if isinstance(error, HTTPException) else {})
+    return response
 
 
 def read_request(parameters: object) -> GraphQLRequest:
@@ -97,7 +109,7 @@ def _from_json(text: bytes | str) -> object:
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise BadUserInput("This is not JSON.") from None
+        raise BadUserInput("This cannot be read as JSON: it is malformed, too deep, or not in UTF-8.") from None
     return value
 
 

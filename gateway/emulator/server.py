@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -111,6 +111,8 @@ class _Service:
             response = _response(200, await self._answer(request))
         except AwsError as error:
             response = _error_response(error)
+        except ClientDisconnect:
+            return
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> bytes:

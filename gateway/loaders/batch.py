@@ -89,10 +89,12 @@ class Batch(Generic[R]):
             resolved.append(self._settle(records))
             if self._product_type is None:
                 self._token, self._walked = token, len(resolved)
-            if token is None:
-                # What a whole list does not hold is nowhere, unless the list was narrowed by a guess.
-                if self._product_type is None:
-                    self._settle_rest(None)
+            if token is None and self._product_type is not None:
+                # The guess did not hold for all; they may be elsewhere in the list, which then starts anew.
+                self._product_type = None
+            elif token is None:
+                # What a whole list does not hold is nowhere.
+                self._settle_rest(None)
                 return
 
     async def _get_the_rest(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from gateway.errors import UpstreamBadResponse
+from gateway.errors import GatewayFault, UpstreamBadResponse
 from gateway.paging.cursor import CursorHead, hash_of
 
 R = TypeVar("R")
@@ -100,6 +100,7 @@ class Chain(Generic[R]):
         # Tokens on the way so far: a list that leads back to one of them never ends.
         self._met = {*met, token}
         self._one_at_a_time = asyncio.Lock()
+        self._fault: GatewayFault | None = None
 
     async def page(self, index: int, size: int) -> Page[R] | None:
         """The index-th page, None past the list's end.
@@ -111,7 +112,14 @@ class Chain(Generic[R]):
             while len(self.pages) <= index:
                 if self.pages and self.pages[-1].next_token is None:
                     return None
-                await self._fetch_next(min(size, self._source.page_size))
+                if self._fault is not None:
+                    # What has failed for one field is not tried again for the next.
+                    raise self._fault
+                try:
+                    await self._fetch_next(min(size, self._source.page_size))
+                except GatewayFault as fault:
+                    self._fault = fault
+                    raise
         return self.pages[index]
 
     async def _fetch_next(self, size: int) -> None:

@@ -33,7 +33,8 @@ class _Found(NamedTuple, Generic[R]):
 class Walk(Generic[R]):
     """One connection's way through one list. Its rows and its count share the pages that are fetched from the start.
 
-    max_pages: pages that `last`, `before` or a count may fetch from the start; past it they raise WalkLimit.
+    max_pages: pages that `last`, `before` or a count may fetch from the start, and empty pages that any walk may pass
+        in a row; past it they raise WalkLimit.
     """
 
     def __init__(self, source: TokenList[R], *, max_pages: int) -> None:
@@ -70,7 +71,7 @@ class Walk(Generic[R]):
             return Slice([], has_previous_page=window.after is not None, has_next_page=False)
         chain, begin = await self._enter(window.after, window.count)
         place, met = begin, False
-        left = window.count
+        left, barren = window.count, 0
         while (page := await chain.page(place.page, self._size(chain, left))) is not None:
             stop = min(len(page.rows), place.row + left)
             end = None if window.before is None else page.find(window.before.edge, start=place.row)
@@ -79,6 +80,12 @@ class Walk(Generic[R]):
             left -= stop - place.row
             place = place._replace(row=stop)
             if met or left == 0 or page.next_token is None:
+                break
+            barren = 0 if page.rows else barren + 1
+            if barren == self._max_pages:
+                # Empty pages may go on for ever. What was found is answered; the walk can go on from its last edge.
+                if left == window.count:
+                    raise self._limit()
                 break
             place = _Place(place.page + 1, 0)
         if window.before is not None and not met:
@@ -156,10 +163,7 @@ class Walk(Generic[R]):
         if gone is not None:
             return gone
         if not at_end:
-            raise WalkLimit(
-                f"This needs more than {self._max_pages} upstream pages from the start of the list. "
-                "Page with first and after, or narrow the filter."
-            )
+            raise self._limit()
         return _Place(len(chain.pages) - 1, len(chain.pages[-1].rows))
 
     async def _place_of_gone(self, position: Position, chain: Chain[R], begin: _Place) -> _Place | None:
@@ -188,6 +192,12 @@ class Walk(Generic[R]):
                 return page.rows[row]
             number, row = number + 1, 0
         return None
+
+    def _limit(self) -> WalkLimit:
+        return WalkLimit(
+            f"This needs a walk over more than {self._max_pages} upstream pages. "
+            "Page with first and after, or narrow the filter."
+        )
 
     def _size(self, chain: Chain[R], left: int) -> int:
         return self._source.page_size if self._counting and chain is self._from_start else left

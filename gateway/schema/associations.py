@@ -138,7 +138,8 @@ _TARGETS: dict[PhoneNumberAssociationName, Callable[[str], Any]] = {
 def _target(root: strawberry.Parent[Any]) -> Any:
     association: AssociationRecord = root
     entity = _TARGETS.get(PhoneNumberAssociationName(association.get("Name")))
-    return entity(association["Value"] or "") if entity else None
+    value = association.get("Value")
+    return entity(value) if entity and value else None
 
 
 @strawberry.type(description="One thing that a phone number belongs to.")

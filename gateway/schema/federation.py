@@ -16,6 +16,7 @@ from strawberry.utils.str_converters import to_snake_case
 
 from gateway.errors import BadUserInput
 from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
+from gateway.schema.operation import NamedOperation
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.query import Query, or_fault
@@ -79,7 +80,12 @@ def build_schema(executor: type[Executor[Any]] | None = None) -> GatewaySchema:
         query=Query,
         types=list(ENTITIES.values()),
         config=StrawberryConfig(scalar_map=SCALARS),
-        extensions=[lambda: ParserCache(maxsize=KEPT_DOCUMENTS), lambda: ValidationCache(maxsize=KEPT_DOCUMENTS)],
+        extensions=[
+            lambda: ParserCache(maxsize=KEPT_DOCUMENTS),
+            lambda: ValidationCache(maxsize=KEPT_DOCUMENTS),
+            # Last, since each of them says the last word on validation.
+            NamedOperation,
+        ],
         execution_context_class=executor,
         federation_version="2.9",
     )

@@ -41,7 +41,7 @@ class PhoneNumberCapabilities:
 def _order(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> Any:
     record: PhoneNumberRecord = root
     order_id = record.get("OrderId")
-    return info.context.phone_number_orders.load(order_id) if order_id else None
+    return info.context.phone_number_orders.load(order_id) if isinstance(order_id, str) and order_id else None
 
 
 @strawberry.federation.type(keys=["id", "e164PhoneNumber"], description="A phone number in the account's inventory.")
@@ -90,7 +90,7 @@ class PhoneNumber(Node):
     @classmethod
     def is_type_of(cls, record: Any, _info: Any) -> bool:
         """Tell the records of the two node types apart: an order's has its own id."""
-        return isinstance(record, dict) and "PhoneNumberOrderId" not in record
+        return isinstance(record, dict) and not record.get("PhoneNumberOrderId")
 
     @classmethod
     def resolve_reference(

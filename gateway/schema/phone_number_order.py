@@ -71,7 +71,7 @@ class PhoneNumberOrder(Node):
     @classmethod
     def is_type_of(cls, record: Any, _info: Any) -> bool:
         """Tell the records of the two node types apart: an order's has its own id."""
-        return isinstance(record, dict) and "PhoneNumberOrderId" in record
+        return isinstance(record, dict) and bool(record.get("PhoneNumberOrderId"))
 
     @classmethod
     def resolve_reference(

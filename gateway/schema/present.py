@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from gateway.errors import CallerFault, UpstreamFault
+from gateway.errors import CallerFault, UpstreamBadResponse, UpstreamFault
 
 logger = logging.getLogger("gateway")
 
@@ -37,13 +37,21 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
                 "requestId": cause.request_id,
             }
             logger.warning("request %s: %s %s: %s", request_id, cause.operation, cause.code, cause.detail)
+        # graphql-core could not write a value: a record holds what its field's type does not allow.
+        case GraphQLError() if error.path is not None:
+            entry["message"] = UpstreamBadResponse.sentence
+            entry["extensions"] = {"code": UpstreamBadResponse.code, "retryable": UpstreamBadResponse.retryable}
+            logger.warning("request %s: a value at %s cannot be written", request_id, error.path)
         case GraphQLSyntaxError():
             entry["extensions"] = {"code": "GRAPHQL_PARSE_FAILED"}
         case GraphQLError() if before_execution:
             entry["extensions"] = {"code": "GRAPHQL_VALIDATION_FAILED"}
-        # Without a path no field was reached: the variables do not fit.
-        case GraphQLError() if error.path is None:
+        # No field was reached: the variables do not fit.
+        case GraphQLError():
             entry["extensions"] = {"code": "BAD_USER_INPUT"}
+        case _ if before_execution:
+            entry["message"] = "The document holds a value that cannot be read."
+            entry["extensions"] = {"code": "GRAPHQL_VALIDATION_FAILED"}
         case _:
             entry["message"] = MASKED
             entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}

@@ -66,12 +66,11 @@ def an_object(value: Any) -> Any:
 def objects_with(key: str) -> Callable[[Any], list[Any]]:
     """A reader of lists of records, without those that lack the key they are known by.
 
-    It raises UpstreamBadResponse where AWS sent no list.
+    What is no list is read as an empty one: these fields cannot be null, and would take the whole page with them.
     """
 
     def read(value: Any) -> list[Any]:
-        if not isinstance(value, list):
-            raise UpstreamBadResponse(None, detail=f"a {type(value).__name__} where a list belongs")
-        return [record for record in value if isinstance(record, dict) and isinstance(record.get(key), str)]
+        records = value if isinstance(value, list) else ()
+        return [record for record in records if isinstance(record, dict) and isinstance(record.get(key), str)]
 
     return read

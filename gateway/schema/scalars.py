@@ -13,9 +13,9 @@ from gateway.upstream.records import with_plus
 DateTime = NewType("DateTime", str)
 E164PhoneNumber = NewType("E164PhoneNumber", str)
 
-_RFC_3339_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+_RFC_3339_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 # E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$, and the `%2B` that answers write for the `+`.
-_E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}")
+_E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
 _E164_BY_EXAMPLE: Final = "a number in E.164 form, such as +12065550100: up to 15 digits, the country code first"
 
 
@@ -31,11 +31,12 @@ def write_date_time(value: Any) -> str:
             instant = datetime.fromtimestamp(value, UTC)
         else:
             instant = datetime.fromisoformat(value)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        instant = instant.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         raise UpstreamBadResponse(None, detail="a timestamp cannot be read") from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_date_time(value: Any) -> DateTime:

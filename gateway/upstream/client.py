@@ -1,18 +1,20 @@
 """The four calls this gateway makes: both generations of the API behind one typed interface."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import partial
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final, NoReturn
 
 import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, NoRegionError
+from botocore.exceptions import NoRegionError
 
 from gateway.errors import (
     Misconfigured,
@@ -28,7 +30,9 @@ from gateway.upstream.records import (
     PhoneNumberOrderRecord,
     PhoneNumberPage,
     PhoneNumberRecord,
-    is_addressable,
+    e164_of,
+    names_its_number,
+    names_its_order,
 )
 from gateway.upstream.response_parser import JsonResponseParserFactory
 from gateway.upstream.single_flight import SingleFlight
@@ -82,9 +86,8 @@ class Upstream:
         Raises: CursorExpired where the token is refused; UpstreamNotFound where a filter names nothing known.
         """
         answer = await self._list("ListPhoneNumbers", self._client.list_phone_numbers, token, size, filters, deadline)
-        records = _rows(answer, "PhoneNumbers", "ListPhoneNumbers")
-        # A record that names no number can be neither shown nor found again.
-        return PhoneNumberPage([r for r in records if is_addressable(r)], _next_token(answer, "ListPhoneNumbers"))
+        records = _rows(answer, "PhoneNumbers", names_its_number, "ListPhoneNumbers")
+        return PhoneNumberPage(records, _next_token(answer, "ListPhoneNumbers"))
 
     async def list_phone_number_orders(self, token: str | None, size: int, *, deadline: float) -> PhoneNumberOrderPage:
         """One page of the orders: ListPhoneNumberOrders. Parameters and faults as for list_phone_numbers."""
@@ -92,11 +95,8 @@ class Upstream:
         answer = await self._list(
             operation, self._client.list_phone_number_orders, token, size, NO_PARAMETERS, deadline
         )
-        records = _rows(answer, "PhoneNumberOrders", operation)
-        return PhoneNumberOrderPage(
-            [r for r in records if isinstance(r.get("PhoneNumberOrderId"), str)],
-            _next_token(answer, operation),
-        )
+        records = _rows(answer, "PhoneNumberOrders", names_its_order, operation)
+        return PhoneNumberOrderPage(records, _next_token(answer, operation))
 
     async def get_phone_number(self, e164: str, *, deadline: float) -> PhoneNumberRecord | None:
         """One number's record, None where the inventory has none: GetPhoneNumber.
@@ -108,8 +108,8 @@ class Upstream:
         record: PhoneNumberRecord | None = await self._get(
             operation, call, "PhoneNumberId", e164, "PhoneNumber", deadline
         )
-        if record is not None and not is_addressable(record):
-            raise UpstreamBadResponse(operation, detail="the record names no number")
+        if record is not None and not (names_its_number(record) and e164_of(record) == e164):
+            raise UpstreamBadResponse(operation, detail="the record is not of the number that was asked for")
         return record
 
     async def get_phone_number_order(self, order_id: str, *, deadline: float) -> PhoneNumberOrderRecord | None:
@@ -118,6 +118,8 @@ class Upstream:
         call = self._client.get_phone_number_order
         key, answer_key = "PhoneNumberOrderId", "PhoneNumberOrder"
         record: PhoneNumberOrderRecord | None = await self._get(operation, call, key, order_id, answer_key, deadline)
+        if record is not None and str(record.get("PhoneNumberOrderId")).casefold() != order_id.casefold():
+            raise UpstreamBadResponse(operation, detail="the record is not of the order that was asked for")
         return record
 
     async def _list(
@@ -172,13 +174,17 @@ class Upstream:
             attempt += 1
 
 
-def _rows(answer: dict[str, Any], key: str, operation: str) -> list[Any]:
+def _rows(answer: dict[str, Any], key: str, is_known: Callable[[Any], bool], operation: str) -> list[Any]:
     rows = answer.get(key)
     if rows is None:
         return []
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UpstreamBadResponse(operation, detail=f"{key} is no list of objects")
-    return rows
+    if not isinstance(rows, list):
+        raise UpstreamBadResponse(operation, detail=f"{key} is a {type(rows).__name__}, not a list")
+    # A row that names nothing can be neither shown nor found again; a whole page of them is no answer.
+    known = [row for row in rows if isinstance(row, dict) and is_known(row)]
+    if rows and not known:
+        raise UpstreamBadResponse(operation, detail=f"{key} holds nothing that can be read")
+    return known
 
 
 def _next_token(answer: dict[str, Any], operation: str) -> str | None:
@@ -190,13 +196,14 @@ def _next_token(answer: dict[str, Any], operation: str) -> str | None:
 
 
 class _HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries no types
-    """aiobotocore's HTTP session, without aiohttp's own second try of a GET."""
+    """aiobotocore's HTTP session, without aiohttp's own second try of a GET, and without redirects."""
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
         # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts here.
         session._retry_connection = False  # noqa: SLF001  # aiohttp offers no public switch.
-        return session
+        # AWS sends none. A signed request that is led elsewhere would show its session token there.
+        return SimpleNamespace(request=partial(session.request, allow_redirects=False))
 
 
 @asynccontextmanager
@@ -215,16 +222,20 @@ async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) 
         read_timeout=settings.request_deadline_seconds,
         # botocore's retry modes leave out these APIs' 429 or wait for 11 s (botocore 1.40.61): retries are ours.
         retries={"total_max_attempts": 1},
+        # With credentials given the upstream is on this machine, and no proxy leads back to it.
+        proxies=None if key_pair is None else {},
         # An enumerated value newer than botocore's model is AWS's to refuse; what callers can send is checked before.
         parameter_validation=False,
     )
     try:
         session = get_session()
         session.register_component("response_parser_factory", JsonResponseParserFactory())
-        region = session.get_config_variable("region") or generation.default_region
+        # botocore reads only the second; AWS's other SDKs, and the containers that AWS runs, know the first.
+        session.session_var_map["region"] = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
         if key_pair is not None:
+            _leave_unread_what_the_user_has_set_up(session)
             session.set_credentials(key_pair.access_key_id, key_pair.secret_access_key)
-            region = key_pair.region
+        region = key_pair.region if key_pair else session.get_config_variable("region") or generation.default_region
         if await session.get_credentials() is None:
             _refuse_without_credentials()
         client = aioboto3.Session(botocore_session=session).client(
@@ -234,16 +245,24 @@ async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) 
             config=config,
         )
         opened = await client.__aenter__()
+    except Misconfigured:
+        raise
     except NoRegionError:
         raise Misconfigured(
             "no AWS region: set AWS_REGION or AWS_DEFAULT_REGION, or a region in the AWS profile"
         ) from None
-    except BotoCoreError as error:
+    except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
         raise Misconfigured(f"AWS's configuration cannot be used: {error}") from error
     try:
         yield Upstream(opened, generation, concurrency=settings.upstream_concurrency)
     finally:
         await client.__aexit__(None, None, None)
+
+
+def _leave_unread_what_the_user_has_set_up(session: Any) -> None:
+    session.session_var_map["profile"] = (None, None, None, None)
+    session.set_config_variable("config_file", os.devnull)
+    session.set_config_variable("credentials_file", os.devnull)
 
 
 def _refuse_without_credentials() -> NoReturn:

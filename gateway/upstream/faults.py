@@ -52,6 +52,7 @@ _BY_NAME: Final[dict[str, type[UpstreamFault]]] = {
     "InvalidClientTokenId": UpstreamUnauthorized,
     "InvalidSignature": UpstreamUnauthorized,
     "MissingAuthenticationToken": UpstreamUnauthorized,
+    "RequestExpired": UpstreamUnauthorized,
     "SignatureDoesNotMatch": UpstreamUnauthorized,
     "UnrecognizedClient": UpstreamUnauthorized,
     "InternalFailure": UpstreamFailure,

@@ -88,19 +88,26 @@ def e164_of(record: PhoneNumberRecord) -> str:
     return with_plus(record["E164PhoneNumber"] or "")
 
 
-def is_addressable(record: PhoneNumberRecord) -> bool:
+def names_its_number(record: PhoneNumberRecord) -> bool:
     """Whether a record names its number, in either of its two keys; the other is filled in from it.
 
     PhoneNumberId is seen as `%2B1206...` in both pages' samples.
     """
-    number = record.get("E164PhoneNumber") or record.get("PhoneNumberId")
-    if not isinstance(number, str):
+    named = [
+        name for name in (record.get("E164PhoneNumber"), record.get("PhoneNumberId")) if isinstance(name, str) and name
+    ]
+    if not named:
         return False
-    if not record.get("E164PhoneNumber"):
-        record["E164PhoneNumber"] = with_plus(number)
-    if not record.get("PhoneNumberId"):
-        record["PhoneNumberId"] = number
+    if record.get("E164PhoneNumber") != named[0]:
+        record["E164PhoneNumber"] = with_plus(named[0])
+    if record.get("PhoneNumberId") != named[-1]:
+        record["PhoneNumberId"] = named[-1]
     return True
+
+
+def names_its_order(record: PhoneNumberOrderRecord) -> bool:
+    """Whether a record has an order's id."""
+    return isinstance(record.get("PhoneNumberOrderId"), str) and bool(record["PhoneNumberOrderId"])
 
 
 def with_plus(number: str) -> str:

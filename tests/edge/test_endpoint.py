@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -87,3 +88,55 @@ async def test_the_process_says_that_it_is_alive_without_asking_upstream(gateway
     response = await gateway.http.get("/healthz")
     assert (response.status_code, response.text) == (200, "ok\n")
     assert aws.calls == []
+
+
+@pytest.mark.parametrize("operation_name", [None, ""])
+async def test_of_several_operations_none_is_run_unless_it_is_named(
+    gateway: Gateway, operation_name: str | None
+) -> None:
+    document = "query A { a: __typename } query B { b: __typename }"
+    body = {"query": document, "operationName": operation_name}
+    [error] = (await gateway.http.post("/graphql", json=body)).json()["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert "operationName" in error["message"]
+    named = await gateway.http.post("/graphql", json=body | {"operationName": "B"})
+    assert named.json() == {"data": {"b": "Query"}}
+
+
+async def test_a_number_too_long_to_be_read_is_the_documents_fault(gateway: Gateway) -> None:
+    answer = await gateway.answer(f"{{ phoneNumbers(first: {'9' * 5_000}) {{ nodes {{ id }} }} }}")
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("POST", "/graphql/", 404), ("PUT", "/graphql", 405), ("DELETE", "/healthz", 405)],
+)
+async def test_other_paths_and_methods_are_refused_in_json(
+    gateway: Gateway, method: str, path: str, status: int
+) -> None:
+    response = await gateway.http.request(method, path)
+    assert response.status_code == status
+    assert response.json()["errors"][0]["message"]
+    assert (status == 405) == ("allow" in response.headers)
+
+
+async def test_a_client_that_hangs_up_leaves_no_trace(
+    gateway: Gateway, aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = gateway.http.base_url
+    for server, head in (
+        (f"{url.host}:{url.port}", b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"),
+        (aws.url.removeprefix("http://"), b"GET /phone-numbers HTTP/1.1\r\nhost: x\r\n"),
+    ):
+        host, _, port = server.partition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head + b"content-length: 100\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+    # Another request over each server: by its answer the ones before have been dealt with.
+    await gateway.query("{ phoneNumbers { totalCount } }")
+    assert [
+        record.getMessage() for record in caplog.records if "Traceback" in record.getMessage() or record.exc_info
+    ] == []

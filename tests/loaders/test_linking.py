@@ -377,3 +377,13 @@ async def test_an_odd_order_leaves_the_numbers_of_others_linked(
     answer = await gateway.answer(LINKED, first=3)
     assert "errors" not in answer
     assert linked(answer["data"]).items() >= to_themselves([e164(index) for index in range(10)]).items()
+
+
+async def test_numbers_whose_product_type_was_guessed_wrong_are_listed_with_all_the_others(
+    gateway: Gateway, aws: Aws
+) -> None:
+    """A hundred numbers have moved to another product since they were ordered: two lists, not a hundred gets."""
+    aws.adds_numbers(number_record(index, ProductType="SipMediaApplicationDialIn") for index in range(250))
+    aws.holds(orders=20, numbers_each=5)
+    await gateway.query("{ phoneNumberOrders(first: 20) { nodes { orderedPhoneNumbers { phoneNumber { status } } } } }")
+    assert aws.calls == ["ListPhoneNumberOrders", "ListPhoneNumbers", "ListPhoneNumbers", "GetPhoneNumber"]

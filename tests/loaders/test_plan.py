@@ -99,7 +99,8 @@ async def test_a_filtered_list_that_ends_settles_nothing_beyond_what_it_holds() 
     keys = ["VoiceConnector1", "VoiceConnector2", "BusinessCalling3", "BusinessCalling4", "VoiceConnector5"]
     upstream = Pages([keys[:4]], held=keys[:4])
     assert await upstream.find(keys, "VoiceConnector") == {**{key: key for key in keys[:4]}, keys[4]: None}
-    assert (upstream.list_calls, upstream.get_calls) == (1, 3)
+    # The list of that product type, then the list of all, whose end does settle the rest.
+    assert (upstream.list_calls, upstream.get_calls) == (2, 0)
 
 
 @st.composite

@@ -2,17 +2,16 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
-from gateway.errors import WalkLimit
+from gateway.errors import Throttled, WalkLimit
 from gateway.paging.walk import Walk
 from gateway.paging.window import read_window
 from tests.paging.lists import SCOPE, UpstreamList, ask, in_turn, rows_of
 
-WORDS = re.compile(
-    r"more than 3 upstream pages from the start of the list\. Page with first and after, or narrow the filter\.$"
-)
+WORDS = re.compile(r"a walk over more than 3 upstream pages\. Page with first and after, or narrow the filter\.$")
 
 
 async def test_the_last_rows_of_a_list_within_the_bound_are_given() -> None:
@@ -90,3 +89,28 @@ async def test_a_count_past_the_bound_leaves_the_rows_as_they_are(size: int) -> 
 async def test_forwards_there_is_no_bound_but_the_rows_that_were_asked_for() -> None:
     upstream = UpstreamList(rows=rows_of(1_000), page_size=10)
     assert (await ask(upstream, first=1_000, max_pages=1)).rows == upstream.rows
+
+
+async def test_a_walk_forwards_passes_only_so_many_empty_pages_in_a_row() -> None:
+    barren = UpstreamList(rows=rows_of(30), page_size=10, fill=lambda token: "full" if token is None else "empty")
+    found = await ask(barren, first=20, max_pages=2)
+    assert found.rows == barren.rows[:10]
+    assert found.calls == 1 + 2
+    with pytest.raises(WalkLimit, match="more than 2 upstream pages"):
+        await ask(barren, first=20, after=found.cursors[-1], max_pages=2)
+
+
+async def test_what_failed_for_the_rows_is_not_tried_again_for_the_count() -> None:
+    upstream = UpstreamList(rows=rows_of(30), page_size=10)
+    calls = 0
+
+    async def fetch(_token: str | None, _size: int) -> tuple[list[int], str | None]:
+        nonlocal calls
+        calls += 1
+        raise Throttled("List")
+
+    walk = Walk(replace(upstream.source, fetch=fetch), max_pages=3)
+    window = read_window(first=5, after=None, last=None, before=None, scope=SCOPE, max_size=100)
+    outcomes = await asyncio.gather(walk.slice(window), walk.count(), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Throttled, Throttled]
+    assert calls == 1

@@ -269,7 +269,9 @@ async def test_a_number_that_the_inventory_lacks_is_null(gateway: Gateway, aws: 
     assert aws.calls == ["GetPhoneNumber"]
 
 
-@pytest.mark.parametrize("number", ["", "+0123", "+1 206", "+1234567890123456", "abc"])
+@pytest.mark.parametrize(
+    "number", ["", "+0123", "+1 206", "+1234567890123456", "abc", "+1206555\u0660\u0661\u0660\u0660"]
+)
 async def test_a_text_that_is_no_number_is_refused_in_words(gateway: Gateway, aws: Aws, number: str) -> None:
     document = "query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id } }"
     for answer in (
@@ -354,7 +356,10 @@ async def test_unusual_timestamps_become_rfc_3339_in_utc(given: Any, written: st
     assert answer["data"]["phoneNumbers"]["nodes"][0]["createdTimestamp"] == written
 
 
-@pytest.mark.parametrize("given", ["yesterday", "", {}, True, 1e300])
+@pytest.mark.parametrize(
+    "given",
+    ["yesterday", "", {}, True, 1e300, "0001-01-01T00:00:00+14:00", "\u0662\u0660\u0661\u0669-08-12T22:10:20.521Z"],
+)
 async def test_a_timestamp_that_cannot_be_read_nulls_its_field_alone(given: Any) -> None:
     answer = await listed(number_record(0, CreatedTimestamp=given))
     [node] = answer["data"]["phoneNumbers"]["nodes"]

@@ -85,7 +85,7 @@ async def test_the_errors_of_awss_front_door_are_known_by_name_whatever_their_st
         "<html>welcome</html>",
         '{"PhoneNumbers": [',
         '{"PhoneNumbers": 7}',
-        '{"PhoneNumbers": [7]}',
+        '{"PhoneNumbers": [7, {"Status": "Assigned"}]}',
         '{"PhoneNumbers": [], "NextToken": 7}',
     ],
 )
@@ -148,3 +148,53 @@ async def test_a_garbled_part_of_a_record_nulls_its_own_field() -> None:
         ["phoneNumbers", "nodes", 0, "capabilities"],
     )
     assert SECRET not in json.dumps(answer)
+
+
+async def test_a_redirect_is_a_bad_response_and_nothing_is_sent_where_it_leads() -> None:
+    """A signed request that is led elsewhere would show its session token there."""
+    with scripted_upstream(Says({"PhoneNumbers": []})) as elsewhere:
+        asked, answer = await ask(Says("", 307, {"location": f"{elsewhere.url}/phone-numbers"}))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    assert (len(asked), elsewhere.asked) == (1, [])
+
+
+async def test_a_clock_that_is_off_is_about_credentials_and_not_about_the_cursor() -> None:
+    first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
+    _, answer = await ask(first_page, Says({"Code": "RequestExpired"}, 400))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_UNAUTHORIZED"]
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        ({"CallingName": {}}, "callingName"),
+        ({"Capabilities": {"InboundCall": "yes"}}, "capabilities { inboundCall }"),
+        ({"OrderId": {"a": 1}}, "order { id }"),
+        ({"Associations": {}}, "associations { name }"),
+        ({"PhoneNumberId": {"a": 1}}, "phoneNumberId"),
+        ({"PhoneNumberOrderId": None}, "id"),
+    ],
+)
+async def test_no_odd_value_costs_more_than_its_own_field(record: dict[str, Any], field: str) -> None:
+    odd = {"E164PhoneNumber": "+12065550100"} | record
+    page = Says({"PhoneNumbers": [odd, None, 7, {"E164PhoneNumber": "+12065550101"}]})
+    _, answer = await ask(page, document=f"{{ phoneNumbers {{ nodes {{ e164PhoneNumber {field} }} }} }}")
+    numbers = [node["e164PhoneNumber"] for node in answer["data"]["phoneNumbers"]["nodes"]]
+    assert numbers == ["+12065550100", "+12065550101"]
+    assert {e["extensions"]["code"] for e in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"PhoneNumber": {}}, 'phoneNumber(e164PhoneNumber: "+12065550100")'),
+        ({"PhoneNumber": {"E164PhoneNumber": "+12065550199"}}, 'phoneNumber(e164PhoneNumber: "+12065550100")'),
+        ({"PhoneNumber": None}, 'phoneNumber(e164PhoneNumber: "+12065550100")'),
+        ({"PhoneNumberOrder": {}}, 'phoneNumberOrder(phoneNumberOrderId: "o")'),
+        ({"PhoneNumberOrder": {"PhoneNumberOrderId": "p"}}, 'phoneNumberOrder(phoneNumberOrderId: "o")'),
+    ],
+)
+async def test_a_record_that_was_not_asked_for_is_a_bad_response(body: dict[str, Any], field: str) -> None:
+    _, answer = await ask(Says(body), document=f"{{ {field} {{ id }} }}")
+    assert list(answer["data"].values()) == [None]
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
