@@ -13,7 +13,7 @@ from gateway.upstream.records import with_plus
 DateTime = NewType("DateTime", str)
 E164PhoneNumber = NewType("E164PhoneNumber", str)
 
-_RFC_3339_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_is_rfc_3339_utc: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII).fullmatch
 # E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$, and the `%2B` that answers write for the `+`.
 _E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
 _E164_BY_EXAMPLE: Final = "a number in E.164 form, such as +12065550100: up to 15 digits, the country code first"
@@ -24,7 +24,7 @@ def write_date_time(value: Any) -> str:
 
     Raises: UpstreamBadResponse, which nulls this one field.
     """
-    if isinstance(value, str) and _RFC_3339_UTC.fullmatch(value):
+    if isinstance(value, str) and _is_rfc_3339_utc(value):
         return value
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -44,7 +44,7 @@ def read_date_time(value: Any) -> DateTime:
 
     Raises: BadUserInput.
     """
-    if not isinstance(value, str) or not _RFC_3339_UTC.fullmatch(value):
+    if not isinstance(value, str) or not _is_rfc_3339_utc(value):
         raise BadUserInput("Give a DateTime in RFC 3339, in UTC, such as 2019-08-12T22:10:20.521Z.")
     return DateTime(value)
 

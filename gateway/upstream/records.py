@@ -93,16 +93,13 @@ def names_its_number(record: PhoneNumberRecord) -> bool:
 
     PhoneNumberId is seen as `%2B1206...` in both pages' samples.
     """
-    named = [
-        name for name in (record.get("E164PhoneNumber"), record.get("PhoneNumberId")) if isinstance(name, str) and name
-    ]
-    if not named:
-        return False
-    if record.get("E164PhoneNumber") != named[0]:
-        record["E164PhoneNumber"] = with_plus(named[0])
-    if record.get("PhoneNumberId") != named[-1]:
-        record["PhoneNumberId"] = named[-1]
-    return True
+    e164, number_id = record.get("E164PhoneNumber"), record.get("PhoneNumberId")
+    has_e164, has_id = isinstance(e164, str) and e164 != "", isinstance(number_id, str) and number_id != ""
+    if not has_e164:
+        record["E164PhoneNumber"] = with_plus(number_id) if has_id and number_id else None
+    if not has_id:
+        record["PhoneNumberId"] = e164
+    return has_e164 or has_id
 
 
 def names_its_order(record: PhoneNumberOrderRecord) -> bool:
