@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final, NoReturn
 
@@ -44,6 +45,8 @@ MAX_ATTEMPTS: Final = 3
 BACKOFF_SECONDS: Final = 0.1
 # A TCP and TLS handshake to a healthy endpoint takes well under a second; past two, another attempt is the better bet.
 CONNECT_SECONDS: Final = 2.0
+
+USER_AGENT: Final = f"chime-gateway aioboto3/{version('aioboto3')}"
 
 Parameters = Mapping[str, str | int]
 NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
@@ -222,6 +225,8 @@ async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) 
         read_timeout=settings.request_deadline_seconds,
         # botocore's retry modes leave out these APIs' 429 or wait for 11 s (botocore 1.40.61): retries are ours.
         retries={"total_max_attempts": 1},
+        # botocore writes its own anew for every call, at a seventh of the call's CPU.
+        user_agent=USER_AGENT,
         # With credentials given the upstream is on this machine, and no proxy leads back to it.
         proxies=None if key_pair is None else {},
         # An enumerated value newer than botocore's model is AWS's to refuse; what callers can send is checked before.
