@@ -1,10 +1,10 @@
 """graphql-core's executor, which answers for whole records at once where it can."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from graphql import GraphQLObjectType, is_non_null_type
+from graphql import GraphQLError, GraphQLObjectType, is_non_null_type
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -17,18 +17,19 @@ KEPT_OPERATIONS: Final = 512
 KEPT_SELECTIONS: Final = 256
 
 _Plans = dict[Any, Projection | None]
-_kept: OrderedDict[int, tuple[object, _Plans]] = OrderedDict()
+_kept: OrderedDict[tuple[int, int], tuple[object, object, _Plans]] = OrderedDict()
 
 
-def _plans_of(operation: object) -> _Plans:
+def _plans_of(schema: object, operation: object) -> _Plans:
     """The projections of an operation, which is known by its identity: documents are kept parsed."""
-    kept = _kept.get(id(operation))
+    key = (id(schema), id(operation))
+    kept = _kept.get(key)
     if kept is None:
-        # The operation is kept with its plans, so that no other one is given its identity.
-        kept = _kept[id(operation)] = (operation, {})
+        # Schema and operation are kept with their plans, so that no others are given their identities.
+        kept = _kept[key] = (schema, operation, {})
         if len(_kept) > KEPT_OPERATIONS:
             _kept.popitem(last=False)
-    return kept[1]
+    return kept[2]
 
 
 class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -36,7 +37,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._plans = _plans_of(self.operation)
+        self._plans = _plans_of(self.schema, self.operation)
         # @skip and @include choose fields by Boolean variables, so these are part of what a selection is.
         variables = self.variable_values.coerced.items()
         self._switches = tuple((name, value) for name, value in variables if isinstance(value, bool))
@@ -80,19 +81,28 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         """Answer for a list: by one function for all of its objects, if they can be projected whole."""
-        object_type = item_type.of_type if is_non_null_type(item_type) else item_type
-        if not isinstance(object_type, GraphQLObjectType) or self.get_stream_usage(field_details_list, path):
-            return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
-        collected = self.collect_subfields(object_type, field_details_list)
-        projection = None if collected.new_defer_usages else self._projection(object_type, collected.grouped_field_set)
         items = list(items)
-        if projection is not None and not projection.left:
-            project = projection.project
+        project = self._project_items(item_type, field_details_list, path) if items else None
+        if project is not None:
             try:
                 return [project(item) for item in items]
             except Exception:  # noqa: BLE001, S110  # One odd object among them: each is completed by itself, below.
                 pass
         return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+
+    def _project_items(
+        self, item_type: Any, field_details_list: FieldDetailsList, path: Path
+    ) -> Callable[[Any], dict[str, Any]] | None:
+        """The function for a list's objects; None where they cannot be projected whole."""
+        object_type = item_type.of_type if is_non_null_type(item_type) else item_type
+        if not isinstance(object_type, GraphQLObjectType) or self.get_stream_usage(field_details_list, path):
+            return None
+        try:
+            collected = self.collect_subfields(object_type, field_details_list)
+        except GraphQLError:  # Such as a null for @skip's variable: an error of each object, not of the list.
+            return None
+        projection = None if collected.new_defer_usages else self._projection(object_type, collected.grouped_field_set)
+        return None if projection is None or projection.left else projection.project
 
     def _projection(self, parent: GraphQLObjectType, selection: GroupedFieldSet) -> Projection | None:
         # Within one execution a selection is one object; across executions it is known by its nodes.

@@ -16,6 +16,7 @@ from typing import Any, Final
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
+    GraphQLError,
     GraphQLField,
     GraphQLID,
     GraphQLObjectType,
@@ -61,11 +62,15 @@ class _NotProjectable(Exception):
 def compile_projection(
     parent: GraphQLObjectType, selection: GroupedFieldSet, collect_subfields: CollectSubfields
 ) -> Projection | None:
-    """The projection of a selection; None where every field of it has a resolver."""
+    """The projection of a selection; None where no field of it is read from the source.
+
+    The names of types alone would be answered for nulls and exceptions, too.
+    """
     source = _Source(collect_subfields)
     left: list[str] = []
     name = source.function(parent, selection, left)
-    if len(left) == len(selection):
+    typenames = {name for name, details in selection.items() if details[0].node.name.value == "__typename"}
+    if typenames.union(left) == set(selection):
         return None
     return Projection(source.compiled(name), tuple(left))
 
@@ -167,7 +172,10 @@ class _Source:
         raise _NotProjectable
 
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
-        collected = self._collect_subfields(kind, details)
+        try:
+            collected = self._collect_subfields(kind, details)
+        except GraphQLError:  # Such as a null for @skip's variable: for the executor to find in its place.
+            raise _NotProjectable from None
         if collected.new_defer_usages:
             raise _NotProjectable
         return collected.grouped_field_set
