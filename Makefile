@@ -18,10 +18,11 @@ test: .venv/test
 test-slow: .venv/test
 	$(BIN)/pytest -m slow
 
-bench: .venv/test
+bench: .venv/bench
 	$(BIN)/python -m tests.benchmarks.emulator_pages
 	$(BIN)/python -m tests.benchmarks.cursors
 	$(BIN)/python -m tests.benchmarks.lookup_calls
+	$(BIN)/python -m tests.benchmarks.rivals
 
 # Debian keeps venv in a package of its own, which root can be spared looking for.
 INSTALL_VENV := [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install --yes python3-venv
@@ -41,12 +42,17 @@ INSTALL_VENV := [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install
 	@$(PIP) --require-hashes -r tests/requirements.lock
 	@touch $@
 
+.venv/bench: .venv/test tests/benchmarks/requirements.lock
+	@$(PIP) --require-hashes -r tests/benchmarks/requirements.lock
+	@touch $@
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" pyproject.toml --group build
 
 lock: .venv/test
 	$(LOCK) --upgrade --output-file requirements.lock
 	$(LOCK) --upgrade --group test --constraint requirements.lock --output-file tests/requirements.lock
+	$(LOCK) --upgrade --group bench --constraint requirements.lock --output-file tests/benchmarks/requirements.lock
 
 clean:
 	rm -rf .venv

@@ -1,5 +1,6 @@
 """Puts the house together; the one file that knows every room."""
 
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -44,4 +45,8 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starle
 
 def app_from_environment() -> Starlette:
     """The gateway as its environment sets it: for worker processes, which cannot be handed an object."""
-    return create_app(read_settings())
+    app = create_app(read_settings())
+    # What start-up has made stays; the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
+    return app

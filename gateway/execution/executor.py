@@ -14,7 +14,7 @@ from gateway.execution.projection import Projection, compile_projection
 # Operations whose projections are kept: as many as documents (schema/federation.py), since they live side by side.
 KEPT_OPERATIONS: Final = 512
 # Projections of one operation: its selections, once for each combination of its Boolean variables.
-KEPT_SELECTIONS: Final = 256
+KEPT_SELECTIONS: Final = 64
 
 _Plans = dict[Any, Projection | None]
 _kept: OrderedDict[tuple[int, int], tuple[object, object, _Plans]] = OrderedDict()

@@ -1,0 +1,328 @@
+"""The executor's rules one by one, by what it answers and by how much work that took."""
+
+import asyncio
+import gc
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+import strawberry
+from strawberry.extensions import ParserCache
+
+from gateway.execution.executor import KEPT_OPERATIONS, KEPT_SELECTIONS, ProjectingExecutor
+from gateway.schema.federation import build_schema
+from tests.aws import e164, number_record, order_record
+from tests.execution.both_ways import PROJECTING, STANDARD, answer_of, same_answer
+from tests.execution.counting import counted, fields_visited, plans_made
+from tests.execution.in_memory import Account
+
+INTROSPECTION = """
+{
+  __typename
+  __schema {
+    __typename
+    types {
+      __typename kind name
+      fields(includeDeprecated: true) { name args { name type { kind name } } type { name } }
+    }
+    directives { name args { name } }
+  }
+  __type(name: "PhoneNumber") { name __typename interfaces { name __typename } }
+}
+"""
+
+
+def account_with(**given: Any) -> Account:
+    """A number that is odd in some way, and an order that names it."""
+    return Account(numbers=[number_record(0, **given)], orders=[order_record(0, [e164(0)])])
+
+
+async def test_an_odd_record_is_visited_field_by_field_and_its_99_neighbours_are_not() -> None:
+    text = "{ phoneNumbers(first: 100) { nodes { name country callingName status } } }"
+    even = Account(numbers=[number_record(index) for index in range(99)])
+    odd = Account(numbers=[number_record(index, Country={} if index == 40 else "US") for index in range(99)])
+    await same_answer(even, text)
+    answer = await same_answer(odd, text)
+    assert [path for _, path, *_ in answer.errors] == [("phoneNumbers", "nodes", 40, "country")]
+    _, calls = await counted(answer_of(PROJECTING, even, text, None, None))
+    assert fields_visited(calls) == 2  # phoneNumbers and nodes
+    _, calls = await counted(answer_of(PROJECTING, odd, text, None, None))
+    assert fields_visited(calls) == 2 + 4
+    _, calls = await counted(answer_of(STANDARD, even, text, None, None))
+    assert fields_visited(calls) == 2 + 99 * 4
+
+
+async def test_an_odd_record_within_a_record_takes_no_more_than_that_record_with_it() -> None:
+    text = "{ phoneNumbers { nodes { country associations { value associatedTimestamp } } } }"
+    association = {"Name": "VoiceConnectorId", "Value": "vc-1"}
+    numbers = [number_record(index, Associations=[association]) for index in range(9)]
+    numbers[4]["Associations"] = [association, association | {"AssociatedTimestamp": "yesterday"}]
+    answer = await same_answer(Account(numbers=numbers), text)
+    assert [path for _, path, *_ in answer.errors] == [
+        ("phoneNumbers", "nodes", 4, "associations", 1, "associatedTimestamp")
+    ]
+    _, calls = await counted(answer_of(PROJECTING, Account(numbers=numbers), text, None, None))
+    assert fields_visited(calls) == 2 + 2 + 2
+
+
+async def test_what_a_record_lacks_is_answered_with_what_its_field_says() -> None:
+    selection = "status capabilities { inboundCall } associations { name value associatedTimestamp }"
+    text = f"{{ phoneNumbers {{ nodes {{ {selection} }} }} }}"
+    lacking = [
+        number_record(0, Associations=None, Capabilities=None, Status=None),
+        number_record(1, Associations=[{"Value": "vc-1"}], Capabilities={}),
+    ]
+    account = Account(numbers=lacking)
+    nothing: dict[str, Any] = {"status": None, "capabilities": None, "associations": []}
+    association = {"name": "UNKNOWN", "value": "vc-1", "associatedTimestamp": None}
+    little = {"status": "UNASSIGNED", "capabilities": {"inboundCall": None}, "associations": [association]}
+    assert json.loads((await same_answer(account, text)).data) == {"phoneNumbers": {"nodes": [nothing, little]}}
+    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
+    assert fields_visited(calls) == 2
+
+
+async def test_a_field_with_a_resolver_stays_at_its_place_among_projected_ones() -> None:
+    text = "{ phoneNumbers { nodes { status order { status id } country __typename again: order { id } name } } }"
+    account = account_with(OrderId=order_record(0, [])["PhoneNumberOrderId"])
+    answer = await same_answer(account, text)
+    assert answer.data.index('"status": "UNASSIGNED"') < answer.data.index('"order"') < answer.data.index('"country"')
+    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
+    assert fields_visited(calls) == 2 + 2
+
+
+async def test_errors_of_resolvers_keep_path_and_order_beside_projected_fields_and_odd_ones() -> None:
+    text = """
+    {
+      phoneNumbers {
+        nodes {
+          createdTimestamp
+          order { id }
+          associations { value target { ... on ChimeAccount { phoneNumbers(first: -1) { nodes { id } } } } name }
+          capabilities { inboundSMS }
+        }
+      }
+    }
+    """
+    numbers = [
+        number_record(0, Associations=[{"Name": "AccountId", "Value": "a"}]),
+        number_record(1, CreatedTimestamp="yesterday", Capabilities={"InboundSMS": "no"}, OrderId="gone"),
+        number_record(2, Associations=[{"Name": "AccountId", "Value": "b"}], Capabilities=[]),
+    ]
+    answer = await same_answer(Account(numbers=numbers), text)
+    assert {path[2:4] for _, path, *_ in answer.errors} == {
+        *((0, "associations"), (1, "createdTimestamp"), (1, "capabilities"), (2, "associations"), (2, "capabilities")),
+    }
+
+
+async def test_plans_are_made_once_for_a_document() -> None:
+    text = "{ once: phoneNumbers { nodes { country status } edges { cursor node { id } } } }"
+    account = account_with()
+    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
+    assert plans_made(calls) == 4  # Of the root and the connection, which have nothing to project; nodes; edges.
+    _, calls = await counted(answer_of(PROJECTING, account_with(Country=3), text, None, None))
+    assert plans_made(calls) == 0
+
+
+async def test_each_combination_of_boolean_variables_has_a_plan_of_its_own() -> None:
+    text = """
+    query ($a: Boolean!, $b: Boolean! = true, $c: Int) {
+      phoneNumbers(first: $c) {
+        nodes { country @skip(if: $a) capabilities { inboundCall @include(if: $b) outboundCall } }
+      }
+    }
+    """
+    account = account_with()
+    for a in (True, False):
+        for given in ({"a": a}, {"a": a, "b": False}):
+            _, calls = await counted(answer_of(PROJECTING, account, text, None, given))
+            assert plans_made(calls) == 3
+    # Others are no part of it, and a default is what is given.
+    _, calls = await counted(answer_of(PROJECTING, account, text, None, {"a": True, "b": True, "c": 3}))
+    assert plans_made(calls) == 0
+    for a, b in ((True, True), (True, False), (False, True), (False, False)):
+        answer = await same_answer(account, text, given={"a": a, "b": b})
+        assert ("country" in answer.data, "inboundCall" in answer.data) == (not a, b)
+
+
+async def test_selections_with_the_same_names_are_told_apart() -> None:
+    """By the fields that stand behind the names, all of them: those that are merged, too."""
+    text = """
+    {
+      a: phoneNumbers { nodes { x: country } }
+      b: phoneNumbers { nodes { x: status } }
+      c: phoneNumbers { nodes { ...F } }
+      d: phoneNumbers { nodes { ...F capabilities { outboundCall } } }
+    }
+    fragment F on PhoneNumber { capabilities { inboundCall } }
+    """
+    both = {"inboundCall": True, "outboundCall": True}
+    assert json.loads((await same_answer(account_with(), text)).data) == {
+        "a": {"nodes": [{"x": "US"}]},
+        "b": {"nodes": [{"x": "UNASSIGNED"}]},
+        "c": {"nodes": [{"capabilities": {"inboundCall": True}}]},
+        "d": {"nodes": [{"capabilities": both}]},
+    }
+
+
+async def test_a_record_of_the_other_type_is_refused_wherever_it_stands() -> None:
+    stray = account_with(PhoneNumberOrderId="order")
+    stray.orders[0]["OrderedPhoneNumbers"].append({"E164PhoneNumber": e164(0)})
+    for text in (
+        "{ phoneNumbers { nodes { country } } }",
+        "{ phoneNumbers { edges { cursor node { __typename } } } }",
+        "{ phoneNumberOrders { nodes { orderedPhoneNumbers { status phoneNumber { country } } } } }",
+    ):
+        answer = await same_answer(stray, text)
+        assert answer.errors[0][0].startswith("Expected value of type 'PhoneNumber' but got")
+
+
+async def test_operations_of_one_document_have_plans_of_their_own() -> None:
+    text = """
+    query A { phoneNumbers { nodes { ...F } } } query B { phoneNumbers { nodes { ...F country } } }
+    fragment F on PhoneNumber { a: id }
+    """
+    account = account_with()
+    for operation, names in (("A", '{"a"'), ("B", '"country": "US"'), ("A", '{"a"')):
+        assert names in (await same_answer(account, text, operation)).data
+
+
+async def test_null_for_a_boolean_variable_with_a_default_is_an_error_of_each_object() -> None:
+    """The list itself is answered: the error belongs to its objects, so an empty list has none."""
+    selections = (
+        "nodes { id @skip(if: $skipped) }",
+        "nodes { capabilities { inboundCall @skip(if: $skipped) } }",
+        "edges { node { id @skip(if: $skipped) } }",
+    )
+    for selection in selections:
+        document = f"query ($skipped: Boolean = true) {{ phoneNumbers {{ {selection} }} }}"
+        for account in (Account(), account_with(), account_with(Capabilities=None)):
+            await same_answer(account, document, given={"skipped": None})
+            await same_answer(account, document)
+
+
+async def test_introspection_is_answered_the_same() -> None:
+    answer = await same_answer(Account(), INTROSPECTION)
+    assert not answer.errors
+
+
+async def test_the_plans_of_an_operation_are_bounded() -> None:
+    """Those past the bound are made for each request; they answer all the same."""
+    switches = 9
+    declared = ", ".join(f"$s{index}: Boolean!" for index in range(switches))
+    fields = " ".join(f"f{index}: country @skip(if: $s{index})" for index in range(switches))
+    text = f"query ({declared}) {{ phoneNumbers {{ nodes {{ id {fields} }} }} }}"
+    account = account_with()
+    made = []
+    for _ in range(2):
+        for combination in range(2**switches):
+            given = {f"s{index}": bool(combination >> index & 1) for index in range(switches)}
+            answer, calls = await counted(answer_of(PROJECTING, account, text, None, given))
+            assert answer.data.count('"US"') == switches - combination.bit_count()
+            made.append(plans_made(calls))
+    each = 3  # The root, the connection and the nodes.
+    assert made[: 2**switches] == [each] * 2**switches
+    assert sum(made[2**switches :]) == each * 2**switches - KEPT_SELECTIONS
+
+
+async def test_operations_are_forgotten_in_time_and_none_is_taken_for_another() -> None:
+    """Every document asks for something else, and many have the identity of one that is gone."""
+    identities: list[int] = []
+
+    class Noting(ProjectingExecutor):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            identities.append(id(self.operation))
+
+    noting = build_schema(Noting)
+    keys = ["country", "status", "type", "productType", "name"]
+    values = ["US", "UNASSIGNED", "LOCAL", "VOICE_CONNECTOR", None]
+    account = account_with()
+
+    def text(index: int) -> str:
+        return f"{{ forgotten{index}: phoneNumbers {{ nodes {{ value: {keys[index % 5]} }} }} }}"
+
+    for index in range(3 * KEPT_OPERATIONS):
+        result = await noting.execute(text(index), context_value=account.context())
+        assert result.data == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
+        del result
+        if index % 100 == 0:
+            gc.collect()
+    assert len(set(identities)) < len(identities)
+    _, calls = await counted(answer_of(noting, account, text(3 * KEPT_OPERATIONS - 1), None, None))
+    assert plans_made(calls) == 0
+    _, calls = await counted(answer_of(noting, account, text(0), None, None))
+    assert plans_made(calls) == 3
+
+
+@strawberry.type
+class Thing:
+    name: str = "thing"
+
+
+async def _thing() -> Thing:
+    return Thing()
+
+
+async def _fails() -> Thing:
+    raise ValueError("awaited")
+
+
+def _things() -> Any:
+    return [Thing(), None, ValueError("given"), _thing(), _fails(), Thing(name=5), Thing(name=None)]  # type: ignore[arg-type]  # Odd.
+
+
+@strawberry.type
+class Things:
+    things: list[Thing | None] = strawberry.field(resolver=_things)
+    odd: list[Thing | None] = strawberry.field(resolver=lambda: [Thing(), Thing(name=None)])  # type: ignore[arg-type]  # Odd.
+    just_things: list[Thing] | None = strawberry.field(resolver=_things)
+
+
+async def test_what_cannot_be_null_and_is_takes_the_object_with_it() -> None:
+    standard, projecting = (
+        strawberry.Schema(Things),
+        strawberry.Schema(Things, execution_context_class=ProjectingExecutor),
+    )
+    text = "{ odd { name again: name } }"
+    assert await _told(projecting, text) == await _told(standard, text)
+    assert (await _told(standard, text))[0] == {"odd": [{"name": "thing", "again": "thing"}, None]}
+
+
+async def _told(schema: strawberry.Schema, text: str) -> tuple[Any, ...]:
+    given: Awaitable[Any] = schema.execute(text)
+    result = await given
+    # Where an item that cannot be null failed, those after it are still to be awaited.
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    return result.data, [(error.message, error.path, error.locations) for error in result.errors or ()]
+
+
+async def test_lists_of_nulls_exceptions_and_awaitables_go_the_standard_way() -> None:
+    standard, projecting = (
+        strawberry.Schema(Things),
+        strawberry.Schema(Things, execution_context_class=ProjectingExecutor),
+    )
+    for selection in ("name", "__typename", "name __typename", "name @skip(if: true)"):
+        for name in ("things", "justThings"):
+            text = f"{{ {name} {{ {selection} }} }}"
+            assert await _told(projecting, text) == await _told(standard, text), text
+
+
+async def test_two_schemas_that_share_parsed_documents_do_not_share_plans() -> None:
+    @strawberry.type(name="Thing")
+    class Other:
+        called: str = strawberry.field(name="name")
+
+    @strawberry.type(name="Query")
+    class One:
+        thing: Thing = strawberry.field(resolver=Thing)
+
+    @strawberry.type(name="Query")
+    class Two:
+        thing: Other = strawberry.field(resolver=lambda: Other(called="other"))
+
+    caches = [lambda: ParserCache(maxsize=7)]
+    for query, name in ((One, "thing"), (Two, "other"), (One, "thing")):
+        schema = strawberry.Schema(query, extensions=caches, execution_context_class=ProjectingExecutor)
+        _, calls = await counted(_told(schema, "{ thing { name } }"))
+        assert plans_made(calls) == 2
+        assert await _told(schema, "{ thing { name } }") == ({"thing": {"name": name}}, [])
