@@ -152,7 +152,7 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 
 
 def test_what_is_locked_is_locked_with_hashes() -> None:
-    for lock in ("requirements.lock", "tests/requirements.lock"):
+    for lock in ("requirements.lock", "tests/requirements.lock", "tests/benchmarks/requirements.lock"):
         pins = re.findall(
             r"^[a-z0-9][^\n]*==[^\n]*\\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
             (ROOT / lock).read_text(),
@@ -162,12 +162,13 @@ def test_what_is_locked_is_locked_with_hashes() -> None:
         assert len(pins) == len(lines) > 40, lock
 
 
-def test_both_locks_agree_on_what_runs() -> None:
+def test_all_locks_agree_on_what_runs() -> None:
     def pins(lock: str) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^ ;\\]+)", (ROOT / lock).read_text(), re.MULTILINE))
 
-    runtime, tests = pins("requirements.lock"), pins("tests/requirements.lock")
-    assert {name: tests.get(name) for name in runtime} == runtime
+    runtime = pins("requirements.lock")
+    for lock in ("tests/requirements.lock", "tests/benchmarks/requirements.lock"):
+        assert {name: pins(lock).get(name) for name in runtime} == runtime, lock
 
 
 def test_every_dependency_is_at_or_above_the_release_that_mended_its_known_holes() -> None:
