@@ -22,7 +22,6 @@ async def counted(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
             calls[frame.f_code.co_qualname] += 1
 
     # What is collected meanwhile is not this work's; hypothesis counts collections by a function of its own.
-    gc.collect()
     gc.disable()
     before = sys.getprofile()
     sys.setprofile(note)

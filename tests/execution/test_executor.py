@@ -11,10 +11,12 @@ from strawberry.extensions import ParserCache
 
 from gateway.execution.executor import KEPT_OPERATIONS, KEPT_SELECTIONS, ProjectingExecutor
 from gateway.schema.federation import build_schema
+from gateway.schema.node import global_id
 from tests.aws import e164, number_record, order_record
 from tests.execution.both_ways import PROJECTING, STANDARD, answer_of, same_answer
 from tests.execution.counting import counted, fields_visited, plans_made
 from tests.execution.in_memory import Account
+from tests.execution.records import ORDER_IDS
 
 INTROSPECTION = """
 {
@@ -200,6 +202,15 @@ async def test_null_for_a_boolean_variable_with_a_default_is_an_error_of_each_ob
             await same_answer(account, document)
 
 
+async def test_one_fragment_on_two_types_has_a_plan_for_each() -> None:
+    text = "query ($ids: [ID!]!) { nodes(ids: $ids) { ...F } } fragment F on Node { id }"
+    ids = [global_id("PhoneNumber", e164(0)), global_id("PhoneNumberOrder", ORDER_IDS[0])]
+    answer = await same_answer(account_with(), text, given={"ids": ids})
+    assert json.loads(answer.data) == {"nodes": [{"id": each} for each in ids]}
+    _, calls = await counted(answer_of(PROJECTING, account_with(), text, None, {"ids": ids}))
+    assert fields_visited(calls) == 1
+
+
 async def test_introspection_is_answered_the_same() -> None:
     answer = await same_answer(Account(), INTROSPECTION)
     assert not answer.errors
@@ -274,6 +285,7 @@ def _things() -> Any:
 @strawberry.type
 class Things:
     things: list[Thing | None] = strawberry.field(resolver=_things)
+    even: Thing = strawberry.field(resolver=Thing)
     odd: list[Thing | None] = strawberry.field(resolver=lambda: [Thing(), Thing(name=None)])  # type: ignore[arg-type]  # Odd.
     just_things: list[Thing] | None = strawberry.field(resolver=_things)
 
@@ -305,6 +317,21 @@ async def test_lists_of_nulls_exceptions_and_awaitables_go_the_standard_way() ->
         for name in ("things", "justThings"):
             text = f"{{ {name} {{ {selection} }} }}"
             assert await _told(projecting, text) == await _told(standard, text), text
+
+
+async def test_no_operation_has_the_identity_of_one_whose_plans_are_kept() -> None:
+    """Without a cache of documents each would be gone after its request, and the next one take its very place."""
+    identities: list[int] = []
+
+    class Noting(ProjectingExecutor):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            identities.append(id(self.operation))
+
+    schema = strawberry.Schema(Things, execution_context_class=Noting)
+    for _ in range(KEPT_OPERATIONS - 1):
+        assert (await _told(schema, "{ even { name } }"))[0] == {"even": {"name": "thing"}}
+    assert len(set(identities)) == KEPT_OPERATIONS - 1
 
 
 async def test_two_schemas_that_share_parsed_documents_do_not_share_plans() -> None:
