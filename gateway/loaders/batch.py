@@ -88,7 +88,7 @@ class Batch(Generic[R]):
                 return
             resolved.append(self._settle(records))
             if self._product_type is None:
-                self._token, self._walked = token, len(resolved)
+                self._token, self._walked = token, self._walked + 1
             if token is None and self._product_type is not None:
                 # The guess did not hold for all; they may be elsewhere in the list, which then starts anew.
                 self._product_type = None

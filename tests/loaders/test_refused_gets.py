@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from gateway.settings import Settings
-from tests.aws import Aws, e164, order_record
+from tests.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.queries import LINKED, linked, number_id, to_themselves
 
@@ -116,3 +116,15 @@ async def test_pages_listed_before_the_refusal_count_as_walked(gateway: Gateway,
     ids = [number_id(e164(index)) for index in range(400, 410)]
     await gateway.answer("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
     assert Counter(aws.calls)["ListPhoneNumbers"] <= MAX_WALK_PAGES
+
+
+async def test_pages_listed_by_a_wrong_guess_do_not_count_as_walked(gateway: Gateway, aws: Aws) -> None:
+    """The list of the orders' product type holds none of the numbers; all of the bound is left for the whole list."""
+    aws.adds_numbers(
+        number_record(index, ProductType="SipMediaApplicationDialIn") for index in range(99 * MAX_WALK_PAGES)
+    )
+    aws.adds_orders([order_record(0, [e164(99 * MAX_WALK_PAGES - 1 - index) for index in range(5)])])
+    data = await gateway.query("{ phoneNumberOrders { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }")
+    [order] = data["phoneNumberOrders"]["nodes"]
+    assert all(ordered["phoneNumber"] for ordered in order["orderedPhoneNumbers"])
+    assert Counter(aws.calls)["ListPhoneNumbers"] == 1 + MAX_WALK_PAGES
