@@ -228,13 +228,6 @@ class Store:
         with self.transaction():
             self._connection.execute("DELETE FROM phone_numbers WHERE e164 = ?", (e164_key(e164),))
 
-    def delete_phone_number_order(self, order_id: str) -> None:
-        """Remove an order, if it is held."""
-        with self.transaction():
-            self._connection.execute("DELETE FROM phone_number_orders WHERE order_id = ?", (order_id,))
-
-    # What is asked
-
     def phone_numbers(self, wanted: PhoneNumberFilter, *, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` numbers from behind the place `after` on."""
         query, values = listing_query(wanted)
