@@ -228,6 +228,8 @@ class Store:
         with self.transaction():
             self._connection.execute("DELETE FROM phone_numbers WHERE e164 = ?", (e164_key(e164),))
 
+    # What is asked
+
     def phone_numbers(self, wanted: PhoneNumberFilter, *, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` numbers from behind the place `after` on."""
         query, values = listing_query(wanted)
