@@ -1,0 +1,48 @@
+"""The door to Node: packages installed from a committed lock, programs run among them."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+# npm writes this file last, so that a broken-off installation is done again.
+_INSTALLED = Path("node_modules", ".package-lock.json")
+
+
+def installed(folder: Path) -> Path:
+    """A folder with a package-lock.json, whose packages are there: installed now where they are not, or are older.
+
+    Skips where there is no Node, by name; in CI, which has one, that is a failure.
+    """
+    if not shutil.which("npm"):
+        reason = f"Node and npm are not here, which {folder.name} needs"
+        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+    lock, mark = folder / "package-lock.json", folder / _INSTALLED
+    if not mark.exists() or mark.stat().st_mtime < lock.stat().st_mtime:
+        npm = subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert npm.returncode == 0, npm.stderr
+    return folder
+
+
+def node(
+    folder: Path, program: str, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run a JavaScript file of an installed folder to its end; what it printed, and its exit code."""
+    return subprocess.run(
+        ["node", program, *arguments],
+        cwd=folder,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
