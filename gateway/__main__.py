@@ -19,7 +19,7 @@ from gateway.errors import Misconfigured
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, serve, serving_in_thread, url_of
 from gateway.settings import Settings, read_settings
-from gateway.upstream.client import AwsKeyPair, open_upstream
+from gateway.upstream.connection import AwsKeyPair, open_upstream
 
 APIS: Final = ("chime", "chime-sdk-voice")
 FIRST_QUERY: Final = "{ phoneNumbers(first: 3) { nodes { e164PhoneNumber status } } }"

@@ -15,7 +15,7 @@ from gateway.edge.health import healthz
 from gateway.execution.executor import ProjectingExecutor
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
-from gateway.upstream.client import AwsKeyPair, open_upstream
+from gateway.upstream.connection import AwsKeyPair, open_upstream
 
 
 def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starlette:

@@ -10,7 +10,7 @@ import pytest
 from gateway.app import create_app
 from gateway.serving import serving_in_thread
 from gateway.settings import Settings
-from gateway.upstream.client import AwsKeyPair
+from gateway.upstream.connection import AwsKeyPair
 from tests.aws import Aws, emulated_aws
 
 

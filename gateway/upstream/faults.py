@@ -7,16 +7,8 @@ known by its name, either spelling, and else by its HTTP status; never by botoco
 
 from typing import Any, Final
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-)
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
 
 from gateway.errors import (
     CursorExpired,
@@ -77,7 +69,7 @@ PASSING: Final = (Throttled, UpstreamFailure, UpstreamUnavailable, UpstreamUnrea
 
 
 def translate(error: Exception, operation: str, *, with_token: bool) -> UpstreamFault:
-    """The fault that an exception from aioboto3 means.
+    """The fault that an exception of a call means.
 
     with_token: the call carried a NextToken, so that a 400 is about this token and nothing else: the other values
     were accepted when the token was given out.
@@ -111,14 +103,16 @@ def _kind_without_answer(error: Exception) -> type[UpstreamFault]:
     match error:
         case NoCredentialsError() | PartialCredentialsError():
             return UpstreamUnauthorized
-        case ReadTimeoutError() | TimeoutError():
-            return UpstreamTimeout
-        case HTTPClientError() | EndpointConnectionError() | OSError():
+        # Before TimeoutError, which it is as well: no answer was waited for.
+        case aiohttp.ConnectionTimeoutError():
             return UpstreamUnreachable
-        case ParamValidationError():
-            return UpstreamBadRequest
+        case TimeoutError():
+            return UpstreamTimeout
+        # The last is what renewing a role's credentials may raise.
+        case aiohttp.ClientError() | OSError() | HTTPClientError():
+            return UpstreamUnreachable
         case BotoCoreError():
             return UpstreamFailure
-        # Only a parser that choked on the answer is left: ResponseParserError is a bare Exception, as are its kin.
+        # Only an answer that is too long, or that a parser choked on, is left: ResponseParserError is a bare Exception.
         case _:
             return UpstreamBadResponse

@@ -8,7 +8,8 @@ from typing import Any, cast
 from gateway.context import RequestContext, request_contexts
 from gateway.errors import UpstreamBadResponse, UpstreamFault
 from gateway.settings import Settings
-from gateway.upstream.client import NO_PARAMETERS, Parameters, Upstream
+from gateway.upstream.client import Upstream
+from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import CHIME, Api, Generation
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, names_its_number, names_its_order, with_plus
 

@@ -10,7 +10,8 @@ from botocore.parsers import ResponseParserError
 
 from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
-from gateway.upstream.client import MAX_ATTEMPTS, AwsKeyPair, open_upstream
+from gateway.upstream.client import MAX_ATTEMPTS
+from gateway.upstream.connection import AwsKeyPair, open_upstream
 from gateway.upstream.response_parser import JsonResponseParser
 from tests.aws import Aws
 from tests.conftest import Gateway

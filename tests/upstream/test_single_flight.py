@@ -10,7 +10,8 @@ import pytest
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.settings import Settings
-from gateway.upstream.client import AwsKeyPair, Upstream, open_upstream
+from gateway.upstream.client import Upstream
+from gateway.upstream.connection import AwsKeyPair, open_upstream
 from gateway.upstream.single_flight import SingleFlight
 from tests.aws import Aws, e164
 from tests.conftest import Gateway

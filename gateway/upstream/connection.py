@@ -1,0 +1,147 @@
+"""The process's one way to AWS: an aioboto3 client, with the credentials and the region that AWS's chain finds."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final, NoReturn
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
+from aiobotocore.session import get_session
+from botocore.exceptions import NoRegionError
+from yarl import URL
+
+from gateway.errors import Misconfigured
+from gateway.settings import Settings
+from gateway.upstream.client import OPERATIONS, Upstream
+from gateway.upstream.direct_calls import direct_calls
+from gateway.upstream.generations import GENERATIONS
+from gateway.upstream.response_parser import JsonResponseParserFactory
+
+# A TCP and TLS handshake to a healthy endpoint takes well under a second; past two, another attempt is the better bet.
+CONNECT_SECONDS: Final = 2.0
+# A page of 100 numbers is 60 KB. What is a hundred times as long is no page, and must not fill the memory.
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+
+USER_AGENT: Final = f"chime-gateway aioboto3/{version('aioboto3')}"
+
+
+@dataclass(frozen=True, slots=True)
+class AwsKeyPair:
+    """Credentials given by the program itself, in place of AWS's chain: those of a local emulator.
+
+    region: only signed, and emulators take any.
+    """
+
+    access_key_id: str
+    secret_access_key: str
+    region: str = "us-east-1"
+
+
+class AnswerTooLong(Exception):
+    """An answer of more than MAX_ANSWER_BYTES; the rest of it was not read."""
+
+
+class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries no types
+    """aiobotocore's HTTP session (its connections, TLS and proxies), with a way of its own for GETs."""
+
+    def proxy_for(self, origin: str) -> str | None:
+        """The URL of the proxy that leads to an origin, None where none is set."""
+        proxy: str | None = self._proxy_config.proxy_url_for(origin)
+        return proxy
+
+    async def get(
+        self, url: URL, headers: Mapping[str, str], proxy: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of the answer to one request.
+
+        Raises: AnswerTooLong; aiohttp's ClientError; TimeoutError.
+        """
+        session = await self._get_session(proxy)
+        # AWS sends no redirects. A signed request that is led elsewhere would show its session token there.
+        async with session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
+            parts: list[bytes] = []
+            left = MAX_ANSWER_BYTES
+            while part := await response.content.readany():
+                left -= len(part)
+                if left < 0:
+                    raise AnswerTooLong
+                parts.append(part)
+            return response.status, response.headers, b"".join(parts)
+
+    async def _get_session(self, proxy_url: str | None) -> Any:
+        session = await super()._get_session(proxy_url)
+        # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts in client.py.
+        session._retry_connection = False  # noqa: SLF001  # aiohttp offers no public switch.
+        return session
+
+
+@asynccontextmanager
+async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> AsyncIterator[Upstream]:
+    """The process's one upstream: a session and a client cost 45 to 95 ms of blocked event loop, so they are made once.
+
+    key_pair: credentials and region in place of those that AWS's chain finds.
+    Raises: Misconfigured where there are no credentials, no region, or AWS's own configuration cannot be read.
+    """
+    generation = GENERATIONS[settings.upstream_api]
+    endpoint_url = settings.upstream_endpoint_url
+    config = AioConfig(
+        http_session_cls=HttpSession,
+        max_pool_connections=settings.upstream_concurrency,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=settings.request_deadline_seconds,
+        # botocore's retry modes leave out these APIs' 429 or wait for 11 s (botocore 1.40.61): retries are ours.
+        retries={"total_max_attempts": 1},
+        # botocore writes its own anew for every call, at a seventh of the call's CPU.
+        user_agent=USER_AGENT,
+        # With credentials given the upstream is on this machine, and no proxy leads back to it.
+        proxies=None if key_pair is None else {},
+        # An enumerated value newer than botocore's model is AWS's to refuse; what callers can send is checked before.
+        parameter_validation=False,
+    )
+    try:
+        session = get_session()
+        session.register_component("response_parser_factory", JsonResponseParserFactory())
+        # botocore reads only the second; AWS's other SDKs, and the containers that AWS runs, know the first.
+        session.session_var_map["region"] = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
+        if key_pair is not None:
+            _leave_unread_what_the_user_has_set_up(session)
+            session.set_credentials(key_pair.access_key_id, key_pair.secret_access_key)
+        region = key_pair.region if key_pair else session.get_config_variable("region") or generation.default_region
+        if await session.get_credentials() is None:
+            _refuse_without_credentials()
+        client = aioboto3.Session(botocore_session=session).client(
+            generation.api,
+            region_name=region,
+            endpoint_url=str(endpoint_url).rstrip("/") if endpoint_url else None,
+            config=config,
+        )
+        calls = await direct_calls(await client.__aenter__(), OPERATIONS)
+    except Misconfigured:
+        raise
+    except NoRegionError:
+        raise Misconfigured(
+            "no AWS region: set AWS_REGION or AWS_DEFAULT_REGION, or a region in the AWS profile"
+        ) from None
+    except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
+        raise Misconfigured(f"AWS's configuration cannot be used: {error}") from error
+    try:
+        yield Upstream(calls, generation, concurrency=settings.upstream_concurrency)
+    finally:
+        await client.__aexit__(None, None, None)
+
+
+def _leave_unread_what_the_user_has_set_up(session: Any) -> None:
+    session.session_var_map["profile"] = (None, None, None, None)
+    session.set_config_variable("config_file", os.devnull)
+    session.set_config_variable("credentials_file", os.devnull)
+
+
+def _refuse_without_credentials() -> NoReturn:
+    raise Misconfigured(
+        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives "
+        "them; for a local upstream that needs none, run `chime-gateway dev`"
+    )
