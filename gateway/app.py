@@ -8,17 +8,19 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.context import request_contexts
-from gateway.edge.endpoint import graphql_endpoint, http_error
+from gateway.edge.endpoint import GraphQLEndpoint
 from gateway.edge.health import healthz
+from gateway.edge.refusal import refuse_elsewhere
 from gateway.execution.executor import ProjectingExecutor
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
 
 
-def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starlette:
+def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIApp:
     """The gateway as an ASGI application; its upstream is opened when it starts and closed when it stops.
 
     key_pair: credentials and region in place of those that AWS's chain finds.
@@ -30,20 +32,25 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> Starle
         async with open_upstream(settings, key_pair) as upstream:
             yield {"new_context": request_contexts(settings, upstream)}
 
-    app = Starlette(
-        routes=[
-            Route("/graphql", graphql_endpoint, methods=["GET", "POST"]),
-            Route("/healthz", healthz, methods=["GET"]),
-        ],
-        exception_handlers={HTTPException: http_error},
+    endpoint = GraphQLEndpoint(build_schema(ProjectingExecutor), settings.router_secret)
+    elsewhere = Starlette(
+        routes=[Route("/healthz", healthz, methods=["GET"])],
+        exception_handlers={HTTPException: refuse_elsewhere},
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False
-    app.state.schema = build_schema(ProjectingExecutor)
+    elsewhere.router.redirect_slashes = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Routing and middleware would cost the endpoint more than its own reading and writing does.
+        if scope["type"] == "http" and scope["path"] == "/graphql":
+            await endpoint(scope, receive, send)
+        else:
+            await elsewhere(scope, receive, send)
+
     return app
 
 
-def app_from_environment() -> Starlette:
+def app_from_environment() -> ASGIApp:
     """The gateway as its environment sets it: for worker processes, which cannot be handed an object."""
     app = create_app(read_settings())
     # What start-up has made stays; the garbage collector need not look through it again and again.

@@ -5,7 +5,8 @@
     |   |-- BadUserInput            BAD_USER_INPUT
     |   |   `-- PageOutOfRange
     |   |-- BadCursor               BAD_CURSOR
-    |   `-- WalkLimit               WALK_LIMIT
+    |   |-- WalkLimit               WALK_LIMIT
+    |   `-- Refusal                 HTTP's own: gateway/edge/refusal.py
     |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
     |   |-- CursorExpired           CURSOR_EXPIRED

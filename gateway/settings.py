@@ -4,9 +4,11 @@ Only this file reads the environment. AWS's own variables (credentials, region, 
 AWS's chain reads them, in gateway/upstream.
 """
 
+import re
 from typing import Any, Literal
 
-from pydantic import AnyHttpUrl, Field, ValidationError
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.errors import Misconfigured
@@ -64,6 +66,19 @@ class Settings(BaseSettings):
         description="Upstream pages that one field may walk for `last`, `before` or `totalCount`. 20 pages of 99 cover "
         "1,980 rows, within the deadline at 500 ms a page.",
     )
+    router_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that every request to `/graphql` must carry in its header `x-router-secret`, so that only "
+        "a router that knows it may ask: 16 or more ASCII characters without spaces, too many to guess. Unset: anyone "
+        "may ask.",
+    )
+
+    @field_validator("router_secret")
+    @classmethod
+    def _fits_in_a_header(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not re.fullmatch("[!-~]{16,}", secret.get_secret_value()):
+            raise ValueError("16 or more ASCII characters without spaces are needed")
+        return secret
 
 
 def read_settings(**given: Any) -> Settings:
@@ -74,7 +89,11 @@ def read_settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        wrong = [
-            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']} (it is {e['input']!r})" for e in error.errors()
-        ]
-        raise Misconfigured("; ".join(wrong)) from None
+        raise Misconfigured("; ".join(map(_wrong, error.errors()))) from None
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """One wrong variable in words, with its value unless that is a secret."""
+    name = "_".join(map(str, error["loc"]))
+    shown = "" if "secret" in name else f" (it is {error['input']!r})"
+    return f"{PREFIX}{name.upper()}: {error['msg']}{shown}"

@@ -1,126 +1,169 @@
-"""The GraphQL endpoint: GraphQL over HTTP, by POST and, for queries, by GET.
+"""The GraphQL endpoint, in plain ASGI: GraphQL over HTTP by POST and, for queries, by GET.
 
-Source: GraphQL over HTTP specification.
+Source: GraphQL over HTTP specification; RFC 9110.
 """
 
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, Final, TypedDict
-from uuid import uuid4
+import hmac
+import logging
+from collections.abc import Iterable, Mapping
+from secrets import token_hex
+from typing import Any, Final
 
 import orjson
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
 from strawberry.schema import BaseSchema
-from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
-from gateway.context import NewContext
-from gateway.errors import BadUserInput
-from gateway.schema.present import present_error
+from gateway.context import RequestContext
+from gateway.edge.client_watch import ClientLeft, ClientWatch
+from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
+from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
+from gateway.edge.refusal import (
+    METHODS,
+    Headers,
+    MethodNotAllowed,
+    NotAcceptable,
+    Refusal,
+    Unauthenticated,
+    UnsupportedCoding,
+    UnsupportedMediaType,
+    refusal_body,
+)
+from gateway.schema.present import MASKED, present_error
 
-JSON: Final = "application/json"
-GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+logger = logging.getLogger("gateway")
+
+_QUERIES: Final = frozenset({OperationType.QUERY})
+_CONTENT_TYPE: Final = {kind: (b"content-type", f"{kind}; charset=utf-8".encode()) for kind in (JSON, GRAPHQL_RESPONSE)}
+_VARY: Final = (b"vary", b"Accept")
 
 
-class GraphQLRequest(TypedDict):
-    """The parameters of one request."""
+class GraphQLEndpoint:
+    """Answers GraphQL requests; there is one for the process.
 
-    query: str
-    variables: dict[str, Any] | None
-    operation_name: str | None
-
-
-async def graphql_endpoint(request: Request) -> Response:
-    """Answer one GraphQL request.
-
-    Status: 200 with `application/json`; with `application/graphql-response+json` 400 where nothing was executed. A
-    body that is no GraphQL request is 400, another media type 415. The answer's `x-request-id` is the id in the log.
+    Status: with `application/json` 200 to every well-formed request; with `application/graphql-response+json` 400
+    where nothing was executed. What is no GraphQL request is 400, 401, 405, 406 or 415, in JSON as well. The answer's
+    `x-request-id` is the id in the log.
     """
-    request_id = uuid4().hex
-    media_type = GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in request.headers.get("accept", "") else JSON
-    schema: BaseSchema = request.app.state.schema
-    new_context: NewContext = request.state.new_context
-    try:
-        if request.method == "POST" and _media_type(request) != JSON:
-            return _answer(_refusal("Send a GraphQL request as application/json."), 415, media_type, request_id)
-        given = read_request(await _parameters(request))
-        result = await schema.execute(
-            given["query"],
-            variable_values=given["variables"],
-            operation_name=given["operation_name"],
-            context_value=new_context(),
-        )
-    except ClientDisconnect:
-        return Response()
-    except BadUserInput as fault:
-        return _answer(_refusal(str(fault)), 400, media_type, request_id)
-    except CannotGetOperationTypeError as error:
-        return _answer(_refusal(error.as_http_error_reason()), 400, media_type, request_id)
-    errors = [
-        present_error(error, request_id=request_id, before_execution=isinstance(result, PreExecutionError))
-        for error in result.errors or ()
-    ]
-    # Without a path, no field was reached: the request was refused, and an answer to it has no data.
-    executed = not errors or any("path" in error for error in errors)
-    body: dict[str, Any] = {"data": result.data} if executed else {}
-    if errors:
-        body["errors"] = errors
-    return _answer(body, 200 if executed or media_type == JSON else 400, media_type, request_id)
+
+    def __init__(self, schema: BaseSchema, router_secret: SecretStr | None) -> None:
+        self._schema = schema
+        self._router_secret = None if router_secret is None else router_secret.get_secret_value().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
+        request_id = token_hex(16)
+        fields = _fields(scope["headers"])
+        media_type = answer_type(fields.get(b"accept", b"").decode("latin-1"))
+        headers: Headers = ()
+        try:
+            self._admit(scope["method"], fields, media_type)
+            if scope["method"] == "OPTIONS":
+                status, content, headers = 204, b"", ((b"allow", METHODS.encode()),)
+            else:
+                executed, content = await self._answer(scope, receive, request_id)
+                status = 200 if executed or media_type == JSON else 400
+        except ClientLeft:
+            return
+        except Refusal as refusal:
+            status, content, headers = refusal.status, refusal_body(str(refusal), refusal.code), refusal.headers
+        except Exception:  # Whatever it is, the client gets JSON and the log the rest.
+            logger.exception("request %s", request_id)
+            status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
+        head = [(b"x-request-id", request_id.encode()), _VARY, *headers]
+        if content:
+            head += (_CONTENT_TYPE[media_type or JSON], (b"content-length", b"%d" % len(content)))
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
+
+    def _admit(self, method: str, fields: Mapping[bytes, bytes], media_type: str | None) -> None:
+        """Pass a request whose head is right: who asks, how, for what, and with which body.
+
+        Raises: Refusal.
+        """
+        secret = self._router_secret
+        if secret is not None and not hmac.compare_digest(fields.get(b"x-router-secret", b""), secret):
+            raise Unauthenticated(
+                "Only this gateway's router may ask it; a router sends its secret in x-router-secret."
+            )
+        if method == "OPTIONS":
+            return
+        if method not in {"POST", "GET", "HEAD"}:
+            raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {method}.")
+        if media_type is None:
+            raise NotAcceptable(f"An answer is {GRAPHQL_RESPONSE} or {JSON}; accept one of them.")
+        if method == "POST":
+            if not is_json(fields.get(b"content-type", b"").decode("latin-1")):
+                raise UnsupportedMediaType(f"Send a GraphQL request as {JSON}, in UTF-8.")
+            if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise UnsupportedCoding("Send the body as it is: no content coding is taken.")
+
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> tuple[bool, bytes]:
+        """The answer, written, and whether it has data: whether anything was executed.
+
+        Raises: Refusal; ClientLeft.
+        """
+        post = scope["method"] == "POST"
+        request = from_body(await _body(receive)) if post else from_query_string(scope["query_string"])
+        context: RequestContext = scope["state"]["new_context"]()
+        with ClientWatch(receive):
+            answer = await self._execute(request, context, request_id, only_queries=not post)
+        return "data" in answer, orjson.dumps(answer)
+
+    async def _execute(
+        self, request: GraphQLRequest, context: RequestContext, request_id: str, *, only_queries: bool
+    ) -> dict[str, Any]:
+        try:
+            result = await self._schema.execute(
+                request.query,
+                variable_values=request.variables,
+                operation_name=request.operation_name,
+                context_value=context,
+                allowed_operation_types=_QUERIES if only_queries else None,
+            )
+        except InvalidOperationTypeError:
+            raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
+        except CannotGetOperationTypeError as error:
+            named = error.operation_name
+            message = (
+                "The document holds no operation." if named is None else f"The document holds no operation {named}."
+            )
+            return {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
+        if not result.errors:
+            return {"data": result.data}
+        errors = [
+            present_error(error, request_id=request_id, before_execution=isinstance(result, PreExecutionError))
+            for error in result.errors
+        ]
+        # Without a path, no field was reached: the request was refused, and an answer to it has no data.
+        if any("path" in error for error in errors):
+            return {"data": result.data, "errors": errors}
+        return {"errors": errors}
 
 
-async def http_error(_request: Request, error: Exception) -> Response:
-    """What is no GraphQL request at all, such as another path or method: the HTTP status, in JSON."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    response = _answer(_refusal(HTTPStatus(status).phrase), status, JSON, uuid4().hex)
-    response.headers.update((error.headers or {}) if isinstance(error, HTTPException) else {})
-    return response
+def _fields(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """A request's header fields by their names, which ASGI gives in lower case."""
+    lines = list(headers)
+    fields = dict(lines)
+    if len(fields) < len(lines):
+        # A field may come in several lines, which stand for one list. RFC 9110, 5.3.
+        fields = {name: b", ".join(value for each, value in lines if each == name) for name in fields}
+    return fields
 
 
-def read_request(parameters: object) -> GraphQLRequest:
-    """The parameters of a GraphQL request, by shape.
+async def _body(receive: Receive) -> bytes:
+    """The whole body; mostly it comes in one message.
 
-    Raises: BadUserInput, in words, for anything else.
+    Raises: ClientLeft.
     """
-    if not isinstance(parameters, Mapping):
-        raise BadUserInput("A GraphQL request is a JSON object.")
-    query, variables = parameters.get("query"), parameters.get("variables")
-    operation_name = parameters.get("operationName")
-    if not isinstance(query, str) or not query.strip():
-        raise BadUserInput("A GraphQL request needs a query, which is a text.")
-    if variables is not None and not isinstance(variables, dict):
-        raise BadUserInput("The variables are an object, or null.")
-    if operation_name is not None and not isinstance(operation_name, str):
-        raise BadUserInput("The operationName is a text, or null.")
-    return GraphQLRequest(query=query, variables=variables, operation_name=operation_name or None)
-
-
-async def _parameters(request: Request) -> object:
-    if request.method == "POST":
-        return _from_json(await request.body())
-    parameters: dict[str, Any] = dict(request.query_params)
-    if "variables" in parameters:
-        parameters["variables"] = _from_json(parameters["variables"])
-    return parameters
-
-
-def _from_json(text: bytes | str) -> object:
-    try:
-        value: object = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise BadUserInput("This cannot be read as JSON: it is malformed, too deep, or not in UTF-8.") from None
-    return value
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _refusal(message: str) -> dict[str, Any]:
-    return {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
-
-
-def _answer(body: dict[str, Any], status: int, media_type: str, request_id: str) -> Response:
-    headers = {"x-request-id": request_id, "content-type": f"{media_type}; charset=utf-8"}
-    return Response(orjson.dumps(body), status, headers)
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -77,9 +77,10 @@ async def test_a_refused_request_has_no_data_and_its_status_follows_the_media_ty
     assert aws.calls == []
 
 
-async def test_an_operation_that_the_document_lacks_is_refused(gateway: Gateway) -> None:
-    response = await gateway.http.post("/graphql", json=ONE | {"operationName": "Other"})
-    assert response.status_code == 400
+@pytest.mark.parametrize(("accept", "status"), [("application/json", 200), (GRAPHQL_RESPONSE, 400)])
+async def test_an_operation_that_the_document_lacks_is_refused(gateway: Gateway, accept: str, status: int) -> None:
+    response = await gateway.http.post("/graphql", json=ONE | {"operationName": "Other"}, headers={"accept": accept})
+    assert response.status_code == status
     assert "Other" in response.json()["errors"][0]["message"]
 
 

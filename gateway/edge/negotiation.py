@@ -1,0 +1,110 @@
+"""Which media types a request may come in, and which one its answer goes out in. Pure functions of header values.
+
+Source: RFC 9110, 8.3 (Content-Type) and 12.5.1 (Accept); GraphQL over HTTP, "Media Types".
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+JSON: Final = "application/json"
+GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+HTML: Final = "text/html"
+
+# What `*/*` gets is JSON, as the specification's audits ask.
+ANSWERS: Final = (JSON, GRAPHQL_RESPONSE)
+
+# "utf8" is no registered name, but several clients write it.
+UTF_8: Final = frozenset({"utf-8", "utf8"})
+
+# Headers that are kept read. A fleet of clients sends a handful; a browser's Accept has about 150 characters, and
+# longer ones, which might be made up to fill the memory, are read each time.
+KEPT_HEADERS: Final = 256
+KEPT_CHARACTERS: Final = 256
+
+# What stands between two separators; within quotes they do not count. It can always go on, so it never goes back.
+_BETWEEN: Final = {mark: re.compile(rf'(?:[^{mark}"]+|"(?:[^"\\]+|\\.?)*+"?)+', re.DOTALL) for mark in ",;"}
+
+
+class _MediaType(NamedTuple):
+    """A media type or range, in lower case, with its parameters in order."""
+
+    essence: str
+    parameters: list[tuple[str, str]]
+
+    def in_utf_8(self) -> bool:
+        """Whether it leaves the charset open or says UTF-8."""
+        return all(value in UTF_8 for name, value in self.parameters if name == "charset")
+
+    def weight(self) -> float:
+        """Its q, 0 to 1; 0 where that cannot be read."""
+        try:
+            weight = float(next((value for name, value in self.parameters if name == "q"), "1"))
+        except ValueError:
+            return 0.0
+        return weight if 0 <= weight <= 1 else 0.0
+
+
+def answer_type(accept: str) -> str | None:
+    """The media type of a GraphQL answer; None where the client takes none that there is."""
+    return preferred(accept, ANSWERS)
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether the client, such as a browser, would rather have a page than JSON."""
+    return preferred(accept, (*ANSWERS, HTML)) == HTML
+
+
+def preferred(accept: str, offers: tuple[str, ...]) -> str | None:
+    """The offered media type that an Accept header ranks first; None where it takes none of them.
+
+    By weight; among equals by how exactly the header names it, then by the header's order, then by the offers'. An
+    empty header takes anything. Parameters other than charset and q say nothing that an offer could differ in.
+    """
+    return (_preferred_kept if len(accept) <= KEPT_CHARACTERS else _preferred)(accept, offers)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body of this Content-Type is JSON in UTF-8, and nothing that only resembles it."""
+    return (_is_json_kept if len(content_type) <= KEPT_CHARACTERS else _is_json)(content_type)
+
+
+def _preferred(accept: str, offers: tuple[str, ...]) -> str | None:
+    ranges = [_read(text) for text in _split(accept or "*/*", ",")]
+    ranked = [(rank, offer) for offer in offers if (rank := _rank(offer, ranges)) is not None]
+    # Of equals max gives the first.
+    return max(ranked, key=lambda each: each[0])[1] if ranked else None
+
+
+def _rank(offer: str, ranges: Sequence[_MediaType]) -> tuple[float, int, int] | None:
+    """Weight, exactness and place of the range that decides over an offer: the most exact one; None where not taken."""
+    exactness = {offer: 2, f"{offer.partition('/')[0]}/*": 1, "*/*": 0}
+    fitting = [
+        (exactness[each.essence], -place, each.weight())
+        for place, each in enumerate(ranges)
+        if each.essence in exactness and each.in_utf_8()
+    ]
+    if not fitting:
+        return None
+    exact, place, weight = max(fitting)
+    return (weight, exact, place) if weight > 0 else None
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = _read(content_type)
+    return media_type.essence == JSON and media_type.in_utf_8()
+
+
+_preferred_kept = lru_cache(KEPT_HEADERS)(_preferred)
+_is_json_kept = lru_cache(KEPT_HEADERS)(_is_json)
+
+
+def _split(text: str, mark: str) -> list[str]:
+    return [piece.strip(" \t") for piece in _BETWEEN[mark].findall(text)]
+
+
+def _read(text: str) -> _MediaType:
+    essence, *parameters = _split(text.lower(), ";") or [""]
+    pairs = (parameter.partition("=") for parameter in parameters)
+    return _MediaType(essence, [(name, value.strip('"')) for name, _, value in pairs])

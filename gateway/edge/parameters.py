@@ -1,0 +1,94 @@
+"""The parameters of a GraphQL request, out of a body or a URL.
+
+Source: GraphQL over HTTP, "Request Parameters".
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import orjson
+
+from gateway.edge.refusal import BadRequest
+
+_NAMES: Final = (b'"query"', b'"operationName"', b'"variables"', b'"extensions"')
+
+
+class GraphQLRequest(NamedTuple):
+    """A well-formed request. Its extensions ask for nothing that this server has, so they end here."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+def from_body(body: bytes) -> GraphQLRequest:
+    """The parameters in a JSON body.
+
+    Raises: BadRequest, in words, for anything else.
+    """
+    parameters = _from_json(body, "The body")
+    if not isinstance(parameters, dict):
+        raise BadRequest("A GraphQL request is a JSON object; batches are not taken.")
+    # Only a name that is there twice, or may be behind an escape, is worth a second look.
+    if b"\\u" in body or any(body.count(name) > 1 for name in _NAMES):
+        _refuse_repeated_names(body)
+    return _checked(parameters)
+
+
+def from_query_string(query_string: bytes) -> GraphQLRequest:
+    """The parameters in a URL, where variables and extensions are JSON texts, and an empty one is none.
+
+    Raises: BadRequest, in words, for anything else.
+    """
+    try:
+        pairs = parse_qsl(query_string.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise BadRequest("The URL's parameters are not in UTF-8.") from None
+    parameters: dict[str, Any] = dict(pairs)
+    if len(parameters) < len(pairs):
+        _refuse_repeated([name for name, _ in pairs])
+    for name in ("variables", "extensions"):
+        if text := parameters.pop(name, ""):
+            parameters[name] = _from_json(text, f"The {name} parameter")
+    return _checked(parameters)
+
+
+def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
+    query, variables = parameters.get("query"), parameters.get("variables")
+    operation_name, extensions = parameters.get("operationName"), parameters.get("extensions")
+    if not isinstance(query, str) or not query or query.isspace():
+        raise BadRequest("A GraphQL request needs a query, which is a text.")
+    if variables is not None and not isinstance(variables, dict):
+        raise BadRequest("The variables are an object, or null.")
+    if operation_name is not None and not isinstance(operation_name, str):
+        raise BadRequest("The operationName is a text, or null.")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise BadRequest("The extensions are an object, or null.")
+    return GraphQLRequest(query, variables, operation_name or None)
+
+
+def _from_json(text: bytes | str, what: str) -> object:
+    try:
+        value: object = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadRequest(
+            f"{what} cannot be read as JSON: it is malformed, too deep, not in UTF-8, or holds too large a number."
+        ) from None
+    return value
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    """Readers differ in which of two they take, so that what was checked on the way here may not be what is run."""
+    try:
+        pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=list, parse_int=float)
+    except RecursionError:
+        raise BadRequest("The body is too deep.") from None
+    _refuse_repeated([name for name, _ in pairs])
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    for name in ("query", "operationName", "variables", "extensions"):
+        if names.count(name) > 1:
+            raise BadRequest(f"The parameter {name} is given more than once.")

@@ -1,0 +1,85 @@
+"""What HTTP itself refuses, before any GraphQL is looked at: a status for programs, words for people."""
+
+from http import HTTPStatus
+from secrets import token_hex
+from typing import ClassVar, Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.errors import CallerFault
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+METHODS: Final = "GET, HEAD, POST, OPTIONS"
+
+
+class Refusal(CallerFault):
+    """A request that is no GraphQL request, or not one for this caller."""
+
+    code = "BAD_USER_INPUT"
+    status: ClassVar[int]
+    headers: Headers = ()
+
+
+class BadRequest(Refusal):
+    """The body, or the URL's query, does not hold the parameters of a GraphQL request."""
+
+    status = 400
+
+
+class Unauthenticated(Refusal):
+    """Where a router's secret is set, whoever asks must send it."""
+
+    code = "UNAUTHENTICATED"
+    status = 401
+    # A 401 must name a challenge. RFC 9110, 15.5.2.
+    headers = ((b"www-authenticate", b"Router-Secret"),)
+
+
+class MethodNotAllowed(Refusal):
+    """Another method than those that the endpoint, or this operation on it, has."""
+
+    status = 405
+
+    def __init__(self, message: str, *, allow: str = METHODS) -> None:
+        super().__init__(message)
+        self.headers = ((b"allow", allow.encode()),)
+
+
+class NotAcceptable(Refusal):
+    """The client takes none of the media types that an answer can be in."""
+
+    status = 406
+
+
+class UnsupportedMediaType(Refusal):
+    """A body that is not JSON in UTF-8. The answer says what is taken instead. RFC 9110, 15.5.16."""
+
+    status = 415
+    headers = ((b"accept", b"application/json"),)
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """A compressed body."""
+
+    headers = ((b"accept-encoding", b"identity"),)
+
+
+def refusal_body(message: str, code: str) -> bytes:
+    """The JSON that a refusal is answered with: a GraphQL answer that has one error and no data."""
+    return orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
+
+
+async def refuse_elsewhere(_request: Request, error: Exception) -> Response:
+    """The answer to a path other than the endpoint's that is not there, or has no such method."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    words = (
+        "Nothing is here; GraphQL is at /graphql."
+        if status == HTTPStatus.NOT_FOUND
+        else "This path has no such method."
+    )
+    content = refusal_body(words, Refusal.code)
+    return Response(content, status, {"x-request-id": token_hex(16), **(headers or {})}, "application/json")
