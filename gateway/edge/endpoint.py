@@ -12,10 +12,6 @@ from typing import Any, Final
 import orjson
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
-from strawberry.schema import BaseSchema
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types.execution import PreExecutionError
-from strawberry.types.graphql import OperationType
 
 from gateway.context import RequestContext
 from gateway.edge.client_watch import ClientLeft, ClientWatch
@@ -32,11 +28,11 @@ from gateway.edge.refusal import (
     UnsupportedMediaType,
     refusal_body,
 )
+from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema, NotAQuery
 from gateway.schema.present import MASKED, present_error
 
 logger = logging.getLogger("gateway")
 
-_QUERIES: Final = frozenset({OperationType.QUERY})
 _CONTENT_TYPE: Final = {kind: (b"content-type", f"{kind}; charset=utf-8".encode()) for kind in (JSON, GRAPHQL_RESPONSE)}
 _VARY: Final = (b"vary", b"Accept")
 
@@ -49,7 +45,7 @@ class GraphQLEndpoint:
     `x-request-id` is the id in the log.
     """
 
-    def __init__(self, schema: BaseSchema, router_secret: SecretStr | None) -> None:
+    def __init__(self, schema: ExecutableSchema, router_secret: SecretStr | None) -> None:
         self._schema = schema
         self._router_secret = None if router_secret is None else router_secret.get_secret_value().encode()
 
@@ -109,35 +105,26 @@ class GraphQLEndpoint:
         post = scope["method"] == "POST"
         request = from_body(await _body(receive)) if post else from_query_string(scope["query_string"])
         context: RequestContext = scope["state"]["new_context"]()
-        with ClientWatch(receive):
-            answer = await self._execute(request, context, request_id, only_queries=not post)
+        try:
+            with ClientWatch(receive):
+                answer = await self._execute(request, context, request_id, only_queries=not post)
+        finally:
+            context.close()
         return "data" in answer, orjson.dumps(answer)
 
     async def _execute(
         self, request: GraphQLRequest, context: RequestContext, request_id: str, *, only_queries: bool
     ) -> dict[str, Any]:
+        query, variables, operation_name = request
         try:
-            result = await self._schema.execute(
-                request.query,
-                variable_values=request.variables,
-                operation_name=request.operation_name,
-                context_value=context,
-                allowed_operation_types=_QUERIES if only_queries else None,
-            )
-        except InvalidOperationTypeError:
+            result = await self._schema.execute(query, variables, operation_name, context, only_queries=only_queries)
+        except NotAQuery:
             raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
-        except CannotGetOperationTypeError as error:
-            named = error.operation_name
-            message = (
-                "The document holds no operation." if named is None else f"The document holds no operation {named}."
-            )
-            return {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
+        except DocumentRefused as refused:
+            return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
         if not result.errors:
             return {"data": result.data}
-        errors = [
-            present_error(error, request_id=request_id, before_execution=isinstance(result, PreExecutionError))
-            for error in result.errors
-        ]
+        errors = [present_error(error, request_id=request_id, before_execution=False) for error in result.errors]
         # Without a path, no field was reached: the request was refused, and an answer to it has no data.
         if any("path" in error for error in errors):
             return {"data": result.data, "errors": errors}

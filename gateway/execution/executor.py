@@ -1,73 +1,67 @@
 """graphql-core's executor, which answers for whole records at once where it can."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLObjectType, is_non_null_type
-from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
-from graphql.pyutils import Path
+from graphql.execution.collect_fields import FieldDetailsList
+from graphql.pyutils import AwaitableOrValue, Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.execution.projection import Projection, compile_projection
+from gateway.execution.projection import Link, LinkTarget, Projection, compile_projection
 
-# Operations whose projections are kept: as many as documents (schema/federation.py), since they live side by side.
-KEPT_OPERATIONS: Final = 512
-# Projections of one operation: its selections, once for each combination of its Boolean variables.
-KEPT_SELECTIONS: Final = 64
-
-_Plans = dict[Any, Projection | None]
-_kept: OrderedDict[tuple[int, int], tuple[object, object, _Plans]] = OrderedDict()
-
-
-def _plans_of(schema: object, operation: object) -> _Plans:
-    """The projections of an operation, which is known by its identity: documents are kept parsed."""
-    key = (id(schema), id(operation))
-    kept = _kept.get(key)
-    if kept is None:
-        # Schema and operation are kept with their plans, so that no others are given their identities.
-        kept = _kept[key] = (schema, operation, {})
-        if len(_kept) > KEPT_OPERATIONS:
-            _kept.popitem(last=False)
-    return kept[2]
+# The projections of one document, by type, nodes and Boolean variables; None where there is none.
+Projections = dict[Any, Projection | None]
+# Of one document: its selections, once for each combination of its Boolean variables.
+KEPT_PROJECTIONS: Final = 64
 
 
 class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
-    """An executor that completes records by generated functions, and all else as graphql-core does."""
+    """An executor that completes records by generated functions, and all else as graphql-core does.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    projections: of the document, kept from one execution to the next.
+    """
+
+    def __init__(self, *args: Any, projections: Projections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._plans = _plans_of(self.schema, self.operation)
+        self._projections = projections
         # @skip and @include choose fields by Boolean variables, so these are part of what a selection is.
         variables = self.variable_values.coerced.items()
         self._switches = tuple((name, value) for name, value in variables if isinstance(value, bool))
-        self._found: dict[int, tuple[GroupedFieldSet, Projection | None]] = {}
 
-    def execute_fields(
+    def collect_and_execute_subfields(
         self,
-        parent_type: GraphQLObjectType,
-        source_value: Any,
-        path: Path | None,
-        grouped_field_set: GroupedFieldSet,
+        return_type: GraphQLObjectType,
+        field_details_list: FieldDetailsList,
+        path: Path,
+        result: Any,
         position_context: Any,
-    ) -> Any:
+    ) -> AwaitableOrValue[dict[str, Any]]:
         """Answer for one object: what can be projected at once, the fields that are left one by one."""
-        projection = self._projection(parent_type, grouped_field_set)
+
+        def one_by_one() -> AwaitableOrValue[dict[str, Any]]:
+            return super(ProjectingExecutor, self).collect_and_execute_subfields(
+                return_type, field_details_list, path, result, position_context
+            )
+
+        projection = self._projection(return_type, field_details_list)
         if projection is None:
-            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
+            return one_by_one()
+        links: list[Link] = []
         try:
-            results = projection.project(source_value)
+            answer = projection.project(result, links)
         except Exception:  # noqa: BLE001  # An odd value may trip it anywhere; the standard way finds and places the error.
-            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
+            return one_by_one()
         if not projection.left:
-            return results
-        fields = {name: grouped_field_set[name] for name in projection.left}
-        rest = super().execute_fields(parent_type, source_value, path, fields, position_context)
+            return self._linked(answer, links, one_by_one) if links else answer
+        selection = self.collect_subfields(return_type, field_details_list).grouped_field_set
+        fields = {name: selection[name] for name in projection.left}
+        rest = self.execute_fields(return_type, result, path, fields, position_context)
         if isinstance(rest, dict):
-            return results | rest
+            return answer | rest
 
         async def completed() -> dict[str, Any]:
-            return results | await rest
+            return answer | await rest
 
         return completed()
 
@@ -79,46 +73,93 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         path: Path,
         items: Iterable[Any],
         position_context: Any,
-    ) -> Any:
+    ) -> AwaitableOrValue[list[Any]]:
         """Answer for a list: by one function for all of its objects, if they can be projected whole."""
         items = list(items)
-        project = self._project_items(item_type, field_details_list, path) if items else None
-        if project is not None:
-            try:
-                return [project(item) for item in items]
-            except Exception:  # noqa: BLE001, S110  # One odd object among them: each is completed by itself, below.
-                pass
-        return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
 
-    def _project_items(
-        self, item_type: Any, field_details_list: FieldDetailsList, path: Path
-    ) -> Callable[[Any], dict[str, Any]] | None:
-        """The function for a list's objects; None where they cannot be projected whole."""
+        def one_by_one() -> AwaitableOrValue[list[Any]]:
+            return super(ProjectingExecutor, self).complete_iterable_value(
+                item_type, field_details_list, info, path, items, position_context
+            )
+
         object_type = item_type.of_type if is_non_null_type(item_type) else item_type
-        if not isinstance(object_type, GraphQLObjectType) or self.get_stream_usage(field_details_list, path):
+        if not items or not isinstance(object_type, GraphQLObjectType):
+            return one_by_one()
+        projection = self._projection(object_type, field_details_list)
+        if projection is None or projection.left or self._is_streamed(field_details_list, path):
+            return one_by_one()
+        links: list[Link] = []
+        project = projection.project
+        try:
+            answer = [project(item, links) for item in items]
+        except Exception:  # noqa: BLE001  # One odd object among them: each is completed by itself.
+            return one_by_one()
+        return self._linked(answer, links, one_by_one) if links else answer
+
+    def _linked(
+        self, answer: Any, links: list[Link], one_by_one: Callable[[], AwaitableOrValue[Any]]
+    ) -> AwaitableOrValue[Any]:
+        """The answer with the records that it is linked to, or, where one of them is odd, what the standard way gives.
+
+        The loaders have the records by then, so that the standard way asks for none again.
+        """
+        try:
+            waiting = self._put_known(links)
+        except Exception:  # noqa: BLE001  # As above: the standard way finds and places the error.
+            return one_by_one()
+        if not waiting:
+            return answer
+
+        async def completed() -> Any:
+            still_waiting = waiting
+            try:
+                while still_waiting:
+                    further: list[Link] = []
+                    for target, group in still_waiting.items():
+                        records = await target.loader(self.context_value).load_all([link.key for link in group])
+                        for link, record in zip(group, records, strict=True):
+                            link.put(record, further)
+                    still_waiting = self._put_known(further)
+            except Exception:  # noqa: BLE001  # As above.
+                standard = one_by_one()
+                return await standard if self.is_awaitable(standard) else standard
+            return answer
+
+        return completed()
+
+    def _put_known(self, links: list[Link]) -> dict[LinkTarget, list[Link]]:
+        """Put the records that are known into their places; gives the links to those that are not, once asked for."""
+        waiting: dict[LinkTarget, list[Link]] = {}
+        # Records hold links of their own, which are added at the end.
+        for link in links:
+            loader = link.target.loader(self.context_value)
+            record = loader.known(link.key)
+            if record is not None:
+                link.put(record, links)
+            else:
+                loader.ask_for(link.key)
+                waiting.setdefault(link.target, []).append(link)
+        return waiting
+
+    def _is_streamed(self, field_details_list: FieldDetailsList, path: Path) -> bool:
+        # Most fields have no directive at all, and graphql-core's own look takes longer.
+        return bool(field_details_list[0].node.directives) and bool(self.get_stream_usage(field_details_list, path))
+
+    def _projection(self, parent: GraphQLObjectType, field_details_list: FieldDetailsList) -> Projection | None:
+        key = (parent.name, self._switches, *[id(details.node) for details in field_details_list])
+        try:
+            return self._projections[key]
+        except KeyError:
+            pass
+        if any(details.fragment_variable_values is not None for details in field_details_list):
             return None
         try:
-            collected = self.collect_subfields(object_type, field_details_list)
-        except GraphQLError:  # Such as a null for @skip's variable: an error of each object, not of the list.
+            collected = self.collect_subfields(parent, field_details_list)
+        except GraphQLError:  # Such as a null for @skip's variable: for the standard way to place.
             return None
-        projection = None if collected.new_defer_usages else self._projection(object_type, collected.grouped_field_set)
-        return None if projection is None or projection.left else projection.project
-
-    def _projection(self, parent: GraphQLObjectType, selection: GroupedFieldSet) -> Projection | None:
-        # Within one execution a selection is one object; across executions it is known by its nodes.
-        found = self._found.get(id(selection))
-        if found is None:
-            key = (
-                parent.name,
-                self._switches,
-                tuple((name, *(id(details.node) for details in group)) for name, group in selection.items()),
-            )
-            try:
-                projection = self._plans[key]
-            except KeyError:
-                projection = compile_projection(parent, selection, self.collect_subfields)
-                if len(self._plans) < KEPT_SELECTIONS:
-                    self._plans[key] = projection
-            # The selection is kept with it, so that no other one is given its identity.
-            found = self._found[id(selection)] = (selection, projection)
-        return found[1]
+        projection = None
+        if not collected.new_defer_usages:
+            projection = compile_projection(parent, collected.grouped_field_set, self.collect_subfields)
+        if len(self._projections) < KEPT_PROJECTIONS:
+            self._projections[key] = projection
+        return projection

@@ -4,14 +4,15 @@ graphql-core visits every field of every record through some twenty calls of Pyt
 field. What is asked of a record is the same for each of them, so a function is generated for it once. It is made from
 the schema alone: a RecordField says its key and how it is read, its type says the rest.
 
-The function covers what needs nobody else: record fields, plain attributes, leaves, lists and records within. A field
-with a resolver is left out, for the executor. Wherever a value is not what its type promises the function raises
-NotAsPromised, and the executor visits that record field by field: so errors, paths included, are graphql-core's own.
+The function covers record fields, plain attributes, leaves, lists and records within, and links to records that are
+yet to be loaded, which it notes down. A field with a resolver of its own is left out, for the executor. Wherever a
+value is not what its type promises the function raises NotAsPromised, and the executor visits that record field by
+field: so errors, paths included, are graphql-core's own.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import (
     GraphQLBoolean,
@@ -30,6 +31,9 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, 
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
+from gateway.context import RequestContext
+from gateway.loaders.record_loader import RecordLoader
+from gateway.schema.link_field import LinkField
 from gateway.schema.record_field import RecordField
 
 CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]
@@ -42,16 +46,43 @@ class NotAsPromised(Exception):
     """A record holds something that its fields' types do not allow for."""
 
 
+@dataclass(eq=False, slots=True)
+class LinkTarget:
+    """A link of a selection: where its records come from, and how each is answered."""
+
+    loader: Callable[[RequestContext], RecordLoader[Any]]
+    project: Callable[[Any, "list[Link]"], dict[str, Any]]
+
+
+class Link(NamedTuple):
+    """A place in an answer that waits for the record of a key."""
+
+    target: LinkTarget
+    answer: dict[str, Any]
+    name: str
+    key: str
+
+    def put(self, record: Any, further: "list[Link]") -> None:
+        """Answer for the record in its place, with null where there is none; `further` takes links within it.
+
+        Raises: the fault that the record ended in; as Projection.project.
+        """
+        if isinstance(record, Exception):
+            raise record
+        if record is not None:
+            self.answer[self.name] = self.target.project(record, further)
+
+
 @dataclass(frozen=True, slots=True)
 class Projection:
     """How a selection on one type is answered.
 
-    project: source -> the answer, in the selection's order, with None in the place of each field that is left.
-        Raises NotAsPromised, or whatever an odd value makes it trip over.
-    left: response names of the fields with a resolver.
+    project: source and a list that takes links -> the answer, in the selection's order, with None in the place of each
+        link and of each field that is left. Raises NotAsPromised, or whatever an odd value makes it trip over.
+    left: response names of the fields with a resolver. Where there are any, there are no links.
     """
 
-    project: Callable[[Any], dict[str, Any]]
+    project: Callable[[Any, list[Link]], dict[str, Any]]
     left: tuple[str, ...]
 
 
@@ -66,13 +97,17 @@ def compile_projection(
 
     The names of types alone would be answered for nulls and exceptions, too.
     """
-    source = _Source(collect_subfields)
-    left: list[str] = []
-    name = source.function(parent, selection, left)
     typenames = {name for name, details in selection.items() if details[0].node.name.value == "__typename"}
-    if typenames.union(left) == set(selection):
-        return None
-    return Projection(source.compiled(name), tuple(left))
+    left: list[str] = []
+    whole = _Source(collect_subfields)
+    try:
+        name = whole.function(parent, selection, None)
+        project = whole.compiled(name)
+    except _NotProjectable:
+        partly = _Source(collect_subfields)
+        name = partly.function(parent, selection, left)
+        project = partly.compiled(name)
+    return None if typenames.union(left) == set(selection) else Projection(project, tuple(left))
 
 
 class _Source:
@@ -81,29 +116,40 @@ class _Source:
     def __init__(self, collect_subfields: CollectSubfields) -> None:
         self._collect_subfields = collect_subfields
         self._lines: list[str] = []
-        self._globals: dict[str, Any] = {"NotAsPromised": NotAsPromised}
+        self._globals: dict[str, Any] = {"NotAsPromised": NotAsPromised, "Link": Link}
+        self._targets: dict[str, LinkTarget] = {}
         self._names = 0
 
-    def compiled(self, name: str) -> Callable[[Any], dict[str, Any]]:
+    def compiled(self, name: str) -> Callable[[Any, list[Link]], dict[str, Any]]:
         # A caller's only words in it are aliases, quoted; GraphQL's grammar keeps these to letters, digits and _.
         exec("\n".join(self._lines), self._globals)  # noqa: S102  # The text is made here, from the schema.
-        function: Callable[[Any], dict[str, Any]] = self._globals[name]
+        for target_name, target in self._targets.items():
+            target.project = self._globals[target_name]
+        function: Callable[[Any, list[Link]], dict[str, Any]] = self._globals[name]
         return function
 
     def function(self, parent: GraphQLObjectType, selection: GroupedFieldSet, left: list[str] | None) -> str:
         """Write the function for a selection; gives its name.
 
-        left: takes the response names of fields that are not projectable; None: there may be none.
+        left: takes the response names of links and of fields that are not projectable; None: there may be none of
+            the latter.
         Raises: _NotProjectable.
         """
         body: list[str] = []
         pairs: list[str] = []
+        links: list[str] = []
         if parent.is_type_of:
             body.append(f"if not {self._object(parent.is_type_of)}(source, None): raise NotAsPromised")
         for response_name, details in selection.items():
             value = self._new("value")
+            definition = parent.fields.get(details[0].node.name.value)
+            declared = definition and _declared(definition)
             try:
-                body += self._field(parent, details, value)
+                if definition and isinstance(declared, LinkField) and left is None:
+                    links += self._link(definition.type, declared, details, response_name)
+                    value = "None"
+                else:
+                    body += self._field(parent, details, value)
             except _NotProjectable:
                 if left is None:
                     raise
@@ -111,8 +157,22 @@ class _Source:
                 value = "None"
             pairs.append(f"{response_name!r}: {value}")
         name = self._new("project")
-        self._lines += [f"def {name}(source):", *(f"    {line}" for line in body), f"    return {{{', '.join(pairs)}}}"]
+        body += [f"answer = {{{', '.join(pairs)}}}", *links, "return answer"]
+        self._lines += [f"def {name}(source, links):", *(f"    {line}" for line in body)]
         return name
+
+    def _link(
+        self, kind: GraphQLOutputType, link: LinkField, details: FieldDetailsList, response_name: str
+    ) -> list[str]:
+        """The lines that note down which record belongs in a place of the answer."""
+        if not isinstance(kind, GraphQLObjectType):
+            raise _NotProjectable
+        function = self.function(kind, self._subfields(kind, details), None)
+        target = self._targets[function] = LinkTarget(link.loader, _not_compiled_yet)
+        return [
+            f"key = {self._object(link.key)}(source)",
+            f"if key is not None: links.append(Link({self._object(target)}, answer, {response_name!r}, key))",
+        ]
 
     def _field(self, parent: GraphQLObjectType, details: FieldDetailsList, value: str) -> list[str]:
         """The lines that leave a field's answer in the variable `value`."""
@@ -161,7 +221,7 @@ class _Source:
             return [*lines, f"{value} = {self._object(kind.coerce_output_value)}({value})"]
         if isinstance(kind, GraphQLObjectType):
             inner = self.function(kind, self._subfields(kind, details), None)
-            return [*lines, f"{value} = {inner}({value})"]
+            return [*lines, f"{value} = {inner}({value}, links)"]
         if (
             is_list_type(kind)
             and is_non_null_type(kind.of_type)
@@ -169,7 +229,7 @@ class _Source:
         ):
             record = kind.of_type.of_type
             inner = self.function(record, self._subfields(record, details), None)
-            return [*lines, f"{value} = [{inner}(each) for each in {value}]"]
+            return [*lines, f"{value} = [{inner}(each, links) for each in {value}]"]
         raise _NotProjectable
 
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
@@ -218,3 +278,7 @@ def _written(kind: Any, absent: Any) -> Any:
 def _declared(definition: GraphQLField) -> StrawberryField | None:
     declared: StrawberryField | None = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     return declared
+
+
+def _not_compiled_yet(_record: Any, _links: list[Link]) -> dict[str, Any]:
+    raise NotAsPromised

@@ -49,6 +49,11 @@ class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
         """Orders that the same request has come by: their product type is most likely that of their numbers."""
         self._orders.extend(orders)
 
+    def close(self) -> None:
+        """RecordLoader.close; the orders go, too."""
+        super().close()
+        self._orders.clear()
+
     def _product_type_of(self, keys: list[str]) -> str | None:
         wanted = set(keys)
         product_types = {

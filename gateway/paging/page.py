@@ -47,12 +47,12 @@ class Page(Generic[R]):
 
     def cursor(self, index: int) -> str:
         """The cursor of the row at index; made only here, so that a cursor nobody asked for costs nothing."""
-        hashes = self._hashes or self._hash()
         skip = index + 1
-        if skip == len(hashes) and self.next_token is not None:
+        if skip == len(self.rows) and self.next_token is not None:
             if self._last_head is None:
                 self._last_head = self._make_head(self.next_token)
-            return self._last_head.cursor(skip, hashes[index], 0)
+            return self._last_head.cursor(skip, hash_of(self.source.key(self.rows[index])), 0)
+        hashes = self._hashes or self._hash()
         if self._head is None:
             self._head = self._make_head(None)
         return self._head.cursor(skip, hashes[index], hashes[skip] if skip < len(hashes) else 0)

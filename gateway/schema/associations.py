@@ -13,7 +13,7 @@ from gateway.schema.filters import association_parameters
 from gateway.schema.lists import phone_number_list
 from gateway.schema.record_field import record_field
 from gateway.schema.scalars import DateTime
-from gateway.upstream.records import AssociationRecord, PhoneNumberRecord
+from gateway.upstream.records import AssociationRecord
 
 PhoneNumberConnection = Connection[Annotated["PhoneNumber", strawberry.lazy("gateway.schema.phone_number")]]  # type: ignore[name-defined]  # noqa: F821  # The two types hold each other.
 
@@ -35,7 +35,7 @@ def _phone_numbers(filter_name: str, key: str) -> Callable[..., Any]:
         context = info.context
         filters = association_parameters(filter_name, getattr(root, key), context.upstream.generation)
         source = phone_number_list(context, filters)
-        return ListConnection[PhoneNumberRecord](context, source, first=first, after=after, last=last, before=before)
+        return ListConnection(context, source, first=first, after=after, last=last, before=before)
 
     return phone_numbers
 

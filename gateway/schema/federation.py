@@ -4,19 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
-from graphql.execution import Executor
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
 from strawberry.types.info import Info
 from strawberry.utils.inspect import get_func_args
 from strawberry.utils.str_converters import to_snake_case
 
 from gateway.errors import BadUserInput
 from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
-from gateway.schema.operation import NamedOperation
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.query import Query, or_fault
@@ -31,9 +26,6 @@ ENTITIES: Mapping[str, Any] = {
     "VoiceConnectorGroup": VoiceConnectorGroup,
     "SipRule": SipRule,
 }
-
-# Documents kept parsed and validated, by their text. A front end has tens to hundreds; a text is a few KB.
-KEPT_DOCUMENTS = 512
 
 
 def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
@@ -61,31 +53,18 @@ def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
 
 
 class GatewaySchema(strawberry.federation.Schema):
-    """Strawberry's federation schema, with entities that fail one by one and errors that are not logged twice."""
+    """Strawberry's federation schema, with entities that fail one by one."""
 
     def entities_resolver(self, info: Info[Any, None], representations: list[FederationAny]) -> list[FederationAny]:
         """The entities of a router's representations, in their order. A bad one nulls its own place alone."""
         return [or_fault(_resolve_entity, info, representation) for representation in representations]
 
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Do nothing: present.py logs what must be, without the document's text."""
 
-
-def build_schema(executor: type[Executor[Any]] | None = None) -> GatewaySchema:
-    """The schema of this gateway. Federation 2.9 is the newest version that every composer takes.
-
-    executor: answers queries; graphql-core's own where none is given.
-    """
+def build_schema() -> GatewaySchema:
+    """The schema of this gateway. Federation 2.9 is the newest version that every composer takes."""
     return GatewaySchema(
         query=Query,
         types=list(ENTITIES.values()),
         config=StrawberryConfig(scalar_map=SCALARS),
-        extensions=[
-            lambda: ParserCache(maxsize=KEPT_DOCUMENTS),
-            lambda: ValidationCache(maxsize=KEPT_DOCUMENTS),
-            # Last, since each of them says the last word on validation.
-            NamedOperation,
-        ],
-        execution_context_class=executor,
         federation_version="2.9",
     )

@@ -9,6 +9,7 @@ from gateway.context import RequestContext
 from gateway.errors import BadUserInput
 from gateway.schema.associations import PhoneNumberAssociation
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
+from gateway.schema.link_field import link_field
 from gateway.schema.node import PHONE_NUMBER, Node, global_id, read_global_id
 from gateway.schema.record_field import an_object, objects_with, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
@@ -38,10 +39,9 @@ class PhoneNumberCapabilities:
     )
 
 
-def _order(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> Any:
-    record: PhoneNumberRecord = root
+def _order_id(record: PhoneNumberRecord) -> str | None:
     order_id = record.get("OrderId")
-    return info.context.phone_number_orders.load(order_id) if isinstance(order_id, str) and order_id else None
+    return order_id if isinstance(order_id, str) and order_id else None
 
 
 @strawberry.federation.type(keys=["id", "e164PhoneNumber"], description="A phone number in the account's inventory.")
@@ -79,12 +79,11 @@ class PhoneNumber(Node):
     deletion_timestamp: DateTime | None = record_field(
         "DeletionTimestamp", description="When it is deleted for good, once it is in the deletion queue."
     )
-    order: Annotated["PhoneNumberOrder", strawberry.lazy("gateway.schema.phone_number_order")] | None = (
-        strawberry.field(
-            resolver=_order,
-            description="The order it came with, where the upstream names one. chime-sdk-voice only. Costs at most one "
-            "upstream call for each distinct order of the query, and two.",
-        )
+    order: Annotated["PhoneNumberOrder", strawberry.lazy("gateway.schema.phone_number_order")] | None = link_field(
+        lambda context: context.phone_number_orders,
+        _order_id,
+        description="The order it came with, where the upstream names one. chime-sdk-voice only. Costs at most one "
+        "upstream call for each distinct order of the query, and two.",
     )
 
     @classmethod

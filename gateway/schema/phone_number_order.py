@@ -13,6 +13,7 @@ from gateway.schema.enums import (
     PhoneNumberOrderType,
     PhoneNumberProductType,
 )
+from gateway.schema.link_field import link_field
 from gateway.schema.node import PHONE_NUMBER_ORDER, Node, global_id, read_global_id
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.record_field import objects_with, record_field
@@ -20,9 +21,8 @@ from gateway.schema.scalars import DateTime, E164PhoneNumber
 from gateway.upstream.records import OrderedPhoneNumberRecord, with_plus
 
 
-def _phone_number(root: strawberry.Parent[Any], info: Info[RequestContext, None]) -> Any:
-    ordered: OrderedPhoneNumberRecord = root
-    return info.context.phone_numbers.load(with_plus(ordered["E164PhoneNumber"] or ""))
+def _e164(ordered: OrderedPhoneNumberRecord) -> str | None:
+    return with_plus(ordered["E164PhoneNumber"]) if ordered["E164PhoneNumber"] else None
 
 
 @strawberry.type(description="One number of an order.")
@@ -33,8 +33,9 @@ class OrderedPhoneNumber:
     status: OrderedPhoneNumberStatus | None = record_field(
         "Status", OrderedPhoneNumberStatus, description="Where it stands within the order."
     )
-    phone_number: PhoneNumber | None = strawberry.field(
-        resolver=_phone_number,
+    phone_number: PhoneNumber | None = link_field(
+        lambda context: context.phone_numbers,
+        _e164,
         description="Its full record; null when the inventory has none. All numbers of a query are looked up together: "
         "never more than one upstream call a number and two, and far fewer where a list page holds many.",
     )

@@ -16,7 +16,6 @@ from gateway.schema.node import Node, load_node
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.scalars import E164PhoneNumber
-from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord
 
 GatewayInfo = Info[RequestContext, None]
 
@@ -40,7 +39,7 @@ def _phone_numbers(
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumbers.
     """
     source = phone_number_list(info.context, filter_parameters(filter, info.context.upstream.generation))
-    return ListConnection[PhoneNumberRecord](info.context, source, first=first, after=after, last=last, before=before)
+    return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 
 def _phone_number_orders(
@@ -56,9 +55,7 @@ def _phone_number_orders(
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumberOrders.
     """
     source = phone_number_order_list(info.context)
-    return ListConnection[PhoneNumberOrderRecord](
-        info.context, source, first=first, after=after, last=last, before=before
-    )
+    return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 
 def _phone_number(

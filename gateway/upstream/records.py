@@ -95,6 +95,8 @@ def names_its_number(record: PhoneNumberRecord) -> bool:
     """
     e164, number_id = record.get("E164PhoneNumber"), record.get("PhoneNumberId")
     has_e164, has_id = isinstance(e164, str) and e164 != "", isinstance(number_id, str) and number_id != ""
+    if has_e164 and has_id:
+        return True
     if not has_e164:
         record["E164PhoneNumber"] = with_plus(number_id) if has_id and number_id else None
     if not has_id:

@@ -99,7 +99,7 @@ async def test_of_several_operations_none_is_run_unless_it_is_named(
     body = {"query": document, "operationName": operation_name}
     [error] = (await gateway.http.post("/graphql", json=body)).json()["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
-    assert "operationName" in error["message"]
+    assert "operation name" in error["message"]
     named = await gateway.http.post("/graphql", json=body | {"operationName": "B"})
     assert named.json() == {"data": {"b": "Query"}}
 

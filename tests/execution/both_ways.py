@@ -2,18 +2,48 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graphql import GraphQLError
-from strawberry.types.execution import PreExecutionError
+from graphql import ExecutionResult, GraphQLError
+from strawberry import Schema
 
-from gateway.execution.executor import ProjectingExecutor
-from gateway.schema.federation import GatewaySchema, build_schema
+from gateway.context import RequestContext
+from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema
+from gateway.schema.federation import build_schema
 from tests.execution.in_memory import Account
 
-STANDARD: Final = build_schema()
-PROJECTING: Final = build_schema(ProjectingExecutor)
+# Text, variables, name of the operation, context.
+Way = Callable[[str, Any, str | None, RequestContext], Awaitable[ExecutionResult]]
+
+
+def standard_way(schema: Schema) -> Way:
+    """As Strawberry and graphql-core execute it."""
+
+    async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
+        result = await schema.execute(text, variable_values=variables, operation_name=operation, context_value=context)
+        return ExecutionResult(result.data, result.errors)
+
+    return execute
+
+
+def projecting_way(schema: Schema) -> Way:
+    """As the gateway does."""
+    executable = ExecutableSchema(schema)
+
+    async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
+        try:
+            return await executable.execute(text, variables, operation, context)
+        except DocumentRefused as refused:
+            return ExecutionResult(None, refused.errors)
+
+    return execute
+
+
+SCHEMA: Final = build_schema()
+STANDARD: Final = standard_way(SCHEMA)
+PROJECTING: Final = projecting_way(SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -22,29 +52,24 @@ class Answer:
 
     data: as JSON.
     errors: of each its message, path, places, the type and words of what was raised, and what is kept for the log.
-    refused: the document itself was.
     calls: those made upstream for it.
     """
 
     data: str
     errors: tuple[tuple[Any, ...], ...]
-    refused: bool
     calls: tuple[str, ...]
 
 
-async def answer_of(schema: GatewaySchema, account: Account, text: str, operation: str | None, given: Any) -> Answer:
-    """What a schema answers, in a request of its own."""
+async def answer_of(way: Way, account: Account, text: str, operation: str | None, given: Any) -> Answer:
+    """What is answered in a request of its own."""
     account.calls.clear()
-    result = await schema.execute(
-        text, variable_values=given, operation_name=operation, context_value=account.context()
-    )
+    result = await way(text, given, operation, account.context())
     # Where a field that cannot be null failed, its neighbours may still be on their way.
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     # The text before it is compared: two answers may hold NaN, which equals nothing.
     return Answer(
         json.dumps(result.data),
         tuple(map(_told, result.errors or ())),
-        isinstance(result, PreExecutionError),
         tuple(account.calls),
     )
 
@@ -53,15 +78,12 @@ def _told(error: GraphQLError) -> tuple[Any, ...]:
     places = tuple((location.line, location.column) for location in error.locations or ())
     path = None if error.path is None else tuple(error.path)
     original = error.original_error
-    nodes = tuple(map(id, error.nodes or ()))
-    return (error.message, path, places, type(original), str(original), getattr(original, "detail", ""), nodes)
+    return (error.message, path, places, type(original), str(original), getattr(original, "detail", ""))
 
 
-async def same_answer(
-    account: Account, text: str, operation: str | None = None, given: Any = None, projecting: GatewaySchema = PROJECTING
-) -> Answer:
+async def same_answer(account: Account, text: str, operation: str | None = None, given: Any = None) -> Answer:
     """The answer, which both ways give alike, for the same calls upstream."""
     standard = await answer_of(STANDARD, account, text, operation, given)
-    projected = await answer_of(projecting, account, text, operation, given)
+    projected = await answer_of(PROJECTING, account, text, operation, given)
     assert projected == standard, f"projected: {projected}\nstandard: {standard}"
     return standard

@@ -3,17 +3,26 @@
 import asyncio
 import gc
 import json
-from collections.abc import Awaitable
 from typing import Any
 
+import pytest
 import strawberry
-from strawberry.extensions import ParserCache
 
-from gateway.execution.executor import KEPT_OPERATIONS, KEPT_SELECTIONS, ProjectingExecutor
-from gateway.schema.federation import build_schema
+from gateway.errors import Throttled
+from gateway.execution.executable_schema import KEPT_CHARACTERS
+from gateway.execution.executor import KEPT_PROJECTIONS
 from gateway.schema.node import global_id
 from tests.aws import e164, number_record, order_record
-from tests.execution.both_ways import PROJECTING, STANDARD, answer_of, same_answer
+from tests.execution.both_ways import (
+    PROJECTING,
+    SCHEMA,
+    STANDARD,
+    Way,
+    answer_of,
+    projecting_way,
+    same_answer,
+    standard_way,
+)
 from tests.execution.counting import counted, fields_visited, plans_made
 from tests.execution.in_memory import Account
 from tests.execution.records import ORDER_IDS
@@ -84,12 +93,89 @@ async def test_what_a_record_lacks_is_answered_with_what_its_field_says() -> Non
 
 
 async def test_a_field_with_a_resolver_stays_at_its_place_among_projected_ones() -> None:
-    text = "{ phoneNumbers { nodes { status order { status id } country __typename again: order { id } name } } }"
-    account = account_with(OrderId=order_record(0, [])["PhoneNumberOrderId"])
+    text = "{ phoneNumbers { nodes { status associations { target { __typename } } country order { id } name } } }"
+    account = account_with(
+        OrderId=order_record(0, [])["PhoneNumberOrderId"], Associations=[{"Name": "AccountId", "Value": "a"}]
+    )
     answer = await same_answer(account, text)
-    assert answer.data.index('"status": "UNASSIGNED"') < answer.data.index('"order"') < answer.data.index('"country"')
+    names = ["status", "associations", "country", "order", "name"]
+    assert list(json.loads(answer.data)["phoneNumbers"]["nodes"][0]) == names
     _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
-    assert fields_visited(calls) == 2 + 2
+    # Beside the connection and its nodes: associations, the target in them and its typename, and a link beside these.
+    assert fields_visited(calls) == 2 + 4
+
+
+async def test_linked_records_of_a_list_are_answered_at_once_and_those_linked_to_them() -> None:
+    ids = ["11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"]
+    account = Account(
+        numbers=[number_record(index, OrderId=ids[index % 2]) for index in range(8)],
+        orders=[
+            order_record(index, [e164(each) for each in range(4)], PhoneNumberOrderId=ids[index]) for index in (0, 1)
+        ],
+    )
+    text = """
+    {
+      phoneNumberOrders {
+        nodes {
+          orderedPhoneNumbers {
+            phoneNumber { country order { phoneNumberOrderId orderedPhoneNumbers { phoneNumber { status } } } }
+            again: phoneNumber { id }
+          }
+        }
+      }
+    }
+    """
+    answer = await same_answer(account, text)
+    (first, *_), *_ = [order["orderedPhoneNumbers"] for order in json.loads(answer.data)["phoneNumberOrders"]["nodes"]]
+    assert first["phoneNumber"]["order"]["phoneNumberOrderId"] == ids[0]
+    assert len(first["phoneNumber"]["order"]["orderedPhoneNumbers"]) == 4
+    assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers")
+    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
+    assert fields_visited(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("odd", "path"),
+    [
+        pytest.param({"CreatedTimestamp": "yesterday"}, ("phoneNumber", "createdTimestamp"), id="an odd value"),
+        pytest.param({"PhoneNumberOrderId": "order"}, ("phoneNumber",), id="a record of another type"),
+    ],
+)
+async def test_an_odd_linked_record_errs_in_its_own_place_alone(odd: dict[str, Any], path: tuple[str, ...]) -> None:
+    text = "{ phoneNumberOrders { nodes { orderedPhoneNumbers { status phoneNumber { id createdTimestamp } } } } }"
+    account = Account(
+        numbers=[number_record(0), number_record(1, **odd), number_record(2)],
+        orders=[order_record(0, [e164(index) for index in range(4)])],
+    )
+    answer = await same_answer(account, text)
+    assert [told[1] for told in answer.errors] == [("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, *path)]
+    # What was loaded for the first try serves the second; the get is for the number that the list does not hold.
+    assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber")
+    (order,) = json.loads(answer.data)["phoneNumberOrders"]["nodes"]
+    linked = [row["phoneNumber"] for row in order["orderedPhoneNumbers"]]
+    assert [row is None for row in linked] == [False, path == ("phoneNumber",), False, True]
+
+
+async def test_a_fault_of_one_linked_record_is_its_own() -> None:
+    text = "{ phoneNumberOrders { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }"
+    # Two numbers are got one by one, and the first is listed already.
+    account = Account(
+        numbers=[number_record(0)],
+        orders=[order_record(0, [e164(0), e164(1)])],
+        failing={"GetPhoneNumber": Throttled("GetPhoneNumber")},
+    )
+    answer = await same_answer(account, "{ phoneNumbers { nodes { id } } " + text.removeprefix("{"))
+    assert [told[1][-2:] for told in answer.errors] in ([(0, "phoneNumber"), (1, "phoneNumber")], [(1, "phoneNumber")])
+
+
+async def test_a_single_object_is_linked_as_those_of_a_list_are() -> None:
+    selection = "status orderedPhoneNumbers { phoneNumber { id } }"
+    text = f"query ($id: ID!) {{ phoneNumberOrder(phoneNumberOrderId: $id) {{ {selection} }} }}"
+    account = account_with()
+    given = {"id": account.orders[0]["PhoneNumberOrderId"]}
+    assert '"phoneNumber": {' in (await same_answer(account, text, given=given)).data
+    _, calls = await counted(answer_of(PROJECTING, account, text, None, given))
+    assert fields_visited(calls) == 1
 
 
 async def test_errors_of_resolvers_keep_path_and_order_beside_projected_fields_and_odd_ones() -> None:
@@ -120,7 +206,7 @@ async def test_plans_are_made_once_for_a_document() -> None:
     text = "{ once: phoneNumbers { nodes { country status } edges { cursor node { id } } } }"
     account = account_with()
     _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
-    assert plans_made(calls) == 4  # Of the root and the connection, which have nothing to project; nodes; edges.
+    assert plans_made(calls) == 3  # Of the connection, which has nothing to project; nodes; edges.
     _, calls = await counted(answer_of(PROJECTING, account_with(Country=3), text, None, None))
     assert plans_made(calls) == 0
 
@@ -137,7 +223,7 @@ async def test_each_combination_of_boolean_variables_has_a_plan_of_its_own() -> 
     for a in (True, False):
         for given in ({"a": a}, {"a": a, "b": False}):
             _, calls = await counted(answer_of(PROJECTING, account, text, None, given))
-            assert plans_made(calls) == 3
+            assert plans_made(calls) == 2
     # Others are no part of it, and a default is what is given.
     _, calls = await counted(answer_of(PROJECTING, account, text, None, {"a": True, "b": True, "c": 3}))
     assert plans_made(calls) == 0
@@ -230,39 +316,62 @@ async def test_the_plans_of_an_operation_are_bounded() -> None:
             answer, calls = await counted(answer_of(PROJECTING, account, text, None, given))
             assert answer.data.count('"US"') == switches - combination.bit_count()
             made.append(plans_made(calls))
-    each = 3  # The root, the connection and the nodes.
+    each = 2  # The connection and the nodes.
     assert made[: 2**switches] == [each] * 2**switches
-    assert sum(made[2**switches :]) == each * 2**switches - KEPT_SELECTIONS
+    assert sum(made[2**switches :]) == each * 2**switches - KEPT_PROJECTIONS
 
 
-async def test_operations_are_forgotten_in_time_and_none_is_taken_for_another() -> None:
-    """Every document asks for something else, and many have the identity of one that is gone."""
-    identities: list[int] = []
-
-    class Noting(ProjectingExecutor):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            identities.append(id(self.operation))
-
-    noting = build_schema(Noting)
+async def test_documents_are_forgotten_in_time_those_that_are_asked_again_last() -> None:
     keys = ["country", "status", "type", "productType", "name"]
     values = ["US", "UNASSIGNED", "LOCAL", "VOICE_CONNECTOR", None]
     account = account_with()
+    # So long that a few hundred fill what is kept.
+    padding = "#" + "x" * 1_000
 
     def text(index: int) -> str:
-        return f"{{ forgotten{index}: phoneNumbers {{ nodes {{ value: {keys[index % 5]} }} }} }}"
+        return f"{{ forgotten{index}: phoneNumbers {{ nodes {{ value: {keys[index % 5]} }} }} }} {padding}"
 
-    for index in range(3 * KEPT_OPERATIONS):
-        result = await noting.execute(text(index), context_value=account.context())
-        assert result.data == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
-        del result
+    way = projecting_way(SCHEMA)
+    documents = 2 * KEPT_CHARACTERS // len(text(0))
+    for index in range(documents):
+        answer, _ = await counted(answer_of(way, account, text(index), None, None))
+        assert json.loads(answer.data) == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
         if index % 100 == 0:
             gc.collect()
-    assert len(set(identities)) < len(identities)
-    _, calls = await counted(answer_of(noting, account, text(3 * KEPT_OPERATIONS - 1), None, None))
-    assert plans_made(calls) == 0
-    _, calls = await counted(answer_of(noting, account, text(0), None, None))
-    assert plans_made(calls) == 3
+            _, calls = await counted(answer_of(way, account, text(0), None, None))
+            assert calls["parse"] == 0
+    _, calls = await counted(answer_of(way, account, text(documents - 1), None, None))
+    assert (calls["parse"], plans_made(calls)) == (0, 0)
+    _, calls = await counted(answer_of(way, account, text(1), None, None))
+    assert (calls["parse"], plans_made(calls)) == (1, 2)
+
+
+async def test_a_document_that_is_longer_than_all_that_is_kept_is_answered_and_forgotten() -> None:
+    text = "{ phoneNumbers { nodes { country } } } #" + "x" * KEPT_CHARACTERS
+    way = projecting_way(SCHEMA)
+    for _ in range(2):
+        answer, calls = await counted(answer_of(way, account_with(), text, None, None))
+        assert json.loads(answer.data) == {"phoneNumbers": {"nodes": [{"country": "US"}]}}
+        assert calls["parse"] == 1
+
+
+async def test_introspection_is_answered_from_what_is_kept_unless_it_has_variables() -> None:
+    way = projecting_way(SCHEMA)
+    first, _ = await counted(answer_of(way, Account(), INTROSPECTION, None, None))
+    again, calls = await counted(answer_of(way, Account(), INTROSPECTION, None, None))
+    assert again == first
+    assert fields_visited(calls) == 0
+    text = "query ($deprecated: Boolean!) { __schema { types { fields(includeDeprecated: $deprecated) { name } } } }"
+    for deprecated in (True, False):
+        _, calls = await counted(answer_of(way, Account(), text, None, {"deprecated": deprecated}))
+        assert fields_visited(calls) > 0
+
+
+async def test_introspection_beside_records_is_not_kept() -> None:
+    text = "{ __typename phoneNumbers { nodes { country } } }"
+    for country in ("US", "CA"):
+        answer = await same_answer(account_with(Country=country), text)
+        assert f'"country": "{country}"' in answer.data
 
 
 @strawberry.type
@@ -291,65 +400,24 @@ class Things:
 
 
 async def test_what_cannot_be_null_and_is_takes_the_object_with_it() -> None:
-    standard, projecting = (
-        strawberry.Schema(Things),
-        strawberry.Schema(Things, execution_context_class=ProjectingExecutor),
-    )
+    schema = strawberry.Schema(Things)
+    standard, projecting = standard_way(schema), projecting_way(schema)
     text = "{ odd { name again: name } }"
     assert await _told(projecting, text) == await _told(standard, text)
     assert (await _told(standard, text))[0] == {"odd": [{"name": "thing", "again": "thing"}, None]}
 
 
-async def _told(schema: strawberry.Schema, text: str) -> tuple[Any, ...]:
-    given: Awaitable[Any] = schema.execute(text)
-    result = await given
+async def _told(way: Way, text: str) -> tuple[Any, ...]:
+    result = await way(text, None, None, Account().context())
     # Where an item that cannot be null failed, those after it are still to be awaited.
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     return result.data, [(error.message, error.path, error.locations) for error in result.errors or ()]
 
 
 async def test_lists_of_nulls_exceptions_and_awaitables_go_the_standard_way() -> None:
-    standard, projecting = (
-        strawberry.Schema(Things),
-        strawberry.Schema(Things, execution_context_class=ProjectingExecutor),
-    )
+    schema = strawberry.Schema(Things)
+    standard, projecting = standard_way(schema), projecting_way(schema)
     for selection in ("name", "__typename", "name __typename", "name @skip(if: true)"):
         for name in ("things", "justThings"):
             text = f"{{ {name} {{ {selection} }} }}"
             assert await _told(projecting, text) == await _told(standard, text), text
-
-
-async def test_no_operation_has_the_identity_of_one_whose_plans_are_kept() -> None:
-    """Without a cache of documents each would be gone after its request, and the next one take its very place."""
-    identities: list[int] = []
-
-    class Noting(ProjectingExecutor):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            identities.append(id(self.operation))
-
-    schema = strawberry.Schema(Things, execution_context_class=Noting)
-    for _ in range(KEPT_OPERATIONS - 1):
-        assert (await _told(schema, "{ even { name } }"))[0] == {"even": {"name": "thing"}}
-    assert len(set(identities)) == KEPT_OPERATIONS - 1
-
-
-async def test_two_schemas_that_share_parsed_documents_do_not_share_plans() -> None:
-    @strawberry.type(name="Thing")
-    class Other:
-        called: str = strawberry.field(name="name")
-
-    @strawberry.type(name="Query")
-    class One:
-        thing: Thing = strawberry.field(resolver=Thing)
-
-    @strawberry.type(name="Query")
-    class Two:
-        thing: Other = strawberry.field(resolver=lambda: Other(called="other"))
-
-    caches = [lambda: ParserCache(maxsize=7)]
-    for query, name in ((One, "thing"), (Two, "other"), (One, "thing")):
-        schema = strawberry.Schema(query, extensions=caches, execution_context_class=ProjectingExecutor)
-        _, calls = await counted(_told(schema, "{ thing { name } }"))
-        assert plans_made(calls) == 2
-        assert await _told(schema, "{ thing { name } }") == ({"thing": {"name": name}}, [])

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.schema.federation import GatewaySchema
 from tests.aws import e164, number_record, order_record
-from tests.execution.both_ways import PROJECTING, STANDARD, answer_of
+from tests.execution.both_ways import PROJECTING, STANDARD, Way, answer_of
 from tests.execution.counting import counted, fields_visited, plans_made
 from tests.execution.in_memory import Account
 
@@ -61,11 +60,11 @@ class Work(NamedTuple):
     upstream: int
 
 
-async def work_of(schema: GatewaySchema, text: str) -> Work:
+async def work_of(way: Way, text: str) -> Work:
     """The work of a document that has been asked before."""
     account = inventory()
-    await answer_of(schema, account, text, None, None)
-    answer, calls = await counted(answer_of(schema, account, text, None, None))
+    await answer_of(way, account, text, None, None)
+    answer, calls = await counted(answer_of(way, account, text, None, None))
     assert answer.data != "null"
     assert not answer.errors
     assert plans_made(calls) == 0

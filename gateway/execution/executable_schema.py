@@ -1,0 +1,145 @@
+"""A schema as it is executed: documents kept ready, operations run by graphql-core itself.
+
+Strawberry's own way to execute runs its extensions, of which this gateway has none, around the same calls.
+"""
+
+import inspect
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
+    parse,
+    validate,
+)
+from strawberry.schema.base import BaseSchema
+
+from gateway.context import RequestContext
+from gateway.execution.executor import ProjectingExecutor, Projections
+
+# Characters of the documents that are kept ready. A front end's hundreds of documents of some hundred characters fit;
+# parsed, a character takes about 150 bytes, so this is 40 MB at the very most.
+KEPT_CHARACTERS: Final = 262_144
+# Answers to introspection that are kept: a tool has one document for it, and there are few tools. One is about 2 MB.
+KEPT_INTROSPECTIONS: Final = 8
+
+
+class DocumentRefused(Exception):
+    """A document that cannot be parsed or is not valid: nothing of it was executed."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("the document cannot be executed")
+        self.errors = errors
+
+
+class NotAQuery(Exception):
+    """The operation is another one than the query that it has to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """errors: what validation found."""
+
+    node: DocumentNode
+    errors: list[GraphQLError]
+    introspects: bool
+    projections: Projections = field(default_factory=dict)
+
+
+class ExecutableSchema:
+    """Executes documents of one schema; each text is parsed and validated once, for as long as it is kept."""
+
+    def __init__(self, schema: BaseSchema) -> None:
+        self._schema: GraphQLSchema = schema._schema  # type: ignore[attr-defined]  # noqa: SLF001  # It has no public name.
+        self._documents: OrderedDict[str, _Document] = OrderedDict()
+        self._kept_characters = 0
+        self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
+
+    async def execute(
+        self,
+        text: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: RequestContext,
+        *,
+        only_queries: bool = False,
+    ) -> ExecutionResult:
+        """Run one operation of a document. Errors without a path mean that none was run.
+
+        Raises: DocumentRefused; NotAQuery, where only queries are run.
+        """
+        document = self._document(text)
+        if only_queries:
+            operation = get_operation_ast(document.node, operation_name)
+            if operation is not None and operation.operation is not OperationType.QUERY:
+                raise NotAQuery
+        if document.errors:
+            raise DocumentRefused(document.errors)
+        if not document.introspects or variables:
+            return await self._run(document, variables, operation_name, context)
+        kept = self._introspections.pop((text, operation_name), None)
+        result = kept or await self._run(document, None, operation_name, context)
+        self._introspections[text, operation_name] = result
+        if len(self._introspections) > KEPT_INTROSPECTIONS:
+            self._introspections.popitem(last=False)
+        return result
+
+    async def _run(
+        self, document: _Document, variables: dict[str, Any] | None, operation_name: str | None, context: RequestContext
+    ) -> ExecutionResult:
+        try:
+            executor = ProjectingExecutor.build(
+                self._schema,
+                document.node,
+                context_value=context,
+                raw_variable_values=variables,
+                operation_name=operation_name,
+                projections=document.projections,
+            )
+            if isinstance(executor, list):
+                return ExecutionResult(None, executor)
+            result: Any = executor.execute_operation()
+            answered: ExecutionResult = await result if inspect.isawaitable(result) else result
+        except Exception as error:  # noqa: BLE001  # Nothing is known to raise; what does is ours, and is masked.
+            return ExecutionResult(None, [GraphQLError("", original_error=error)])
+        return answered
+
+    def _document(self, text: str) -> _Document:
+        document = self._documents.get(text)
+        if document is not None:
+            self._documents.move_to_end(text)
+            return document
+        document = self._read(text)
+        if not document.errors:
+            self._documents[text] = document
+            self._kept_characters += len(text)
+            while self._kept_characters > KEPT_CHARACTERS:
+                self._kept_characters -= len(self._documents.popitem(last=False)[0])
+        return document
+
+    def _read(self, text: str) -> _Document:
+        try:
+            node = parse(text)
+            return _Document(node, validate(self._schema, node), _introspects(node))
+        except GraphQLError as error:
+            raise DocumentRefused([error]) from None
+        except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.
+            raise DocumentRefused([GraphQLError("", original_error=error)]) from error
+
+
+def _introspects(document: DocumentNode) -> bool:
+    """Whether all that a document asks is about the schema, which stays as it is."""
+    return all(
+        isinstance(selection, FieldNode) and selection.name.value.startswith("__")
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+        for selection in definition.selection_set.selections
+    )
