@@ -42,7 +42,7 @@ class ScriptedUpstream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
             return
         request = Request(scope, receive)
         self.asked.append(f"{request.url.path}?{request.url.query}")
@@ -51,7 +51,8 @@ class ScriptedUpstream:
         await answer.response()(scope, receive, send)
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Start and stop with nothing to do."""
     while True:
         event = (await receive())["type"]
         await send({"type": f"{event}.complete"})

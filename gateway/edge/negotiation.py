@@ -71,7 +71,7 @@ def is_json(content_type: str) -> bool:
 
 
 def _preferred(accept: str, offers: tuple[str, ...]) -> str | None:
-    ranges = [_read(text) for text in _split(accept or "*/*", ",")]
+    ranges = [_read(text) for text in _split(accept, ",") if text] or [_read("*/*")]
     ranked = [(rank, offer) for offer in offers if (rank := _rank(offer, ranges)) is not None]
     # Of equals max gives the first.
     return max(ranked, key=lambda each: each[0])[1] if ranked else None

@@ -81,5 +81,5 @@ async def refuse_elsewhere(_request: Request, error: Exception) -> Response:
         if status == HTTPStatus.NOT_FOUND
         else "This path has no such method."
     )
-    content = refusal_body(words, Refusal.code)
-    return Response(content, status, {"x-request-id": token_hex(16), **(headers or {})}, "application/json")
+    own = {"x-request-id": token_hex(16), "content-type": "application/json; charset=utf-8"}
+    return Response(refusal_body(words, Refusal.code), status, {**own, **(headers or {})})

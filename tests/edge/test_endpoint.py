@@ -21,40 +21,11 @@ async def test_a_query_is_answered_by_post_and_by_get(gateway: Gateway, aws: Aws
     assert len(posted.headers["x-request-id"]) == 32
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"null",
-        b"7",
-        b'"x"',
-        b"[]",
-        b"{",
-        b"\xff\xfe",
-        b'{"query": 7}',
-        b'{"query": "  "}',
-        b'{"variables": {}}',
-        b'{"query": "{ x }", "variables": []}',
-        b'{"query": "{ x }", "operationName": 7}',
-        b"[" * 100_000,
-        b'{"query": "{ x }", "variables": {"a": ' + b"9" * 5_000 + b"}}",
-    ],
-)
-async def test_a_body_that_is_no_graphql_request_is_refused_in_words(gateway: Gateway, aws: Aws, body: bytes) -> None:
-    response = await gateway.http.post("/graphql", content=body, headers={"content-type": "application/json"})
-    assert response.status_code in {200, 400}  # 200 where only the query in it is wrong.
-    [error] = response.json()["errors"]
-    assert error["message"]
-    assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
+async def test_a_refused_body_asks_nothing_upstream(gateway: Gateway, aws: Aws) -> None:
+    for body in (b"", b"[]", json.dumps([ONE]).encode(), json.dumps(ONE | {"variables": 7}).encode()):
+        response = await gateway.http.post("/graphql", content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 400
     assert aws.calls == []
-
-
-@pytest.mark.parametrize("content_type", ["text/plain", "application/jsonx", "multipart/form-data", ""])
-async def test_only_json_is_taken(gateway: Gateway, content_type: str) -> None:
-    body = json.dumps(ONE).encode()
-    response = await gateway.http.post("/graphql", content=body, headers={"content-type": content_type})
-    assert response.status_code == 415
-    assert "application/json" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -107,19 +78,6 @@ async def test_of_several_operations_none_is_run_unless_it_is_named(
 async def test_a_number_too_long_to_be_read_is_the_documents_fault(gateway: Gateway) -> None:
     answer = await gateway.answer(f"{{ phoneNumbers(first: {'9' * 5_000}) {{ nodes {{ id }} }} }}")
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/", 404), ("POST", "/graphql/", 404), ("PUT", "/graphql", 405), ("DELETE", "/healthz", 405)],
-)
-async def test_other_paths_and_methods_are_refused_in_json(
-    gateway: Gateway, method: str, path: str, status: int
-) -> None:
-    response = await gateway.http.request(method, path)
-    assert response.status_code == status
-    assert response.json()["errors"][0]["message"]
-    assert (status == 405) == ("allow" in response.headers)
 
 
 async def test_a_client_that_hangs_up_leaves_no_trace(

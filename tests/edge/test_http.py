@@ -1,0 +1,128 @@
+"""What HTTP asks of the endpoint and of the paths beside it, before any GraphQL."""
+
+import json
+import socket
+
+import httpx
+import pytest
+
+QUERY = {"query": "{ __typename }"}
+DATA = {"data": {"__typename": "Query"}}
+METHODS = "GET, HEAD, POST, OPTIONS"
+
+
+def assert_refused(answer: httpx.Response, status: int) -> str:
+    """A refusal in JSON, with a code; gives its words."""
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert len(answer.headers["x-request-id"]) == 32
+    [error] = answer.json()["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    message: str = error["message"]
+    return message
+
+
+def test_head_is_get_without_a_body(endpoint: httpx.Client) -> None:
+    for parameters, status in ((QUERY, 200), ({}, 400), ({"query": "mutation { __typename }"}, 405)):
+        got = endpoint.get("/graphql", params=parameters)
+        head = endpoint.head("/graphql", params=parameters)
+        assert got.status_code == head.status_code == status
+        assert head.content == b""
+        same = set(got.headers) - {"date", "x-request-id"}
+        assert {name: got.headers[name] for name in same} == {name: head.headers.get(name) for name in same}
+
+
+def test_options_says_what_can_be_done(endpoint: httpx.Client) -> None:
+    answer = endpoint.options("/graphql", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == METHODS
+    assert "content-type" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+def test_another_method_is_refused_with_those_that_there_are(endpoint: httpx.Client, method: str) -> None:
+    answer = endpoint.request(method, "/graphql", content=json.dumps(QUERY))
+    assert method in assert_refused(answer, 405)
+    assert answer.headers["allow"] == METHODS
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"query": "mutation { __typename }"},
+        {"query": "query A { __typename } mutation B { __typename }", "operationName": "B"},
+        {"query": "subscription { __typename }"},
+        {"query": "mutation { nothing }"},
+    ],
+)
+def test_by_get_queries_alone_are_run(endpoint: httpx.Client, method: str, parameters: dict[str, str]) -> None:
+    for accept in ("application/json", "application/graphql-response+json"):
+        answer = endpoint.request(method, "/graphql", params=parameters, headers={"accept": accept})
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "", "text/plain", "application/jsonx", "application/json; charset=utf-16", "application/graphql"],
+)
+def test_a_body_of_another_type_is_refused_with_the_one_that_is_taken(
+    endpoint: httpx.Client, content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = endpoint.post("/graphql", content=json.dumps(QUERY), headers=headers)
+    assert "application/json" in assert_refused(answer, 415)
+    assert answer.headers["accept"] == "application/json"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
+def test_a_compressed_body_is_refused(endpoint: httpx.Client, coding: str) -> None:
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    answer = endpoint.post("/graphql", content=b"\x1f\x8b", headers=headers)
+    assert "coding" in assert_refused(answer, 415)
+    assert answer.headers["accept-encoding"] == "identity"
+    plain = endpoint.post("/graphql", json=QUERY, headers={"content-encoding": "Identity"})
+    assert plain.json() == DATA
+
+
+def test_a_body_in_many_pieces_is_one_body(endpoint: httpx.Client) -> None:
+    pieces = (bytes([each]) for each in json.dumps(QUERY | {"variables": {"a": "x" * 200}}).encode())
+    answer = endpoint.post("/graphql", content=pieces, headers={"content-type": "application/json"})
+    assert answer.json() == DATA
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql/", "/graphqlx", "/graphql/x", "//graphql", "/GraphQL", "/healthz/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_path_is_not_there(endpoint: httpx.Client, method: str, path: str) -> None:
+    assert "/graphql" in assert_refused(endpoint.request(method, f"{endpoint.base_url}".rstrip("/") + path), 404)
+
+
+def test_a_method_that_a_path_beside_it_lacks_is_refused_with_those_that_it_has(endpoint: httpx.Client) -> None:
+    answer = endpoint.delete("/healthz")
+    assert "method" in assert_refused(answer, 405)
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"BREW /graphql HTTP/1.1",
+        b"GET /graphql?query=" + b"a" * 70_000 + b" HTTP/1.1",
+        b"GET /graphql?query=\xff HTTP/1.1",
+        b"GET /\xc3\xa9 HTTP/1.1",
+        b"GET  HTTP/1.1",
+        b"\x16\x03\x01",
+    ],
+)
+def test_what_is_no_http_is_refused_in_json_too(endpoint: httpx.Client, line: bytes) -> None:
+    with socket.create_connection((endpoint.base_url.host, endpoint.base_url.port or 0), timeout=30) as connection:
+        connection.sendall(line + b"\r\nhost: x\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/json; charset=utf-8" in head
+    assert f"content-length: {len(body)}".encode() in head
+    [error] = json.loads(body)["errors"]
+    assert error["message"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
