@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
@@ -11,14 +11,36 @@ from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
-    """One GraphQL request. Every upstream call that it makes spends from the same deadline."""
+    """One GraphQL request. Every upstream call that it makes spends from the same deadline.
 
-    settings: Settings
-    upstream: Upstream
-    phone_numbers: PhoneNumberLoader
-    phone_number_orders: PhoneNumberOrderLoader
+    A loader is made when it is first asked for: most queries need one of them, and some none.
+    """
+
+    def __init__(
+        self, settings: Settings, upstream: Upstream, number_permission: GetPermission, order_permission: GetPermission
+    ) -> None:
+        self.settings = settings
+        self.upstream = upstream
+        self._number_permission = number_permission
+        self._order_permission = order_permission
+        self._deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
+
+    @cached_property
+    def phone_numbers(self) -> PhoneNumberLoader:
+        """The request's phone numbers."""
+        return PhoneNumberLoader(self.upstream, self._number_permission, self.settings, deadline=self._deadline)
+
+    @cached_property
+    def phone_number_orders(self) -> PhoneNumberOrderLoader:
+        """The request's orders; the phone numbers hear of each."""
+        return PhoneNumberOrderLoader(
+            self.upstream,
+            self._order_permission,
+            self.settings,
+            deadline=self._deadline,
+            come_by=self.phone_numbers.ordered,
+        )
 
     def close(self) -> None:
         """The request is answered, or its caller has left: end its calls, and let go of its pages at once.
@@ -35,17 +57,4 @@ NewContext = Callable[[], RequestContext]
 def request_contexts(settings: Settings, upstream: Upstream) -> NewContext:
     """A maker of contexts, one for each request. What outlives a request is made here, once."""
     number_permission, order_permission = GetPermission(), GetPermission()
-
-    def new_context() -> RequestContext:
-        deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
-        phone_numbers = PhoneNumberLoader(upstream, number_permission, settings, deadline=deadline)
-        return RequestContext(
-            settings=settings,
-            upstream=upstream,
-            phone_numbers=phone_numbers,
-            phone_number_orders=PhoneNumberOrderLoader(
-                upstream, order_permission, settings, deadline=deadline, come_by=phone_numbers.ordered
-            ),
-        )
-
-    return new_context
+    return lambda: RequestContext(settings, upstream, number_permission, order_permission)
