@@ -45,7 +45,7 @@ class ClientWatch:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        # The body has been read, so that the client's leaving is all that is left to be told.
+        # A GET's body, which nobody has read, is told of first; after it there is only the client's leaving.
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._client_left = True

@@ -73,7 +73,8 @@ class GraphQLEndpoint:
         if content:
             head += (_CONTENT_TYPE[media_type or JSON], (b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": head})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
+        # To HEAD, too: it is the server that leaves a body out.
+        await send({"type": "http.response.body", "body": content})
 
     def _admit(self, method: str, fields: Mapping[bytes, bytes], media_type: str | None) -> None:
         """Pass a request whose head is right: who asks, how, for what, and with which body.

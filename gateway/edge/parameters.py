@@ -82,7 +82,7 @@ def _from_json(text: bytes | str, what: str) -> object:
 def _refuse_repeated_names(body: bytes) -> None:
     """Readers differ in which of two they take, so that what was checked on the way here may not be what is run."""
     try:
-        pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=list, parse_int=float)
+        pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=list)
     except RecursionError:
         raise BadRequest("The body is too deep.") from None
     _refuse_repeated([name for name, _ in pairs])

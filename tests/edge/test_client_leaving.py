@@ -114,9 +114,16 @@ async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
     assert slow.calls.count("/phone-numbers") == 1
 
 
-async def test_a_client_that_waits_long_gets_its_answer(gateway: Gateway, upstream: tuple[SlowUpstream, str]) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_client_that_waits_long_gets_its_answer(
+    gateway: Gateway, upstream: tuple[SlowUpstream, str], method: str
+) -> None:
     slow, _ = upstream
-    waiting = asyncio.ensure_future(gateway.http.post("/graphql", json={"query": LISTED}))
+    if method == "GET":
+        asking = gateway.http.get("/graphql", params={"query": LISTED})
+    else:
+        asking = gateway.http.post("/graphql", json={"query": LISTED})
+    waiting = asyncio.ensure_future(asking)
     assert await happens(slow.asked)
     # A client that comes later and is known to have left: the one that waits is watched as well by then.
     await leave(gateway, slow, LOOKED_UP)

@@ -134,7 +134,7 @@ def test_where_all_weights_differ_the_order_in_the_header_means_nothing(ranges: 
 
 
 def test_a_header_in_several_lines_is_one_list(endpoint: httpx.Client) -> None:
-    lines = [("accept", "text/html"), ("accept", f"{JSON};q=0.5"), ("accept", GRAPHQL)]
+    lines = [("accept", f"{JSON};q=0.5"), ("accept", GRAPHQL), ("accept", "text/html")]
     answer = endpoint.get("/graphql", params={"query": "{ __typename }"}, headers=lines)
     assert answer.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
     assert answer.headers["vary"] == "Accept"
