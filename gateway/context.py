@@ -1,7 +1,7 @@
 """What one request carries down the house: its settings, its loaders and the upstream, all under one deadline."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from gateway.loaders.batch import GetPermission
@@ -9,6 +9,7 @@ from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
 from gateway.loaders.phone_numbers import PhoneNumberLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
+from gateway.upstream.trace_context import TRACE_CONTEXT
 
 
 class RequestContext:
@@ -47,14 +48,17 @@ class RequestContext:
 
         A request's objects hold each other; without this its pages would stay until the garbage collector finds them.
         """
-        self.phone_numbers.close()
-        self.phone_number_orders.close()
+        for loader in ("phone_numbers", "phone_number_orders"):
+            if loader in vars(self):
+                getattr(self, loader).close()
 
 
-NewContext = Callable[[], RequestContext]
-
-
-def request_contexts(settings: Settings, upstream: Upstream) -> NewContext:
-    """A maker of contexts, one for each request. What outlives a request is made here, once."""
+def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Mapping[str, str]], RequestContext]:
+    """A maker of contexts, one for each request, of its trace context. What outlives a request is made here, once."""
     number_permission, order_permission = GetPermission(), GetPermission()
-    return lambda: RequestContext(settings, upstream, number_permission, order_permission)
+
+    def new_context(trace: Mapping[str, str]) -> RequestContext:
+        TRACE_CONTEXT.set(trace)
+        return RequestContext(settings, upstream, number_permission, order_permission)
+
+    return new_context

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -32,12 +33,13 @@ class Says:
 class ScriptedUpstream:
     """Gives its answers in order, the last one for good.
 
-    asked: path and query of each request.
+    asked: path and query of each request; headers: its header fields.
     """
 
     def __init__(self, *answers: Says) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
+        self.headers: list[Headers] = []
         self.url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +48,7 @@ class ScriptedUpstream:
             return
         request = Request(scope, receive)
         self.asked.append(f"{request.url.path}?{request.url.query}")
+        self.headers.append(request.headers)
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         await asyncio.sleep(answer.after_seconds)
         await answer.response()(scope, receive, send)

@@ -28,6 +28,7 @@ from gateway.edge.refusal import (
     UnsupportedMediaType,
     refusal_body,
 )
+from gateway.edge.trace_context import trace_context
 from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema, NotAQuery
 from gateway.schema.present import MASKED, present_error
 
@@ -60,7 +61,7 @@ class GraphQLEndpoint:
             if scope["method"] == "OPTIONS":
                 status, content, headers = 204, b"", ((b"allow", METHODS.encode()),)
             else:
-                executed, content = await self._answer(scope, receive, request_id)
+                executed, content = await self._answer(scope, receive, trace_context(fields), request_id)
                 status = 200 if executed or media_type == JSON else 400
         except ClientLeft:
             return
@@ -98,14 +99,16 @@ class GraphQLEndpoint:
             if fields.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise UnsupportedCoding("Send the body as it is: no content coding is taken.")
 
-    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> tuple[bool, bytes]:
+    async def _answer(
+        self, scope: Scope, receive: Receive, trace: Mapping[str, str], request_id: str
+    ) -> tuple[bool, bytes]:
         """The answer, written, and whether it has data: whether anything was executed.
 
         Raises: Refusal; ClientLeft.
         """
         post = scope["method"] == "POST"
         request = from_body(await _body(receive)) if post else from_query_string(scope["query_string"])
-        context: RequestContext = scope["state"]["new_context"]()
+        context: RequestContext = scope["state"]["new_context"](trace)
         try:
             with ClientWatch(receive):
                 answer = await self._execute(request, context, request_id, only_queries=not post)

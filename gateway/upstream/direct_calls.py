@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from yarl import URL
 
 from gateway.upstream.signature import UNRESERVED, signed_headers
+from gateway.upstream.trace_context import TRACE_CONTEXT
 
 Parameters = Mapping[str, str | int]
 NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
@@ -82,6 +83,8 @@ class DirectCalls:
         headers["user-agent"] = self._user_agent
         # An answer that is packed would have to be bounded twice.
         headers["accept-encoding"] = "identity"
+        # Not signed: a proxy on the way may put its own in their place.
+        headers.update(TRACE_CONTEXT.get())
         url = f"{operation.origin}{path}?{query}" if query else f"{operation.origin}{path}"
         status, answer_headers, body = await self._http.get(URL(url, encoded=True), headers, operation.proxy)
         answer = {"status_code": status, "headers": answer_headers, "body": body, "context": {}}

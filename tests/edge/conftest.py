@@ -8,7 +8,7 @@ import pytest
 from gateway.app import create_app
 from gateway.serving import serving_in_thread
 from gateway.settings import read_settings
-from gateway.upstream.client import AwsKeyPair
+from gateway.upstream.connection import AwsKeyPair
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -12,6 +12,7 @@ from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import CHIME, Api, Generation
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, names_its_number, names_its_order, with_plus
+from gateway.upstream.trace_context import NO_TRACE
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class Account:
 
     def context(self) -> RequestContext:
         """What one request carries."""
-        return request_contexts(_settings(self.generation.api), cast("Upstream", self))()
+        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(NO_TRACE)
 
     def _call(self, operation: str) -> None:
         self.calls.append(operation)
