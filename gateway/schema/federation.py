@@ -8,7 +8,7 @@ from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.info import Info
 from strawberry.utils.inspect import get_func_args
-from strawberry.utils.str_converters import to_snake_case
+from strawberry.utils.str_converters import to_camel_case
 
 from gateway.errors import BadUserInput
 from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
@@ -31,24 +31,22 @@ ENTITIES: Mapping[str, Any] = {
 def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
     """The entity that a representation stands for.
 
-    Raises: BadUserInput where its type is no entity of this subgraph, or none of the type's keys is in it.
+    Raises: BadUserInput where its type is no entity of this subgraph, where it holds none of the type's keys, or where
+    a key is no text. Fields that are no keys are passed over, since a router may send more than it must.
     """
     if not isinstance(representation, dict):
         raise BadUserInput("A representation is an object with __typename and a key.")
-    entity = ENTITIES.get(str(representation.get("__typename")))
+    typename = representation.get("__typename")
+    entity = ENTITIES.get(typename) if isinstance(typename, str) else None
     if entity is None:
-        raise BadUserInput("This subgraph has no such entity.")
-    keys = set(get_func_args(entity.resolve_reference)) - {"cls", "info"}
-    # A router sends the key in the schema's spelling, and may send more fields than the key.
-    given = {
-        to_snake_case(name): value
-        for name, value in representation.items()
-        if to_snake_case(name) in keys and isinstance(value, str) and value
-    }
-    if not given:
-        raise BadUserInput("A representation holds one of its type's keys, as a text that is not empty.")
-    if "info" in get_func_args(entity.resolve_reference):
-        return entity.resolve_reference(info=info, **given)
+        raise BadUserInput(f"A representation's __typename is an entity of this subgraph: {', '.join(ENTITIES)}.")
+    arguments = get_func_args(entity.resolve_reference)
+    keys = {argument: to_camel_case(argument) for argument in arguments if argument not in {"cls", "info"}}
+    given = {argument: representation[key] for argument, key in keys.items() if representation.get(key) is not None}
+    if not given or not all(isinstance(value, str) and value for value in given.values()):
+        raise BadUserInput(f"{typename} is known by {' or '.join(keys.values())}, a text that is not empty.")
+    if "info" in arguments:
+        given["info"] = info
     return entity.resolve_reference(**given)
 
 

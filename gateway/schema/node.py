@@ -44,6 +44,17 @@ def read_global_id(node_id: str) -> tuple[str, str]:
     return type_name, key
 
 
+def key_within(node_id: str, type_name: str) -> str:
+    """The key within an id of this type.
+
+    Raises: BadUserInput for an id of another type, or none.
+    """
+    found, key = read_global_id(node_id)
+    if found != type_name:
+        raise BadUserInput(f"This id is not a {type_name}'s.")
+    return key
+
+
 def load_node(context: RequestContext, node_id: str) -> Any | Awaitable[Any]:
     """The record that an id stands for; None where there is none any more.
 

@@ -10,7 +10,7 @@ from gateway.errors import BadUserInput
 from gateway.schema.associations import PhoneNumberAssociation
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
 from gateway.schema.link_field import link_field
-from gateway.schema.node import PHONE_NUMBER, Node, global_id, read_global_id
+from gateway.schema.node import PHONE_NUMBER, Node, global_id, key_within
 from gateway.schema.record_field import an_object, objects_with, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
 from gateway.upstream.records import PhoneNumberRecord, with_plus
@@ -98,9 +98,9 @@ class PhoneNumber(Node):
         id: str | None = None,  # noqa: A002  # The key's name in the schema.
         e164_phone_number: str | None = None,  # The key's name in the schema.
     ) -> Any:
-        """The record of a key that a supergraph's router gives; None where the inventory has none."""
-        if id is not None:
-            type_name, e164_phone_number = read_global_id(id)
-            if type_name != PHONE_NUMBER:
-                raise BadUserInput("This id is not a PhoneNumber's.")
-        return info.context.phone_numbers.load(read_e164(e164_phone_number))
+        """The record of a key that a supergraph's router gives, or of both; None where the inventory has none."""
+        given = (key_within(id, PHONE_NUMBER) if id else None, e164_phone_number)
+        numbers = {read_e164(number) for number in given if number}
+        if len(numbers) > 1:
+            raise BadUserInput("The two keys name different phone numbers.")
+        return info.context.phone_numbers.load(numbers.pop())

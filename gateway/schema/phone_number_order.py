@@ -14,7 +14,7 @@ from gateway.schema.enums import (
     PhoneNumberProductType,
 )
 from gateway.schema.link_field import link_field
-from gateway.schema.node import PHONE_NUMBER_ORDER, Node, global_id, read_global_id
+from gateway.schema.node import PHONE_NUMBER_ORDER, Node, global_id, key_within
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.record_field import objects_with, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber
@@ -81,11 +81,9 @@ class PhoneNumberOrder(Node):
         id: str | None = None,  # noqa: A002  # The key's name in the schema.
         phone_number_order_id: str | None = None,  # The key's name in the schema.
     ) -> Any:
-        """The record of a key that a supergraph's router gives; None where there is no such order."""
-        if id is not None:
-            type_name, phone_number_order_id = read_global_id(id)
-            if type_name != PHONE_NUMBER_ORDER:
-                raise BadUserInput("This id is not a PhoneNumberOrder's.")
-        if not phone_number_order_id:
-            raise BadUserInput("An order's id cannot be empty.")
-        return info.context.phone_number_orders.load(phone_number_order_id)
+        """The record of a key that a supergraph's router gives, or of both; None where there is no such order."""
+        given = (key_within(id, PHONE_NUMBER_ORDER) if id else None, phone_number_order_id)
+        order_ids = {order_id for order_id in given if order_id}
+        if len(order_ids) > 1:
+            raise BadUserInput("The two keys name different orders.")
+        return info.context.phone_number_orders.load(order_ids.pop())

@@ -1,4 +1,9 @@
-from tests.aws import Aws, e164, number_record
+"""What a supergraph's router asks a subgraph for: entities by their keys, and the schema's text."""
+
+from typing import Any
+
+from gateway.schema.node import global_id
+from tests.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway
 
 ENTITIES = """
@@ -8,45 +13,217 @@ query ($representations: [_Any!]!) {
     ... on PhoneNumber { e164PhoneNumber }
     ... on PhoneNumberOrder { phoneNumberOrderId }
     ... on VoiceConnector { voiceConnectorId phoneNumbers { nodes { e164PhoneNumber } } }
+    ... on VoiceConnectorGroup { voiceConnectorGroupId phoneNumbers { nodes { e164PhoneNumber } } }
+    ... on SipRule { sipRuleId phoneNumbers { nodes { e164PhoneNumber } } }
+    ... on ChimeAccount { accountId phoneNumbers { nodes { e164PhoneNumber } } }
+    ... on ChimeUser { userId phoneNumbers { nodes { e164PhoneNumber } } }
   }
 }
 """
+ORDER = order_record(0, [])["PhoneNumberOrderId"]
+OTHER_ORDER = order_record(1, [])["PhoneNumberOrderId"]
+
+
+def number(index: int) -> dict[str, Any]:
+    return {"__typename": "PhoneNumber", "e164PhoneNumber": e164(index)}
+
+
+def order(order_id: str) -> dict[str, Any]:
+    return {"__typename": "PhoneNumberOrder", "phoneNumberOrderId": order_id}
 
 
 async def test_entities_come_in_order_duplicates_included_at_the_loaders_cost(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
-    wanted = [e164(index % 30 * 8) for index in range(40)]
-    representations = [{"__typename": "PhoneNumber", "e164PhoneNumber": number} for number in wanted]
-    data = await gateway.query(ENTITIES, representations=representations)
-    assert [entity["e164PhoneNumber"] for entity in data["_entities"]] == wanted
+    wanted = [number(index % 30 * 8) for index in range(40)]
+    data = await gateway.query(ENTITIES, representations=wanted)
+    assert data["_entities"] == wanted
     assert len(aws.calls) <= 4
 
 
-async def test_a_bad_representation_nulls_itself_alone(gateway: Gateway, aws: Aws) -> None:
-    aws.adds_numbers([number_record(0, Associations=[{"Name": "VoiceConnectorId", "Value": "vc"}])])
-    aws.holds(orders=1)
-    answer = await gateway.answer(
-        ENTITIES,
-        representations=[
-            {"__typename": "PhoneNumber", "e164PhoneNumber": e164(0), "status": "a field that the router adds"},
-            {"__typename": "Nothing"},
-            "text",
-            {"__typename": "PhoneNumber"},
-            {"__typename": "PhoneNumber", "e164PhoneNumber": "abc"},
-            {"__typename": "PhoneNumber", "id": "nonsense"},
-            {"__typename": "VoiceConnector", "voiceConnectorId": "vc"},
-            {"__typename": "PhoneNumberOrder", "phoneNumberOrderId": "00000000-0000-4000-8000-000000000000"},
-            {"__typename": "PhoneNumberOrder", "phoneNumberOrderId": 7},
-        ],
-    )
-    first, *bad, connector, order, _ = answer["data"]["_entities"]
-    assert first == {"__typename": "PhoneNumber", "e164PhoneNumber": e164(0)}
-    assert bad == [None] * 5
-    assert connector["phoneNumbers"] == {"nodes": [{"e164PhoneNumber": e164(0)}]}
-    assert order["phoneNumberOrderId"] == "00000000-0000-4000-8000-000000000000"
-    assert [(e["path"][1], e["extensions"]["code"]) for e in answer["errors"]] == [
-        (place, "BAD_USER_INPUT") for place in (1, 2, 3, 4, 5, 8)
+async def test_forty_numbers_by_either_key_cost_the_same(gateway: Gateway, aws: Aws) -> None:
+    """Half of them by id, the same half by number: twenty records."""
+    aws.holds(inventory=250)
+    wanted = [number(index * 12) for index in range(20)]
+    by_id = [{"__typename": "PhoneNumber", "id": global_id("PhoneNumber", each["e164PhoneNumber"])} for each in wanted]
+    data = await gateway.query(ENTITIES, representations=[*by_id, *wanted])
+    assert data["_entities"] == [*wanted, *wanted]
+    assert len(aws.calls) <= 4
+
+
+async def test_forty_orders_by_either_key_are_one_call(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(orders=40)
+    wanted = [order(order_record(index, [])["PhoneNumberOrderId"]) for index in range(40)]
+    mixed = [
+        {"__typename": "PhoneNumberOrder", "id": global_id("PhoneNumberOrder", each["phoneNumberOrderId"])}
+        if index % 2
+        else each
+        for index, each in enumerate(wanted)
     ]
+    data = await gateway.query(ENTITIES, representations=mixed)
+    assert data["_entities"] == wanted
+    assert aws.calls == ["ListPhoneNumberOrders"]
+
+
+ASSOCIATIONS = [
+    ("ChimeAccount", "accountId", "AccountId"),
+    ("ChimeUser", "userId", "UserId"),
+    ("VoiceConnector", "voiceConnectorId", "VoiceConnectorId"),
+    ("VoiceConnectorGroup", "voiceConnectorGroupId", "VoiceConnectorGroupId"),
+    ("SipRule", "sipRuleId", "SipRuleId"),
+]
+
+
+async def test_each_of_the_five_associations_is_an_entity_with_its_numbers(gateway: Gateway, aws: Aws) -> None:
+    aws.adds_numbers(
+        number_record(index, Associations=[{"Name": name, "Value": f"the {name}"}])
+        for index, (_, _, name) in enumerate(ASSOCIATIONS)
+    )
+    keys = [{"__typename": typename, key: f"the {name}"} for typename, key, name in ASSOCIATIONS]
+    data = await gateway.query(ENTITIES, representations=keys)
+    assert data["_entities"] == [
+        key | {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(index)}]}} for index, key in enumerate(keys)
+    ]
+
+
+async def test_what_the_upstream_does_not_know_is_null_where_a_record_was_asked_for(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1, orders=1)
+    wanted = [number(0), number(99), order("none"), order(ORDER)]
+    data = await gateway.query(ENTITIES, representations=wanted)
+    assert data["_entities"] == [number(0), None, None, order(ORDER)]
+
+
+async def test_an_association_that_the_upstream_does_not_know_nulls_itself_alone(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    unknown = {"__typename": "VoiceConnector", "voiceConnectorId": "unknown"}
+    answer = await gateway.answer(ENTITIES, representations=[number(0), unknown, number(0)])
+    assert answer["data"]["_entities"] == [number(0), None, number(0)]
+    [error] = answer["errors"]
+    assert (error["path"][:2], error["extensions"]["code"]) == (["_entities", 1], "NOT_FOUND")
+
+
+async def test_an_association_is_known_by_its_key_without_a_call(gateway: Gateway, aws: Aws) -> None:
+    """Whether there is such a connector, its owner says."""
+    connector = {"__typename": "VoiceConnector", "voiceConnectorId": "of another subgraph"}
+    data = await gateway.query(
+        """query ($it: _Any!) { _entities(representations: [$it]) {
+             __typename ... on VoiceConnector { voiceConnectorId } } }""",
+        it=connector,
+    )
+    assert data["_entities"] == [connector]
+    assert aws.calls == []
+
+
+NUMBER_ID, ORDER_ID = global_id("PhoneNumber", e164(0)), global_id("PhoneNumberOrder", ORDER)
+GOOD = {
+    "more fields than the key": number(0) | {"status": {"of": ["another", 7, None]}, "info": 1, "cls": 2},
+    "both keys": number(0) | {"id": NUMBER_ID},
+    "both keys, each in a spelling of its own": number(0)
+    | {"id": global_id("PhoneNumber", e164(0).replace("+", "%2B")), "e164PhoneNumber": e164(0)[1:]},
+    "one key null": number(0) | {"id": None},
+}
+AN_OBJECT = "A representation is an object with __typename and a key."
+TYPENAME = "A representation's __typename is an entity of this subgraph: "
+NUMBER_KEYS = "PhoneNumber is known by id or e164PhoneNumber, a text that is not empty."
+ORDER_KEYS = "PhoneNumberOrder is known by id or phoneNumberOrderId, a text that is not empty."
+CONNECTOR_KEY = "VoiceConnector is known by voiceConnectorId, a text that is not empty."
+FORM = "Give a number in E.164 form, such as +12065550100: up to 15 digits, the country code first."
+BAD: dict[str, tuple[Any, str]] = {
+    "a text": ("text", AN_OBJECT),
+    "a number": (7, AN_OBJECT),
+    "a list": ([number(0)], AN_OBJECT),
+    "an empty list": ([], AN_OBJECT),
+    "nothing": ({}, TYPENAME),
+    "a key without __typename": ({"e164PhoneNumber": e164(0)}, TYPENAME),
+    "a __typename that is null": ({"__typename": None, "e164PhoneNumber": e164(0)}, TYPENAME),
+    "a __typename that is no text": ({"__typename": ["PhoneNumber"], "e164PhoneNumber": e164(0)}, TYPENAME),
+    "an unknown type": ({"__typename": "Nothing", "id": NUMBER_ID}, TYPENAME),
+    "a type that is no entity": ({"__typename": "PageInfo", "id": NUMBER_ID}, TYPENAME),
+    "an interface": ({"__typename": "Node", "id": NUMBER_ID}, TYPENAME),
+    "no key": ({"__typename": "PhoneNumber"}, NUMBER_KEYS),
+    "a key that is null": ({"__typename": "PhoneNumber", "id": None}, NUMBER_KEYS),
+    "a key that is empty": ({"__typename": "PhoneNumber", "e164PhoneNumber": ""}, NUMBER_KEYS),
+    "a key that is a number": ({"__typename": "PhoneNumber", "e164PhoneNumber": 12065550000}, NUMBER_KEYS),
+    "a key that is a list": ({"__typename": "PhoneNumber", "e164PhoneNumber": [e164(0)]}, NUMBER_KEYS),
+    "a key that is an object": ({"__typename": "PhoneNumber", "id": {"id": NUMBER_ID}}, NUMBER_KEYS),
+    "a key that is true": ({"__typename": "PhoneNumber", "id": True}, NUMBER_KEYS),
+    "a good key and one of a wrong type": (number(0) | {"id": 7}, NUMBER_KEYS),
+    "another type's key": ({"__typename": "PhoneNumber", "voiceConnectorId": "vc"}, NUMBER_KEYS),
+    "a key in another spelling": ({"__typename": "PhoneNumber", "e164_phone_number": e164(0)}, NUMBER_KEYS),
+    "a number that is none": ({"__typename": "PhoneNumber", "e164PhoneNumber": "abc"}, FORM),
+    "an id that is none": ({"__typename": "PhoneNumber", "id": "nonsense"}, "This id was not given out here."),
+    "an id of a number that is none": ({"__typename": "PhoneNumber", "id": global_id("PhoneNumber", "abc")}, FORM),
+    "an order's id": ({"__typename": "PhoneNumber", "id": ORDER_ID}, "This id is not a PhoneNumber's."),
+    "keys that disagree": (number(1) | {"id": NUMBER_ID}, "The two keys name different phone numbers."),
+    "an order without a key": ({"__typename": "PhoneNumberOrder"}, ORDER_KEYS),
+    "an order's key that is a number": ({"__typename": "PhoneNumberOrder", "phoneNumberOrderId": 7}, ORDER_KEYS),
+    "an order by a number's id": (
+        {"__typename": "PhoneNumberOrder", "id": NUMBER_ID},
+        "This id is not a PhoneNumberOrder's.",
+    ),
+    "an order's keys that disagree": (order(OTHER_ORDER) | {"id": ORDER_ID}, "The two keys name different orders."),
+    "a connector without a key": ({"__typename": "VoiceConnector", "id": NUMBER_ID}, CONNECTOR_KEY),
+    "a connector's key that is empty": ({"__typename": "VoiceConnector", "voiceConnectorId": ""}, CONNECTOR_KEY),
+}
+
+
+async def test_a_representation_may_hold_more_than_a_key(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    data = await gateway.query(ENTITIES, representations=list(GOOD.values()))
+    assert dict(zip(GOOD, data["_entities"], strict=True)) == dict.fromkeys(GOOD, number(0))
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+async def test_each_bad_representation_nulls_itself_alone_and_says_why(gateway: Gateway, aws: Aws) -> None:
+    """With a good one after each of them, in one request."""
+    aws.holds(inventory=1, orders=2)
+    wanted = [each for bad, _ in BAD.values() for each in (bad, number(0))]
+    answer = await gateway.answer(ENTITIES, representations=wanted)
+    assert answer["data"]["_entities"] == [None, number(0)] * len(BAD)
+    names = list(BAD)
+    said = {names[error["path"][1] // 2]: error for error in answer["errors"]}
+    assert [error["path"] for error in said.values()] == [["_entities", place * 2] for place in range(len(BAD))]
+    assert {error["extensions"]["code"] for error in said.values()} == {"BAD_USER_INPUT"}
+    assert [name for name, (_, message) in BAD.items() if not said[name]["message"].startswith(message)] == []
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+async def test_a_null_is_no_representation_and_refused_before_a_call(gateway: Gateway, aws: Aws) -> None:
+    """The type is [_Any!]!, so GraphQL itself refuses it."""
+    answer = await gateway.answer(ENTITIES, representations=[number(0), None])
+    assert "data" not in answer
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    assert aws.calls == []
+
+
+async def test_no_representations_are_no_entities(gateway: Gateway, aws: Aws) -> None:
+    assert await gateway.query(ENTITIES, representations=[]) == {"_entities": []}
+    assert aws.calls == []
+
+
+async def test_representations_may_be_written_in_the_document(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    data = await gateway.query(
+        """query ($number: String!) { _entities(representations: [
+             { __typename: "PhoneNumber", e164PhoneNumber: "+12065550000", status: ASSIGNED, more: [1, { of: 2.5 }] }
+             { __typename: "PhoneNumber", e164PhoneNumber: $number }
+           ]) { ... on PhoneNumber { e164PhoneNumber } } }""",
+        number=e164(0),
+    )
+    assert data["_entities"] == [{"e164PhoneNumber": e164(0)}] * 2
+
+
+async def test_a_failing_record_nulls_its_own_entity_alone(gateway: Gateway, aws: Aws) -> None:
+    """Forty numbers stand on the first page; the one at the list's end is fetched, and that fails."""
+    aws.holds(inventory=250)
+    aws.fails("GetPhoneNumber", "ServiceFailure")
+    held = [number(index) for index in range(40)]
+    answer = await gateway.answer(ENTITIES, representations=[*held[:20], number(249), *held[20:]])
+    assert answer["data"]["_entities"] == [*held[:20], None, *held[20:]]
+    [error] = answer["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["_entities", 20], "UPSTREAM_FAILURE")
+
+
+# The schema's text
 
 
 async def test_the_service_describes_itself_in_the_sdl_that_is_committed(gateway: Gateway) -> None:
