@@ -177,9 +177,10 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
 
 
 @main.command()
+@one_line_mistakes
 def schema() -> None:
-    """Print the schema in SDL; schema.graphql is exactly this."""
-    click.echo(build_schema().as_str())
+    """Print the schema in SDL; schema.graphql is exactly this. GATEWAY_NODE_FIELDS is heeded."""
+    click.echo(build_schema(node_fields=read_settings().node_fields).as_str(), nl=False)
 
 
 async def _try_upstream(settings: Settings) -> None:

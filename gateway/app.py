@@ -32,7 +32,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         async with open_upstream(settings, key_pair) as upstream:
             yield {"new_context": request_contexts(settings, upstream)}
 
-    endpoint = GraphQLEndpoint(ExecutableSchema(build_schema()), settings.router_secret)
+    endpoint = GraphQLEndpoint(ExecutableSchema(build_schema(node_fields=settings.node_fields)), settings.router_secret)
     elsewhere = Starlette(
         routes=[Route("/healthz", healthz, methods=["GET"])],
         exception_handlers={HTTPException: refuse_elsewhere},

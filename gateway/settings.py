@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="Upstream pages that one field may walk for `last`, `before` or `totalCount`. 20 pages of 99 cover "
         "1,980 rows, within the deadline at 500 ms a page.",
     )
+    node_fields: bool = Field(
+        default=True,
+        description="Whether `Query` has `node` and `nodes`. A supergraph takes them from one subgraph alone, so turn "
+        "them off where another has them.",
+    )
     router_secret: SecretStr | None = Field(
         default=None,
         description="Secret that every request to `/graphql` must carry in its header `x-router-secret`, so that only "

@@ -14,7 +14,7 @@ from gateway.errors import BadUserInput
 from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
-from gateway.schema.query import Query, or_fault
+from gateway.schema.query import Query, QueryWithNodes, or_fault
 from gateway.schema.scalars import SCALARS
 
 ENTITIES: Mapping[str, Any] = {
@@ -57,11 +57,18 @@ class GatewaySchema(strawberry.federation.Schema):
         """The entities of a router's representations, in their order. A bad one nulls its own place alone."""
         return [or_fault(_resolve_entity, info, representation) for representation in representations]
 
+    def as_str(self) -> str:
+        """The schema in SDL: what `_service` answers and schema.graphql holds, to the last newline."""
+        return f"{super().as_str()}\n"
 
-def build_schema() -> GatewaySchema:
-    """The schema of this gateway. Federation 2.9 is the newest version that every composer takes."""
+
+def build_schema(*, node_fields: bool = True) -> GatewaySchema:
+    """The schema of this gateway. Federation 2.9 is the newest version that every composer takes.
+
+    node_fields: whether the root type has Relay's node and nodes.
+    """
     return GatewaySchema(
-        query=Query,
+        query=QueryWithNodes if node_fields else Query,
         types=list(ENTITIES.values()),
         config=StrawberryConfig(scalar_map=SCALARS),
         federation_version="2.9",

@@ -1,7 +1,7 @@
-"""The root: two lists, two single records, and Relay's node and nodes."""
+"""The root: two lists, two single records, Relay's node and nodes, and the schema's own text for routers."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import strawberry
 from strawberry.types.info import Info
@@ -104,10 +104,26 @@ def or_fault(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return fault
 
 
-@strawberry.type(description="What can be asked: the account's phone numbers and its orders of phone numbers.")
+@strawberry.type(name="_Service")
+class Service:
+    """What routers and composers ask a subgraph for. Source: Apollo Federation subgraph specification."""
+
+    sdl: str
+
+
+def _service(info: GatewayInfo) -> Service:
+    # Strawberry's own lacks the last newline, and would differ from schema.graphql.
+    return Service(sdl=info.schema.as_str())
+
+
+_WHAT_CAN_BE_ASKED: Final = "What can be asked: the account's phone numbers and its orders of phone numbers."
+
+
+@strawberry.type(description=_WHAT_CAN_BE_ASKED)
 class Query:
     """The root type."""
 
+    service: Service = strawberry.field(name="_service", resolver=_service)
     phone_numbers: PhoneNumberConnection = strawberry.field(
         resolver=_phone_numbers, description="The account's phone numbers, page by page, in the upstream's own order."
     )
@@ -121,6 +137,12 @@ class Query:
     phone_number_order: PhoneNumberOrder | None = strawberry.field(
         resolver=_phone_number_order, description="One order; null when there is none."
     )
+
+
+@strawberry.type(name="Query", description=_WHAT_CAN_BE_ASKED)
+class QueryWithNodes(Query):
+    """The root type with Relay's node and nodes, which one subgraph alone of a supergraph may have."""
+
     node: Node | None = strawberry.field(resolver=_node, description="An object by its id; null when it is gone.")
     nodes: list[Node | None] = strawberry.field(
         resolver=_nodes, description="Objects by their ids, in the order of the ids; null for each that is gone."

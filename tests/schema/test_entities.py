@@ -4,7 +4,8 @@ from typing import Any
 
 from gateway.schema.node import global_id
 from tests.aws import Aws, e164, number_record, order_record
-from tests.conftest import Gateway
+from tests.conftest import Gateway, gateway_over
+from tests.processes import ROOT
 
 ENTITIES = """
 query ($representations: [_Any!]!) {
@@ -226,6 +227,18 @@ async def test_a_failing_record_nulls_its_own_entity_alone(gateway: Gateway, aws
 # The schema's text
 
 
-async def test_the_service_describes_itself_in_the_sdl_that_is_committed(gateway: Gateway) -> None:
+async def test_the_service_answers_the_schema_that_is_committed_to_the_letter(gateway: Gateway) -> None:
     data = await gateway.query("{ _service { sdl } }")
-    assert "type PhoneNumber implements Node @key" in data["_service"]["sdl"]
+    assert data["_service"]["sdl"] == (ROOT / "schema.graphql").read_text()
+
+
+async def test_query_node_is_left_out_where_the_setting_says_so(settings: Any) -> None:
+    """From what is answered as well as from the text; all else stays."""
+    async with gateway_over(settings.model_copy(update={"node_fields": False})) as without:
+        sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]
+        answer = await without.answer("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)
+    before, after = (
+        (ROOT / "schema.graphql").read_text().split('\n\n  """An object by its id; null when it is gone."""')
+    )
+    assert sdl == before + after[after.index("\n}\n") :]
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
