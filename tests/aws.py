@@ -92,9 +92,9 @@ class _NotingCalls:
 
 
 @contextmanager
-def emulated_aws(api: Api = "chime") -> Iterator[Aws]:
-    """An account that holds nothing yet, while the block runs."""
-    emulator = create_emulator(EmulatorOptions(api=api, numbers=0, orders=0))
+def emulated_aws(api: Api = "chime", *, numbers: int = 0, orders: int = 0) -> Iterator[Aws]:
+    """An account that holds nothing yet, or so many of the sample records, while the block runs."""
+    emulator = create_emulator(EmulatorOptions(api=api, numbers=numbers, orders=orders))
     aws = Aws(api, emulator)
     with serving_in_thread(_NotingCalls(emulator, aws)) as url:
         aws.url = url

@@ -1,0 +1,204 @@
+"""The doors to a supergraph: the gateway over its sample data, two other subgraphs, and a router before them."""
+
+import json
+import os
+import shlex
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.app import create_app
+from gateway.serving import serving_in_thread
+from gateway.settings import read_settings
+from gateway.upstream.client import AwsKeyPair
+from tests.aws import Aws, emulated_aws
+from tests.node import installed, node
+from tests.processes import environment, started
+
+HERE: Final = Path(__file__).parent
+README: Final = (HERE / "README.md").read_text()
+SECRET: Final = "known-to-the-router-alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of the router to a subgraph: the document, and what x-router-secret held."""
+
+    subgraph: str
+    document: str
+    secret: str | None
+
+
+class Supergraph:
+    """A router over three subgraphs.
+
+    account: the AWS account behind the gateway.
+    asked: the requests of the router to its subgraphs.
+    """
+
+    def __init__(self, account: Aws) -> None:
+        self.url = ""
+        self.account = account
+        self.asked: list[Asked] = []
+
+    def answer(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer to a query: data and errors."""
+        response = httpx.post(self.url, json={"query": document, "variables": variables}, timeout=60)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def query(self, document: str, **variables: Any) -> Any:
+        """The data of a query that must not fail."""
+        answer = self.answer(document, **variables)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def requests(self) -> list[tuple[str, str]]:
+        """Which subgraph was asked, and whether for entities or from its root."""
+        return [(asked.subgraph, "_entities" if "_entities" in asked.document else "Query") for asked in self.asked]
+
+
+class _NotingRequests:
+    """A subgraph, with each request noted down on its way in."""
+
+    def __init__(self, app: ASGIApp, name: str, asked: list[Asked]) -> None:
+        self._app = app
+        self._name = name
+        self._asked = asked
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = bytearray()
+
+        async def noting() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                body.extend(message["body"])
+                if not message["more_body"]:
+                    secret = Headers(scope=scope).get("x-router-secret")
+                    self._asked.append(Asked(self._name, json.loads(body)["query"], secret))
+            return message
+
+        await self._app(scope, noting, send)
+
+
+def _forwarding_to(url: str) -> Starlette:
+    """Another subgraph at an address of ours, so that what it is asked can be noted."""
+
+    async def forward(request: Request) -> Response:
+        headers = {"content-type": request.headers["content-type"]}
+        async with httpx.AsyncClient() as http:
+            answer = await http.post(url, content=await request.body(), headers=headers)
+        return Response(answer.content, answer.status_code, media_type=answer.headers["content-type"])
+
+    return Starlette(routes=[Route("/", forward, methods=["POST"])])
+
+
+def command(beginning: str, instead: Mapping[str, str]) -> list[str]:
+    """README.md's first line that begins so, with a test's own words in place of printed ones."""
+    words = shlex.split(next(line for line in README.splitlines() if line.startswith(beginning)))
+    assert instead.keys() <= set(words)
+    return [instead.get(word, word) for word in words]
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The folder of the example, its packages installed."""
+    return installed(HERE)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the supergraph's files are written."""
+    return tmp_path_factory.mktemp("supergraph")
+
+
+@pytest.fixture(scope="session")
+def env(home: Path) -> dict[str, str]:
+    """The environment of the example's programs."""
+    path = f"{Path(shutil.which('node') or '').parent}{os.pathsep}{os.defpath}"
+    return environment(home, PATH=path, GATEWAY_ROUTER_SECRET=SECRET)
+
+
+@pytest.fixture(scope="session")
+def watched() -> Iterator[Supergraph]:
+    """A supergraph that no router serves yet, with the account of its gateway: the sample data."""
+    with emulated_aws(numbers=250, orders=40) as account:
+        yield Supergraph(account)
+
+
+@pytest.fixture(scope="session")
+def composed(packages: Path, home: Path, env: dict[str, str], watched: Supergraph) -> Iterator[Path]:
+    """The supergraph that the example's configuration composes to, its subgraphs running."""
+    settings = read_settings(upstream_api="chime", upstream_endpoint_url=watched.account.url, router_secret=SECRET)
+    subgraphs: dict[str, ASGIApp] = {"phone-numbers": create_app(settings, AwsKeyPair("local", "local"))}
+    with ExitStack() as running:
+        others = running.enter_context(
+            started(*command("node subgraphs.mjs", {"4001": "0", "4002": "0"}), env=env, lines=2, cwd=packages)
+        )
+        for line in others.lines:
+            file, url = line.split()
+            subgraphs[file.removesuffix(".graphql")] = _forwarding_to(url)
+        configuration = json.loads((packages / "supergraph.json").read_text())
+        assert configuration["subgraphs"].keys() == subgraphs.keys()
+        for name, subgraph in configuration["subgraphs"].items():
+            served = running.enter_context(serving_in_thread(_NotingRequests(subgraphs[name], name, watched.asked)))
+            subgraph["routing_url"] = served + urlsplit(subgraph["routing_url"]).path
+            subgraph["schema"]["file"] = str(packages / subgraph["schema"]["file"])
+        config, supergraph = home / "supergraph.json", home / "supergraph.graphql"
+        config.write_text(json.dumps(configuration))
+        compose = command("node compose.mjs", {config.name: str(config), supergraph.name: str(supergraph)})
+        ran = node(packages, *compose[1:])
+        assert (ran.returncode, ran.stderr) == (0, "")
+        yield supergraph
+
+
+def _apollo(supergraph: Path, env: dict[str, str], running: ExitStack) -> str:
+    start = command("node apollo-gateway.mjs", {"supergraph.graphql": str(supergraph), "4000": "0"})
+    [line] = running.enter_context(started(*start, env=env, lines=1, cwd=HERE)).lines
+    return line.removeprefix("Supergraph ")
+
+
+def _hive(supergraph: Path, env: dict[str, str], running: ExitStack) -> str:
+    # It does not say which port it took for 0.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    instead = {"supergraph.graphql": str(supergraph), "4000": str(port)}
+    start = command("node_modules/.bin/hive-gateway", instead)
+    hive = running.enter_context(started(*start, env=env, lines=0, cwd=HERE)).process
+    assert hive.stdout is not None
+    said = []
+    for line in hive.stdout:
+        said.append(line)
+        if "Listening on" in line:
+            return f"http://127.0.0.1:{port}/graphql"
+    pytest.fail(f"Hive Gateway did not start: {''.join(said)}")
+
+
+@pytest.fixture(scope="session", params=[_apollo, _hive], ids=["Apollo Gateway", "Hive Gateway"])
+def router(request: pytest.FixtureRequest, composed: Path, env: dict[str, str]) -> Iterator[str]:
+    """The URL of a router that serves the supergraph."""
+    with ExitStack() as running:
+        yield request.param(composed, env, running)
+
+
+@pytest.fixture
+def supergraph(router: str, watched: Supergraph) -> Supergraph:
+    """The supergraph by each router, with nothing noted yet."""
+    watched.url = router
+    watched.asked.clear()
+    watched.account.calls.clear()
+    return watched

@@ -1,0 +1,113 @@
+"""schema.graphql as it is committed, beside other subgraphs, by three composers."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.federation.conftest import HERE
+from tests.node import node
+from tests.processes import BIN, ROOT, environment
+
+COMPOSERS = ("@apollo/composition", "@theguild/federation-composition", "@wundergraph/composition")
+COMMITTED = (ROOT / "schema.graphql").read_text()
+CONTACTS = (HERE / "contacts.graphql").read_text()
+NODE_OF_ITS_OWN = f"{CONTACTS} extend type Query {{ node(id: ID!): Node nodes(ids: [ID!]!): [Node]! }}"
+# Other teams' ways to write a subgraph; each adds notes to something of ours.
+OTHERS = {
+    "of federation 1": """
+        extend type PhoneNumber @key(fields: "e164PhoneNumber") {
+          e164PhoneNumber: E164PhoneNumber! @external
+          notes: [String!]!
+        }
+        scalar E164PhoneNumber
+    """,
+    "that knows numbers by id": """
+        extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key"])
+        interface Node { id: ID! }
+        type PhoneNumber implements Node @key(fields: "id") { id: ID! notes: [String!]! }
+    """,
+    "that needs a field of a number's": """
+        extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@external", "@requires"])
+        type PhoneNumber @key(fields: "e164PhoneNumber") {
+          e164PhoneNumber: E164PhoneNumber!
+          country: String @external
+          notes: [String!]! @requires(fields: "country")
+        }
+        scalar E164PhoneNumber
+    """,
+    "of all other entities, which refers to numbers": """
+        extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key"])
+        type PhoneNumber @key(fields: "e164PhoneNumber", resolvable: false) { e164PhoneNumber: E164PhoneNumber! }
+        scalar E164PhoneNumber
+        type PhoneNumberOrder @key(fields: "phoneNumberOrderId") { phoneNumberOrderId: ID! notes: [PhoneNumber!]! }
+        type ChimeAccount @key(fields: "accountId") { accountId: ID! notes: [PhoneNumber!]! }
+        type ChimeUser @key(fields: "userId") { userId: ID! notes: [PhoneNumber!]! }
+        type VoiceConnector @key(fields: "voiceConnectorId") { voiceConnectorId: ID! notes: [PhoneNumber!]! }
+        type VoiceConnectorGroup @key(fields: "voiceConnectorGroupId") {
+          voiceConnectorGroupId: ID!
+          notes: [PhoneNumber!]!
+        }
+        type SipRule @key(fields: "sipRuleId") { sipRuleId: ID! notes: [PhoneNumber!]! }
+    """,
+}
+
+
+class Composed:
+    """What a composer made of some subgraphs: the supergraph, empty where there is none, and what it said."""
+
+    def __init__(self, composer: str, folder: Path, packages: Path, **subgraphs: str) -> None:
+        configuration: dict[str, object] = {}
+        for name, text in subgraphs.items():
+            (folder / f"{name}.graphql").write_text(text)
+            file = {"file": f"{name}.graphql"}
+            configuration[name] = {"routing_url": f"http://127.0.0.1/{name}", "schema": file}
+        config, supergraph = folder / "supergraph.json", folder / "supergraph.graphql"
+        config.write_text(json.dumps({"subgraphs": configuration}))
+        ran = node(packages, "compose.mjs", str(config), str(supergraph), composer)
+        self.said = ran.stderr
+        self.supergraph = supergraph.read_text() if supergraph.exists() else ""
+        assert ran.returncode == (0 if self.supergraph else 1), self.said
+
+
+BY_EACH = pytest.mark.parametrize("composer", COMPOSERS)
+
+
+@BY_EACH
+def test_the_committed_schema_composes_with_the_examples_subgraphs_without_a_word(
+    composer: str, tmp_path: Path, packages: Path
+) -> None:
+    """No error, no warning, no hint; contacts has interface Node, a node type and PageInfo of its own as well."""
+    connectors = (HERE / "voice-connectors.graphql").read_text()
+    composed = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=CONTACTS, connectors=connectors)
+    assert composed.said == ""
+    for added in ("contact: Contact", "voiceConnectors: [VoiceConnector!]!", "phoneNumberOrders(", "node("):
+        assert added in composed.supergraph
+
+
+@BY_EACH
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_the_committed_schema_composes_with_a_subgraph(
+    composer: str, other: str, tmp_path: Path, packages: Path
+) -> None:
+    composed = Composed(composer, tmp_path, packages, ours=COMMITTED, other=other)
+    assert "notes: [" in composed.supergraph, composed.said
+
+
+@BY_EACH
+def test_query_node_can_be_left_to_another_subgraph(composer: str, tmp_path: Path, packages: Path) -> None:
+    """It has to be: two subgraphs that have it do not compose."""
+    refused = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=NODE_OF_ITS_OWN)
+    assert refused.supergraph == ""
+    assert "node" in refused.said
+    ours = subprocess.run(
+        [str(BIN / "chime-gateway"), "schema"],
+        env=environment(tmp_path, GATEWAY_NODE_FIELDS="false"),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    composed = Composed(composer, tmp_path, packages, ours=ours, contacts=NODE_OF_ITS_OWN)
+    assert composed.said == ""
+    assert composed.supergraph.count("node(") == 1

@@ -1,0 +1,141 @@
+"""The example's supergraph, by two routers over real HTTP: what each subgraph is asked, and what it costs upstream."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.federation.conftest import README, SECRET, Supergraph
+
+CONTACTS = """
+query ($first: Int) {
+  contacts(first: $first) {
+    edges { node { name phoneNumber { e164PhoneNumber phoneNumberId status } } }
+  }
+}
+"""
+OURS, CONTACTS_SUBGRAPH, CONNECTORS = "phone-numbers", "contacts", "voice-connectors"
+GIVEN_BACK = "+12065550199"
+
+
+def contacts_in(data: Any) -> list[Any]:
+    return [edge["node"] for edge in data["contacts"]["edges"]]
+
+
+def test_the_query_of_the_page_has_the_answer_that_is_printed(supergraph: Supergraph) -> None:
+    [query] = re.findall(r"^```graphql\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    [answer] = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert supergraph.answer(query) == json.loads(answer)
+
+
+def test_an_ordered_number_leads_to_its_record_and_on_to_what_another_subgraph_adds(supergraph: Supergraph) -> None:
+    """Twenty orders: one request to each subgraph, and upstream what linked numbers cost without a router."""
+    data = supergraph.query(
+        """{ phoneNumberOrders(first: 20) { nodes {
+               orderedPhoneNumbers { e164PhoneNumber phoneNumber { status contact { name } } } } } }"""
+    )
+    first, second, *rest = [order["orderedPhoneNumbers"] for order in data["phoneNumberOrders"]["nodes"]]
+    assert [number["phoneNumber"] for number in first] == [
+        {"status": "ASSIGNED", "contact": {"name": "Desk 0"}},
+        {"status": "ASSIGNED", "contact": {"name": "Desk 1"}},
+    ]
+    assert [number["phoneNumber"]["contact"] for number in second] == [{"name": "Desk 3"}, {"name": "Desk 4"}, None]
+    assert len(rest) == 18
+    assert supergraph.requests() == [(OURS, "Query"), (CONTACTS_SUBGRAPH, "_entities")]
+    assert supergraph.account.calls == ["ListPhoneNumberOrders", *["ListPhoneNumbers"] * 3]
+
+
+def test_forty_numbers_of_another_subgraph_are_one_request_for_entities_and_at_most_four_calls(
+    supergraph: Supergraph,
+) -> None:
+    data = supergraph.query(CONTACTS, first=40)
+    assert supergraph.requests() == [(CONTACTS_SUBGRAPH, "Query"), (OURS, "_entities")]
+    assert 1 <= len(supergraph.account.calls) <= 4
+    found = {contact["phoneNumber"]["e164PhoneNumber"]: contact["phoneNumber"] for contact in contacts_in(data)}
+    listed = supergraph.query("{ phoneNumbers(first: 250) { nodes { e164PhoneNumber phoneNumberId status } } }")
+    numbers = {number["e164PhoneNumber"]: number for number in listed["phoneNumbers"]["nodes"]}
+    assert len(found) == 40
+    assert found.items() <= numbers.items()
+
+
+def test_voice_connectors_of_another_subgraph_lead_to_their_numbers_and_back_to_it(supergraph: Supergraph) -> None:
+    data = supergraph.query(
+        """{ voiceConnectors { name phoneNumbers(first: 2) {
+               nodes { contact { name } associations { target { ... on VoiceConnector { name } } } } } } }"""
+    )
+    for connector in data["voiceConnectors"]:
+        numbers = connector["phoneNumbers"]["nodes"]
+        targets = [its["target"] for number in numbers for its in number["associations"]]
+        assert [target for target in targets if target] == [{"name": connector["name"]}] * 2
+    seattle, _ = data["voiceConnectors"]
+    assert [number["contact"]["name"] for number in seattle["phoneNumbers"]["nodes"]] == ["Desk 0", "Desk 1"]
+    assert supergraph.requests()[:2] == [(CONNECTORS, "Query"), (OURS, "_entities")]
+    assert sorted(supergraph.requests()[2:]) == [(CONTACTS_SUBGRAPH, "_entities"), (CONNECTORS, "_entities")]
+    assert supergraph.account.calls == ["ListPhoneNumbers"] * 2
+
+
+def test_a_node_is_refetched_through_the_router(supergraph: Supergraph) -> None:
+    listed = supergraph.query("{ phoneNumbers(first: 1) { nodes { id } } }")
+    [number] = listed["phoneNumbers"]["nodes"]
+    data = supergraph.query(
+        "query ($id: ID!) { node(id: $id) { __typename id ... on PhoneNumber { contact { name } } } }", **number
+    )
+    assert data["node"] == {"__typename": "PhoneNumber", "contact": {"name": "Desk 0"}, **number}
+
+
+def test_each_subgraphs_connection_pages_by_its_own_cursors(supergraph: Supergraph) -> None:
+    for field, size, expected in (("contacts", 15, 41), ("phoneNumbers", 120, 250)):
+        document = f"""query ($first: Int, $after: String) {{ {field}(first: $first, after: $after) {{
+                         edges {{ node {{ id }} }} pageInfo {{ hasNextPage endCursor }} }} }}"""
+        seen: list[str] = []
+        page: dict[str, Any] = {"hasNextPage": True, "endCursor": None}
+        while page["hasNextPage"]:
+            data = supergraph.query(document, first=size, after=page["endCursor"])[field]
+            seen += [edge["node"]["id"] for edge in data["edges"]]
+            page = data["pageInfo"]
+        assert len(seen) == len(set(seen)) == expected
+
+
+def test_a_number_that_the_inventory_does_not_hold_is_null_alone(supergraph: Supergraph) -> None:
+    """Its non-null phoneNumberId takes the number with it, and nothing more."""
+    *held, gone = contacts_in(supergraph.answer(CONTACTS, first=41)["data"])
+    assert gone == {"name": "Desk 40", "phoneNumber": None}
+    assert [contact["name"] for contact in held if contact["phoneNumber"]["status"]] == [
+        f"Desk {desk}" for desk in range(40)
+    ]
+
+
+@pytest.fixture
+def get_fails(supergraph: Supergraph) -> Any:
+    """Single records cannot be fetched; lists can."""
+    supergraph.account.fails("GetPhoneNumber", "ServiceFailure")
+    yield
+    supergraph.account.recovers()
+
+
+@pytest.mark.usefixtures("get_fails")
+def test_a_number_whose_record_fails_nulls_itself_alone_with_the_gateways_code(supergraph: Supergraph) -> None:
+    answer = supergraph.answer(
+        "{ contacts(first: 41) { edges { node { name phoneNumber { e164PhoneNumber status } } } } }"
+    )
+    *held, failed = contacts_in(answer["data"])
+    assert failed == {"name": "Desk 40", "phoneNumber": {"e164PhoneNumber": GIVEN_BACK, "status": None}}
+    assert len([contact for contact in held if contact["phoneNumber"]["status"]]) == 40
+    [error] = answer["errors"]
+    assert error["path"][:5] == ["contacts", "edges", 40, "node", "phoneNumber"]
+    assert error["message"] == "The upstream failed. Try again later."
+    assert error["extensions"]["code"] == "UPSTREAM_FAILURE"
+    assert error["extensions"]["retryable"] is True
+
+
+def test_the_secret_is_sent_to_the_gateway_and_to_no_other_subgraph(supergraph: Supergraph) -> None:
+    supergraph.query(
+        """{ voiceConnectors { phoneNumbers(first: 1) { nodes { contact { name } } } }
+             contacts(first: 1) { edges { node { phoneNumber { status } } } } }"""
+    )
+    assert {(asked.subgraph, asked.secret) for asked in supergraph.asked} == {
+        (OURS, SECRET),
+        (CONTACTS_SUBGRAPH, None),
+        (CONNECTORS, None),
+    }
