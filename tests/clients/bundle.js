@@ -1,0 +1,50 @@
+// Makes one file of a page's sources, as an application's bundler does.
+//
+//   node bundle.js FOLDER    reads FOLDER/src, writes FOLDER/bundle.mjs
+import babel from '@babel/core';
+import { build } from 'esbuild';
+
+const folder = process.argv[2];
+
+// Puts what relay-compiler wrote in the place of each graphql`...`.
+const relay = {
+  name: 'relay',
+  setup(esbuild) {
+    esbuild.onLoad({ filter: /\/src\/\w+\.jsx$/ }, async ({ path }) => {
+      const { code } = await babel.transformFileAsync(path, {
+        configFile: false,
+        parserOpts: { plugins: ['jsx'] },
+        plugins: [['babel-plugin-relay', { eagerEsModules: true }]],
+      });
+      return { contents: code, loader: 'jsx' };
+    });
+  },
+};
+
+await build({
+  stdin: {
+    contents: `
+      import { createRoot } from 'react-dom/client';
+      import { App } from './src/App.jsx';
+      import { PhoneNumberOrders } from './src/PhoneNumberOrders.jsx';
+      import { PhoneNumbers } from './src/PhoneNumbers.jsx';
+
+      const components = { PhoneNumberOrders, PhoneNumbers };
+
+      export function show(element, names, props) {
+        const chosen = names.map((name) => [name, components[name]]);
+        createRoot(element).render(<App>{chosen.map(([name, Component]) => <Component key={name} {...props} />)}</App>);
+      }
+    `,
+    loader: 'jsx',
+    resolveDir: folder,
+  },
+  bundle: true,
+  // React and the clients complain of what is wrong in development alone.
+  define: { 'process.env.NODE_ENV': '"development"' },
+  format: 'esm',
+  jsx: 'automatic',
+  outfile: `${folder}/bundle.mjs`,
+  plugins: [relay],
+  resolveExtensions: ['.js'],
+});

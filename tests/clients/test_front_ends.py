@@ -1,0 +1,104 @@
+"""What the pages for Relay, Apollo Client and urql promise, seen on the screens of those who follow them."""
+
+import pytest
+
+from gateway.settings import Settings
+from tests.aws import Aws, e164, number_record
+from tests.clients.browser import TO_THE_END, Browser
+from tests.clients.conftest import CONNECTOR, INVENTORY, NUMBERS, ORDERS
+from tests.conftest import gateway_over
+from tests.scripted import Says, scripted_upstream
+
+ORDER_IDS = [order["PhoneNumberOrderId"] for order in ORDERS]
+
+
+@pytest.mark.parametrize("page_size", [99, 250, 1000])
+def test_all_numbers_are_shown_once_and_in_the_upstreams_order(reader: Browser, page_size: int) -> None:
+    screen = reader.opens("PhoneNumbers", pageSize=page_size)
+    assert screen.numbers == NUMBERS[:page_size]
+    if page_size < len(NUMBERS):
+        screen = reader.presses("More", times=TO_THE_END)
+    assert screen.numbers == NUMBERS
+    assert len(screen.received) == len(set(screen.received)) == len(NUMBERS)
+    assert {"More", "Earlier"}.isdisjoint(screen.buttons)
+
+
+def test_all_numbers_are_shown_backwards_from_the_end(reader: Browser) -> None:
+    screen = reader.opens("PhoneNumbers", pageSize=300, fromEnd=True)
+    assert screen.numbers == NUMBERS[-300:]
+    screen = reader.presses("Earlier", times=TO_THE_END)
+    assert screen.numbers == NUMBERS
+    assert len(screen.received) == len(set(screen.received)) == len(NUMBERS)
+    assert {"More", "Earlier"}.isdisjoint(screen.buttons)
+
+
+@pytest.mark.parametrize("page_size", [40, 100])
+def test_all_orders_are_shown_once_each_with_the_records_of_its_numbers(reader: Browser, page_size: int) -> None:
+    reader.opens("PhoneNumberOrders", pageSize=page_size)
+    screen = reader.presses("More", times=TO_THE_END)
+    assert screen.headings == ORDER_IDS
+    assert screen.items == [f"{number} ASSIGNED {CONNECTOR}Refresh" for number in NUMBERS[: 2 * len(ORDERS)]]
+    assert len(screen.received) == len(set(screen.received)) == len(ORDERS)
+    assert "More" not in screen.buttons
+
+
+def test_a_number_that_is_fetched_again_is_fresh_in_every_list(reader: Browser, account: Aws) -> None:
+    """The lists, the orders and `node` have one entity for it, with one id."""
+    screen = reader.opens("PhoneNumberOrders", "PhoneNumbers", pageSize=3)
+    account.adds_numbers([number_record(INVENTORY[0], Status="DeleteInProgress")])
+    assert screen.items.count(f"{NUMBERS[0]} ASSIGNED {CONNECTOR}Refresh") == 2
+    screen = reader.presses("Refresh")
+    assert screen.items.count(f"{NUMBERS[0]} DELETE_IN_PROGRESS Refresh") == 2
+    assert screen.numbers == NUMBERS[:6] + NUMBERS[:3]
+
+
+def test_a_cursor_that_is_none_is_named_and_nothing_is_lost(reader: Browser) -> None:
+    before = reader.opens("PhoneNumberOrders", pageSize=50)
+    reader.spoils_the_next_cursor("none")
+    screen = reader.presses("More")
+    assert screen.alerts == ["BAD_CURSOR"]
+    assert screen.headings == before.headings
+    assert reader.presses("Start again").alerts == []
+    assert reader.presses("More", times=TO_THE_END).headings == ORDER_IDS
+
+
+def test_after_an_expired_cursor_the_list_is_started_again(reader: Browser, account: Aws) -> None:
+    reader.opens("PhoneNumberOrders", pageSize=50)
+    before = reader.presses("More")
+    account.fails("ListPhoneNumberOrders", "BadRequest")  # As AWS says of a token that is too old.
+    screen = reader.presses("More")
+    assert screen.alerts == ["CURSOR_EXPIRED"]
+    assert screen.headings == before.headings
+    account.recovers()
+    again = reader.presses("Start again")
+    assert again.alerts == []
+    assert again.headings == ORDER_IDS[:50]
+    assert reader.presses("More", times=TO_THE_END).headings == ORDER_IDS
+
+
+def test_a_linked_number_that_fails_leaves_the_rest_of_the_list(reader: Browser, account: Aws) -> None:
+    account.fails("GetPhoneNumber", "ServiceFailure")
+    reader.opens("PhoneNumberOrders", pageSize=1)
+    screen = reader.presses("More")
+    assert screen.headings == ORDER_IDS[:2]
+    assert screen.numbers == NUMBERS[:4]
+    assert "UPSTREAM_FAILURE" in " ".join(screen.alerts + screen.items)
+    account.recovers()
+    screen = reader.presses("More")
+    assert screen.headings == ORDER_IDS[:3]
+    assert screen.items[4:] == [f"{number} ASSIGNED {CONNECTOR}Refresh" for number in NUMBERS[4:6]]
+
+
+async def test_a_list_whose_last_page_turns_out_to_be_empty_ends(page_browser: Browser) -> None:
+    records = [number_record(index) for index in range(2)]
+    with scripted_upstream(
+        Says({"PhoneNumbers": records, "NextToken": "more"}), Says({"PhoneNumbers": [], "NextToken": None})
+    ) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        async with gateway_over(settings) as gateway:
+            page_browser.visits(str(gateway.http.base_url))
+            assert "More" in page_browser.opens("PhoneNumbers", pageSize=2).buttons
+            screen = page_browser.presses("More")
+    assert screen.numbers == [e164(0), e164(1)]
+    assert screen.alerts == []
+    assert "More" not in screen.buttons
