@@ -1,0 +1,34 @@
+"""The pages themselves: what is printed there is what runs in these tests."""
+
+import json
+import re
+
+import pytest
+
+from tests.clients.pages import FOLDER, sources
+from tests.processes import ROOT
+
+
+@pytest.mark.parametrize("page", ["relay", "apollo", "urql"])
+def test_every_block_of_code_is_a_file_that_runs(page: str) -> None:
+    text = (FOLDER / page / "README.md").read_text()
+    blocks = re.findall(r"^```(?!sh$)\w+$", text, re.MULTILINE)
+    assert len(blocks) == len(sources(page)) >= 5
+
+
+@pytest.mark.parametrize("page", ["relay", "apollo", "urql"])
+def test_the_packages_to_install_are_those_that_are_tested(page: str) -> None:
+    text = (FOLDER / page / "README.md").read_text()
+    named = re.findall(r"^npm install (?:--save-dev )?(.*)$", text, re.MULTILINE)
+    to_install = {package for line in named for package in line.split()}
+    manifest = json.loads((FOLDER / "package.json").read_text())
+    assert to_install <= manifest["dependencies"].keys() | manifest["devDependencies"].keys()
+    imported = set(re.findall(r"^import .* from '((?:@[\w-]+/)?[a-z][\w-]*)(?!:)\b", text, re.MULTILINE))
+    assert imported
+    assert imported <= to_install
+
+
+def test_the_readme_leads_to_each_page() -> None:
+    links = re.findall(r"\]\((tests/clients/[^)]+)\)", (ROOT / "README.md").read_text())
+    assert {f"tests/clients/{page}/README.md" for page in ("relay", "apollo", "urql")} <= set(links)
+    assert [link for link in links if not (ROOT / link).exists()] == []
