@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.context import request_contexts
 from gateway.edge.endpoint import GraphQLEndpoint
+from gateway.edge.graphiql import Assets, Page, wants_page
 from gateway.edge.health import healthz
 from gateway.edge.refusal import refuse_elsewhere
 from gateway.execution.executable_schema import ExecutableSchema
@@ -33,8 +34,10 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
             yield {"new_context": request_contexts(settings, upstream)}
 
     endpoint = GraphQLEndpoint(ExecutableSchema(build_schema(node_fields=settings.node_fields)), settings.router_secret)
+    page = Page() if settings.graphiql else None
+    assets = [Route("/graphql/assets/{name}", Assets().asset, methods=["GET"])] if settings.graphiql else []
     elsewhere = Starlette(
-        routes=[Route("/healthz", healthz, methods=["GET"])],
+        routes=[*assets, Route("/healthz", healthz, methods=["GET"])],
         exception_handlers={HTTPException: refuse_elsewhere},
         lifespan=lifespan,
     )
@@ -43,7 +46,8 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Routing and middleware would cost the endpoint more than its own reading and writing does.
         if scope["type"] == "http" and scope["path"] == "/graphql":
-            await endpoint(scope, receive, send)
+            answer = page if page is not None and wants_page(scope) else endpoint
+            await answer(scope, receive, send)
         else:
             await elsewhere(scope, receive, send)
 

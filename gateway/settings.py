@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="Upstream pages that one field may walk for `last`, `before` or `totalCount`. 20 pages of 99 cover "
         "1,980 rows, within the deadline at 500 ms a page.",
     )
+    graphiql: bool = Field(
+        default=True,
+        description="Whether browsers are shown GraphiQL at /graphql. `false` leaves the API alone: for gateways that "
+        "only programs call.",
+    )
     node_fields: bool = Field(
         default=True,
         description="Whether `Query` has `node` and `nodes`. A supergraph takes them from one subgraph alone, so turn "
