@@ -7,7 +7,8 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.conditions import Fault
-from gateway.emulator.generations import Api
+from gateway.emulator.generations import GENERATIONS, Api
+from gateway.emulator.sample_data import fill
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.serving import serving_in_thread
 
@@ -40,6 +41,10 @@ class Aws:
             order_record(index, [e164(index * numbers_each + each) for each in range(numbers_each)])
             for index in range(orders)
         )
+
+    def holds_sample_data(self) -> None:
+        """Fill the account as `make run` does."""
+        fill(self._emulator.state.store, GENERATIONS[self.api], numbers=250, orders=40)
 
     def adds_numbers(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Put records at the list's end, or in place of those with the same number."""

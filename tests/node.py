@@ -1,12 +1,11 @@
 """The door to Node: packages installed from a committed lock, programs run among them."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from tests.processes import needed
 
 # npm writes this file last, so that a broken-off installation is done again.
 _INSTALLED = Path("node_modules", ".package-lock.json")
@@ -17,9 +16,7 @@ def installed(folder: Path) -> Path:
 
     Skips where there is no Node, by name; in CI, which has one, that is a failure.
     """
-    if not shutil.which("npm"):
-        reason = f"Node and npm are not here, which {folder.name} needs"
-        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+    needed("npm", folder.name)
     lock, mark = folder / "package-lock.json", folder / _INSTALLED
     if not mark.exists() or mark.stat().st_mtime < lock.stat().st_mtime:
         npm = subprocess.run(

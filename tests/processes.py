@@ -1,12 +1,15 @@
 """Real command lines for tests: started, read line by line, and stopped by a signal."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -51,3 +54,15 @@ def started(*command: str, env: Mapping[str, str], lines: int, cwd: Path = ROOT)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
+
+
+def needed(program: str, what_for: str) -> str:
+    """The path of a program that a machine may lack.
+
+    Skips where it is not there, by name; in CI, which has it, that is a failure.
+    """
+    path = shutil.which(program)
+    if path is None:
+        reason = f"{program} is not here, which {what_for} needs"
+        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+    return path

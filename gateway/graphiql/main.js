@@ -5,18 +5,18 @@ import '@graphiql/plugin-explorer/style.css'
 import './page.css'
 
 import { explorerPlugin } from '@graphiql/plugin-explorer'
-import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql'
 import { createElement as element } from 'react'
 import { createRoot } from 'react-dom/client'
 
+import { fetcher } from './fetcher.js'
 import { persistsHeaders, storage } from './storage.js'
 import { tabs } from './tabs.js'
 
 const page = element(
   GraphiQL,
   {
-    fetcher: createGraphiQLFetcher({ url: '/graphql', enableIncrementalDelivery: false }),
+    fetcher,
     plugins: [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })],
     defaultTabs: tabs,
     defaultEditorToolsVisibility: 'variables',

@@ -19,7 +19,11 @@ export const storage = {
     }
   },
   removeItem: (key) => localStorage.removeItem(key),
-  clear: () => localStorage.clear(),
+  clear() {
+    for (const key of Object.keys(localStorage).filter((name) => name.startsWith('graphiql:'))) {
+      localStorage.removeItem(key)
+    }
+  },
   get length() {
     return localStorage.length
   },

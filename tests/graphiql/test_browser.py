@@ -1,0 +1,272 @@
+"""The page in a real browser: Chromium, with nothing set up before and nothing but this machine to reach."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+
+from tests.graphiql.tabs import TABS
+from tests.processes import BIN, environment, needed, started
+
+# Headless and as root, without the calls home that Chromium makes by itself.
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FIRST_NUMBER = "+12065550100"
+
+
+class Visit:
+    """One visit of the page by somebody new.
+
+    asked: every request that the browser made.
+    trouble: errors on the console, violations of the page's policy among them, scripts' and requests' failures.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.asked: list[Request] = []
+        self.trouble: list[str] = []
+        page.context.on("request", self._note_request)
+        page.context.on("requestfailed", lambda request: self.trouble.append(f"failed: {request.url}"))
+        page.on("pageerror", lambda error: self.trouble.append(f"raised: {error}"))
+        page.on("console", self._note_message)
+
+    def _note_request(self, request: Request) -> None:
+        self.asked.append(request)
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.trouble.append(message.text)
+
+    @property
+    def run_button(self) -> Locator:
+        return self.page.get_by_role("button", name="Execute query")
+
+    @property
+    def query(self) -> Locator:
+        return self.editor("Operation Editor")
+
+    @property
+    def answer(self) -> Locator:
+        return self.page.locator(".graphiql-response .view-lines")
+
+    def editor(self, name: str) -> Locator:
+        """An editor that is open: `Operation Editor`, `Variables` or `Headers`."""
+        return self.page.locator(f'[aria-label="{name}"] .graphiql-editor:not(.hidden) .view-lines')
+
+    def come_again(self) -> None:
+        """Load the page anew, with what the browser kept."""
+        # A request that is under way would fail.
+        self.page.wait_for_load_state("networkidle")
+        self.page.reload()
+
+    def open_tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+        expect(self.query).to_contain_text(name)
+
+    def write(self, editor: str, text: str) -> None:
+        """Replace the text of an editor."""
+        self.editor(editor).click()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(text)
+        # What the editor added on its own: closing quotes and brackets.
+        self.page.keyboard.press("Control+Shift+End")
+        self.page.keyboard.press("Delete")
+
+    def put_cursor_after(self, word: str) -> None:
+        self.query.get_by_text(word, exact=True).first.click()
+        self.page.keyboard.press("End")
+
+
+@pytest.fixture(scope="module")
+def url(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The gateway as `make run` starts it."""
+    assert built.exists()
+    env = environment(tmp_path_factory.mktemp("home"))
+    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=env, lines=1) as dev:
+        yield dev.lines[0].split()[1]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = needed("chromium", "testing GraphiQL in a browser")
+    with sync_playwright() as playwright:
+        # A busy machine takes its time; what comes is waited for no longer than it takes.
+        expect.set_options(timeout=30_000)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, chromium: Browser, url: str) -> Iterator[Visit]:
+    """A first visit, by a light system unless the test is parametrized with `dark` (indirect); without trouble."""
+    context = chromium.new_context(
+        color_scheme=getattr(request, "param", "light"), viewport={"width": 1280, "height": 800}
+    )
+    visit = Visit(context.new_page())
+    visit.page.goto(url)
+    expect(visit.query).to_contain_text("FirstNumbers")
+    yield visit
+    assert visit.trouble == []
+    context.close()
+
+
+def test_the_page_opens_on_the_tabs_and_asks_nobody_else_for_anything(visit: Visit, url: str) -> None:
+    page = visit.page
+    expect(page).to_have_title("chime-gateway · GraphiQL")
+    expect(page.get_by_role("tab")).to_contain_text([tab.name for tab in TABS])
+    for tab in TABS:
+        visit.open_tab(tab.name)
+    # The workers are there, or the editor would not know what is wrong.
+    visit.write("Operation Editor", "{ nothing }")
+    expect(page.locator(".squiggly-error").first).to_be_attached()
+    origin = url.removesuffix("/graphql")
+    assert len(visit.asked) > 10
+    assert [request.url for request in visit.asked if not request.url.startswith((origin + "/graphql", "data:"))] == []
+    assert [request.url for request in visit.asked if "?" in request.url] == []
+    [icon] = [request for request in visit.asked if "favicon" in request.url]
+    assert "/graphql/assets/" in icon.url
+
+
+def test_the_button_runs_the_query(visit: Visit) -> None:
+    visit.run_button.click()
+    expect(visit.answer).to_contain_text(FIRST_NUMBER)
+
+
+def test_ctrl_enter_runs_the_query(visit: Visit) -> None:
+    visit.query.click()
+    visit.page.keyboard.press("Control+Enter")
+    expect(visit.answer).to_contain_text(FIRST_NUMBER)
+
+
+def test_the_next_page_comes_by_the_cursor_in_the_variable(visit: Visit) -> None:
+    # At once after the change of tab, when it is easily mistaken for the tab before.
+    visit.open_tab("NextPage")
+    answers = []
+    for _ in range(2):
+        with visit.page.expect_response(re.compile("/graphql$")) as response:
+            visit.run_button.click()
+        answers.append(response.value.json()["data"]["phoneNumbers"])
+        visit.write("Variables", json.dumps({"after": answers[0]["pageInfo"]["endCursor"]}))
+    first, second = ({node["e164PhoneNumber"] for node in answer["nodes"]} for answer in answers)
+    assert len(first | second) == 10
+
+
+def test_a_field_is_completed_as_it_is_typed(visit: Visit) -> None:
+    visit.put_cursor_after("e164PhoneNumber")
+    visit.page.keyboard.press("Enter")
+    visit.page.keyboard.type("count")
+    suggested = visit.page.locator(".suggest-widget .monaco-list-row", has_text="country")
+    expect(suggested).to_be_visible()
+    suggested.click()
+    expect(visit.query.get_by_text("country", exact=True)).to_be_visible()
+    visit.run_button.click()
+    expect(visit.answer).to_contain_text('"country"')
+
+
+def test_the_docs_show_what_the_schema_says(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Show Documentation Explorer").click()
+    docs = page.locator(".graphiql-plugin")
+    docs.get_by_role("link", name="Query").click()
+    docs.get_by_role("link", name="phoneNumbers").click()
+    expect(docs).to_contain_text("The account's phone numbers, page by page")
+
+
+def test_a_click_in_the_explorer_edits_the_query(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Show GraphiQL Explorer").click()
+    expect(visit.query).not_to_contain_text("callingNameStatus")
+    page.locator(".graphiql-plugin").get_by_text("callingNameStatus", exact=True).click()
+    expect(visit.query).to_contain_text("callingNameStatus")
+    visit.run_button.click()
+    expect(visit.answer).to_contain_text("callingNameStatus")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param("element('script', {textContent: 'window.intruded = true'})", id="an inline script"),
+        pytest.param("element('div', {innerHTML: '<b onclick=\"window.intruded = true\"></b>'})", id="a handler"),
+        pytest.param("element('script', {src: 'http://127.0.0.1:9/script.js'})", id="a script from elsewhere"),
+        pytest.param("element('iframe', {src: 'http://127.0.0.1:9/'})", id="a frame"),
+        pytest.param("element('img', {src: 'http://127.0.0.1:9/image.png'})", id="an image from elsewhere"),
+        pytest.param("fetch('http://127.0.0.1:9/').catch(() => {})", id="a call elsewhere"),
+        pytest.param("setTimeout('window.intruded = true')", id="eval"),
+    ],
+)
+def test_the_policy_holds(visit: Visit, attempt: str) -> None:
+    blocked = visit.page.evaluate(
+        """attempt => new Promise(blocked => {
+            addEventListener('securitypolicyviolation', event => blocked(event.disposition))
+            setTimeout(() => blocked('nothing'), 5000)
+            ATTEMPT
+        })""".replace(
+            "ATTEMPT",
+            "const element = (name, its) => document.body.append(Object.assign(document.createElement(name), its)); "
+            + attempt,
+        )
+    )
+    assert blocked == "enforce"
+    assert visit.page.evaluate("window.intruded") is None
+    assert [said for said in visit.trouble if "Content Security Policy" in said]
+    visit.trouble.clear()
+
+
+@pytest.mark.parametrize(("visit", "other"), [("light", "Dark"), ("dark", "Light")], indirect=["visit"])
+def test_the_page_is_as_light_as_the_system_until_its_own_switch_says_otherwise(visit: Visit, other: str) -> None:
+    def look(light: bool) -> None:
+        """Wait until the page is light, and the editors' text dark on it, or the other way round."""
+        visit.page.wait_for_function(
+            """light => {
+                const page = document.querySelector('.graphiql-container')
+                const editor = document.querySelector('.monaco-editor')
+                const isBright = colour => colour.match(/\\d+/g)[0] > 127
+                return editor && isBright(getComputedStyle(page).backgroundColor) == light
+                    && isBright(getComputedStyle(editor).color) != light
+            }""",
+            arg=light,
+        )
+
+    look(light=other == "Dark")
+    visit.page.get_by_role("button", name="Open settings dialog").click()
+    visit.page.get_by_role("button", name=other).click()
+    look(light=other == "Light")
+    visit.come_again()
+    look(light=other == "Light")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_headers_go_with_the_query_and_are_kept_only_where_that_was_chosen(visit: Visit, *, kept: bool) -> None:
+    page = visit.page
+    if kept:
+        page.get_by_role("button", name="Open settings dialog").click()
+        page.get_by_role("button", name="On", exact=True).click()
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Headers").click()
+    visit.write("Headers", '{"x-secret": "mellon"}')
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        visit.run_button.click()
+    assert sent.value.headers["x-secret"] == "mellon"
+    expect(visit.answer).to_contain_text(FIRST_NUMBER)
+    # The history is written, and tabs are half a second later.
+    page.wait_for_function("localStorage.getItem('graphiql:queries')")
+    page.wait_for_timeout(1000)
+    assert ("mellon" in page.evaluate("JSON.stringify(localStorage)")) == kept
+    assert [request.url for request in visit.asked if "mellon" in request.url] == []
+    assert "mellon" not in page.url
+    visit.come_again()
+    page.get_by_role("button", name="Headers").click()
+    headers = visit.editor("Headers")
+    expect(headers).to_contain_text("mellon") if kept else expect(headers).not_to_contain_text("mellon")

@@ -1,0 +1,221 @@
+"""The page and its assets over HTTP."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from gateway.app import create_app
+from gateway.edge.graphiql import graphiql_routes
+from gateway.serving import serving_in_thread
+from gateway.settings import read_settings
+from gateway.upstream.client import AwsKeyPair
+
+FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+CHROME = (
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+    "application/signed-exchange;v=b3;q=0.7"
+)
+BROWSER = {"accept": CHROME}
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[httpx.Client]:
+    with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+        yield http
+
+
+def gateway(**given: Any) -> AbstractContextManager[httpx.Client]:
+    """A gateway over an upstream that is not there: the page needs none."""
+    settings = read_settings(upstream_endpoint_url="http://127.0.0.1:9", **given)
+    return served(create_app(settings, AwsKeyPair("local", "local")))
+
+
+@pytest.fixture(scope="module")
+def http(built: Path) -> Iterator[httpx.Client]:
+    assert built.exists()
+    with gateway() as http:
+        yield http
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [FIREFOX, CHROME, "text/html", "TEXT/HTML;q=0.9, application/json;q=0.8", "text/*", "text/html, */*;q=0.1"],
+)
+def test_who_would_rather_have_html_than_json_gets_the_page(http: httpx.Client, accept: str) -> None:
+    response = http.get("/graphql", headers={"accept": accept})
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert '<div id="graphiql">' in response.text
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "*/*",
+        "application/json",
+        "application/graphql-response+json, text/html",
+        "application/json, text/html;q=0.9",
+        "text/html;q=0.9, application/*",
+        "text/html;q=0",
+        "text/html;q=none",
+        "application/xhtml+xml",
+    ],
+)
+def test_who_would_not_is_answered_by_the_endpoint(http: httpx.Client, accept: str) -> None:
+    response = http.get("/graphql", headers={"accept": accept})
+    assert "json" in response.headers["content-type"]
+    assert "data" not in response.json()
+
+
+def test_a_link_to_a_query_is_answered_in_a_browser_too(http: httpx.Client) -> None:
+    response = http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
+def test_a_post_is_answered_whatever_it_accepts(http: httpx.Client) -> None:
+    response = http.post("/graphql", json={"query": "{ __typename }"}, headers=BROWSER)
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
+def test_the_page_may_load_from_its_own_origin_alone_and_names_nothing_else(http: httpx.Client) -> None:
+    response = http.get("/graphql", headers=BROWSER)
+    policy = dict(
+        directive.strip().split(" ", 1) for directive in response.headers["content-security-policy"].split(";")
+    )
+    assert policy == {
+        "default-src": "'self'",
+        "style-src": "'self' 'unsafe-inline'",
+        "font-src": "'self' data:",
+        "img-src": "'self' data:",
+        "worker-src": "'self'",
+        "connect-src": "'self'",
+        "object-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    linked = re.findall(r'(?:src|href)="([^"]*)"', response.text)
+    assert len(linked) >= 3
+    for path in linked:
+        assert path.startswith("/graphql/assets/")
+        assert (http.get(path)).status_code == 200
+
+
+def test_the_page_is_asked_for_anew_and_sent_only_where_it_changed(http: httpx.Client) -> None:
+    first = http.get("/graphql", headers=BROWSER)
+    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["vary"].lower() == "accept"
+    etag = first.headers["etag"]
+    for known in (etag, f"W/{etag}", f'"another", {etag}'):
+        again = http.get("/graphql", headers=BROWSER | {"if-none-match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    changed = http.get("/graphql", headers=BROWSER | {"if-none-match": '"another"'})
+    assert changed.text == first.text
+
+
+def test_head_is_get_without_the_body(http: httpx.Client, built: Path) -> None:
+    asset = next((built / "assets").glob("*.gz")).stem
+    for path in ("/graphql", f"/graphql/assets/{asset}"):
+        got = http.get(path, headers=BROWSER)
+        head = http.head(path, headers=BROWSER)
+        assert head.content == b""
+        assert dict(head.headers, date="") == dict(got.headers, date="")
+
+
+def test_every_asset_is_kept_for_good_and_says_what_it_is(http: httpx.Client, built: Path) -> None:
+    types = {
+        ".css": "text/css; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".svg": "image/svg+xml",
+        ".ttf": "font/ttf",
+    }
+    files = list((built / "assets").iterdir())
+    assert {Path(file.stem).suffix for file in files} == set(types)
+    for file in files:
+        assert file.suffix == ".gz"
+        assert re.search(r"-[\w-]{8}\.\w+\.gz$", file.name)
+        response = http.get(f"/graphql/assets/{file.stem}", headers={"accept-encoding": "br, gzip"})
+        assert response.headers["content-type"] == types[Path(file.stem).suffix]
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert response.headers["content-encoding"] == "gzip"
+        assert response.headers["content-length"] == str(file.stat().st_size)
+        assert response.headers["vary"].lower() == "accept-encoding"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.content == gzip.decompress(file.read_bytes())
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "br", "gzip;q=0", "gzip;q=0, *", "*;q=0"])
+def test_who_does_not_take_gzip_gets_an_asset_as_it_was(http: httpx.Client, built: Path, encoding: str) -> None:
+    file = next((built / "assets").glob("index-*.css.gz"))
+    response = http.get(f"/graphql/assets/{file.stem}", headers={"accept-encoding": encoding})
+    assert "content-encoding" not in response.headers
+    assert response.headers["vary"].lower() == "accept-encoding"
+    assert response.content == gzip.decompress(file.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing.js",
+        "",
+        "../index.html",
+        "..%2findex.html",
+        "%2e%2e/index.html",
+        "..%5cindex.html",
+        "%00",
+        "/etc/passwd",
+        "..%2f..%2fbuild.py",
+    ],
+)
+def test_nothing_but_assets_is_to_be_had(http: httpx.Client, name: str) -> None:
+    # As it stands: a client of good manners would resolve the dots.
+    url = http.base_url.copy_with(raw_path=f"/graphql/assets/{name}".encode())
+    response = http.send(httpx.Request("GET", url))
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/json; charset=utf-8")
+    assert response.json()["errors"][0]["message"]
+    assert "immutable" not in response.headers.get("cache-control", "")
+
+
+def test_assets_are_only_read(http: httpx.Client, built: Path) -> None:
+    asset = next((built / "assets").glob("*.gz")).stem
+    response = http.post(f"/graphql/assets/{asset}")
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+def test_the_page_can_be_switched_off(built: Path) -> None:
+    asset = next((built / "assets").glob("*.gz")).stem
+    with gateway(graphiql=False) as http:
+        for_browsers = http.get("/graphql", headers=BROWSER)
+        for_programs = http.get("/graphql")
+        assert for_browsers.json() == for_programs.json()
+        assert for_browsers.status_code == for_programs.status_code
+        assert http.get(f"/graphql/assets/{asset}").status_code == 404
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
+    """The page's routes in an installation that was made without Node."""
+    with served(Starlette(routes=graphiql_routes(tmp_path))) as http:
+        yield http
+
+
+def test_a_page_that_was_not_built_says_how_to_get_it_and_needs_nothing_else(
+    unbuilt: httpx.Client,
+) -> None:
+    response = unbuilt.get("/graphql", headers=BROWSER)
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "install Node" in response.text
+    assert "make run" in response.text
+    assert re.findall(r"src=|href=|<script", response.text) == []
+    assert response.headers["etag"] == (unbuilt.head("/graphql", headers=BROWSER)).headers["etag"]
+    assert (unbuilt.get("/graphql/assets/index.js")).status_code == 404
