@@ -1,6 +1,13 @@
 # The gateway over AWS: docker run -p 8000:8000 -e AWS_REGION -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY chime-gateway
 # Its own upstream with sample data instead: docker run -p 8000:8000 chime-gateway dev --host 0.0.0.0
 
+FROM node:24-bookworm-slim AS page
+WORKDIR /page
+COPY gateway/graphiql/package.json gateway/graphiql/package-lock.json gateway/graphiql/.npmrc ./
+RUN npm ci
+COPY gateway/graphiql ./
+RUN npm run build
+
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 RUN python3 -m venv venv
@@ -9,6 +16,7 @@ COPY requirements.lock ./
 RUN venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
+COPY --from=page /page/dist gateway/graphiql/dist
 RUN venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 # What only builds is not shipped.
 RUN venv/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip

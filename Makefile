@@ -10,9 +10,11 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check install
 .PHONY: run test test-slow bench lock clean
 
 run: .venv/run
+	@$(BIN)/python gateway/graphiql/build.py
 	@exec $(BIN)/chime-gateway dev --port $(PORT)
 
 test: .venv/test
+	@command -v chromium > /dev/null || { $(INSTALL_CHROMIUM); } || true
 	$(BIN)/pytest
 
 test-slow: .venv/test
@@ -24,8 +26,10 @@ bench: .venv/bench
 	$(BIN)/python -m tests.benchmarks.lookup_calls
 	$(BIN)/python -m tests.benchmarks.rivals
 
-# Debian keeps venv in a package of its own, which root can be spared looking for.
-INSTALL_VENV := [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install --yes python3-venv
+# On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser for tests.
+APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes
+INSTALL_VENV := $(APT_INSTALL) python3-venv
+INSTALL_CHROMIUM := $(APT_INSTALL) chromium > /dev/null
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }
@@ -55,4 +59,4 @@ lock: .venv/test
 	$(LOCK) --upgrade --group bench --constraint requirements.lock --output-file tests/benchmarks/requirements.lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv gateway/graphiql/dist gateway/graphiql/node_modules

@@ -62,7 +62,9 @@ def needed(program: str, what_for: str) -> str:
     Skips where it is not there, by name; in CI, which has it, that is a failure.
     """
     path = shutil.which(program)
-    if path is None:
-        reason = f"{program} is not here, which {what_for} needs"
-        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
-    return path
+    if path is not None:
+        return path
+    reason = f"{program} is not here, which {what_for} needs"
+    if "CI" in os.environ:
+        pytest.fail(reason)
+    pytest.skip(reason)

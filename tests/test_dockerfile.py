@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,31 @@ import httpx
 import pytest
 
 from tests.aws import Aws
-from tests.processes import ROOT
+from tests.processes import ROOT, needed
 
 NOBODY = 65532
 INSTRUCTIONS = [
     (match[1], match[2].replace("\\\n", " "))
     for match in re.finditer(r"^([A-Z]+) ((?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 ]
+# What a build needs of the machine's own set-up: how to reach the package indexes, and nothing else.
+PACKAGE_INDEXES = {
+    key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_", "NODE_EXTRA_", "npm_config_"))
+}
+IGNORED = [line[3:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("**/")]
+
+
+def by_stage() -> dict[str, list[tuple[str, str]]]:
+    stages: dict[str, list[tuple[str, str]]] = {}
+    for word, text in INSTRUCTIONS:
+        if word == "FROM":
+            name = text.partition(" AS ")[2]
+            stages[name] = []
+        stages[name].append((word, text))
+    return stages
+
+
+STAGES = by_stage()
 
 
 def only(keyword: str) -> str:
@@ -47,48 +66,76 @@ def a_python_for_everybody() -> Path:
     pytest.skip("no Python 3.11 with venv that an unprivileged user can run")
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the build, in a folder that stands for its WORKDIR, which nobody owns."""
+
+    instructions: list[tuple[str, str]]
+    folder: Path
+
+    @property
+    def workdir(self) -> str:
+        return next(text for word, text in self.instructions if word == "WORKDIR")
+
+    def carry_out(self, path: str, stages: Mapping[str, "Stage"]) -> None:
+        for word, text in self.instructions:
+            if word == "COPY":
+                *sources, target = text.removeprefix("--from=").split()
+                origin = stages[sources.pop(0)] if text.startswith("--from=") else None
+                for source in sources:
+                    self._copy(origin.here(source) if origin else ROOT / source, self.folder / target)
+            elif word == "RUN":
+                self._run(text, path)
+
+    def here(self, text: str) -> Path:
+        """A path in this stage."""
+        return Path(text.replace(self.workdir, str(self.folder)))
+
+    def _run(self, text: str, path: str) -> None:
+        result = subprocess.run(
+            ["sh", "-c", str(self.here(text))],
+            cwd=self.folder,
+            env=PACKAGE_INDEXES | {"PATH": path, "HOME": str(self.folder / "none")},
+            capture_output=True,
+            text=True,
+            check=False,
+            **as_nobody(),
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def _copy(self, source: Path, target: Path) -> None:
+        if source.is_dir():
+            ignored = None if source.is_relative_to(self.folder.parent) else shutil.ignore_patterns(*IGNORED)
+            shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, target)
+        if os.getuid() == 0:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
-    """The folder that stands for /app after the build stage."""
-    path = os.pathsep.join([str(a_python_for_everybody()), os.defpath])
+    """The folder that stands for /app after the build stages."""
+    path = os.pathsep.join(
+        [str(a_python_for_everybody()), str(Path(needed("npm", "the image's page")).parent), os.defpath]
+    )
     # Not pytest's own folder, which only its owner may enter.
-    app = Path(tempfile.mkdtemp(prefix="app-"))
-    app.chmod(0o755)
-    if os.getuid() == 0:
-        os.chown(app, NOBODY, NOBODY)
-    # What a build needs of the machine's own set-up: how to reach the package index, and nothing else.
-    env = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
+    root = Path(tempfile.mkdtemp(prefix="image-"))
+    root.chmod(0o755)
+    stages: dict[str, Stage] = {}
     try:
-        for word, text in INSTRUCTIONS[: next(i for i, (w, _) in enumerate(INSTRUCTIONS[1:], 1) if w == "FROM")]:
-            if word == "COPY":
-                *sources, target = text.split()
-                for source in sources:
-                    copy_into(app, ROOT / source, app / target)
-            elif word == "RUN":
-                command = ["sh", "-c", text.replace("/app", str(app))]
-                result = subprocess.run(
-                    command,
-                    cwd=app,
-                    env=env | {"PATH": path, "HOME": str(app / "none")},
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                    **as_nobody(),
-                )
-                assert result.returncode == 0, result.stdout + result.stderr
-        yield app
+        # The last one is what is shipped, and takes from the others.
+        for name, instructions in list(STAGES.items())[:-1]:
+            folder = root / name
+            folder.mkdir()
+            if os.getuid() == 0:
+                os.chown(folder, NOBODY, NOBODY)
+            stages[name] = Stage(instructions, folder)
+            stages[name].carry_out(path, stages)
+        yield stages["build"].folder
     finally:
-        shutil.rmtree(app)
-
-
-def copy_into(app: Path, source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy(source, target)
-    if os.getuid() == 0:
-        for path in (app, *app.rglob("*")):
-            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        shutil.rmtree(root)
 
 
 def free_port() -> int:
@@ -126,6 +173,8 @@ def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_dra
             assert str(port) in server.stdout.readline()
             check = only("HEALTHCHECK").partition("CMD ")[2].replace("/app", str(built)).replace("8000", str(port))
             assert subprocess.run(json.loads(check), env=env, check=False, **as_nobody()).returncode == 0
+            page = httpx.get(f"http://127.0.0.1:{port}/graphql", headers={"accept": "text/html"}, timeout=30)
+            assert '<div id="graphiql">' in page.text
             # A request is under way when the signal comes, and is answered all the same.
             aws.takes_ms(1000)
             with ThreadPoolExecutor() as callers:
@@ -146,3 +195,5 @@ def test_nothing_that_only_builds_is_shipped(built: Path) -> None:
     packages = {path.name.lower() for path in built.glob("venv/lib/python*/site-packages/*")}
     assert "gateway" in packages
     assert packages.isdisjoint({"pip", "setuptools", "hatchling", "pytest", "tests"})
+    [page] = built.glob("venv/lib/python*/site-packages/gateway/graphiql")
+    assert [path.name for path in page.iterdir()] == ["dist"]
