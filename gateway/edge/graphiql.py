@@ -51,6 +51,7 @@ NOT_BUILT: Final = b"""<!doctype html>
     <meta charset="utf-8">
     <meta name="color-scheme" content="light dark">
     <title>chime-gateway</title>
+    <link rel="icon" href="data:,">
     <style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem; max-width: 45rem }</style>
   </head>
   <body>
