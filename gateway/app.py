@@ -34,8 +34,10 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
             yield {"new_context": request_contexts(settings, upstream)}
 
     endpoint = GraphQLEndpoint(ExecutableSchema(build_schema(node_fields=settings.node_fields)), settings.router_secret)
-    page = Page() if settings.graphiql else None
-    assets = [Route("/graphql/assets/{name}", Assets().asset, methods=["GET"])] if settings.graphiql else []
+    # A browser has no router's secret, and the page would be refused whatever it asks.
+    shown = settings.graphiql and settings.router_secret is None
+    page = Page() if shown else None
+    assets = [Route("/graphql/assets/{name}", Assets().asset, methods=["GET"])] if shown else []
     elsewhere = Starlette(
         routes=[*assets, Route("/healthz", healthz, methods=["GET"])],
         exception_handlers={HTTPException: refuse_elsewhere},

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     graphiql: bool = Field(
         default=True,
         description="Whether browsers are shown GraphiQL at /graphql. `false` leaves the API alone: for gateways that "
-        "only programs call.",
+        "only programs call. With a router's secret set it is never shown.",
     )
     node_fields: bool = Field(
         default=True,

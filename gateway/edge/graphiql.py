@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
+
+from gateway.edge.negotiation import prefers_html
 
 BUILT: Final = Path(__file__).parent.parent / "graphiql" / "dist"
 
@@ -62,24 +63,11 @@ NOT_BUILT: Final = b"""<!doctype html>
 """
 
 
-def graphiql_routes(built: Path = BUILT) -> list[BaseRoute]:
-    """The routes of the page and its assets, which stand before the endpoint's own."""
-    return [
-        _PageRoute("/graphql", Page(built)),
-        Route("/graphql/assets/{name}", Assets(built).asset, methods=["GET"]),
-    ]
-
-
 def wants_page(scope: Scope) -> bool:
     """Whether a browser asks for a page: by GET or HEAD, with no query to answer, and HTML rather than JSON."""
     if scope["method"] not in {"GET", "HEAD"} or "query" in QueryParams(scope["query_string"]):
         return False
-    accept = ",".join(Headers(scope=scope).getlist("accept"))
-    json = max(
-        _quality(accept, media_type, "application/*", "*/*")
-        for media_type in ("application/json", "application/graphql-response+json")
-    )
-    return _quality(accept, "text/html", "text/*", "*/*") > json
+    return prefers_html(",".join(Headers(scope=scope).getlist("accept")))
 
 
 class Page:
@@ -116,7 +104,7 @@ class Assets:
         if body is None:
             raise HTTPException(404)
         headers = {**SECURITY, "cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
-        if _quality(",".join(request.headers.getlist("accept-encoding")), "gzip", "*") > 0:
+        if _takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
             headers["content-encoding"] = "gzip"
         else:
             # No browser asks like this. 3 MB take 10 ms, which others need not wait for.
@@ -124,21 +112,10 @@ class Assets:
         return Response(body, 200, headers, media_type=MEDIA_TYPES[Path(name).suffix])
 
 
-class _PageRoute(Route):
-    """A route for those who want the page; all others go on to the next one."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Any]:
-        return super().matches(scope) if scope["type"] == "http" and wants_page(scope) else (Match.NONE, {})
-
-
-def _quality(header: str, *names: str) -> float:
-    """The weight, 0 to 1, that Accept or Accept-Encoding gives to the first of the names that it lists.
-
-    Source: RFC 9110, 12.4.2 and 12.5; names are given from the most specific on.
-    """
-    weights: dict[str, float] = {}
-    for item in header.lower().split(","):
-        name, *parameters = (part.strip() for part in item.split(";"))
-        weight = next((given[2:] for given in parameters if given.startswith("q=")), "1")
-        weights[name] = float(weight) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", weight) else 0.0
-    return next((weights[name] for name in names if name in weights), 0.0)
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Source: RFC 9110, 12.5.3. What is named goes before `*`, and a weight of 0 refuses."""
+    codings: dict[str, bool] = {}
+    for item in accept_encoding.lower().split(","):
+        coding, *parameters = (part.strip() for part in item.split(";"))
+        codings[coding] = not any(re.fullmatch(r"q=0(\.0{0,3})?", parameter) for parameter in parameters)
+    return codings.get("gzip", codings.get("*", False))

@@ -10,12 +10,14 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from gateway.app import create_app
-from gateway.edge.graphiql import graphiql_routes
+from gateway.edge.graphiql import Assets, Page
 from gateway.serving import serving_in_thread
 from gateway.settings import read_settings
-from gateway.upstream.client import AwsKeyPair
+from gateway.upstream.connection import AwsKeyPair
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 CHROME = (
@@ -26,7 +28,7 @@ BROWSER = {"accept": CHROME}
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[httpx.Client]:
+def served(app: ASGIApp) -> Iterator[httpx.Client]:
     with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
         yield http
 
@@ -202,10 +204,16 @@ def test_the_page_can_be_switched_off(built: Path) -> None:
         assert http.get(f"/graphql/assets/{asset}").status_code == 404
 
 
+def test_the_page_is_not_shown_where_only_a_router_is_answered() -> None:
+    with gateway(router_secret="known-to-the-router") as http:
+        assert http.get("/graphql", headers=BROWSER).status_code == 401
+
+
 @pytest.fixture
 def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
     """The page's routes in an installation that was made without Node."""
-    with served(Starlette(routes=graphiql_routes(tmp_path))) as http:
+    routes = [Route("/graphql", Page(tmp_path)), Route("/graphql/assets/{name}", Assets(tmp_path).asset)]
+    with served(Starlette(routes=routes)) as http:
         yield http
 
 
