@@ -22,7 +22,11 @@ async def counted(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
         name = frame.f_code.co_qualname
-        if event == "call" and name not in _OF_EARLIER_TASKS and not frame.f_globals["__name__"].startswith("tests."):
+        if (
+            event == "call"
+            and name not in _OF_EARLIER_TASKS
+            and not frame.f_globals.get("__name__", "").startswith("tests.")
+        ):
             calls[name] += 1
 
     # What is collected meanwhile is not this work's; hypothesis counts collections by a function of its own.
