@@ -25,9 +25,9 @@ from strawberry.schema.base import BaseSchema
 from gateway.context import RequestContext
 from gateway.execution.executor import ProjectingExecutor, Projections
 
-# Characters of the documents that are kept ready. A front end's hundreds of documents of some hundred characters fit;
-# parsed, a character takes about 150 bytes, so this is 40 MB at the very most.
-KEPT_CHARACTERS: Final = 262_144
+# Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 10 MB, and a
+# hundred documents of a front end, those that were asked last.
+KEPT_CHARACTERS: Final = 65_536
 # Answers to introspection that are kept: a tool has one document for it, and there are few tools. One is about 2 MB.
 KEPT_INTROSPECTIONS: Final = 8
 
