@@ -336,7 +336,7 @@ async def test_documents_are_forgotten_in_time_those_that_are_asked_again_last()
     for index in range(documents):
         answer, _ = await counted(answer_of(way, account, text(index), None, None))
         assert json.loads(answer.data) == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
-        if index % 100 == 0:
+        if index % 20 == 0:
             gc.collect()
             _, calls = await counted(answer_of(way, account, text(0), None, None))
             assert calls["parse"] == 0
