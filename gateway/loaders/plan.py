@@ -10,6 +10,9 @@ from typing import Final
 
 # Two gets cost at most one call more than the luckiest page, and run at the same time.
 FEWEST_KEYS_FOR_A_PAGE: Final = 3
+# What a page counts for, in gets. It is one call as well; but pages come one after the other, with a hundred records to
+# read, and gets many at once. So where pages only just pay for themselves, gets go on: the calls stay the same.
+PAGE_COST: Final = 1.25
 # Calls that pages may have cost beyond what they resolved: so k keys never take more than k + 2 calls.
 MAX_DEBT: Final = 2
 # With three keys left or fewer a second barren page could cost more than the best way in all.
@@ -27,7 +30,7 @@ def worth_a_page(asked: int, left: int, resolved: Sequence[int]) -> bool:
     """
     if asked < FEWEST_KEYS_FOR_A_PAGE or left <= 1:
         return False
-    debt = 0
+    debt = 0.0
     for keys in resolved:
-        debt = max(-MAX_CREDIT, debt + 1 - keys)
+        debt = max(-MAX_CREDIT, debt + PAGE_COST - keys)
     return debt < (1 if left <= FEW_KEYS_LEFT else MAX_DEBT)
