@@ -64,5 +64,6 @@ def app_from_environment() -> ASGIApp:
     gc.freeze()
     # A request lets go of its records by itself (RequestContext.close); what it leaves in cycles is some 75 objects.
     # Python's own threshold, 700 new objects, is one page of numbers: every request would be looked through.
-    gc.set_threshold(10_000, 20, 50)
+    # Documents that are no longer kept are cycles, too, and old: these are looked for once in some thousand requests.
+    gc.set_threshold(10_000, 10, 3)
     return app
