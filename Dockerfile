@@ -1,5 +1,8 @@
-# The gateway over AWS: docker run -p 8000:8000 -e AWS_REGION -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY chime-gateway
-# Its own upstream with sample data instead: docker run -p 8000:8000 chime-gateway dev --host 0.0.0.0
+# The gateway over AWS: docker run -p 8000:8000 -e AWS_REGION -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY \
+#     -e GATEWAY_AUTH=api-key -e GATEWAY_API_KEYS chime-gateway
+# A key and its hash, for GATEWAY_API_KEYS: docker run chime-gateway api-key
+# Its own upstream with sample data instead, for anyone: docker run -p 8000:8000 \
+#     -e GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true chime-gateway dev --host 0.0.0.0
 
 FROM node:24-bookworm-slim AS page
 WORKDIR /page
@@ -33,4 +36,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/app/venv/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["/app/venv/bin/chime-gateway"]
+# Beyond the container: with no way set to tell who asks, it does not start, and says what to set.
 CMD ["serve", "--host", "0.0.0.0"]

@@ -1,8 +1,9 @@
-"""chime-gateway: serve | dev | emulator | schema."""
+"""chime-gateway: serve | dev | emulator | schema | api-key."""
 
 import asyncio
 import json
 import shlex
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,12 +13,13 @@ from typing import Any, Final
 import click
 
 from gateway.app import create_app
+from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.emulator.conditions import Fault
 from gateway.emulator.errors import EmulatorError
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
 from gateway.schema.federation import build_schema
-from gateway.serving import listen, serve, serving_in_thread, url_of
+from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
 
@@ -90,8 +92,8 @@ def serve_command(host: str, port: int, workers: int) -> None:
     API's generation, chime-sdk-voice or chime.
     """
     settings = read_settings()
+    listener = _listen_for_callers(settings, host, port)
     asyncio.run(_try_upstream(settings))
-    listener = listen(host, port)
 
     def announce() -> None:
         endpoint = settings.upstream_endpoint_url
@@ -114,7 +116,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
 @one_line_mistakes
 def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: int) -> None:
     """Serve the gateway over an emulator of its own, with sample data. Needs no AWS account and no settings."""
-    listener = listen(host, port)
+    listener = _listen_for_callers(read_settings(upstream_api=api), host, port)
     options = EmulatorOptions(api=api, db=db, numbers=numbers, orders=orders)
     emulator = create_emulator(options)
     held_numbers, held_orders = emulator.state.store.counts()
@@ -181,6 +183,31 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
 def schema() -> None:
     """Print the schema in SDL; schema.graphql is exactly this. GATEWAY_NODE_FIELDS is heeded."""
     click.echo(build_schema(node_fields=read_settings().node_fields).as_str(), nl=False)
+
+
+@main.command("api-key")
+def api_key() -> None:
+    """Make an API key: the key is for one caller, its hash for GATEWAY_API_KEYS. Neither is kept."""
+    key = new_api_key()
+    click.echo(f"Key       {key}")
+    click.echo(f"Hash      {hash_of(key.encode())}")
+
+
+def _listen_for_callers(settings: Settings, host: str, port: int) -> socket.socket:
+    """A socket that listens for those whom the settings let ask.
+
+    Raises: Misconfigured where anyone may, and the socket can be reached from beyond this machine.
+    """
+    listener = listen(host, port)
+    unasked = settings.anyone_may_ask and not settings.serve_the_network_without_authentication
+    if unasked and reaches_beyond_this_machine(listener):
+        listener.close()
+        raise Misconfigured(
+            f"on {host} whoever reaches this gateway could ask it: set GATEWAY_AUTH to api-key or jwt, set "
+            "GATEWAY_ROUTER_SECRET, or listen on this machine alone, with --host 127.0.0.1; where the network lets "
+            "nobody else in, set GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true"
+        )
+    return listener
 
 
 async def _try_upstream(settings: Settings) -> None:

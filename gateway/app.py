@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.context import request_contexts
+from gateway.edge.authentication import authentication
 from gateway.edge.endpoint import GraphQLEndpoint
 from gateway.edge.graphiql import Assets, Page, wants_page
 from gateway.edge.health import healthz
@@ -33,7 +34,8 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         async with open_upstream(settings, key_pair) as upstream:
             yield {"new_context": request_contexts(settings, upstream)}
 
-    endpoint = GraphQLEndpoint(ExecutableSchema(build_schema(node_fields=settings.node_fields)), settings.router_secret)
+    schema = ExecutableSchema(build_schema(node_fields=settings.node_fields))
+    endpoint = GraphQLEndpoint(schema, authentication(settings))
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None

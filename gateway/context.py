@@ -1,46 +1,65 @@
-"""What one request carries down the house: its settings, its loaders and the upstream, all under one deadline."""
+"""What one request carries down the house: its caller, settings, loaders and the upstream, under one deadline."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
+from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
 from gateway.loaders.phone_numbers import PhoneNumberLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
+from gateway.upstream.records import PhoneNumberOrderRecord
 from gateway.upstream.trace_context import TRACE_CONTEXT
 
 
 class RequestContext:
     """One GraphQL request. Every upstream call that it makes spends from the same deadline.
 
-    A loader is made when it is first asked for: most queries need one of them, and some none.
+    A loader is made when it is first asked for: most queries need one of them, and some none. There is no other way to
+    records, so it is the loaders that need a scope.
+    principal: Caller.principal, to which what is given out to one caller alone can be bound.
     """
 
     def __init__(
-        self, settings: Settings, upstream: Upstream, number_permission: GetPermission, order_permission: GetPermission
+        self,
+        settings: Settings,
+        upstream: Upstream,
+        number_permission: GetPermission,
+        order_permission: GetPermission,
+        caller: Caller,
     ) -> None:
         self.settings = settings
         self.upstream = upstream
+        self.principal = caller.principal
+        self._caller = caller
         self._number_permission = number_permission
         self._order_permission = order_permission
         self._deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
 
     @cached_property
     def phone_numbers(self) -> PhoneNumberLoader:
-        """The request's phone numbers."""
+        """The request's phone numbers.
+
+        Raises: Forbidden.
+        """
+        self._caller.must_have(READ_PHONE_NUMBERS)
         return PhoneNumberLoader(self.upstream, self._number_permission, self.settings, deadline=self._deadline)
 
     @cached_property
     def phone_number_orders(self) -> PhoneNumberOrderLoader:
-        """The request's orders; the phone numbers hear of each."""
+        """The request's orders; the phone numbers hear of each, where the caller may read them.
+
+        Raises: Forbidden.
+        """
+        self._caller.must_have(READ_PHONE_NUMBER_ORDERS)
         return PhoneNumberOrderLoader(
             self.upstream,
             self._order_permission,
             self.settings,
             deadline=self._deadline,
-            come_by=self.phone_numbers.ordered,
+            come_by=self.phone_numbers.ordered if READ_PHONE_NUMBERS in self._caller.scopes else _pass_over,
         )
 
     def close(self) -> None:
@@ -53,12 +72,19 @@ class RequestContext:
                 getattr(self, loader).close()
 
 
-def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Mapping[str, str]], RequestContext]:
-    """A maker of contexts, one for each request, of its trace context. What outlives a request is made here, once."""
+def _pass_over(_orders: Iterable[PhoneNumberOrderRecord]) -> None:
+    """Nobody needs to hear of them."""
+
+
+def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Mapping[str, str], Caller], RequestContext]:
+    """A maker of contexts, one for each request, of its trace context and caller.
+
+    What outlives a request is made here, once.
+    """
     number_permission, order_permission = GetPermission(), GetPermission()
 
-    def new_context(trace: Mapping[str, str]) -> RequestContext:
+    def new_context(trace: Mapping[str, str], caller: Caller) -> RequestContext:
         TRACE_CONTEXT.set(trace)
-        return RequestContext(settings, upstream, number_permission, order_permission)
+        return RequestContext(settings, upstream, number_permission, order_permission, caller)
 
     return new_context

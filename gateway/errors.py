@@ -6,6 +6,7 @@
     |   |   `-- PageOutOfRange
     |   |-- BadCursor               BAD_CURSOR
     |   |-- WalkLimit               WALK_LIMIT
+    |   |-- Forbidden               FORBIDDEN
     |   `-- Refusal                 HTTP's own: gateway/edge/refusal.py
     |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
@@ -60,6 +61,12 @@ class WalkLimit(CallerFault):
     """The answer lies more upstream pages away than one request may walk."""
 
     code = "WALK_LIMIT"
+
+
+class Forbidden(CallerFault):
+    """The caller is known, and lacks the scope for this field."""
+
+    code = "FORBIDDEN"
 
 
 class UpstreamFault(GatewayFault):

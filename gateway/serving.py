@@ -1,5 +1,6 @@
 """Listening sockets and the HTTP server on them: started, announced, and stopped without a loss."""
 
+import ipaddress
 import signal
 import socket
 import threading
@@ -44,6 +45,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
     listener.set_inheritable(True)
     return listener
+
+
+def reaches_beyond_this_machine(listener: socket.socket) -> bool:
+    """Whether anything but this machine itself can connect: whether its address is not a loopback one."""
+    return not ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def url_of(listener: socket.socket) -> str:

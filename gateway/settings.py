@@ -5,11 +5,11 @@ AWS's chain reads them, in gateway/upstream.
 """
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import Misconfigured
 
@@ -79,9 +79,78 @@ class Settings(BaseSettings):
     router_secret: SecretStr | None = Field(
         default=None,
         description="Secret that every request to `/graphql` must carry in its header `x-router-secret`, so that only "
-        "a router that knows it may ask: 16 or more ASCII characters without spaces, too many to guess. Unset: anyone "
-        "may ask.",
+        "a router that knows it may ask: 16 or more ASCII characters without spaces, too many to guess. Unset: no "
+        "router is needed.",
     )
+    auth: Literal["none", "api-key", "jwt"] = Field(
+        default="none",
+        description="How callers say who they are: `api-key`, `jwt`, or `none`, with which anyone may ask, and so, "
+        "unless a router's secret is set, the gateway listens on this machine alone.",
+    )
+    api_keys: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        repr=False,
+        description="SHA-256 hashes of the API keys that are taken, in hex, with commas between them; `chime-gateway "
+        "api-key` makes a key and its hash. Several, so that each caller has its own, and an old one goes on while its "
+        "follower is handed out.",
+    )
+    jwt_jwks_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="URL of the JWKS with the public keys of the tokens' issuer: https, or on this machine, as whoever "
+        "could change the keys would be let in. Fetched anew every 5 minutes, so that a key withdrawn is soon refused.",
+    )
+    jwt_issuer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`iss` that every token must have, to the letter: another issuer's tokens are not meant for here.",
+    )
+    jwt_audience: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`aud` that every token must have, so that none is taken that the same issuer made for another "
+        "service.",
+    )
+    serve_the_network_without_authentication: bool = Field(
+        default=False,
+        description="Whether the gateway may listen beyond this machine where anyone may ask. Whoever reaches it then "
+        "reads the account's numbers, so it is off, and its name says what it does.",
+    )
+
+    @property
+    def anyone_may_ask(self) -> bool:
+        """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
+        return self.auth == "none" and self.router_secret is None
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _apart(cls, hashes: Any) -> Any:
+        return tuple(each.strip().lower() for each in hashes.split(",")) if isinstance(hashes, str) else hashes
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_hashes(cls, hashes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if hashes is not None and not (hashes and all(re.fullmatch("[0-9a-f]{64}", each) for each in hashes)):
+            raise ValueError("SHA-256 hashes of keys are needed, of 64 hex digits each, with commas between them")
+        return hashes
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _cannot_be_changed_on_its_way(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
+            raise ValueError("https is needed, but for a URL on this machine")
+        return url
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Settings":
+        needed = {"none": (), "api-key": ("api_keys",), "jwt": ("jwt_jwks_url", "jwt_issuer", "jwt_audience")}
+        missing = [_variable(name) for name in needed[self.auth] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{_variable('auth')}={self.auth} needs {', '.join(missing)}")
+        # Whoever has set one of these means to keep others out.
+        idle = [_variable(name) for names in needed.values() for name in names if getattr(self, name) is not None]
+        if self.auth == "none" and idle:
+            raise ValueError(f"{', '.join(idle)}: without effect, and anyone may ask, until {_variable('auth')} is set")
+        return self
 
     @field_validator("router_secret")
     @classmethod
@@ -102,8 +171,15 @@ def read_settings(**given: Any) -> Settings:
         raise Misconfigured("; ".join(map(_wrong, error.errors()))) from None
 
 
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
+
+
 def _wrong(error: ErrorDetails) -> str:
-    """One wrong variable in words, with its value unless that is a secret."""
-    name = "_".join(map(str, error["loc"]))
-    shown = "" if "secret" in name else f" (it is {error['input']!r})"
-    return f"{PREFIX}{name.upper()}: {error['msg']}{shown}"
+    """One wrong variable in words, with its value unless that is a secret, or may be one in a wrong place."""
+    if not error["loc"]:
+        # Several together: their values are all of the settings.
+        return error["msg"].removeprefix("Value error, ")
+    name = str(error["loc"][0])
+    shown = "" if "secret" in name or "keys" in name else f" (it is {error['input']!r})"
+    return f"{_variable(name)}: {error['msg']}{shown}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.conditions import Fault
@@ -19,7 +20,7 @@ class Aws:
     """One emulated account.
 
     calls: the operations asked for, in order, refused ones included.
-    queries: the query string of each call.
+    queries: the query string of each call; headers: its header fields.
     clients: address and port of each connection that they came by.
     most_at_once: the most of them that were under way together.
     """
@@ -29,6 +30,7 @@ class Aws:
         self.url = ""
         self.calls: list[str] = []
         self.queries: list[str] = []
+        self.headers: list[Headers] = []
         self.clients: set[tuple[str, int]] = set()
         self.at_once = 0
         self.most_at_once = 0
@@ -86,6 +88,7 @@ class _NotingCalls:
         _, kind, *key = scope["path"].split("/")
         noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
         aws.queries.append(scope["query_string"].decode())
+        aws.headers.append(Headers(scope=scope))
         aws.calls.append(f"Get{noun}" if key else f"List{noun}s")
         aws.clients.add(scope["client"])
         aws.at_once += 1

@@ -145,7 +145,50 @@ def test_the_emulator_alone_serves_an_inventory_brought_home(tmp_path: Path) -> 
         assert emulator.stop(signal.SIGINT) == 0
 
 
-@pytest.mark.parametrize("arguments", [(), ("serve",), ("dev",), ("emulator",), ("schema",)])
+def test_an_api_key_is_made_whose_hash_lets_its_holder_in_from_other_machines(tmp_path: Path, aws: Aws) -> None:
+    """Printed once, for the caller and for the setting."""
+    aws.holds(inventory=1)
+    made = dict(line.split() for line in run(tmp_path, "api-key").stdout.splitlines())
+    env = environment(
+        tmp_path,
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",
+        GATEWAY_UPSTREAM_API="chime",
+        GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
+        GATEWAY_AUTH="api-key",
+        GATEWAY_API_KEYS=made["Hash"],
+    )
+    # As the image starts it: on every address. It is asked by this machine's own.
+    with started(COMMAND, "serve", "--host", "0.0.0.0", "--port", "0", env=env, lines=3) as serve:
+        url = serve.lines[0].split()[1].replace("0.0.0.0", "127.0.0.1")
+        query = {"query": "{ phoneNumbers { totalCount } }"}
+        assert httpx.post(url, json=query, timeout=30).status_code == 401
+        answer = httpx.post(url, json=query, headers={"x-api-key": made["Key"]}, timeout=30)
+        assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GATEWAY_ROUTER_SECRET": "correct-horse/battery+staple"},
+        {"GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION": "true"},
+    ],
+)
+def test_the_network_is_served_where_a_router_answers_for_it_or_the_operator_says_so(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    env = environment(tmp_path, **variables)
+    with started(COMMAND, "dev", "--host", "0.0.0.0", "--port", "0", env=env, lines=1) as dev:
+        assert dev.lines[0].startswith("GraphQL   http://0.0.0.0:")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2"])
+def test_this_machine_alone_is_served_without_authentication(tmp_path: Path, host: str) -> None:
+    with started(COMMAND, "dev", "--host", host, "--port", "0", env=environment(tmp_path), lines=1) as dev:
+        assert dev.lines[0].startswith("GraphQL   http://127.0.0.")
+
+
+@pytest.mark.parametrize("arguments", [(), ("serve",), ("dev",), ("emulator",), ("schema",), ("api-key",)])
 def test_every_level_has_its_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = run(tmp_path, *arguments, "--help")
     assert result.returncode == 0
@@ -174,6 +217,9 @@ def test_python_m_gateway_is_the_same_command(tmp_path: Path) -> None:
         (("serve",), {"GATEWAY_UPSTREAM_API": "chimes"}, "GATEWAY_UPSTREAM_API: Input should be 'chime-sdk-voice' or"),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "GATEWAY_UPSTREAM_ENDPOINT_URL: "),
         (("dev",), {"GATEWAY_REQUEST_DEADLINE_SECONDS": "0"}, "GATEWAY_REQUEST_DEADLINE_SECONDS: "),
+        (("serve", "--host", "0.0.0.0"), {}, "set GATEWAY_AUTH to api-key or jwt"),
+        (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true"),
+        (("serve",), {"GATEWAY_AUTH": "jwt"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_JWKS_URL"),
         (("dev", "--port", "70000"), {}, "--port"),
         (("dev", "--numbers", "-1"), {}, "--numbers"),
         (("dev", "--api", "chimes"), {}, "--api"),

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from tests.aws import Aws
-from tests.processes import ROOT, needed
+from tests.processes import BIN, ROOT, environment, needed
 
 NOBODY = 65532
 INSTRUCTIONS = [
@@ -189,6 +189,16 @@ def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_dra
         finally:
             server.kill()
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.exists()} == before
+
+
+def test_the_image_does_not_start_open_to_the_network_and_says_what_to_set(tmp_path: Path) -> None:
+    """`docker run` with credentials for AWS, and nothing that tells who may ask."""
+    start = [str(BIN / "chime-gateway"), *json.loads(only("CMD")), "--port", "0"]
+    env = environment(tmp_path, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    result = subprocess.run(start, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()
+    assert "set GATEWAY_AUTH to api-key or jwt" in line
 
 
 def test_nothing_that_only_builds_is_shipped(built: Path) -> None:

@@ -3,17 +3,17 @@
 Source: GraphQL over HTTP specification; RFC 9110.
 """
 
-import hmac
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
 import orjson
-from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import RequestContext
+from gateway.edge.authentication import Authentication
 from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
 from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
@@ -23,7 +23,6 @@ from gateway.edge.refusal import (
     MethodNotAllowed,
     NotAcceptable,
     Refusal,
-    Unauthenticated,
     UnsupportedCoding,
     UnsupportedMediaType,
     refusal_body,
@@ -42,13 +41,13 @@ class GraphQLEndpoint:
     """Answers GraphQL requests; there is one for the process.
 
     Status: with `application/json` 200 to every well-formed request; with `application/graphql-response+json` 400
-    where nothing was executed. What is no GraphQL request is 400, 401, 405, 406 or 415, in JSON as well. The answer's
-    `x-request-id` is the id in the log.
+    where nothing was executed. Whoever may not ask gets 401, and what is no GraphQL request is 400, 405, 406 or 415, in
+    JSON as well. The answer's `x-request-id` is the id in the log.
     """
 
-    def __init__(self, schema: ExecutableSchema, router_secret: SecretStr | None) -> None:
+    def __init__(self, schema: ExecutableSchema, authentication: Authentication) -> None:
         self._schema = schema
-        self._router_secret = None if router_secret is None else router_secret.get_secret_value().encode()
+        self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
@@ -57,11 +56,13 @@ class GraphQLEndpoint:
         media_type = answer_type(fields.get(b"accept", b"").decode("latin-1"))
         headers: Headers = ()
         try:
+            caller = await self._authentication.caller(fields)
             self._admit(scope["method"], fields, media_type)
             if scope["method"] == "OPTIONS":
                 status, content, headers = 204, b"", ((b"allow", METHODS.encode()),)
             else:
-                executed, content = await self._answer(scope, receive, trace_context(fields), request_id)
+                new_context = partial(scope["state"]["new_context"], trace_context(fields), caller)
+                executed, content = await self._answer(scope, receive, new_context, request_id)
                 status = 200 if executed or media_type == JSON else 400
         except ClientLeft:
             return
@@ -78,15 +79,10 @@ class GraphQLEndpoint:
         await send({"type": "http.response.body", "body": content})
 
     def _admit(self, method: str, fields: Mapping[bytes, bytes], media_type: str | None) -> None:
-        """Pass a request whose head is right: who asks, how, for what, and with which body.
+        """Pass a request whose head is right: how it asks, for what, and with which body.
 
         Raises: Refusal.
         """
-        secret = self._router_secret
-        if secret is not None and not hmac.compare_digest(fields.get(b"x-router-secret", b""), secret):
-            raise Unauthenticated(
-                "Only this gateway's router may ask it; a router sends its secret in x-router-secret."
-            )
         if method == "OPTIONS":
             return
         if method not in {"POST", "GET", "HEAD"}:
@@ -100,7 +96,7 @@ class GraphQLEndpoint:
                 raise UnsupportedCoding("Send the body as it is: no content coding is taken.")
 
     async def _answer(
-        self, scope: Scope, receive: Receive, trace: Mapping[str, str], request_id: str
+        self, scope: Scope, receive: Receive, new_context: Callable[[], RequestContext], request_id: str
     ) -> tuple[bool, bytes]:
         """The answer, written, and whether it has data: whether anything was executed.
 
@@ -108,7 +104,7 @@ class GraphQLEndpoint:
         """
         post = scope["method"] == "POST"
         request = from_body(await _body(receive)) if post else from_query_string(scope["query_string"])
-        context: RequestContext = scope["state"]["new_context"](trace)
+        context = new_context()
         try:
             with ClientWatch(receive):
                 answer = await self._execute(request, context, request_id, only_queries=not post)

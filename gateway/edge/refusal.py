@@ -31,12 +31,26 @@ class BadRequest(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """Where a router's secret is set, whoever asks must send it."""
+    """Nobody that may ask: what says who asks is missing, or wrong."""
 
     code = "UNAUTHENTICATED"
     status = 401
-    # A 401 must name a challenge. RFC 9110, 15.5.2.
-    headers = ((b"www-authenticate", b"Router-Secret"),)
+
+    def __init__(self, message: str, *, challenge: bytes) -> None:
+        super().__init__(message)
+        # A 401 must name a challenge. RFC 9110, 15.5.2.
+        self.headers = ((b"www-authenticate", challenge),)
+
+
+class KeysUnavailable(Refusal):
+    """The keys that tokens are verified with could not be fetched yet: the token may be right all the same."""
+
+    code = "AUTHENTICATION_UNAVAILABLE"
+    status = 503
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Access tokens cannot be verified for now. Try again later.")
+        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 
 class MethodNotAllowed(Refusal):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
+from gateway.caller import ANYONE
 from gateway.context import RequestContext, request_contexts
 from gateway.errors import UpstreamBadResponse, UpstreamFault
 from gateway.settings import Settings
@@ -70,7 +71,7 @@ class Account:
 
     def context(self) -> RequestContext:
         """What one request carries."""
-        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(NO_TRACE)
+        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(NO_TRACE, ANYONE)
 
     def _call(self, operation: str) -> None:
         self.calls.append(operation)
