@@ -49,6 +49,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             return one_by_one()
         links: list[Link] = []
         try:
+            self._must_be_allowed(projection)
             answer = projection.project(result, links)
         except Exception:  # noqa: BLE001  # An odd value may trip it anywhere; the standard way finds and places the error.
             return one_by_one()
@@ -91,6 +92,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         links: list[Link] = []
         project = projection.project
         try:
+            self._must_be_allowed(projection)
             answer = [project(item, links) for item in items]
         except Exception:  # noqa: BLE001  # One odd object among them: each is completed by itself.
             return one_by_one()
@@ -126,6 +128,14 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             return answer
 
         return completed()
+
+    def _must_be_allowed(self, projection: Projection) -> None:
+        """Pass where the caller may follow all links, whether or not there is a record that has one.
+
+        Raises: Forbidden.
+        """
+        for target in projection.targets:
+            target.loader(self.context_value)
 
     def _put_known(self, links: list[Link]) -> dict[LinkTarget, list[Link]]:
         """Put the records that are known into their places; gives the links to those that are not, once asked for."""

@@ -81,10 +81,12 @@ class Projection:
     project: source and a list that takes links -> the answer, in the selection's order, with None in the place of each
         link and of each field that is left. Raises NotAsPromised, or whatever an odd value makes it trip over.
     left: response names of the fields with a resolver. Where there are any, there are no links.
+    targets: all links, those of linked records included.
     """
 
     project: Callable[[Any, list[Link]], dict[str, Any]]
     left: tuple[str, ...]
+    targets: tuple[LinkTarget, ...]
 
 
 class _NotProjectable(Exception):
@@ -100,15 +102,14 @@ def compile_projection(
     """
     typenames = {name for name, details in selection.items() if details[0].node.name.value == "__typename"}
     left: list[str] = []
-    whole = _Source(collect_subfields)
+    source = _Source(collect_subfields)
     try:
-        name = whole.function(parent, selection, None)
-        project = whole.compiled(name)
+        name = source.function(parent, selection, None)
     except _NotProjectable:
-        partly = _Source(collect_subfields)
-        name = partly.function(parent, selection, left)
-        project = partly.compiled(name)
-    return None if typenames.union(left) == set(selection) else Projection(project, tuple(left))
+        source = _Source(collect_subfields)
+        name = source.function(parent, selection, left)
+    project = source.compiled(name)
+    return None if typenames.union(left) == set(selection) else Projection(project, tuple(left), source.targets)
 
 
 class _Source:
@@ -120,6 +121,11 @@ class _Source:
         self._globals: dict[str, Any] = {"NotAsPromised": NotAsPromised, "Link": Link}
         self._targets: dict[str, LinkTarget] = {}
         self._names = 0
+
+    @property
+    def targets(self) -> tuple[LinkTarget, ...]:
+        """The links that have been written."""
+        return tuple(self._targets.values())
 
     def compiled(self, name: str) -> Callable[[Any, list[Link]], dict[str, Any]]:
         # A caller's only words in it are aliases, quoted; GraphQL's grammar keeps these to letters, digits and _.

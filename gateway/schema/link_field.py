@@ -31,8 +31,10 @@ class LinkField(StrawberryField):
 
     def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
         """The record, or what it comes from."""
+        # First of all: whether a caller may follow a link does not depend on where it leads.
+        loader = self.loader(info.context)
         key = self.key(source)
-        return None if key is None else self.loader(info.context).load(key)
+        return None if key is None else loader.load(key)
 
 
 def link_field(
