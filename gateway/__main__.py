@@ -96,11 +96,8 @@ def serve_command(host: str, port: int, workers: int) -> None:
     asyncio.run(_try_upstream(settings))
 
     def announce() -> None:
-        endpoint = settings.upstream_endpoint_url
-        # Not the whole URL, which may hold a password.
-        where = f"{endpoint.scheme}://{endpoint.host}:{endpoint.port}" if endpoint else "AWS"
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
-        click.echo(f"Upstream  {settings.upstream_api} at {where}")
+        click.echo(f"Upstream  {settings.upstream_api} at {settings.upstream_endpoint_url or 'AWS'}")
         click.echo(_first_query(url_of(listener)))
 
     serve("gateway.app:app_from_environment", listener, announce, workers=workers)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from typing import Any
 
 from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
@@ -20,6 +21,7 @@ class RequestContext:
     A loader is made when it is first asked for: most queries need one of them, and some none. There is no other way to
     records, so it is the loaders that need a scope.
     principal: Caller.principal, to which what is given out to one caller alone can be bound.
+    unanswered: what is under way for fields that an error has taken out of the answer.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class RequestContext:
         self.settings = settings
         self.upstream = upstream
         self.principal = caller.principal
+        self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
         self._number_permission = number_permission
         self._order_permission = order_permission
@@ -67,6 +70,9 @@ class RequestContext:
 
         A request's objects hold each other; without this its pages would stay until the garbage collector finds them.
         """
+        for future in self.unanswered:
+            # In the next tick: a coroutine that is cancelled before its first step would be warned of as forgotten.
+            asyncio.get_running_loop().call_soon(future.cancel)
         for loader in ("phone_numbers", "phone_number_orders"):
             if loader in vars(self):
                 getattr(self, loader).close()

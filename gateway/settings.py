@@ -152,6 +152,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{', '.join(idle)}: without effect, and anyone may ask, until {_variable('auth')} is set")
         return self
 
+    @field_validator("upstream_endpoint_url")
+    @classmethod
+    def _is_a_place(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and (url.username or url.password or url.query or url.fragment):
+            raise ValueError("scheme, host, port and path are all it may hold")
+        return url
+
     @field_validator("router_secret")
     @classmethod
     def _fits_in_a_header(cls, secret: SecretStr | None) -> SecretStr | None:

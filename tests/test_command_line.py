@@ -216,6 +216,8 @@ def test_python_m_gateway_is_the_same_command(tmp_path: Path) -> None:
         (("serve",), {"GATEWAY_MAX_PAGE_SIZE": "many"}, "GATEWAY_MAX_PAGE_SIZE: Input should be a valid integer"),
         (("serve",), {"GATEWAY_UPSTREAM_API": "chimes"}, "GATEWAY_UPSTREAM_API: Input should be 'chime-sdk-voice' or"),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "GATEWAY_UPSTREAM_ENDPOINT_URL: "),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://a:b@127.0.0.1:9"}, "host, port and path are all"),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://127.0.0.1:9?a=b"}, "host, port and path are all"),
         (("dev",), {"GATEWAY_REQUEST_DEADLINE_SECONDS": "0"}, "GATEWAY_REQUEST_DEADLINE_SECONDS: "),
         (("serve", "--host", "0.0.0.0"), {}, "set GATEWAY_AUTH to api-key or jwt"),
         (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true"),

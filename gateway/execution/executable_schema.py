@@ -25,11 +25,15 @@ from strawberry.schema.base import BaseSchema
 from gateway.context import RequestContext
 from gateway.execution.executor import ProjectingExecutor, Projections
 
-# Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 10 MB, and a
-# hundred documents of a front end, those that were asked last.
+# Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 10 MB, some 40
+# where Boolean variables make many projections of each; and a hundred documents of a front end, those asked last.
 KEPT_CHARACTERS: Final = 65_536
-# Answers to introspection that are kept: a tool has one document for it, and there are few tools. One is about 2 MB.
+# A longer one would put out too many others.
+LONGEST_KEPT: Final = KEPT_CHARACTERS // 4
+# Answers to introspection that are kept: a tool has one document for it, and there are few tools. One is about 2 MB
+# where it asks for the schema once; tools ask for __schema, __type and __typename at most.
 KEPT_INTROSPECTIONS: Final = 8
+MOST_FIELDS_KEPT: Final = 3
 
 
 class DocumentRefused(Exception):
@@ -106,6 +110,8 @@ class ExecutableSchema:
             )
             if isinstance(executor, list):
                 return ExecutionResult(None, executor)
+            # graphql-core lets it run on, to hear of errors that nobody reads.
+            context.unanswered = executor.background_futures
             result: Any = executor.execute_operation()
             answered: ExecutionResult = await result if inspect.isawaitable(result) else result
         except Exception as error:  # noqa: BLE001  # Nothing is known to raise; what does is ours, and is masked.
@@ -118,7 +124,7 @@ class ExecutableSchema:
             self._documents.move_to_end(text)
             return document
         document = self._read(text)
-        if not document.errors:
+        if not document.errors and len(text) <= LONGEST_KEPT:
             self._documents[text] = document
             self._kept_characters += len(text)
             while self._kept_characters > KEPT_CHARACTERS:
@@ -136,10 +142,13 @@ class ExecutableSchema:
 
 
 def _introspects(document: DocumentNode) -> bool:
-    """Whether all that a document asks is about the schema, which stays as it is."""
-    return all(
-        isinstance(selection, FieldNode) and selection.name.value.startswith("__")
+    """Whether all that a document asks is about the schema, which stays as it is, and is not asked many times over."""
+    asked = [
+        selection
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode)
         for selection in definition.selection_set.selections
+    ]
+    return len(asked) <= MOST_FIELDS_KEPT and all(
+        isinstance(selection, FieldNode) and selection.name.value.startswith("__") for selection in asked
     )

@@ -12,7 +12,7 @@ from gateway.execution.projection import Link, LinkTarget, Projection, compile_p
 
 # The projections of one document, by type, nodes and Boolean variables; None where there is none.
 Projections = dict[Any, Projection | None]
-# Of one document: its selections, once for each combination of its Boolean variables.
+# Of one document: its selections, once for each combination of its Boolean variables; the oldest goes first.
 KEPT_PROJECTIONS: Final = 64
 
 
@@ -170,6 +170,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         projection = None
         if not collected.new_defer_usages:
             projection = compile_projection(parent, collected.grouped_field_set, self.collect_subfields)
-        if len(self._projections) < KEPT_PROJECTIONS:
-            self._projections[key] = projection
+        if len(self._projections) >= KEPT_PROJECTIONS:
+            del self._projections[next(iter(self._projections))]
+        self._projections[key] = projection
         return projection

@@ -102,21 +102,25 @@ def compile_projection(
     """
     typenames = {name for name, details in selection.items() if details[0].node.name.value == "__typename"}
     left: list[str] = []
-    source = _Source(collect_subfields)
+    source = _Source(collect_subfields, with_links=True)
     try:
         name = source.function(parent, selection, None)
     except _NotProjectable:
-        source = _Source(collect_subfields)
+        source = _Source(collect_subfields, with_links=False)
         name = source.function(parent, selection, left)
     project = source.compiled(name)
     return None if typenames.union(left) == set(selection) else Projection(project, tuple(left), source.targets)
 
 
 class _Source:
-    """The text of the generated functions, and the objects that they refer to."""
+    """The text of the generated functions, and the objects that they refer to.
 
-    def __init__(self, collect_subfields: CollectSubfields) -> None:
+    with_links: whether links are written, here and in records within; else they are not projectable.
+    """
+
+    def __init__(self, collect_subfields: CollectSubfields, *, with_links: bool) -> None:
         self._collect_subfields = collect_subfields
+        self._with_links = with_links
         self._lines: list[str] = []
         self._globals: dict[str, Any] = {"NotAsPromised": NotAsPromised, "Link": Link}
         self._targets: dict[str, LinkTarget] = {}
@@ -152,7 +156,7 @@ class _Source:
             definition = parent.fields.get(details[0].node.name.value)
             declared = definition and _declared(definition)
             try:
-                if definition and isinstance(declared, LinkField) and left is None:
+                if definition and isinstance(declared, LinkField) and self._with_links:
                     links += self._link(definition.type, declared, details, response_name)
                     value = "None"
                 else:

@@ -21,6 +21,7 @@ class RecordLoader(Generic[R]):
         # For each key whose outcome is on its way, the batch it is in.
         self._under_way: dict[str, _Asked] = {}
         self._batches: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def load(self, key: str) -> R | Awaitable[R | None]:
         """The record of a key; None where the upstream has none.
@@ -65,6 +66,7 @@ class RecordLoader(Generic[R]):
 
     def close(self) -> None:
         """End what nobody waits for any more, and let go of every record."""
+        self._closed = True
         for batch in self._batches:
             batch.cancel()
         self._outcomes.clear()
@@ -83,7 +85,7 @@ class RecordLoader(Generic[R]):
 
     def _begin(self) -> None:
         asked, self._asked = self._asked, None
-        if asked is not None:
+        if asked is not None and not self._closed:
             batch = asyncio.create_task(self._carry_out(asked))
             self._batches.add(batch)
             batch.add_done_callback(self._batches.discard)
@@ -92,7 +94,9 @@ class RecordLoader(Generic[R]):
         batch = Batch(self._source, asked.keys, self._product_type_of(asked.keys))
         try:
             await batch.carry_out()
-            self._outcomes.update(batch.outcomes)
+            for key, outcome in batch.outcomes.items():
+                # A record that was listed meanwhile stays what is known of its key.
+                self._outcomes.setdefault(key, outcome)
         except Exception as error:  # noqa: BLE001  # Those who wait must hear of it, or they would wait for ever.
             self._outcomes.update(dict.fromkeys(asked.keys, error))
         for key in asked.keys:

@@ -3,7 +3,8 @@
 import logging
 from typing import Any, Final
 
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.errors import CallerFault, UpstreamBadResponse, UpstreamFault
 
@@ -37,6 +38,9 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
                 "requestId": cause.request_id,
             }
             logger.warning("request %s: %s %s: %s", request_id, cause.operation, cause.code, cause.detail)
+        # A variable, or an argument's text, is not what its place takes: graphql-core points there, not at a field.
+        case GraphQLError() if error.path is not None and _is_about_an_argument(error, cause):
+            entry["extensions"] = {"code": "BAD_USER_INPUT"}
         # graphql-core could not write a value: a record holds what its field's type does not allow.
         case GraphQLError() if error.path is not None:
             entry["message"] = UpstreamBadResponse.sentence
@@ -57,6 +61,11 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
             entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
             logger.error("request %s: %r", request_id, cause, exc_info=cause)
     return entry
+
+
+def _is_about_an_argument(error: GraphQLError, cause: GraphQLError) -> bool:
+    pointed_at = error.nodes[0] if error.nodes else None
+    return isinstance(cause, StrawberryInputCoercionError) or not isinstance(pointed_at, FieldNode | None)
 
 
 def _cause(error: GraphQLError) -> Exception:

@@ -28,8 +28,14 @@ _E164_BY_EXAMPLE: Final = "a number in E.164 form, such as +12065550100: up to 1
 
 @lru_cache(_KEPT_TIMESTAMPS)
 def is_rfc_3339_utc(text: str) -> bool:
-    """Whether a timestamp can go out as it stands."""
-    return _RFC_3339_UTC.fullmatch(text) is not None
+    """Whether a timestamp can go out as it stands: in the right form, and an instant that there is."""
+    if not _RFC_3339_UTC.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def write_date_time(value: Any) -> str:
@@ -37,7 +43,7 @@ def write_date_time(value: Any) -> str:
 
     Raises: UpstreamBadResponse, which nulls this one field.
     """
-    if isinstance(value, str) and _RFC_3339_UTC.fullmatch(value):
+    if isinstance(value, str) and len(value) <= MAX_TIMESTAMP_LENGTH and is_rfc_3339_utc(value):
         return value
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):

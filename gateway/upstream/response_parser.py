@@ -23,7 +23,10 @@ class JsonResponseParser(AioRestJSONParser):  # type: ignore[misc]  # aiobotocor
         Raises: ResponseParserError where a 2xx body is no JSON object.
         """
         if response["status_code"] >= _FIRST_NOT_OK:
-            parsed: dict[str, Any] = await super().parse(response, shape)
+            try:
+                parsed: dict[str, Any] = await super().parse(response, shape)
+            except Exception:  # noqa: BLE001  # The stock parser trips over a body that is none of AWS's: its status is known.
+                parsed = {"Error": {}, "ResponseMetadata": _metadata(response)}
             return parsed
         try:
             body = orjson.loads(response["body"])
@@ -31,11 +34,12 @@ class JsonResponseParser(AioRestJSONParser):  # type: ignore[misc]  # aiobotocor
             raise ResponseParserError(f"a 2xx answer is no JSON: {error}") from error
         if not isinstance(body, dict):
             raise ResponseParserError(f"a 2xx answer is a JSON {type(body).__name__}, not an object")
-        body["ResponseMetadata"] = {
-            "HTTPStatusCode": response["status_code"],
-            "RequestId": response["headers"].get("x-amzn-requestid"),
-        }
+        body["ResponseMetadata"] = _metadata(response)
         return body
+
+
+def _metadata(response: dict[str, Any]) -> dict[str, Any]:
+    return {"HTTPStatusCode": response["status_code"], "RequestId": response["headers"].get("x-amzn-requestid")}
 
 
 class JsonResponseParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # aiobotocore carries no types

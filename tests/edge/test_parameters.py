@@ -235,3 +235,26 @@ def test_data_with_errors_beside_it_is_200_in_both_media_types(endpoint: httpx.C
         assert answer.status_code == 200
         assert answer.json()["data"] == {"phoneNumber": None}
         assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["UPSTREAM_UNREACHABLE"]
+
+
+@pytest.mark.parametrize(
+    ("document", "variables"),
+    [
+        (
+            "query ($f: String) { phoneNumbers(filter: { association: { voiceConnectorId: $f } }) { nodes { id } } }",
+            {},
+        ),
+        (
+            'query ($n: E164PhoneNumber = "+12065550100") { phoneNumber(e164PhoneNumber: $n) { id } }',
+            {"n": None},
+        ),
+        ('query ($n: [ID!] = ["x"]) { nodes(ids: $n) { id } }', {"n": None}),
+        ("query ($n: Boolean = true) { phoneNumbers(first: 0) { totalCount @skip(if: $n) } }", {"n": None}),
+    ],
+    ids=["none given", "null for a number", "null for a list", "null for @skip"],
+)
+def test_a_value_that_does_not_fit_its_place_is_the_callers_mistake(
+    endpoint: httpx.Client, document: str, variables: dict[str, Any]
+) -> None:
+    answer = endpoint.post("/graphql", json={"query": document, "variables": variables}).json()
+    assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT"}]

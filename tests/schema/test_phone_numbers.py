@@ -358,7 +358,18 @@ async def test_unusual_timestamps_become_rfc_3339_in_utc(given: Any, written: st
 
 @pytest.mark.parametrize(
     "given",
-    ["yesterday", "", {}, True, 1e300, "0001-01-01T00:00:00+14:00", "\u0662\u0660\u0661\u0669-08-12T22:10:20.521Z"],
+    [
+        "yesterday",
+        "",
+        "2019-13-12T22:10:20Z",
+        "2019-02-30T22:10:20Z",
+        "2019-08-12T24:61:20Z",
+        {},
+        True,
+        1e300,
+        "0001-01-01T00:00:00+14:00",
+        "\u0662\u0660\u0661\u0669-08-12T22:10:20.521Z",
+    ],
 )
 async def test_a_timestamp_that_cannot_be_read_nulls_its_field_alone(given: Any) -> None:
     answer = await listed(number_record(0, CreatedTimestamp=given))

@@ -1,6 +1,7 @@
 """How the gateway holds its connections to AWS."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from botocore.parsers import ResponseParserError
 from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
 from gateway.upstream.client import MAX_ATTEMPTS
-from gateway.upstream.connection import AwsKeyPair, open_upstream
+from gateway.upstream.connection import AwsKeyPair, HttpSession, open_upstream
 from gateway.upstream.response_parser import JsonResponseParser
 from tests.aws import Aws
 from tests.conftest import Gateway
@@ -90,3 +91,22 @@ async def test_an_error_is_left_to_the_stock_parser() -> None:
 async def test_a_good_answer_that_is_no_object_is_a_parser_error(body: bytes) -> None:
     with pytest.raises(ResponseParserError, match="2xx answer"):
         await JsonResponseParser().parse(response(200, body), None)
+
+
+async def test_an_error_whose_body_is_none_of_awss_is_known_by_its_status() -> None:
+    for body in (b"[1]", b"\xff\xfe", b"{"):
+        parsed = await JsonResponseParser().parse(response(500, body), None)
+        assert parsed["ResponseMetadata"]["HTTPStatusCode"] == 500
+
+
+@pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])
+async def test_the_upstreams_certificate_is_verified_behind_a_proxy_as_well(proxy: str | None) -> None:
+    session = HttpSession()
+    connector = session._create_connector(proxy)  # noqa: SLF001  # Where aiobotocore chooses what is verified.
+    try:
+        context = connector._ssl  # noqa: SLF001  # aiohttp shows it nowhere else.
+        assert isinstance(context, ssl.SSLContext)
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+    finally:
+        await connector.close()
