@@ -41,6 +41,10 @@ class SigningKey:
         named = {} if self.key_id is None else {"kid": self.key_id}
         return {**jwk, "use": "sig", "alg": self.algorithm, **named, **given}
 
+    def private_jwk(self) -> dict[str, Any]:
+        """Both halves, which no JWKS should list."""
+        return {**json.loads(get_default_algorithms()[self.algorithm].to_jwk(self.private)), "kid": self.key_id}
+
     def token(self, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """A token that is right, but for what is given; a claim given as None is left out."""
         now = int(time.time())

@@ -97,8 +97,7 @@ class AccessTokens:
             raise jwt.InvalidTokenError
         header = jwt.get_unverified_header(token)
         key_id, algorithm = header.get("kid"), header.get("alg")
-        # An extension that must be understood: none is. RFC 7515, 4.1.11.
-        if algorithm not in ALGORITHMS or "crit" in header:
+        if algorithm not in ALGORITHMS:
             raise jwt.InvalidTokenError
         key = await self._keys.key(key_id, algorithm)
         if key is None:
