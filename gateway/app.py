@@ -15,6 +15,7 @@ from gateway.edge.authentication import authentication
 from gateway.edge.endpoint import GraphQLEndpoint
 from gateway.edge.graphiql import Assets, Page, wants_page
 from gateway.edge.health import healthz
+from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
 from gateway.execution.executable_schema import ExecutableSchema
 from gateway.schema.federation import build_schema
@@ -35,7 +36,8 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
             yield {"new_context": request_contexts(settings, upstream)}
 
     schema = ExecutableSchema(build_schema(node_fields=settings.node_fields))
-    endpoint = GraphQLEndpoint(schema, authentication(settings))
+    rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
+    endpoint = GraphQLEndpoint(schema, authentication(settings), rate_limit)
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None

@@ -115,6 +115,13 @@ class Settings(BaseSettings):
         description="Whether the gateway may listen beyond this machine where anyone may ask. Whoever reaches it then "
         "reads the account's numbers, so it is off, and its name says what it does.",
     )
+    rate_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="Points that each caller may spend a minute, a request being one; past them it is answered 429. "
+        "Each process counts by itself, and where anyone may ask all are one caller. Unset: no limit, as one gateway's "
+        "load is no measure for another's.",
+    )
 
     @property
     def anyone_may_ask(self) -> bool:

@@ -17,6 +17,7 @@ from gateway.edge.authentication import Authentication
 from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
 from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
+from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import (
     METHODS,
     Headers,
@@ -41,13 +42,14 @@ class GraphQLEndpoint:
     """Answers GraphQL requests; there is one for the process.
 
     Status: with `application/json` 200 to every well-formed request; with `application/graphql-response+json` 400
-    where nothing was executed. Whoever may not ask gets 401, and what is no GraphQL request is 400, 405, 406 or 415, in
-    JSON as well. The answer's `x-request-id` is the id in the log.
+    where nothing was executed. Whoever may not ask gets 401, and whoever asks too much 429; what is no GraphQL request
+    is 400, 405, 406 or 415. All are JSON. The answer's `x-request-id` is the id in the log.
     """
 
-    def __init__(self, schema: ExecutableSchema, authentication: Authentication) -> None:
+    def __init__(self, schema: ExecutableSchema, authentication: Authentication, rate_limit: RateLimit | None) -> None:
         self._schema = schema
         self._authentication = authentication
+        self._rate_limit = rate_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
@@ -105,6 +107,9 @@ class GraphQLEndpoint:
         post = scope["method"] == "POST"
         request = from_body(await _body(receive)) if post else from_query_string(scope["query_string"])
         context = new_context()
+        if self._rate_limit is not None:
+            # Every request costs the same.
+            self._rate_limit.spend(context.principal, cost=1)
         try:
             with ClientWatch(receive):
                 answer = await self._execute(request, context, request_id, only_queries=not post)

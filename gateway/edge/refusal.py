@@ -53,6 +53,17 @@ class KeysUnavailable(Refusal):
         self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 
+class RateLimited(Refusal):
+    """The caller has asked as much as it may for now."""
+
+    code = "RATE_LIMITED"
+    status = 429
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"You have asked as much as you may for now. Ask again in {retry_after_seconds} seconds.")
+        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
+
+
 class MethodNotAllowed(Refusal):
     """Another method than those that the endpoint, or this operation on it, has."""
 

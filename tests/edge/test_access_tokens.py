@@ -133,7 +133,9 @@ FORGED: dict[str, Callable[[], str]] = {
     "another payload": lambda: with_another_payload(KEY.token()),
     "a cut signature": lambda: KEY.token()[:-8],
     "a longer token": lambda: f"{KEY.token()}.AAAA",
-    "an extension that must be understood": lambda: KEY.token(header={"crit": ["http://issuer.example/must-not-be-used-here"]}),
+    "an extension that must be understood": lambda: KEY.token(
+        header={"crit": ["http://issuer.example/must-not-be-used-here"]}
+    ),
     "a header nested deep": lambda: f"{part(b'[' * 5_000)}.{part(claims())}.AAAA",
     "a header with a number of many digits": lambda: part(b'{"alg":%s}' % (b"9" * 5_000)) + f".{part(claims())}.AAAA",
     "a header that is no text": lambda: f"{part(bytes(range(200, 256)))}.{part(claims())}.AAAA",
