@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes, urlencode
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -73,6 +73,8 @@ def test_any_parameters_are_answered_in_words(endpoint: httpx.Client, given_ones
     | st.dictionaries(NAMES, DOCUMENTS | VALUES.map(json.dumps) | st.text(st.characters(codec="utf-8"))).map(urlencode)
 )
 def test_any_url_is_answered_in_words(endpoint: httpx.Client, query_string: str) -> None:
+    # A longer one is refused on the wire.
+    assume(len(query_string) < 8_000)
     assert_answered_in_words(endpoint.get(f"/graphql?{query_string}"))
 
 
@@ -258,3 +260,39 @@ def test_a_value_that_does_not_fit_its_place_is_the_callers_mistake(
 ) -> None:
     answer = endpoint.post("/graphql", json={"query": document, "variables": variables}).json()
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT"}]
+
+
+def nested(levels: int) -> str:
+    """An object of so many levels, one in the other, whose parts are lists by turns."""
+    value: object = 1
+    for level in range(levels - 1):
+        value = [value] if level % 2 else {"a": value}
+    return json.dumps({"a": value})
+
+
+def test_json_of_32_levels_is_taken_and_of_33_is_not(endpoint: httpx.Client) -> None:
+    """The body is a level of its own; braces in a text are none."""
+    texts = '"query": "{ __typename }", "extensions": {"a": "' + "{[" * 50 + '"}'
+    for name in ("variables", "extensions"):
+        for levels, status in ((31, 200), (32, 400)):
+            body = f'{{{texts}, "{name}": {nested(levels)}}}'.replace('"extensions"', '"other"', name == "extensions")
+            answer = endpoint.post("/graphql", content=body, headers=JSON_HEADERS)
+            assert (answer.status_code, "32" in answer.text) == (status, status == 400)
+        for levels, status in ((32, 200), (33, 400)):
+            answer = endpoint.get("/graphql", params={"query": "{ __typename }", name: nested(levels)})
+            assert (answer.status_code, "32" in answer.text) == (status, status == 400)
+
+
+@pytest.mark.parametrize("digits", ["9" * 20, "-" + "9" * 30, "9" * 300])
+def test_an_integer_past_64_bits_is_no_int(endpoint: httpx.Client, digits: str) -> None:
+    """JSON's reader makes a float of it, which no argument takes for a whole number; the escape has it read twice."""
+    document = "query ($first: Int) { phoneNumbers(first: $first) { nodes { id } } }"
+    body = f'{{"query": {json.dumps(document)}, "variables": {{"first": {digits}, "\\u0061": {digits}}}}}'
+    [error] = endpoint.post("/graphql", content=body, headers=JSON_HEADERS).json()["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+
+
+def test_a_number_of_any_length_is_answered_in_words(endpoint: httpx.Client) -> None:
+    for number in ("9" * 5_000, "0." + "9" * 5_000, "1e400", "-" + "1" * 100_000):
+        body = f'{{"query": "{{ __typename }}", "variables": {{"\\u0061": {number}}}}}'
+        assert_answered_in_words(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))
