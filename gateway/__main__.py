@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from gateway.app import create_app
+from gateway.connection import Limits
 from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.emulator.conditions import Fault
 from gateway.emulator.errors import EmulatorError
@@ -100,7 +101,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
         click.echo(f"Upstream  {settings.upstream_api} at {settings.upstream_endpoint_url or 'AWS'}")
         click.echo(_first_query(url_of(listener)))
 
-    serve("gateway.app:app_from_environment", listener, announce, workers=workers)
+    serve("gateway.app:app_from_environment", listener, announce, workers=workers, limits=_limits(settings))
 
 
 @main.command()
@@ -128,7 +129,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
             click.echo(_first_query(url_of(listener)))
 
         app = create_app(settings, AwsKeyPair(options.access_key, options.secret_key))
-        serve(app, listener, announce)
+        serve(app, listener, announce, limits=_limits(settings))
 
 
 @main.command()
@@ -211,6 +212,10 @@ async def _try_upstream(settings: Settings) -> None:
     """Open the upstream and close it: a missing credential is said before the server starts, not by its traceback."""
     async with open_upstream(settings):
         pass
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.max_body_bytes, settings.receive_seconds, settings.idle_seconds)
 
 
 def _fault(text: str) -> Fault:

@@ -6,13 +6,15 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from math import ceil
 from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from gateway.connection import Connection, Limits
 from gateway.errors import Misconfigured
 
 # Seconds that requests under way get after SIGTERM; twice the default deadline, and under Kubernetes' 30.
@@ -20,10 +22,7 @@ DRAIN_SECONDS: Final = 20
 # Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
 WORKER_START_SECONDS: Final = 30
 
-_NOT_HTTP: Final = (
-    b'{"errors":[{"message":"This cannot be read as an HTTP request with a known method and a URL in ASCII, of 64 KB '
-    b'at most.","extensions":{"code":"BAD_USER_INPUT"}}]}'
-)
+DEFAULT_LIMITS: Final = Limits()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -86,29 +85,20 @@ class _AnnouncedWorkers(Multiprocess):
             self.should_exit.set()
 
 
-class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, uvicorn's quicker parser."""
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # It is always the same one.
-        """Refuse in JSON, as everything else is, what cannot be read as HTTP at all, and so reaches no application."""
-        fields = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json; charset=utf-8"),
-            (b"content-length", b"%d" % len(_NOT_HTTP)),
-            (b"connection", b"close"),
-        ]
-        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in fields), b"", _NOT_HTTP]
-        self.transport.write(b"\r\n".join(lines))
-        self.transport.close()
-
-
-def serve(app: ASGIApp | str, listener: socket.socket, announce: Callable[[], None], *, workers: int = 1) -> None:
+def serve(
+    app: ASGIApp | str,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    *,
+    workers: int = 1,
+    limits: Limits = DEFAULT_LIMITS,
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
 
     app: the application, or, for several workers, where it is made, as `module:factory`.
     announce: called once connections are accepted.
     """
-    config = _config(app)
+    config = _config(app, limits)
     # uvicorn raises a caught signal again when it has drained; a stop that was asked for is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: None)
@@ -120,11 +110,11 @@ def serve(app: ASGIApp | str, listener: socket.socket, announce: Callable[[], No
 
 
 @contextmanager
-def serving_in_thread(app: ASGIApp) -> Iterator[str]:
+def serving_in_thread(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator[str]:
     """Serve on a free loopback port, in a thread with its own event loop, while the block runs; gives the base URL."""
     listener = listen("127.0.0.1", 0)
     ready = threading.Event()
-    server = _AnnouncedServer(_config(app), ready.set)
+    server = _AnnouncedServer(_config(app, limits), ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -138,11 +128,11 @@ def serving_in_thread(app: ASGIApp) -> Iterator[str]:
         listener.close()
 
 
-def _config(app: Any) -> uvicorn.Config:
+def _config(app: Any, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
-        http=_Protocol,
+        http=partial(Connection, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
         log_level="warning",
         # It prints query strings, which may hold a caller's query.
         access_log=False,
@@ -150,5 +140,7 @@ def _config(app: Any) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         lifespan="on",
+        # uvicorn's own timer, of connections between two requests; those before the first one are ours to look after.
+        timeout_keep_alive=ceil(limits.idle_seconds),
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

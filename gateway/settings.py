@@ -166,6 +166,28 @@ class Settings(BaseSettings):
             raise ValueError("scheme, host, port and path are all it may hold")
         return url
 
+    max_body_bytes: int = Field(
+        default=1_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="Bytes that a request's body may have. nginx takes 1 MB; a query with its variables has a few kB.",
+    )
+    receive_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=300,
+        description="Seconds in which a request's head must have come in, and then its body. Both mostly take "
+        "milliseconds; 10 s leave 1 MB to a line of 1 Mbit/s, and nginx's 60 s an attacker six times the sockets.",
+    )
+    idle_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=3600,
+        description="Seconds that a connection may be silent, before and between requests: nginx has 75. Behind a load "
+        "balancer that reuses connections, set it above the balancer's own (AWS's have 60), which must be the first to "
+        "close.",
+    )
+
     @field_validator("router_secret")
     @classmethod
     def _fits_in_a_header(cls, secret: SecretStr | None) -> SecretStr | None:

@@ -1,7 +1,6 @@
 """What HTTP asks of the endpoint and of the paths beside it, before any GraphQL."""
 
 import json
-import socket
 
 import httpx
 import pytest
@@ -102,27 +101,3 @@ def test_a_method_that_a_path_beside_it_lacks_is_refused_with_those_that_it_has(
     answer = endpoint.delete("/healthz")
     assert "method" in assert_refused(answer, 405)
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"BREW /graphql HTTP/1.1",
-        b"GET /graphql?query=" + b"a" * 70_000 + b" HTTP/1.1",
-        b"GET /graphql?query=\xff HTTP/1.1",
-        b"GET /\xc3\xa9 HTTP/1.1",
-        b"GET  HTTP/1.1",
-        b"\x16\x03\x01",
-    ],
-)
-def test_what_is_no_http_is_refused_in_json_too(endpoint: httpx.Client, line: bytes) -> None:
-    with socket.create_connection((endpoint.base_url.host, endpoint.base_url.port or 0), timeout=30) as connection:
-        connection.sendall(line + b"\r\nhost: x\r\n\r\n")
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert b"content-type: application/json; charset=utf-8" in head
-    assert f"content-length: {len(body)}".encode() in head
-    [error] = json.loads(body)["errors"]
-    assert error["message"]
-    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
