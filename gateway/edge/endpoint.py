@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from gateway.answer_headers import SECURITY_HEADERS
 from gateway.context import RequestContext
 from gateway.edge.authentication import Authentication
 from gateway.edge.client_watch import ClientLeft, ClientWatch
@@ -73,7 +74,7 @@ class GraphQLEndpoint:
         except Exception:  # Whatever it is, the client gets JSON and the log the rest.
             logger.exception("request %s", request_id)
             status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
-        head = [(b"x-request-id", request_id.encode()), _VARY, *headers]
+        head = [(b"x-request-id", request_id.encode()), _VARY, *SECURITY_HEADERS, *headers]
         if content:
             head += (_CONTENT_TYPE[media_type or JSON], (b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": head})

@@ -1,5 +1,6 @@
 """What HTTP itself refuses, before any GraphQL is looked at: a status for programs, words for people."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from secrets import token_hex
 from typing import ClassVar, Final
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.answer_headers import SECURITY_HEADERS
 from gateway.errors import CallerFault
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -106,5 +108,12 @@ async def refuse_elsewhere(_request: Request, error: Exception) -> Response:
         if status == HTTPStatus.NOT_FOUND
         else "This path has no such method."
     )
+    return refused(words, status, headers or {})
+
+
+def refused(words: str, status: int, headers: Mapping[str, str]) -> Response:
+    """A refusal of another path than the endpoint's, or of all of them."""
     own = {"x-request-id": token_hex(16), "content-type": "application/json; charset=utf-8"}
-    return Response(refusal_body(words, Refusal.code), status, {**own, **(headers or {})})
+    response = Response(refusal_body(words, Refusal.code), status, {**own, **headers})
+    response.raw_headers.extend(SECURITY_HEADERS)
+    return response

@@ -101,3 +101,28 @@ def test_a_method_that_a_path_beside_it_lacks_is_refused_with_those_that_it_has(
     answer = endpoint.delete("/healthz")
     assert "method" in assert_refused(answer, 405)
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/graphql"),
+        ("GET", "/graphql?query={__typename}"),
+        ("GET", "/graphql?query={"),
+        ("OPTIONS", "/graphql"),
+        ("PUT", "/graphql"),
+        ("GET", "/healthz"),
+        ("DELETE", "/healthz"),
+        ("GET", "/nowhere"),
+        ("BREW", "/graphql"),
+    ],
+)
+def test_every_answer_says_that_it_is_neither_kept_nor_guessed_at_nor_framed(
+    endpoint: httpx.Client, method: str, path: str
+) -> None:
+    answer = endpoint.request(method, path)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in answer.headers
