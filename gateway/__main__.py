@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import click
 from gateway.app import create_app
 from gateway.connection import Limits
 from gateway.edge.api_keys import hash_of, new_api_key
+from gateway.edge.hosts import LOOPBACK_HOSTS
 from gateway.emulator.conditions import Fault
 from gateway.emulator.errors import EmulatorError
 from gateway.emulator.server import EmulatorOptions, create_emulator
@@ -120,6 +122,8 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     held_numbers, held_orders = emulator.state.store.counts()
     with serving_in_thread(emulator) as upstream_url:
         settings = read_settings(upstream_api=api, upstream_endpoint_url=upstream_url)
+        if settings.allowed_hosts is None and ip_address(listener.getsockname()[0]).is_loopback:
+            settings = settings.model_copy(update={"allowed_hosts": LOOPBACK_HOSTS})
 
         def announce() -> None:
             click.echo(f"GraphQL   {url_of(listener)}/graphql")

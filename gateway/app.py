@@ -15,6 +15,8 @@ from gateway.edge.authentication import authentication
 from gateway.edge.endpoint import GraphQLEndpoint
 from gateway.edge.graphiql import Assets, Page, wants_page
 from gateway.edge.health import healthz
+from gateway.edge.hosts import AllowedHosts
+from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
 from gateway.execution.executable_schema import ExecutableSchema
@@ -37,7 +39,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
 
     schema = ExecutableSchema(build_schema(node_fields=settings.node_fields))
     rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
-    endpoint = GraphQLEndpoint(schema, authentication(settings), rate_limit)
+    endpoint = GraphQLEndpoint(schema, authentication(settings), rate_limit, Origins(settings.cors_origins))
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None
@@ -57,7 +59,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         else:
             await elsewhere(scope, receive, send)
 
-    return app
+    return app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
 
 
 def app_from_environment() -> ASGIApp:

@@ -16,6 +16,10 @@ from gateway.errors import Misconfigured
 PREFIX = "GATEWAY_"
 
 
+# A name or an address, in lower case.
+_HOST = r"([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+
+
 class Settings(BaseSettings):
     """What an operator may set, each as an environment variable `GATEWAY_<NAME>`."""
 
@@ -166,6 +170,17 @@ class Settings(BaseSettings):
             raise ValueError("scheme, host, port and path are all it may hold")
         return url
 
+    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        description="Names, without ports and separated by commas, that a request's `Host` may have, like Django's "
+        "`ALLOWED_HOSTS`: a page elsewhere could ask by a name of its own that points here. `/healthz` takes any. "
+        "Unset: any, but `dev` on a loopback address goes by `localhost`, `127.0.0.1` and `[::1]` alone.",
+    )
+    cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        description="Origins, such as `https://app.example.com`, separated by commas, whose pages may ask and read the "
+        "answers (CORS). Each is written out: a wildcard would let in any site. Unset: only the gateway's own.",
+    )
     max_body_bytes: int = Field(
         default=1_000_000,
         ge=1_000,
@@ -187,6 +202,25 @@ class Settings(BaseSettings):
         "balancer that reuses connections, set it above the balancer's own (AWS's have 60), which must be the first to "
         "close.",
     )
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return tuple(each.strip().lower() for each in given.split(",")) if isinstance(given, str) else given
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, hosts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(re.fullmatch(_HOST, host) for host in hosts or ()):
+            raise ValueError("names such as api.example.com are needed, without ports, separated by commas")
+        return hosts
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(re.fullmatch(f"https?://{_HOST}(:[0-9]{{1,5}})?", origin) for origin in origins or ()):
+            raise ValueError("origins such as https://app.example.com are needed, separated by commas")
+        return origins
 
     @field_validator("router_secret")
     @classmethod

@@ -13,10 +13,12 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.answer_headers import SECURITY_HEADERS
+from gateway.caller import ANYONE
 from gateway.context import RequestContext
 from gateway.edge.authentication import Authentication
 from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
+from gateway.edge.origins import Origins
 from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import (
@@ -36,21 +38,27 @@ from gateway.schema.present import MASKED, present_error
 logger = logging.getLogger("gateway")
 
 _CONTENT_TYPE: Final = {kind: (b"content-type", f"{kind}; charset=utf-8".encode()) for kind in (JSON, GRAPHQL_RESPONSE)}
-_VARY: Final = (b"vary", b"Accept")
 
 
 class GraphQLEndpoint:
     """Answers GraphQL requests; there is one for the process.
 
     Status: with `application/json` 200 to every well-formed request; with `application/graphql-response+json` 400
-    where nothing was executed. Whoever may not ask gets 401, and whoever asks too much 429; what is no GraphQL request
-    is 400, 405, 406 or 415. All are JSON. The answer's `x-request-id` is the id in the log.
+    where nothing was executed. Whoever may not ask gets 401 or 403, and whoever asks too much 429; what is no GraphQL
+    request is 400, 405, 406 or 415. All are JSON. The answer's `x-request-id` is the id in the log.
     """
 
-    def __init__(self, schema: ExecutableSchema, authentication: Authentication, rate_limit: RateLimit | None) -> None:
+    def __init__(
+        self,
+        schema: ExecutableSchema,
+        authentication: Authentication,
+        rate_limit: RateLimit | None,
+        origins: Origins,
+    ) -> None:
         self._schema = schema
         self._authentication = authentication
         self._rate_limit = rate_limit
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
@@ -59,10 +67,12 @@ class GraphQLEndpoint:
         media_type = answer_type(fields.get(b"accept", b"").decode("latin-1"))
         headers: Headers = ()
         try:
-            caller = await self._authentication.caller(fields)
+            preflight = self._origins.preflight(fields) if scope["method"] == "OPTIONS" else ()
+            # Browsers send no credentials with a preflight.
+            caller = ANYONE if preflight else await self._authentication.caller(fields)
             self._admit(scope["method"], fields, media_type)
             if scope["method"] == "OPTIONS":
-                status, content, headers = 204, b"", ((b"allow", METHODS.encode()),)
+                status, content, headers = 204, b"", ((b"allow", METHODS.encode()), *preflight)
             else:
                 new_context = partial(scope["state"]["new_context"], trace_context(fields), caller)
                 executed, content = await self._answer(scope, receive, new_context, request_id)
@@ -74,7 +84,9 @@ class GraphQLEndpoint:
         except Exception:  # Whatever it is, the client gets JSON and the log the rest.
             logger.exception("request %s", request_id)
             status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
-        head = [(b"x-request-id", request_id.encode()), _VARY, *SECURITY_HEADERS, *headers]
+        head = [(b"x-request-id", request_id.encode()), self._origins.vary, *SECURITY_HEADERS, *headers]
+        if b"origin" in fields:
+            head += self._origins.headers(fields)
         if content:
             head += (_CONTENT_TYPE[media_type or JSON], (b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": head})
@@ -90,6 +102,7 @@ class GraphQLEndpoint:
             return
         if method not in {"POST", "GET", "HEAD"}:
             raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {method}.")
+        self._origins.refuse_cross_site(method, fields)
         if media_type is None:
             raise NotAcceptable(f"An answer is {GRAPHQL_RESPONSE} or {JSON}; accept one of them.")
         if method == "POST":

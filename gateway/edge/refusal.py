@@ -66,6 +66,19 @@ class RateLimited(Refusal):
         self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 
+class CrossSite(Refusal):
+    """A browser asks on behalf of a page that is not this gateway's, and that no setting names."""
+
+    code = "FORBIDDEN"
+    status = 403
+
+
+class Misdirected(Refusal):
+    """The request's Host is none of this gateway's names. RFC 9110, 15.5.20."""
+
+    status = 421
+
+
 class MethodNotAllowed(Refusal):
     """Another method than those that the endpoint, or this operation on it, has."""
 

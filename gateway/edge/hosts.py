@@ -1,0 +1,38 @@
+"""The names that the gateway goes by.
+
+A page whose name is made to point at this machine (DNS rebinding) is, to the browser, of the gateway's own origin: the
+name itself is all that tells it from one who may ask.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.edge.refusal import Misdirected, refused
+
+# What a browser calls this machine; no other machine's page can have one of these names.
+LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+class AllowedHosts:
+    """An application that is asked by these names alone, on any port."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the application, or refuse. Health checks ask by addresses, and learn nothing."""
+        if scope["type"] == "http" and scope["path"] != "/healthz" and not self._is_ours(Headers(scope=scope)):
+            words = "The gateway does not go by this Host; GATEWAY_ALLOWED_HOSTS says by which it does."
+            await refused(words, Misdirected.status, {})(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        host = headers.get("host", "").lower()
+        name, mark, port = host.rpartition(":")
+        # An IPv6 address has colons, too, but in brackets.
+        return (name if mark and not port.endswith("]") else host) in self._hosts

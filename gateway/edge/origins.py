@@ -1,0 +1,77 @@
+"""Which web pages may ask: cross-site requests are refused, but for origins that a setting names (CORS).
+
+A page anywhere can make its reader's browser send what needs no preflight: any GET, and a POST of a form. A POST of
+JSON does need one, and so is safe from that alone; the rest is told by what browsers say of themselves. Programs say
+nothing of the kind, and have no reader whose place in a network or credentials a page could borrow.
+Source: Fetch Standard, "CORS protocol" and "CORS-safelisted request-header"; W3C, Fetch Metadata Request Headers;
+Go's net/http.CrossOriginProtection, whose order of checks this is; Apollo Server, "csrfPrevention".
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.edge.negotiation import is_json
+from gateway.edge.refusal import METHODS, CrossSite, Headers
+
+# A page can set any of these only after a preflight, which is not granted: Apollo's two, and jQuery's.
+PREFLIGHTED: Final = (b"apollo-require-preflight", b"x-apollo-operation-name", b"x-requested-with")
+
+ALLOWED_HEADERS: Final = (
+    b"content-type, authorization, x-api-key, apollo-require-preflight, x-apollo-operation-name, x-requested-with, "
+    b"traceparent, tracestate"
+)
+# What a page's script may read beside the body: the id in the log, and how long to wait after 429.
+EXPOSED_HEADERS: Final = b"x-request-id, retry-after"
+_GRANTED: Final[Headers] = (
+    (b"access-control-allow-methods", METHODS.encode()),
+    (b"access-control-allow-headers", ALLOWED_HEADERS),
+    # Seconds that a browser keeps this: a changed setting is known everywhere after 10 minutes.
+    (b"access-control-max-age", b"600"),
+)
+
+Fields = Mapping[bytes, bytes]
+
+
+class Origins:
+    """The foreign origins whose pages may ask and read the answer; mostly there are none."""
+
+    def __init__(self, allowed: tuple[str, ...] | None) -> None:
+        self._allowed = frozenset(origin.encode() for origin in allowed or ())
+        self.vary = (b"vary", b"Accept, Origin" if self._allowed else b"Accept")
+
+    def refuse_cross_site(self, method: str, fields: Fields) -> None:
+        """Pass who is no browser, a page of the gateway's own, or one of an allowed origin.
+
+        Raises: CrossSite.
+        """
+        origin, site = fields.get(b"origin"), fields.get(b"sec-fetch-site")
+        if origin is not None and origin in self._allowed:
+            return
+        if site is not None:
+            # Only the browser itself can set it. "none" is what its user typed or has bookmarked.
+            if site not in {b"same-origin", b"none"}:
+                raise CrossSite("A page of another site may not ask, unless GATEWAY_CORS_ORIGINS names its origin.")
+        elif origin is not None:
+            # A browser without Fetch Metadata, or not over TLS. "null" has no host.
+            if origin.partition(b"://")[2].lower() != fields.get(b"host", b"").lower():
+                raise CrossSite("A page of another origin may not ask, unless GATEWAY_CORS_ORIGINS names it.")
+        elif method != "POST" and fields.get(b"user-agent", b"").startswith(b"Mozilla/") and not _preflighted(fields):
+            # Over plain HTTP, but for loopback, browsers give a page's GETs neither mark; all call themselves so.
+            raise CrossSite("A browser that does not say which page asks must add a header such as x-requested-with.")
+
+    def preflight(self, fields: Fields) -> Headers:
+        """What an allowed origin's page may send, where this is asked; it stands beside `headers`."""
+        if fields.get(b"origin") not in self._allowed or b"access-control-request-method" not in fields:
+            return ()
+        return _GRANTED
+
+    def headers(self, fields: Fields) -> Headers:
+        """What lets an allowed origin's page read an answer. Credentials, cookies, are never granted."""
+        origin = fields.get(b"origin")
+        if origin is None or origin not in self._allowed:
+            return ()
+        return ((b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS))
+
+
+def _preflighted(fields: Fields) -> bool:
+    return any(name in fields for name in PREFLIGHTED) or is_json(fields.get(b"content-type", b"").decode("latin-1"))

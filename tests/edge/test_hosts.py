@@ -1,0 +1,65 @@
+"""The names that a gateway is asked by."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.settings import Settings, read_settings
+from tests.aws import Aws
+from tests.conftest import Gateway
+from tests.processes import BIN, environment, started
+
+LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
+
+
+@pytest.fixture
+def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", "Api.example.com, [2001:db8::1]")
+    aws.holds(inventory=1)
+    return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
+
+
+def assert_misdirected(answer: httpx.Response) -> None:
+    assert answer.status_code == 421
+    assert answer.headers["cache-control"] == "no-store"
+    [error] = answer.json()["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert "GATEWAY_ALLOWED_HOSTS" in error["message"]
+
+
+@pytest.mark.parametrize("host", ["api.example.com", "API.example.com:8443", "[2001:db8::1]", "[2001:db8::1]:80"])
+async def test_by_its_own_names_the_gateway_is_asked_on_any_port(gateway: Gateway, host: str) -> None:
+    answer = await gateway.http.post("/graphql", json=LISTED, headers={"host": host})
+    assert answer.json()["data"]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "api.example.com.evil.example", "evil.api.example.com", "127.0.0.1", "[2001:db8::2]"]
+)
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/assets/x", "/other"])
+async def test_by_another_name_it_is_not_whatever_is_asked(gateway: Gateway, aws: Aws, host: str, path: str) -> None:
+    for method in ("POST", "GET", "OPTIONS"):
+        headers = {"host": host, "accept": "text/html", "content-type": "application/json"}
+        assert_misdirected(await gateway.http.request(method, path, headers=headers, params=LISTED))
+    assert aws.calls == []
+
+
+async def test_health_checks_ask_by_any_name(gateway: Gateway) -> None:
+    assert (await gateway.http.get("/healthz", headers={"host": "10.0.0.7:8000"})).text == "ok\n"
+
+
+def test_dev_on_loopback_goes_by_loopback_names_alone(tmp_path: Path) -> None:
+    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path), lines=1) as dev:
+        url = dev.lines[0].split()[1]
+        for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+            assert httpx.post(url, json=LISTED, headers={"host": host}, timeout=30).json()["data"]
+        assert_misdirected(httpx.post(url, json=LISTED, headers={"host": "rebound.example"}, timeout=30))
+
+
+@pytest.mark.parametrize("hosts", ["", "api.example.com:443", "https://api.example.com", "*", "a b"])
+def test_what_is_no_name_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", hosts)
+    with pytest.raises(Misconfigured, match=r"GATEWAY_ALLOWED_HOSTS: .*api\.example\.com"):
+        read_settings()
