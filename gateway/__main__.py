@@ -23,7 +23,7 @@ from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings, for_development, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
 
 APIS: Final = ("chime", "chime-sdk-voice")
@@ -121,7 +121,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     emulator = create_emulator(options)
     held_numbers, held_orders = emulator.state.store.counts()
     with serving_in_thread(emulator) as upstream_url:
-        settings = read_settings(upstream_api=api, upstream_endpoint_url=upstream_url)
+        settings = for_development(read_settings(upstream_api=api, upstream_endpoint_url=upstream_url))
         if settings.allowed_hosts is None and ip_address(listener.getsockname()[0]).is_loopback:
             settings = settings.model_copy(update={"allowed_hosts": LOOPBACK_HOSTS})
 

@@ -20,6 +20,7 @@ from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
 from gateway.execution.executable_schema import ExecutableSchema
+from gateway.execution.limits import Limits
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
@@ -37,7 +38,11 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         async with open_upstream(settings, key_pair) as upstream:
             yield {"new_context": request_contexts(settings, upstream)}
 
-    schema = ExecutableSchema(build_schema(node_fields=settings.node_fields))
+    schema = ExecutableSchema(
+        build_schema(node_fields=settings.node_fields),
+        Limits.of(settings),
+        introspection=bool(settings.introspection),
+    )
     rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
     endpoint = GraphQLEndpoint(schema, authentication(settings), rate_limit, Origins(settings.cors_origins))
     # A browser has no router's secret, and the page would be refused whatever it asks.

@@ -22,6 +22,7 @@ class RequestContext:
     records, so it is the loaders that need a scope.
     principal: Caller.principal, to which what is given out to one caller alone can be bound.
     unanswered: what is under way for fields that an error has taken out of the answer.
+    cost: points that the operation is estimated at (gateway/execution/measure.py); 0 until it is read.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class RequestContext:
         self.principal = caller.principal
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
+        self.cost = 0
         self._number_permission = number_permission
         self._order_permission = order_permission
         self._deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds

@@ -7,6 +7,7 @@
     |   |-- BadCursor               BAD_CURSOR
     |   |-- WalkLimit               WALK_LIMIT
     |   |-- Forbidden               FORBIDDEN
+    |   |-- DocumentTooComplex      DOCUMENT_TOO_COMPLEX
     |   `-- Refusal                 HTTP's own: gateway/edge/refusal.py
     |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
@@ -67,6 +68,12 @@ class Forbidden(CallerFault):
     """The caller is known, and lacks the scope for this field."""
 
     code = "FORBIDDEN"
+
+
+class DocumentTooComplex(CallerFault):
+    """A document asks for more than one may: too many tokens, levels, aliases, root fields, directives or points."""
+
+    code = "DOCUMENT_TOO_COMPLEX"
 
 
 class UpstreamFault(GatewayFault):

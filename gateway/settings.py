@@ -70,10 +70,52 @@ class Settings(BaseSettings):
         description="Upstream pages that one field may walk for `last`, `before` or `totalCount`. 20 pages of 99 cover "
         "1,980 rows, within the deadline at 500 ms a page.",
     )
-    graphiql: bool = Field(
-        default=True,
-        description="Whether browsers are shown GraphiQL at /graphql. `false` leaves the API alone: for gateways that "
-        "only programs call. With a router's secret set it is never shown.",
+    max_tokens: int = Field(
+        default=1500,
+        ge=1,
+        description="Tokens of a document, and as many comments. GraphQL Armor allows 1,000, Apollo Router 15,000; at "
+        "1,500 no document takes longer than 0.2 s to be read.",
+    )
+    max_depth: int = Field(
+        default=12,
+        ge=1,
+        description="Fields within fields, `ofType` apart. The numbers of the connectors of an order's numbers are 9 "
+        "to 11 deep, the usual introspection 6. GraphQL Armor allows 6, Apollo Router's example 100.",
+    )
+    max_aliases: int = Field(
+        default=30,
+        ge=0,
+        description="Aliases of an operation, counted as often as their fragment is spread. As many as in Apollo "
+        "Router's example; GraphQL Armor allows 15.",
+    )
+    max_root_fields: int = Field(
+        default=10,
+        ge=1,
+        description="Fields of the root type in an operation. There are eight, so that only repeating one takes more. "
+        "Apollo Router's example allows 20.",
+    )
+    max_directives: int = Field(
+        default=20,
+        ge=0,
+        description="Directives of an operation, counted as often as their fragment is spread. Front ends write a few; "
+        "GraphQL Armor allows 50.",
+    )
+    max_cost: int = Field(
+        default=5000,
+        ge=1,
+        description="Points of an operation: one for each record that it may be answered, and for each upstream call. "
+        "Four pages of 1,000 fit. GraphQL Armor allows 5,000 as well, of points like these.",
+    )
+    introspection: bool | None = Field(
+        default=None,
+        description="Whether the schema may be asked for, and mistakes be answered with what was perhaps meant. Unset: "
+        "`dev` does, `serve` does not. `_service`, which routers ask, is always answered. Apollo Server has it off in "
+        "production.",
+    )
+    graphiql: bool | None = Field(
+        default=None,
+        description="Whether browsers are shown GraphiQL at /graphql. Unset: `dev` shows it, `serve` does not, since "
+        "what programs call needs no page. With a router's secret set it is never shown.",
     )
     node_fields: bool = Field(
         default=True,
@@ -239,6 +281,12 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise Misconfigured("; ".join(map(_wrong, error.errors()))) from None
+
+
+def for_development(settings: Settings) -> Settings:
+    """The same settings, with introspection and GraphiQL on where nothing else is said."""
+    unset = [name for name in ("introspection", "graphiql") if getattr(settings, name) is None]
+    return settings.model_copy(update=dict.fromkeys(unset, True))
 
 
 def _variable(name: str) -> str:

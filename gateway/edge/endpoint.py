@@ -134,19 +134,20 @@ class GraphQLEndpoint:
     async def _execute(
         self, request: GraphQLRequest, context: RequestContext, request_id: str, *, only_queries: bool
     ) -> dict[str, Any]:
-        query, variables, operation_name = request
+        query, variables, operation_name, wants_cost = request
         try:
             result = await self._schema.execute(query, variables, operation_name, context, only_queries=only_queries)
         except NotAQuery:
             raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
         except DocumentRefused as refused:
             return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
+        extensions = {"extensions": result.extensions} if wants_cost and result.extensions else {}
         if not result.errors:
-            return {"data": result.data}
+            return {"data": result.data, **extensions}
         errors = [present_error(error, request_id=request_id, before_execution=False) for error in result.errors]
         # Without a path, no field was reached: the request was refused, and an answer to it has no data.
         if any("path" in error for error in errors):
-            return {"data": result.data, "errors": errors}
+            return {"data": result.data, "errors": errors, **extensions}
         return {"errors": errors}
 
 

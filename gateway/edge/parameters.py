@@ -20,11 +20,15 @@ _NAMES: Final = (b'"query"', b'"operationName"', b'"variables"', b'"extensions"'
 
 
 class GraphQLRequest(NamedTuple):
-    """A well-formed request. Its extensions ask for nothing that this server has, so they end here."""
+    """A well-formed request.
+
+    wants_cost: whether its extensions hold `"cost": true`; they ask for nothing else that this server has.
+    """
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+    wants_cost: bool
 
 
 def from_body(body: bytes) -> GraphQLRequest:
@@ -70,7 +74,8 @@ def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
         raise BadRequest("The operationName is a text, or null.")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest("The extensions are an object, or null.")
-    return GraphQLRequest(query, variables, operation_name or None)
+    wants_cost = extensions is not None and extensions.get("cost") is True
+    return GraphQLRequest(query, variables, operation_name or None, wants_cost)
 
 
 def _from_json(text: bytes | str, what: str) -> object:

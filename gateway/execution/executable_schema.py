@@ -17,13 +17,17 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     get_operation_ast,
-    parse,
+    specified_rules,
     validate,
 )
+from graphql.validation import NoSchemaIntrospectionCustomRule
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.base import BaseSchema
 
 from gateway.context import RequestContext
 from gateway.execution.executor import ProjectingExecutor, Projections
+from gateway.execution.limits import Limits
+from gateway.execution.measure import Measure
 
 # Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 10 MB, some 40
 # where Boolean variables make many projections of each; and a hundred documents of a front end, those asked last.
@@ -34,6 +38,9 @@ LONGEST_KEPT: Final = KEPT_CHARACTERS // 4
 # where it asks for the schema once; tools ask for __schema, __type and __typename at most.
 KEPT_INTROSPECTIONS: Final = 8
 MOST_FIELDS_KEPT: Final = 3
+# Comparisons of fields that may have to be merged, after which a document is refused: 0.1 s of them, where graphql-core
+# would go on for a second. This attribute is its way to be told so.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
 
 
 class DocumentRefused(Exception):
@@ -50,18 +57,25 @@ class NotAQuery(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """errors: what validation found."""
+    """measures: of its operations, by name; errors: what validation found."""
 
     node: DocumentNode
+    measures: dict[str | None, Measure]
     errors: list[GraphQLError]
     introspects: bool
     projections: Projections = field(default_factory=dict)
 
 
 class ExecutableSchema:
-    """Executes documents of one schema; each text is parsed and validated once, for as long as it is kept."""
+    """Executes documents of one schema; each text is parsed and validated once, for as long as it is kept.
 
-    def __init__(self, schema: BaseSchema) -> None:
+    introspection: whether the schema can be asked for, and mistakes are answered with what was perhaps meant.
+    """
+
+    def __init__(self, schema: BaseSchema, limits: Limits, *, introspection: bool) -> None:
+        self._limits = limits
+        self._hide_suggestions = not introspection
+        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._schema: GraphQLSchema = schema._schema  # type: ignore[attr-defined]  # noqa: SLF001  # It has no public name.
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._kept_characters = 0
@@ -78,6 +92,7 @@ class ExecutableSchema:
     ) -> ExecutionResult:
         """Run one operation of a document. Errors without a path mean that none was run.
 
+        The result's extensions tell its cost, and what is left of what one may.
         Raises: DocumentRefused; NotAQuery, where only queries are run.
         """
         document = self._document(text)
@@ -87,14 +102,34 @@ class ExecutableSchema:
                 raise NotAQuery
         if document.errors:
             raise DocumentRefused(document.errors)
+        extensions = self._charge(document.measures.get(operation_name), variables, context)
         if not document.introspects or variables:
-            return await self._run(document, variables, operation_name, context)
-        kept = self._introspections.pop((text, operation_name), None)
-        result = kept or await self._run(document, None, operation_name, context)
-        self._introspections[text, operation_name] = result
-        if len(self._introspections) > KEPT_INTROSPECTIONS:
-            self._introspections.popitem(last=False)
+            result = await self._run(document, variables, operation_name, context)
+        else:
+            kept = self._introspections.pop((text, operation_name), None)
+            result = kept or await self._run(document, None, operation_name, context)
+            self._introspections[text, operation_name] = result
+            if len(self._introspections) > KEPT_INTROSPECTIONS:
+                self._introspections.popitem(last=False)
+        result.extensions = extensions
         return result
+
+    def _charge(
+        self, measure: Measure | None, variables: dict[str, Any] | None, context: RequestContext
+    ) -> dict[str, Any] | None:
+        """What an answer may tell of its operation's cost; None where there is no such operation.
+
+        Raises: DocumentRefused.
+        """
+        if measure is None:
+            return None
+        context.cost = measure.cost(variables)
+        try:
+            self._limits.refuse_cost(context.cost)
+        except GraphQLError as error:
+            raise DocumentRefused([error]) from None
+        left = self._limits.cost - context.cost
+        return {"cost": {"points": context.cost, "left": left, "fields": measure.fields}}
 
     async def _run(
         self, document: _Document, variables: dict[str, Any] | None, operation_name: str | None, context: RequestContext
@@ -106,6 +141,7 @@ class ExecutableSchema:
                 context_value=context,
                 raw_variable_values=variables,
                 operation_name=operation_name,
+                hide_suggestions=self._hide_suggestions,
                 projections=document.projections,
             )
             if isinstance(executor, list):
@@ -133,8 +169,10 @@ class ExecutableSchema:
 
     def _read(self, text: str) -> _Document:
         try:
-            node = parse(text)
-            return _Document(node, validate(self._schema, node), _introspects(node))
+            node = self._limits.parse(text)
+            measures = self._limits.measure(node, self._schema)
+            errors = validate(self._schema, node, self._rules, hide_suggestions=self._hide_suggestions)
+            return _Document(node, measures, errors, _introspects(node))
         except GraphQLError as error:
             raise DocumentRefused([error]) from None
         except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.

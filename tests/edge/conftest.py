@@ -16,6 +16,7 @@ NOWHERE = "http://127.0.0.1:9"
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[httpx.Client]:
     """A client of a gateway that is shared by all tests here; a call upstream would fail its query."""
-    app = create_app(read_settings(upstream_endpoint_url=NOWHERE), AwsKeyPair("local", "local"))
+    settings = read_settings(upstream_endpoint_url=NOWHERE, introspection=True)
+    app = create_app(settings, AwsKeyPair("local", "local"))
     with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
         yield http

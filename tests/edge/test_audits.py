@@ -3,8 +3,17 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from gateway.settings import Settings
 from tests.conftest import Gateway
 from tests.node import installed, node
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Some audits ask for a type of the schema."""
+    return settings.model_copy(update={"introspection": True})
 
 
 async def test_every_audit_of_the_specification_is_passed(gateway: Gateway) -> None:

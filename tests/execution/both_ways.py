@@ -11,8 +11,21 @@ from strawberry import Schema
 
 from gateway.context import RequestContext
 from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema
+from gateway.execution.limits import Limits
+from gateway.execution.measure import Prices
 from gateway.schema.federation import build_schema
 from tests.execution.in_memory import Account
+
+# Random documents ask for more than anybody may.
+UNLIMITED: Final = Limits(
+    tokens=10**9,
+    depth=10**9,
+    aliases=10**9,
+    root_fields=10**9,
+    directives=10**9,
+    cost=10**9,
+    prices=Prices(page_rows=99, max_page_size=1000, walk_pages=20),
+)
 
 # Text, variables, name of the operation, context.
 Way = Callable[[str, Any, str | None, RequestContext], Awaitable[ExecutionResult]]
@@ -30,7 +43,7 @@ def standard_way(schema: Schema) -> Way:
 
 def projecting_way(schema: Schema) -> Way:
     """As the gateway does."""
-    executable = ExecutableSchema(schema)
+    executable = ExecutableSchema(schema, UNLIMITED, introspection=True)
 
     async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
         try:

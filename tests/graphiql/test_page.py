@@ -35,7 +35,7 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
 
 def gateway(**given: Any) -> AbstractContextManager[httpx.Client]:
     """A gateway over an upstream that is not there: the page needs none."""
-    settings = read_settings(upstream_endpoint_url="http://127.0.0.1:9", **given)
+    settings = read_settings(upstream_endpoint_url="http://127.0.0.1:9", **{"graphiql": True, **given})
     return served(create_app(settings, AwsKeyPair("local", "local")))
 
 

@@ -198,7 +198,12 @@ def start_unshared(stub: str, folder: Path) -> Server:
 def _ours(name: str, command: list[str], stub: str, folder: Path) -> Server:
     port = free_port()
     env = environment(
-        folder, GATEWAY_UPSTREAM_API="chime", GATEWAY_UPSTREAM_ENDPOINT_URL=stub, GATEWAY_CACHE_TTL_SECONDS="0"
+        folder,
+        GATEWAY_UPSTREAM_API="chime",
+        GATEWAY_UPSTREAM_ENDPOINT_URL=stub,
+        GATEWAY_CACHE_TTL_SECONDS="0",
+        # The mixed load asks for the schema, too.
+        GATEWAY_INTROSPECTION="true",
     )
     log = folder / f"{name}.log"
     process = Process([*command, "serve", "--port", str(port)], SERVER_CORE, log, env)
