@@ -21,6 +21,7 @@ from gateway.emulator.conditions import Fault
 from gateway.emulator.errors import EmulatorError
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
+from gateway.execution.known_documents import known_documents
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings
@@ -97,6 +98,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
     settings = read_settings()
     listener = _listen_for_callers(settings, host, port)
     asyncio.run(_try_upstream(settings))
+    known_documents(settings.trusted_documents)  # A broken file, too, is said before a worker finds it.
 
     def announce() -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")

@@ -20,6 +20,7 @@ from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
 from gateway.execution.executable_schema import ExecutableSchema
+from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
@@ -30,7 +31,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     """The gateway as an ASGI application; its upstream is opened when it starts and closed when it stops.
 
     key_pair: credentials and region in place of those that AWS's chain finds.
-    Raises, at start-up: Misconfigured.
+    Raises: Misconfigured, here for the trusted documents' file, at start-up for the rest.
     """
 
     @asynccontextmanager
@@ -44,7 +45,13 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         introspection=bool(settings.introspection),
     )
     rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
-    endpoint = GraphQLEndpoint(schema, authentication(settings), rate_limit, Origins(settings.cors_origins))
+    endpoint = GraphQLEndpoint(
+        schema,
+        known_documents(settings.trusted_documents),
+        authentication(settings),
+        rate_limit,
+        Origins(settings.cors_origins),
+    )
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None

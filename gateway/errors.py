@@ -8,6 +8,8 @@
     |   |-- WalkLimit               WALK_LIMIT
     |   |-- Forbidden               FORBIDDEN
     |   |-- DocumentTooComplex      DOCUMENT_TOO_COMPLEX
+    |   |-- DocumentNotTrusted      DOCUMENT_NOT_TRUSTED
+    |   |-- PersistedQueryNotFound  PERSISTED_QUERY_NOT_FOUND
     |   `-- Refusal                 HTTP's own: gateway/edge/refusal.py
     |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
@@ -74,6 +76,18 @@ class DocumentTooComplex(CallerFault):
     """A document asks for more than one may: too many tokens, levels, aliases, root fields, directives or points."""
 
     code = "DOCUMENT_TOO_COMPLEX"
+
+
+class DocumentNotTrusted(CallerFault):
+    """Only the documents of a file are run, and this is none of them."""
+
+    code = "DOCUMENT_NOT_TRUSTED"
+
+
+class PersistedQueryNotFound(CallerFault):
+    """A hash that nobody has registered here, or not lately. By these very words clients know to send the text."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
 
 
 class UpstreamFault(GatewayFault):

@@ -5,6 +5,7 @@ AWS's chain reads them, in gateway/upstream.
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -105,6 +106,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Points of an operation: one for each record that it may be answered, and for each upstream call. "
         "Four pages of 1,000 fit. GraphQL Armor allows 5,000 as well, of points like these.",
+    )
+    trusted_documents: Path | None = Field(
+        default=None,
+        description="File of the only documents that are run, by their ids: Relay's persisted queries or Apollo's "
+        "manifest. For front ends whose documents are known when they are built. Unset: any document within the "
+        "limits is run.",
     )
     introspection: bool | None = Field(
         default=None,

@@ -32,7 +32,9 @@ from gateway.edge.refusal import (
     refusal_body,
 )
 from gateway.edge.trace_context import trace_context
+from gateway.errors import CallerFault
 from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema, NotAQuery
+from gateway.execution.known_documents import KnownDocuments
 from gateway.schema.present import MASKED, present_error
 
 logger = logging.getLogger("gateway")
@@ -51,11 +53,13 @@ class GraphQLEndpoint:
     def __init__(
         self,
         schema: ExecutableSchema,
+        documents: KnownDocuments,
         authentication: Authentication,
         rate_limit: RateLimit | None,
         origins: Origins,
     ) -> None:
         self._schema = schema
+        self._documents = documents
         self._authentication = authentication
         self._rate_limit = rate_limit
         self._origins = origins
@@ -134,11 +138,14 @@ class GraphQLEndpoint:
     async def _execute(
         self, request: GraphQLRequest, context: RequestContext, request_id: str, *, only_queries: bool
     ) -> dict[str, Any]:
-        query, variables, operation_name, wants_cost = request
+        query, variables, operation_name, document_id, query_hash, wants_cost = request
         try:
-            result = await self._schema.execute(query, variables, operation_name, context, only_queries=only_queries)
+            text = self._documents.text(query, document_id, query_hash)
+            result = await self._schema.execute(text, variables, operation_name, context, only_queries=only_queries)
         except NotAQuery:
             raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
+        except CallerFault as fault:
+            return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}]}
         except DocumentRefused as refused:
             return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
         extensions = {"extensions": result.extensions} if wants_cost and result.extensions else {}

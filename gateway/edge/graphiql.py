@@ -46,6 +46,9 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# Parameters of a URL that is to be answered, and not shown the page.
+NAMES_A_DOCUMENT: Final = frozenset({"query", "documentId", "id", "doc_id", "extensions"})
+
 NOT_BUILT: Final = b"""<!doctype html>
 <html lang="en">
   <head>
@@ -65,7 +68,7 @@ NOT_BUILT: Final = b"""<!doctype html>
 
 def wants_page(scope: Scope) -> bool:
     """Whether a browser asks for a page: by GET or HEAD, with no query to answer, and HTML rather than JSON."""
-    if scope["method"] not in {"GET", "HEAD"} or "query" in QueryParams(scope["query_string"]):
+    if scope["method"] not in {"GET", "HEAD"} or not NAMES_A_DOCUMENT.isdisjoint(QueryParams(scope["query_string"])):
         return False
     return prefers_html(",".join(Headers(scope=scope).getlist("accept")))
 

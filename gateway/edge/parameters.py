@@ -16,18 +16,25 @@ from gateway.edge.refusal import BadRequest
 # takes 64 and Ruby 100. Reading is linear in the text at any depth, but variables are walked by recursion further down.
 MAX_DEPTH: Final = 32
 
-_NAMES: Final = (b'"query"', b'"operationName"', b'"variables"', b'"extensions"')
+# A document's id goes by three names: GraphQL over HTTP's, and the two that Relay's documentation shows.
+_IDS: Final = ("documentId", "id", "doc_id")
+_PARAMETERS: Final = ("query", "operationName", "variables", "extensions", *_IDS)
+_NAMES: Final = tuple(f'"{name}"'.encode() for name in _PARAMETERS)
 
 
 class GraphQLRequest(NamedTuple):
     """A well-formed request.
 
-    wants_cost: whether its extensions hold `"cost": true`; they ask for nothing else that this server has.
+    query: empty where the document is only named.
+    document_id, query_hash: what names it, the hash by Apollo's extension `persistedQuery`; it may come with a query.
+    wants_cost: whether its extensions hold `"cost": true`.
     """
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+    document_id: str | None
+    query_hash: str | None
     wants_cost: bool
 
 
@@ -66,16 +73,39 @@ def from_query_string(query_string: bytes) -> GraphQLRequest:
 def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
     query, variables = parameters.get("query"), parameters.get("variables")
     operation_name, extensions = parameters.get("operationName"), parameters.get("extensions")
-    if not isinstance(query, str) or not query or query.isspace():
+    if extensions is not None and not isinstance(extensions, dict):
+        raise BadRequest("The extensions are an object, or null.")
+    document_id, query_hash = _document_id(parameters), _query_hash(extensions or {})
+    if query in (None, "") and (document_id or query_hash):
+        query = ""
+    elif not isinstance(query, str) or not query or query.isspace():
         raise BadRequest("A GraphQL request needs a query, which is a text.")
     if variables is not None and not isinstance(variables, dict):
         raise BadRequest("The variables are an object, or null.")
     if operation_name is not None and not isinstance(operation_name, str):
         raise BadRequest("The operationName is a text, or null.")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise BadRequest("The extensions are an object, or null.")
     wants_cost = extensions is not None and extensions.get("cost") is True
-    return GraphQLRequest(query, variables, operation_name or None, wants_cost)
+    return GraphQLRequest(query, variables, operation_name or None, document_id, query_hash, wants_cost)
+
+
+def _document_id(parameters: Mapping[str, Any]) -> str | None:
+    given = [value for name in _IDS if (value := parameters.get(name)) is not None]
+    if parameters.get("query"):
+        # What is sent is run. Many clients number their requests by an `id`, which then names nothing.
+        return None
+    if len(given) > 1 or not all(isinstance(value, str) for value in given):
+        raise BadRequest(f"A document's id is one text, sent as one of {', '.join(_IDS)}.")
+    return given[0] if given else None
+
+
+def _query_hash(extensions: Mapping[str, Any]) -> str | None:
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return None
+    query_hash = persisted.get("sha256Hash") if isinstance(persisted, dict) and persisted.get("version") == 1 else None
+    if not isinstance(query_hash, str):
+        raise BadRequest("The extension persistedQuery is an object with the version 1 and a sha256Hash.")
+    return query_hash
 
 
 def _from_json(text: bytes | str, what: str) -> object:
@@ -116,6 +146,6 @@ def _refuse_repeated_names(body: bytes) -> None:
 
 
 def _refuse_repeated(names: list[str]) -> None:
-    for name in ("query", "operationName", "variables", "extensions"):
+    for name in _PARAMETERS:
         if names.count(name) > 1:
             raise BadRequest(f"The parameter {name} is given more than once.")
