@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+import logging
 import shlex
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from pydantic import SecretBytes
 
-from gateway.app import create_app
+from gateway.app import app_from_environment, create_app
 from gateway.connection import Limits
 from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.edge.hosts import LOOPBACK_HOSTS
@@ -22,10 +24,13 @@ from gateway.emulator.errors import EmulatorError
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
 from gateway.execution.known_documents import known_documents
+from gateway.paging.seal import random_key
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
+
+logger = logging.getLogger("gateway")
 
 APIS: Final = ("chime", "chime-sdk-voice")
 FIRST_QUERY: Final = "{ phoneNumbers(first: 3) { nodes { e164PhoneNumber status } } }"
@@ -104,8 +109,16 @@ def serve_command(host: str, port: int, workers: int) -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
         click.echo(f"Upstream  {settings.upstream_api} at {settings.upstream_endpoint_url or 'AWS'}")
         click.echo(_first_query(url_of(listener)))
+        if settings.cursor_keys is None:
+            logger.warning(
+                "GATEWAY_CURSOR_KEYS is not set: cursors are sealed with a random key of this start. A restart ends "
+                "them, and several replicas need keys that they share."
+            )
 
-    serve("gateway.app:app_from_environment", listener, announce, workers=workers, limits=_limits(settings))
+    # All workers of one start seal with one key.
+    cursor_keys = settings.cursor_keys or (SecretBytes(random_key()),)
+    make_app = partial(app_from_environment, cursor_keys=cursor_keys)
+    serve(make_app, listener, announce, workers=workers, limits=_limits(settings))
 
 
 @main.command()

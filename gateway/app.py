@@ -74,9 +74,12 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     return app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
 
 
-def app_from_environment() -> ASGIApp:
-    """The gateway as its environment sets it: for worker processes, which cannot be handed an object."""
-    app = create_app(read_settings())
+def app_from_environment(**given: Any) -> ASGIApp:
+    """The gateway as its environment sets it; what is given goes before it.
+
+    It is for worker processes, which cannot be handed an application.
+    """
+    app = create_app(read_settings(**given))
     # What start-up has made stays; the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()

@@ -9,6 +9,7 @@ from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
 from gateway.loaders.phone_numbers import PhoneNumberLoader
+from gateway.paging.seal import CursorSeal, random_key
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderRecord
@@ -29,12 +30,14 @@ class RequestContext:
         self,
         settings: Settings,
         upstream: Upstream,
+        cursor_seal: CursorSeal,
         number_permission: GetPermission,
         order_permission: GetPermission,
         caller: Caller,
     ) -> None:
         self.settings = settings
         self.upstream = upstream
+        self.cursor_seal = cursor_seal
         self.principal = caller.principal
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
@@ -90,9 +93,10 @@ def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Mappin
     What outlives a request is made here, once.
     """
     number_permission, order_permission = GetPermission(), GetPermission()
+    cursor_seal = CursorSeal([key.get_secret_value() for key in settings.cursor_keys or ()] or [random_key()])
 
     def new_context(trace: Mapping[str, str], caller: Caller) -> RequestContext:
         TRACE_CONTEXT.set(trace)
-        return RequestContext(settings, upstream, number_permission, order_permission, caller)
+        return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller)
 
     return new_context

@@ -86,7 +86,7 @@ class _AnnouncedWorkers(Multiprocess):
 
 
 def serve(
-    app: ASGIApp | str,
+    app: ASGIApp | partial[ASGIApp],
     listener: socket.socket,
     announce: Callable[[], None],
     *,
@@ -95,7 +95,7 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
 
-    app: the application, or, for several workers, where it is made, as `module:factory`.
+    app: the application, or, for several workers, how each of them makes it; it is pickled on its way to them.
     announce: called once connections are accepted.
     """
     config = _config(app, limits)
@@ -131,7 +131,7 @@ def serving_in_thread(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator
 def _config(app: Any, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
+        factory=isinstance(app, partial),
         http=partial(Connection, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
         log_level="warning",
         # It prints query strings, which may hold a caller's query.

@@ -4,17 +4,21 @@ Only this file reads the environment. AWS's own variables (credentials, region, 
 AWS's chain reads them, in gateway/upstream.
 """
 
+import base64
+import binascii
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretBytes, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import Misconfigured
 
 PREFIX = "GATEWAY_"
+# 256 bits: what AES-256 takes.
+CURSOR_KEY_BYTES = 32
 
 
 # A name or an address, in lower case.
@@ -271,12 +275,24 @@ class Settings(BaseSettings):
             raise ValueError("origins such as https://app.example.com are needed, separated by commas")
         return origins
 
+    cursor_keys: Annotated[tuple[SecretBytes, ...] | None, NoDecode] = Field(
+        default=None,
+        description="Keys that seal cursors, separated by commas, each 32 random bytes in base64. The first seals and "
+        "all open: give a new one to every replica behind the others, then in front, and take the former one out a day "
+        "later. Unset: a random key for each start; cursors end with it, and no other replica takes them.",
+    )
+
     @field_validator("router_secret")
     @classmethod
     def _fits_in_a_header(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not re.fullmatch("[!-~]{16,}", secret.get_secret_value()):
             raise ValueError("16 or more ASCII characters without spaces are needed")
         return secret
+
+    @field_validator("cursor_keys", mode="before")
+    @classmethod
+    def _keys_in_base64(cls, keys: Any) -> Any:
+        return tuple(map(_key_in_base64, keys.split(","))) if isinstance(keys, str) else keys
 
 
 def read_settings(**given: Any) -> Settings:
@@ -308,3 +324,17 @@ def _wrong(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     shown = "" if "secret" in name or "keys" in name else f" (it is {error['input']!r})"
     return f"{_variable(name)}: {error['msg']}{shown}"
+
+
+def _key_in_base64(text: str) -> SecretBytes:
+    # Both alphabets are common, and padding is often cut off.
+    written = text.strip().translate(str.maketrans("-_", "+/")).rstrip("=")
+    try:
+        key = base64.b64decode(written + "=" * (-len(written) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != CURSOR_KEY_BYTES:
+        raise ValueError(
+            f"each key must be {CURSOR_KEY_BYTES} bytes in base64, such as `openssl rand -base64 32` prints"
+        )
+    return SecretBytes(key)

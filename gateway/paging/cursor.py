@@ -1,47 +1,41 @@
 """Cursors: where an edge stands in a list that can only be entered at a page token.
 
     head "." tail
-    head  base64url of: version, scope, flags, size asked, token that fetched the page, token of the next page
-    tail  hexadecimal, 32 bits each: edges of the page up to and with this one, the hash of the edge's key, that of the
-          edge behind it in its page, and a check over head and tail
+    head  base64url of, sealed: scope, flags, size asked, token that fetched the page, token of the next page
+    tail  hexadecimal: a place, and a keyed check of 96 bits over head and place. The place is, masked and 32 bits each:
+          edges of the page up to and with this one, the hash of the edge's key, that of the edge behind it in its page
 
-All edges of a page share their head, so a cursor costs one short tail. Only the page's last edge also carries the
-next page's token: `after` it starts there at once, while `before` it is answered by its own page.
+All edges of a page share their head, so a page costs one seal, and a cursor one short tail. Only the page's last edge
+also carries the next page's token: `after` it starts there at once, while `before` it is answered by its own page.
 
-The check tells damage from an expired token; it keeps nobody from making cursors.
+All of it was made here, or it is refused. The mask is the same for all edges of a head. It is there for who comes upon
+one cursor, in some log, and would else try phone numbers until one has the edge's hash.
 """
 
 import base64
 import binascii
-import json
 import re
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final
 from zlib import crc32
 
 from gateway.errors import BadCursor
+from gateway.paging.seal import SCOPE_BYTES, CursorScope, SealingKey
 
 # Two 4 KB tokens in base64 are 11 KB; what is longer was not made here.
 MAX_LENGTH: Final = 16_384
 
-_VERSION: Final = 1
-_FIXED: Final = struct.Struct(">B8sBHH")  # version, scope, flags, size, bytes of the page's own token
+_FIXED: Final = struct.Struct(f">{SCOPE_BYTES}sBHH")  # scope, flags, size, bytes of the page's own token
 _PRECEDED: Final = 1
 _REPEATS: Final = 2
-_TAIL: Final = re.compile(r"[0-9a-f]{32}")
 _PLACE: Final = struct.Struct(">III")  # edges, edge, follower
+# The check is as long as a place, which its first value masks.
+_TAIL: Final = re.compile(f"[0-9a-f]{{{4 * _PLACE.size}}}")
 
 _NOT_OURS: Final = "This cursor was not given out here, or was changed on the way."
-
-
-def scope_of(*, api: str, operation: str, filters: Mapping[str, str]) -> bytes:
-    """What a cursor is good for: 8 bytes that differ for another API generation, operation or filter."""
-    # JSON, because a filter's value may hold any separator.
-    described = json.dumps([api, operation, sorted(filters.items())])
-    return blake2b(described.encode(), digest_size=8).digest()
 
 
 def hash_of(key: str) -> int:
@@ -77,11 +71,11 @@ class Position:
 class CursorHead:
     """The part that the cursors of one page share; `cursor` adds an edge to it."""
 
-    __slots__ = ("_check", "_text")
+    __slots__ = ("_check", "_masks", "_text")
 
     def __init__(
         self,
-        scope: bytes,
+        scope: CursorScope,
         *,
         token: str | None,
         size: int,
@@ -91,19 +85,24 @@ class CursorHead:
     ) -> None:
         own = (token or "").encode()
         flags = preceded * _PRECEDED | repeats * _REPEATS
-        raw = _FIXED.pack(_VERSION, scope, flags, size, len(own)) + own + (next_token or "").encode()
-        head = base64.urlsafe_b64encode(raw).rstrip(b"=")
-        self._text = head.decode() + "."
-        self._check = crc32(head)
+        raw = _FIXED.pack(scope.digest, flags, size, len(own)) + own + (next_token or "").encode()
+        key = scope.seal.newest
+        head = base64.urlsafe_b64encode(key.seal(raw)).rstrip(b"=") + b"."
+        self._text = head.decode()
+        self._check = key.check(head, _PLACE.size)
+        self._masks = _masks(self._check)
 
     def cursor(self, skip: int, edge: int, follower: int) -> str:
         """The cursor of the edge that is the page's skip-th, counted from 1. Under a microsecond."""
-        place = _PLACE.pack(skip, edge, follower)
+        of_skip, of_edge, of_follower = self._masks
+        place = _PLACE.pack(skip ^ of_skip, edge ^ of_edge, follower ^ of_follower)
+        check = self._check.copy()
+        check.update(place)
         # One text of the whole tail: formatting its parts would cost more than all the rest.
-        return self._text + (place + crc32(place, self._check).to_bytes(4)).hex()
+        return self._text + (place + check.digest()).hex()
 
 
-def read_cursor(text: str, scope: bytes) -> Position:
+def read_cursor(text: str, scope: CursorScope) -> Position:
     """The position a cursor stands for.
 
     Raises: BadCursor for any text that was not given out for this scope.
@@ -113,19 +112,23 @@ def read_cursor(text: str, scope: bytes) -> Position:
     head, _, tail = text.partition(".")
     if not _TAIL.fullmatch(tail):
         raise BadCursor(_NOT_OURS)
-    place, check = bytes.fromhex(tail[:24]), int(tail[24:], 16)
-    skip, edge, follower = _PLACE.unpack(place)
     try:
-        raw = base64.b64decode(head + "=" * (-len(head) % 4), altchars=b"-_", validate=True)
-        version, its_scope, flags, size, own_length = _FIXED.unpack_from(raw)
-        token = raw[_FIXED.size : _FIXED.size + own_length].decode()
-        next_token = raw[_FIXED.size + own_length :].decode()
-    except (binascii.Error, struct.error, ValueError):
+        sealed = base64.b64decode(head + "=" * (-len(head) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
         raise BadCursor(_NOT_OURS) from None
-    if version != _VERSION or check != crc32(place, crc32(head.encode())) or 0 in {skip, size}:
+    opened = scope.seal.open(sealed)
+    if opened is None:
         raise BadCursor(_NOT_OURS)
-    if its_scope != scope:
-        raise BadCursor("This cursor belongs to another list, or to the same list with another filter.")
+    raw, key = opened
+    # The same bytes have several spellings in base64; the check is over the one that was given out.
+    skip, edge, follower = _read_tail(tail, key, f"{head}.".encode())
+    its_scope, flags, size, own_length = _FIXED.unpack_from(raw)
+    if its_scope != scope.digest:
+        raise BadCursor(
+            "This cursor belongs to another list, to the same list with another filter, or to another caller."
+        )
+    token = raw[_FIXED.size : _FIXED.size + own_length].decode()
+    next_token = raw[_FIXED.size + own_length :].decode()
     return Position(
         token=token or None,
         size=size,
@@ -136,3 +139,21 @@ def read_cursor(text: str, scope: bytes) -> Position:
         preceded=bool(flags & _PRECEDED),
         repeats=bool(flags & _REPEATS),
     )
+
+
+def _read_tail(tail: str, key: SealingKey, head: bytes) -> tuple[int, int, int]:
+    """Raises: BadCursor where the tail does not belong to the head."""
+    place, given = bytes.fromhex(tail[: 2 * _PLACE.size]), bytes.fromhex(tail[2 * _PLACE.size :])
+    check = key.check(head, _PLACE.size)
+    masks = _masks(check)
+    check.update(place)
+    if not compare_digest(check.digest(), given):
+        raise BadCursor(_NOT_OURS)
+    (skip, edge, follower), (of_skip, of_edge, of_follower) = _PLACE.unpack(place), masks
+    return skip ^ of_skip, edge ^ of_edge, follower ^ of_follower
+
+
+def _masks(check: blake2b) -> tuple[int, int, int]:
+    """What hides the three numbers of a place: the check as it is before any place is added to it."""
+    of_skip, of_edge, of_follower = _PLACE.unpack(check.digest())
+    return of_skip, of_edge, of_follower

@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import GatewayFault, UpstreamBadResponse
 from gateway.paging.cursor import CursorHead, hash_of
+from gateway.paging.seal import CursorScope
 
 R = TypeVar("R")
 
@@ -18,14 +19,14 @@ class TokenList(Generic[R]):
     fetch: token (None: the first page) and size -> rows and the next token. Fewer rows than asked for, or none, do not
         end the list; only a next token of None does.
     key: what a row is known by, within the list.
-    scope: what its cursors are good for (cursor.scope_of).
+    scope: what its cursors are good for (seal.CursorSeal.scope).
     operation: its name where a fault must say it.
     page_size: the most rows to ask for in one page.
     """
 
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]]
     key: Callable[[R], str]
-    scope: bytes
+    scope: CursorScope
     operation: str
     page_size: int
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.errors import BadUserInput, PageOutOfRange
 from gateway.paging.cursor import Position, read_cursor
+from gateway.paging.seal import CursorScope
 
 # Rows where neither `first` nor `last` is given: fills a screen, and is half an upstream page.
 DEFAULT_SIZE: Final = 50
@@ -24,7 +25,7 @@ class Window:
 
 
 def read_window(
-    *, first: int | None, after: str | None, last: int | None, before: str | None, scope: bytes, max_size: int
+    *, first: int | None, after: str | None, last: int | None, before: str | None, scope: CursorScope, max_size: int
 ) -> Window:
     """The window that four arguments describe; with neither `first` nor `last`, the first DEFAULT_SIZE rows.
 

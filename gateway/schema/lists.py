@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from gateway.context import RequestContext
-from gateway.paging.cursor import scope_of
 from gateway.paging.page import TokenList
+from gateway.paging.seal import CursorScope
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
 
@@ -17,7 +17,7 @@ def phone_number_list(context: RequestContext, filters: Mapping[str, str]) -> To
     return TokenList(
         fetch=partial(context.phone_numbers.page, filters=filters),
         key=e164_of,
-        scope=scope_of(api=generation.api, operation=operation, filters=filters),
+        scope=_scope(context, operation, filters),
         operation=operation,
         page_size=generation.max_results,
     )
@@ -31,7 +31,12 @@ def phone_number_order_list(context: RequestContext) -> TokenList[PhoneNumberOrd
     return TokenList(
         fetch=context.phone_number_orders.page,
         key=lambda order: order["PhoneNumberOrderId"] or "",
-        scope=scope_of(api=generation.api, operation=operation, filters={}),
+        scope=_scope(context, operation, {}),
         operation=operation,
         page_size=generation.max_results,
     )
+
+
+def _scope(context: RequestContext, operation: str, filters: Mapping[str, str]) -> CursorScope:
+    api = context.upstream.generation.api
+    return context.cursor_seal.scope(api=api, operation=operation, filters=filters, principal=context.principal)

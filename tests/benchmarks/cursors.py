@@ -3,7 +3,8 @@
     python -m tests.benchmarks.cursors
 
 A page of 99 rows, fetched by a token of 400 characters and with another one to the next page, is walked anew for each
-round; then all of its cursors are made. Shown is the time of the cursors alone; promised are 0.1 ms for all 99.
+round; then all of its cursors are made. Shown is the time of the cursors alone: 0.1 ms for all 99
+were promised, and the keyed checks of their tails come to 0.04 ms.
 """
 
 import argparse
@@ -11,13 +12,14 @@ import asyncio
 import statistics
 import time
 
-from gateway.paging.cursor import read_cursor, scope_of
+from gateway.paging.cursor import read_cursor
 from gateway.paging.page import Slice, TokenList
+from gateway.paging.seal import CursorSeal, random_key
 from gateway.paging.walk import Walk
 from gateway.paging.window import read_window
 
 ROWS = 99
-SCOPE = scope_of(api="chime", operation="ListPhoneNumbers", filters={})
+SCOPE = CursorSeal([random_key()]).scope(api="chime", operation="ListPhoneNumbers", filters={})
 NUMBERS = [{"E164PhoneNumber": f"+1206555{number:04}"} for number in range(3 * ROWS)]
 LENGTHS = (50, 400, 4_096)
 

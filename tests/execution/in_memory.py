@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
+from pydantic import SecretBytes
+
 from gateway.caller import ANYONE
 from gateway.context import RequestContext, request_contexts
 from gateway.errors import UpstreamBadResponse, UpstreamFault
@@ -87,7 +89,7 @@ class Account:
 @cache
 def _settings(api: Api) -> Settings:
     # So few pages that some walks end at the limit.
-    return Settings(upstream_api=api, max_walk_pages=4)
+    return Settings(upstream_api=api, max_walk_pages=4, cursor_keys=(SecretBytes(b"k" * 32),))
 
 
 def _holds(record: Mapping[str, Any], filters: Parameters) -> bool:

@@ -12,15 +12,16 @@ from typing import Literal, NamedTuple
 from zlib import crc32
 
 from gateway.errors import CursorExpired
-from gateway.paging.cursor import scope_of
 from gateway.paging.page import Edge, Slice, TokenList
+from gateway.paging.seal import CursorSeal
 from gateway.paging.walk import Walk
 from gateway.paging.window import read_window
 
 Fill = Literal["full", "short", "empty", "over"]
 Tokens = Literal["keyset", "offset"]
 
-SCOPE = scope_of(api="chime", operation="ListRows", filters={})
+SEAL = CursorSeal([b"k" * 32])
+SCOPE = SEAL.scope(api="chime", operation="ListRows", filters={})
 # An upstream that never stops giving empty pages is another fault than the ones these lists are for.
 MOST_EMPTY_PAGES = 2
 

@@ -3,14 +3,16 @@
 import base64
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadCursor
-from gateway.paging.cursor import MAX_LENGTH, CursorHead, Position, hash_of, read_cursor, scope_of
-from tests.paging.lists import SCOPE, UpstreamList, ask, in_turn, rows_of
+from gateway.paging.cursor import MAX_LENGTH, CursorHead, Position, hash_of, read_cursor
+from gateway.paging.seal import CursorScope, CursorSeal, random_key
+from tests.paging.lists import SCOPE, SEAL, UpstreamList, ask, in_turn, rows_of
 
 FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
 
@@ -30,7 +32,7 @@ POSITIONS = st.builds(
 )
 
 
-def written(position: Position, scope: bytes = SCOPE) -> str:
+def written(position: Position, scope: CursorScope = SCOPE) -> str:
     head = CursorHead(
         scope,
         token=position.token,
@@ -59,7 +61,7 @@ async def several_cursors() -> list[str]:
     ]
 
 
-def is_refused(text: str, scope: bytes = SCOPE) -> bool:
+def is_refused(text: str, scope: CursorScope = SCOPE) -> bool:
     try:
         read_cursor(text, scope)
     except BadCursor:
@@ -152,7 +154,7 @@ async def test_two_changed_places_of_a_cursor_are_noticed() -> None:
 
 def well_formed(raw: bytes) -> str:
     """A text with the outer form of a cursor: a head that is base64 and a tail that is a number."""
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=") + "." + "1" * 32
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=") + "." + "1" * 48
 
 
 @pytest.mark.parametrize(
@@ -169,22 +171,25 @@ def well_formed(raw: bytes) -> str:
         pytest.param("1", id="a number"),
         pytest.param("[" * MAX_LENGTH, id="deep"),
         pytest.param("{" * 20_000, id="deep and oversized"),
-        pytest.param("[" * 4_000 + "." + "1" * 32, id="deep head"),
+        pytest.param("[" * 4_000 + "." + "1" * 48, id="deep head"),
         pytest.param(base64.b64encode(b"[" * 9_000).decode(), id="deep within base64"),
         pytest.param("A" * (MAX_LENGTH + 1), id="oversized"),
         pytest.param("A" * 10_000_000, id="10 MB"),
-        pytest.param("." + "1" * 32, id="no head"),
-        pytest.param("A." + "1" * 32, id="a head that is no base64"),
-        pytest.param("AA==." + "1" * 32, id="a head with padding"),
-        pytest.param("AAAA." + "1" * 32, id="a short head"),
+        pytest.param("." + "1" * 48, id="no head"),
+        pytest.param("A." + "1" * 48, id="a head that is no base64"),
+        pytest.param("AA==." + "1" * 48, id="a head with padding"),
+        pytest.param("AAAA." + "1" * 48, id="a short head"),
         pytest.param(well_formed(bytes(100)), id="zeros"),
-        pytest.param(well_formed(b"\x01" + SCOPE + b"\xff" * 60), id="no UTF-8"),
-        pytest.param(well_formed(b"\x02" + SCOPE + bytes(5)), id="another version"),
-        pytest.param("é" * 30 + "." + "1" * 32, id="non-ASCII head"),
-        pytest.param("AAAA." + "\N{ARABIC-INDIC DIGIT ONE}" * 32, id="digits that are not ASCII"),
-        pytest.param("AAAA.0x" + "1" * 30, id="0x"),
-        pytest.param("AAAA." + "1_" * 16, id="underscores between digits"),
-        pytest.param("\ud800" * 20 + "." + "1" * 32, id="half a character"),
+        pytest.param(well_formed(SCOPE.digest + b"\xff" * 60), id="no UTF-8"),
+        pytest.param(well_formed(SCOPE.digest + bytes(5)), id="not sealed"),
+        pytest.param(
+            "AQECAwQFBgcIAABjAAA.0000000112345678000000009abcdef0", id="of the first release, which sealed nothing"
+        ),
+        pytest.param("é" * 30 + "." + "1" * 48, id="non-ASCII head"),
+        pytest.param("AAAA." + "\N{ARABIC-INDIC DIGIT ONE}" * 48, id="digits that are not ASCII"),
+        pytest.param("AAAA.0x" + "1" * 46, id="0x"),
+        pytest.param("AAAA." + "1_" * 24, id="underscores between digits"),
+        pytest.param("\ud800" * 20 + "." + "1" * 48, id="half a character"),
         pytest.param("\N{PILE OF POO}", id="emoji"),
     ],
 )
@@ -214,31 +219,23 @@ def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
     assert len(written(position)) <= MAX_LENGTH
 
 
-@pytest.mark.parametrize(("size", "skip"), [(0, 1), (99, 0), (0, 0)])
-def test_a_cursor_made_elsewhere_with_nothing_asked_or_no_edge_is_refused(size: int, skip: int) -> None:
-    """The check is no secret: whoever makes a cursor by it must still not get past these."""
-    position = Position(
-        token=None, size=size, skip=skip, edge=1, follower=2, next_token=None, preceded=False, repeats=False
-    )
-    assert is_refused(written(position))
-
-
-async def test_a_cursor_of_another_list_or_filter_is_refused_and_says_so() -> None:
+async def test_a_cursor_of_another_list_filter_or_caller_is_refused_and_says_so() -> None:
     mine = (await several_cursors())[0]
     others = [
-        scope_of(api="chime-sdk-voice", operation="ListRows", filters={}),
-        scope_of(api="chime", operation="ListOtherRows", filters={}),
-        scope_of(api="chime", operation="ListRows", filters={"Status": "Assigned"}),
+        SEAL.scope(api="chime-sdk-voice", operation="ListRows", filters={}),
+        SEAL.scope(api="chime", operation="ListOtherRows", filters={}),
+        SEAL.scope(api="chime", operation="ListRows", filters={"Status": "Assigned"}),
+        SEAL.scope(api="chime", operation="ListRows", filters={}, principal="somebody else"),
     ]
     for other in others:
-        with pytest.raises(BadCursor, match="belongs to another list, or to the same list with another filter"):
+        with pytest.raises(BadCursor, match=r"belongs to another list, .* filter, or to another caller"):
             read_cursor(mine, other)
 
 
 def test_the_order_of_the_filters_is_nothing_to_a_scope() -> None:
     filters = {"Status": "Assigned", "ProductType": "VoiceConnector"}
     reordered = dict(reversed(filters.items()))
-    one, other = (scope_of(api="chime", operation="ListRows", filters=each) for each in (filters, reordered))
+    one, other = (SEAL.scope(api="chime", operation="ListRows", filters=each) for each in (filters, reordered))
     assert one == other
 
 
@@ -246,27 +243,31 @@ SCOPES = st.tuples(
     st.sampled_from(["chime", "chime-sdk-voice"]),
     st.sampled_from(["ListPhoneNumbers", "ListPhoneNumberOrders"]),
     st.dictionaries(st.sampled_from(FILTERS), st.text(string.ascii_letters + "=\n&:,|\0", max_size=30)),
+    st.sampled_from(["", "somebody", 'somebody", "else']),
 )
 
 
 @given(SCOPES, SCOPES)
 @example(
-    ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector\nStatus=Assigned"}),
-    ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector", "Status": "Assigned"}),
+    ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector\nStatus=Assigned"}, ""),
+    ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector", "Status": "Assigned"}, ""),
 )
-def test_other_filters_are_another_scope_whatever_their_values_hold(
-    mine: tuple[str, str, dict[str, str]], other: tuple[str, str, dict[str, str]]
+def test_other_filters_or_callers_are_another_scope_whatever_their_values_hold(
+    mine: tuple[str, str, dict[str, str], str], other: tuple[str, str, dict[str, str], str]
 ) -> None:
-    one, two = (scope_of(api=api, operation=operation, filters=filters) for api, operation, filters in (mine, other))
+    one, two = (
+        SEAL.scope(api=api, operation=operation, filters=filters, principal=principal)
+        for api, operation, filters, principal in (mine, other)
+    )
     assert (one == two) == (mine == other)
 
 
 # Texts that come close to cursors, besides all others.
 TEXTS = (
     st.text(max_size=200)
-    | st.from_regex(r"[A-Za-z0-9_-]{0,80}\.[0-9a-f]{31,33}", fullmatch=True)
+    | st.from_regex(r"[A-Za-z0-9_-]{0,80}\.[0-9a-f]{47,49}", fullmatch=True)
     | st.builds(
-        "{}.{:032x}".format, st.binary(max_size=80).map(lambda raw: well_formed(raw)[:-33]), st.integers(0, 2**128 - 1)
+        "{}.{:048x}".format, st.binary(max_size=80).map(lambda raw: well_formed(raw)[:-49]), st.integers(0, 2**192 - 1)
     )
 )
 
@@ -287,3 +288,62 @@ def test_a_position_is_read_from_no_other_text_than_its_own(position: Position, 
     end = data.draw(st.integers(begin, min(begin + 4, len(cursor))))
     changed = cursor[:begin] + data.draw(st.text("0123456789abcdefAZ_-.= é", max_size=4)) + cursor[end:]
     assert changed == cursor or is_refused(changed)
+
+
+@given(POSITIONS, st.data())
+def test_a_flipped_bit_is_noticed_wherever_it_is(position: Position, data: st.DataObject) -> None:
+    cursor = written(position)
+    head, tail = cursor.split(".")
+    sealed = bytearray(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)) + bytes.fromhex(tail))
+    bit = data.draw(st.integers(0, 8 * len(sealed) - 1))
+    sealed[bit // 8] ^= 1 << bit % 8
+    place_and_check = len(tail) // 2
+    damaged_head = base64.urlsafe_b64encode(sealed[:-place_and_check]).decode().rstrip("=")
+    assert is_refused(f"{damaged_head}.{sealed[-place_and_check:].hex()}")
+
+
+@given(POSITIONS, st.data())
+def test_a_position_cannot_be_read_without_the_key(position: Position, data: st.DataObject) -> None:
+    """Neither by another key, nor by taking the text apart."""
+    assert is_refused(written(position), another_ring(random_key()))
+    token = data.draw(st.text(string.ascii_letters, min_size=6, max_size=40))
+    head, tail = written(replace(position, token=token, next_token=token)).split(".")
+    readable = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)) + bytes.fromhex(tail)
+    assert token.encode() not in readable
+    assert position.edge < 2**16 or f"{position.edge:08x}" not in tail
+
+
+def another_ring(*keys: bytes) -> CursorScope:
+    """The scope of these tests, of a gateway with other keys."""
+    return CursorSeal(keys).scope(api="chime", operation="ListRows", filters={})
+
+
+OLD, NEW = b"o" * 32, b"n" * 32
+POSITION = Position(token="page 2", size=99, skip=7, edge=1, follower=2, next_token=None, preceded=True, repeats=False)
+
+
+@pytest.mark.parametrize(
+    ("sealing", "opening"),
+    [
+        pytest.param([OLD], [OLD], id="a replica"),
+        pytest.param([OLD], [OLD, NEW], id="the new key is known everywhere first"),
+        pytest.param([OLD], [NEW, OLD], id="then it seals"),
+        pytest.param([NEW, OLD], [OLD, NEW], id="replicas that are not as far yet"),
+        pytest.param([NEW, OLD], [NEW], id="then the old one goes"),
+    ],
+)
+def test_keys_are_changed_without_the_loss_of_a_cursor(sealing: list[bytes], opening: list[bytes]) -> None:
+    assert read_cursor(written(POSITION, another_ring(*sealing)), another_ring(*opening)) == POSITION
+
+
+def test_the_first_key_seals_and_what_an_abandoned_key_sealed_is_refused() -> None:
+    assert written(POSITION, another_ring(NEW, OLD)) == written(POSITION, another_ring(NEW))
+    assert is_refused(written(POSITION, another_ring(OLD)), another_ring(NEW))
+    assert is_refused(written(POSITION, another_ring(NEW, OLD)), another_ring(OLD))
+
+
+async def test_the_same_page_asked_again_has_the_same_cursors_and_no_two_edges_share_one() -> None:
+    upstream = UpstreamList(rows=rows_of(30), page_size=10)
+    once, again = [(await ask(upstream, first=30)).cursors for _ in range(2)]
+    assert once == again
+    assert len(set(once)) == 30

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from pydantic import SecretBytes
 
 from gateway.settings import Settings
 from tests.aws import Aws, e164, number_record, order_record
@@ -213,10 +214,12 @@ async def test_a_cursor_of_another_filter_or_list_is_refused(gateway: Gateway, a
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_a_walk_goes_on_on_another_replica(gateway: Gateway, aws: Aws, settings: Settings) -> None:
+async def test_a_walk_goes_on_on_another_replica(aws: Aws, settings: Settings) -> None:
     aws.holds(inventory=5)
-    cursor = (await gateway.query(PAGE, first=2))["phoneNumbers"]["pageInfo"]["endCursor"]
-    async with gateway_over(settings) as replica:
+    sharing_a_key = settings.model_copy(update={"cursor_keys": (SecretBytes(b"k" * 32),)})
+    async with gateway_over(sharing_a_key) as gateway:
+        cursor = (await gateway.query(PAGE, first=2))["phoneNumbers"]["pageInfo"]["endCursor"]
+    async with gateway_over(sharing_a_key) as replica:
         page = (await replica.query(PAGE, first=2, after=cursor))["phoneNumbers"]
     assert numbers_of(page) == [e164(2), e164(3)]
 
