@@ -24,6 +24,7 @@ from gateway.emulator.errors import EmulatorError
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
 from gateway.execution.known_documents import known_documents
+from gateway.logs import configure_logs
 from gateway.paging.seal import random_key
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
@@ -101,6 +102,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
     API's generation, chime-sdk-voice or chime.
     """
     settings = read_settings()
+    configure_logs(settings.log_format or "json")
     listener = _listen_for_callers(settings, host, port)
     asyncio.run(_try_upstream(settings))
     known_documents(settings.trusted_documents)  # A broken file, too, is said before a worker finds it.
@@ -139,6 +141,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
         settings = for_development(read_settings(upstream_api=api, upstream_endpoint_url=upstream_url))
         if settings.allowed_hosts is None and ip_address(listener.getsockname()[0]).is_loopback:
             settings = settings.model_copy(update={"allowed_hosts": LOOPBACK_HOSTS})
+        configure_logs(settings.log_format or "console")
 
         def announce() -> None:
             click.echo(f"GraphQL   {url_of(listener)}/graphql")

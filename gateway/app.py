@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -19,9 +20,11 @@ from gateway.edge.hosts import AllowedHosts
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
+from gateway.edge.request_log import RequestLog
 from gateway.execution.executable_schema import ExecutableSchema
 from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
+from gateway.logs import configure_logs
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
@@ -52,6 +55,8 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         rate_limit,
         Origins(settings.cors_origins),
     )
+    # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
+    answering: ASGIApp = RequestLog(endpoint, structlog.get_logger()) if structlog.is_configured() else endpoint
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None
@@ -66,7 +71,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Routing and middleware would cost the endpoint more than its own reading and writing does.
         if scope["type"] == "http" and scope["path"] == "/graphql":
-            answer = page if page is not None and wants_page(scope) else endpoint
+            answer = page if page is not None and wants_page(scope) else answering
             await answer(scope, receive, send)
         else:
             await elsewhere(scope, receive, send)
@@ -79,7 +84,9 @@ def app_from_environment(**given: Any) -> ASGIApp:
 
     It is for worker processes, which cannot be handed an application.
     """
-    app = create_app(read_settings(**given))
+    settings = read_settings(**given)
+    configure_logs(settings.log_format or "json")
+    app = create_app(settings)
     # What start-up has made stays; the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()

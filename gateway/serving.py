@@ -133,6 +133,8 @@ def _config(app: Any, limits: Limits) -> uvicorn.Config:
         app,
         factory=isinstance(app, partial),
         http=partial(Connection, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
+        # What it logs goes where the process's log goes (gateway/logs.py).
+        log_config=None,
         log_level="warning",
         # It prints query strings, which may hold a caller's query.
         access_log=False,

@@ -275,6 +275,11 @@ class Settings(BaseSettings):
             raise ValueError("origins such as https://app.example.com are needed, separated by commas")
         return origins
 
+    log_format: Literal["json", "console"] | None = Field(
+        default=None,
+        description="Form of the log on standard error: `json` for programs, `console` for people. Unset: `json` from "
+        "`serve`, `console` from `dev`.",
+    )
     cursor_keys: Annotated[tuple[SecretBytes, ...] | None, NoDecode] = Field(
         default=None,
         description="Keys that seal cursors, separated by commas, each 32 random bytes in base64. The first seals and "

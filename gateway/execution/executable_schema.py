@@ -28,6 +28,7 @@ from gateway.context import RequestContext
 from gateway.execution.executor import ProjectingExecutor, Projections
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Measure
+from gateway.request_record import REQUEST_RECORD
 
 # Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 10 MB, some 40
 # where Boolean variables make many projections of each; and a hundred documents of a front end, those asked last.
@@ -96,10 +97,11 @@ class ExecutableSchema:
         Raises: DocumentRefused; NotAQuery, where only queries are run.
         """
         document = self._document(text)
-        if only_queries:
-            operation = get_operation_ast(document.node, operation_name)
-            if operation is not None and operation.operation is not OperationType.QUERY:
-                raise NotAQuery
+        operation = get_operation_ast(document.node, operation_name)
+        if operation is not None and operation.name is not None:
+            REQUEST_RECORD.get().operation = operation.name.value
+        if only_queries and operation is not None and operation.operation is not OperationType.QUERY:
+            raise NotAQuery
         if document.errors:
             raise DocumentRefused(document.errors)
         extensions = self._charge(document.measures.get(operation_name), variables, context)
@@ -124,6 +126,7 @@ class ExecutableSchema:
         if measure is None:
             return None
         context.cost = measure.cost(variables)
+        REQUEST_RECORD.get().cost = context.cost
         try:
             self._limits.refuse_cost(context.cost)
         except GraphQLError as error:

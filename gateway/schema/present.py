@@ -45,7 +45,10 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
         case GraphQLError() if error.path is not None:
             entry["message"] = UpstreamBadResponse.sentence
             entry["extensions"] = {"code": UpstreamBadResponse.code, "retryable": UpstreamBadResponse.retryable}
-            logger.warning("request %s: a value at %s cannot be written", request_id, error.path)
+            # The path may hold the caller's own words, as aliases; the field's name is the schema's.
+            field = error.nodes[0] if error.nodes else None
+            name = field.name.value if isinstance(field, FieldNode) else "a field"
+            logger.warning("request %s: a value of %s cannot be written", request_id, name)
         case GraphQLSyntaxError():
             entry["extensions"] = {"code": "GRAPHQL_PARSE_FAILED"}
         case GraphQLError() if before_execution:

@@ -124,7 +124,7 @@ class Upstream:
                 async with self._slots:
                     return await self._calls.call(operation, parameters)
             except Exception as error:  # A garbled answer makes botocore raise whatever it trips over.
-                fault = translate(error, operation, with_token="NextToken" in parameters)
+                fault = translate(error, operation, parameters)
                 if attempt == MAX_ATTEMPTS or not isinstance(fault, PASSING):
                     raise fault from error
             await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1)))  # noqa: S311  # Jitter, no secret.

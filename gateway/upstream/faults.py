@@ -5,7 +5,10 @@ The same fault arrives under either of two names (header `x-amzn-ErrorType: Thro
 known by its name, either spelling, and else by its HTTP status; never by botocore's exception class.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
@@ -64,25 +67,55 @@ _BY_STATUS: Final[dict[int, type[UpstreamFault]]] = {
     504: UpstreamUnavailable,
 }
 
+_REQUEST_ID: Final = re.compile("[0-9A-Za-z-]{1,64}")
+# Characters of what AWS says. A message that is longer says nothing more.
+_MAX_SAID: Final = 500
+# A word of a sentence, or a name such as chime:GetPhoneNumber or ThrottledClientException, with the marks around it.
+_WORD: Final = re.compile(
+    r"""[('"]*(?:[A-Z]{1,5}|[A-Za-z][a-z]{0,20}|(?:[A-Z][a-z]{1,20}){2,6})(?:[:'/-](?:[a-z]{1,20}|(?:[A-Z][a-z]{1,20})+))*"""
+    r"""[)'".,:;!?]*"""
+)
+
 # What another attempt may mend. A time-out has spent the request's time already; a garbled answer would come again.
 PASSING: Final = (Throttled, UpstreamFailure, UpstreamUnavailable, UpstreamUnreachable)
 
 
-def translate(error: Exception, operation: str, *, with_token: bool) -> UpstreamFault:
+def translate(error: Exception, operation: str, parameters: Mapping[str, str | int]) -> UpstreamFault:
     """The fault that an exception of a call means.
 
-    with_token: the call carried a NextToken, so that a 400 is about this token and nothing else: the other values
-    were accepted when the token was given out.
+    parameters: those of the call. With a NextToken a 400 is about this token and nothing else: the other values were
+    accepted when the token was given out.
     """
     if not isinstance(error, ClientError):
-        return _kind_without_answer(error)(operation, detail=f"{type(error).__name__}: {error}")
+        detail = _for_the_log(f"{type(error).__name__}: {error}", parameters)
+        return _kind_without_answer(error)(operation, detail=detail)
     metadata: dict[str, Any] = error.response.get("ResponseMetadata", {})
     described: dict[str, Any] = error.response.get("Error", {})
     name = str(described.get("Code", ""))
     kind = _kind_of_answer(name, metadata.get("HTTPStatusCode"))
-    if kind is UpstreamBadRequest and with_token:
+    if kind is UpstreamBadRequest and "NextToken" in parameters:
         kind = CursorExpired
-    return kind(operation, request_id=metadata.get("RequestId"), detail=f"{name}: {described.get('Message', '')}")
+    request_id = str(metadata.get("RequestId"))
+    return kind(
+        operation,
+        # It goes out to callers, and comes in as a header that may hold anything.
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) and metadata.get("RequestId") else None,
+        detail=_for_the_log(f"{name}: {described.get('Message', '')}", parameters),
+    )
+
+
+def _for_the_log(text: str, parameters: Mapping[str, str | int]) -> str:
+    """What AWS, or a library, said of a call, as far as it is language.
+
+    It may quote anything: what was sent, accounts, ARNs, hosts, a whole answer. What was sent is known by its value;
+    of all else only words are kept.
+    """
+    for name, value in parameters.items():
+        if isinstance(value, str) and value:
+            for spelling in (value, quote(value, safe="")):
+                text = text.replace(spelling, name)
+    words = text[:_MAX_SAID].split()
+    return " ".join(word if _WORD.fullmatch(word) else "[...]" for word in words)
 
 
 def _kind_of_answer(name: str, status: int | None) -> type[UpstreamFault]:
