@@ -52,7 +52,8 @@ class Page(Generic[R]):
         if skip == len(self.rows) and self.next_token is not None:
             if self._last_head is None:
                 self._last_head = self._make_head(self.next_token)
-            return self._last_head.cursor(skip, hash_of(self.source.key(self.rows[index])), 0)
+            edge = self._hashes[index] if self._hashes else hash_of(self.source.key(self.rows[index]))
+            return self._last_head.cursor(skip, edge, 0)
         hashes = self._hashes or self._hash()
         if self._head is None:
             self._head = self._make_head(None)
