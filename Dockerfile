@@ -4,14 +4,15 @@
 # Its own upstream with sample data instead, for anyone: docker run -p 8000:8000 \
 #     -e GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true chime-gateway dev --host 0.0.0.0
 
-FROM node:24-bookworm-slim AS page
+# Exact releases, so that one commit builds one image; raise them with the locks.
+FROM node:24.11.1-bookworm-slim AS page
 WORKDIR /page
 COPY gateway/graphiql/package.json gateway/graphiql/package-lock.json gateway/graphiql/.npmrc ./
 RUN npm ci
 COPY gateway/graphiql ./
 RUN npm run build
 
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /app
 RUN python3 -m venv venv
 # Dependencies before code: a change of the code leaves this layer as it is.
@@ -24,7 +25,7 @@ RUN venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no
 # What only builds is not shipped.
 RUN venv/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.14-slim-bookworm
 WORKDIR /app
 COPY --from=build /app/venv venv
 # Nothing is written at run time, so that a read-only root file system works.

@@ -1,5 +1,6 @@
 # make run    the gateway over its own local upstream, with sample data
 # make test   every check; make test-slow: the longer proofs; make bench: what it costs
+# make sbom   list what is shipped, with versions and licences, as sbom.json (CycloneDX)
 # make lock   resolve the dependencies anew
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install
 
-.PHONY: run test test-slow bench lock clean
+.PHONY: run test test-slow bench sbom lock clean
 
 run: .venv/run
 	@$(BIN)/python gateway/graphiql/build.py
@@ -25,6 +26,14 @@ bench: .venv/bench
 	$(BIN)/python -m tests.benchmarks.cursors
 	$(BIN)/python -m tests.benchmarks.lookup_calls
 	$(BIN)/python -m tests.benchmarks.rivals
+
+# What an image holds, and no more: the same lock, less what the Dockerfile takes out again.
+SHIPPED := .venv/shipped
+sbom: .venv/sbom
+	@$(PYTHON) -m venv --clear $(SHIPPED)
+	@$(SHIPPED)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(SHIPPED)/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip
+	$(BIN)/cyclonedx-py environment $(SHIPPED) --pyproject pyproject.toml --output-reproducible --output-file sbom.json
 
 # On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser for tests.
 APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes
@@ -50,6 +59,10 @@ INSTALL_CHROMIUM := $(APT_INSTALL) chromium > /dev/null
 	@$(PIP) --require-hashes -r tests/benchmarks/requirements.lock
 	@touch $@
 
+.venv/sbom: .venv/test tests/supply/requirements.lock
+	@$(PIP) --require-hashes -r tests/supply/requirements.lock
+	@touch $@
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" pyproject.toml --group build
 
@@ -57,6 +70,7 @@ lock: .venv/test
 	$(LOCK) --upgrade --output-file requirements.lock
 	$(LOCK) --upgrade --group test --constraint requirements.lock --output-file tests/requirements.lock
 	$(LOCK) --upgrade --group bench --constraint requirements.lock --output-file tests/benchmarks/requirements.lock
+	$(LOCK) --upgrade --group sbom --constraint requirements.lock --output-file tests/supply/requirements.lock
 
 clean:
 	rm -rf .venv gateway/graphiql/dist gateway/graphiql/node_modules

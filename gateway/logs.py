@@ -35,7 +35,7 @@ _STDERR: Final = 2
 # In this order: what is taken out first may hold what is looked for later.
 _TAKEN_OUT: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\barn:[\w:/+=,.@*-]+"), "[arn]"),
-    (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE), "[url]"),
+    (re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}://[^\s'\"<>]+", re.IGNORECASE), "[url]"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"), "[key id]"),
     # Secrets, tokens, cursors and signatures; ids of requests are 32 or 36 characters.
     (re.compile(r"[\w+/=-]{40,}"), "[token]"),
