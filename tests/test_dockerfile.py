@@ -162,6 +162,7 @@ def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_dra
         "AWS_SECRET_ACCESS_KEY": "local",
         "GATEWAY_UPSTREAM_API": "chime",
         "GATEWAY_UPSTREAM_ENDPOINT_URL": aws.url,
+        "GATEWAY_GRAPHIQL": "true",
     }
     for path in (built, *built.rglob("*")):
         if not path.is_symlink():

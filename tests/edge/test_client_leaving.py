@@ -138,7 +138,7 @@ async def test_fields_that_an_error_takes_out_of_the_answer_ask_nothing_after_it
     """Fields that cannot be null take the whole answer with them; what they would have listed is asked for no more."""
     aws.holds(inventory=300, orders=1)
     aws.takes_ms(50)
-    lists = " ".join(f"n{count}: phoneNumbers(first: {count}) {{ nodes {{ id }} }}" for count in range(1, 41))
+    lists = " ".join(f"n{count}: phoneNumbers(first: {count}) {{ nodes {{ id }} }}" for count in range(1, 8))
     one, wrong = 'phoneNumberOrder(phoneNumberOrderId: "o") { id }', "wrong: phoneNumbers(first: -1) { nodes { id } }"
     answer = await gateway.answer(f"{{ {one} {lists} {wrong} }}")
     assert answer["data"] is None
