@@ -30,9 +30,9 @@ from gateway.execution.limits import Limits
 from gateway.execution.measure import Measure
 from gateway.request_record import REQUEST_RECORD
 
-# Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 10 MB, some 40
-# where Boolean variables make many projections of each; and a hundred documents of a front end, those asked last.
-KEPT_CHARACTERS: Final = 65_536
+# Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 8 MB, some 30
+# where Boolean variables make many projections of each; and eighty documents of a front end, those asked last.
+KEPT_CHARACTERS: Final = 49_152
 # A longer one would put out too many others.
 LONGEST_KEPT: Final = KEPT_CHARACTERS // 4
 # Answers to introspection that are kept: a tool has one document for it, and there are few tools. One is about 2 MB
