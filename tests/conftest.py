@@ -43,7 +43,7 @@ def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
 @pytest.fixture
 def settings(aws: Aws) -> Settings:
     """The gateway's settings; a test module overrides this fixture to change one."""
-    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)  # type: ignore[arg-type]  # pydantic parses the URL
+    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
 @asynccontextmanager

@@ -103,7 +103,7 @@ async def _answer(url: str) -> bytes:
         # Keys are taken from where the operator said, and from nowhere else.
         session.get(url, allow_redirects=False) as response,
     ):
-        if response.status != 200:  # noqa: PLR2004  # OK
+        if response.status != 200:  # noqa: PLR2004  # OK.
             raise UnreadableKeySet(f"status {response.status}")
         parts: list[bytes] = []
         left = MAX_KEY_SET_BYTES

@@ -8,6 +8,8 @@ from typing import Final
 from gateway.edge.refusal import RateLimited
 
 MINUTE: Final = 60.0
+# What floats of a clock may be off by, and far more.
+ROUNDING_SECONDS: Final = 1e-6
 
 
 class RateLimit:
@@ -35,7 +37,6 @@ class RateLimit:
             self._sweep_at = now + MINUTE
         full_at = max(self._full_at.get(principal, now), now) + min(cost, self._points) * MINUTE / self._points
         too_early = full_at - now - MINUTE
-        # A hair's breadth, which floats may be off by.
-        if too_early > 1e-6:  # noqa: PLR2004  # As the line above says.
+        if too_early > ROUNDING_SECONDS:
             raise RateLimited(math.ceil(too_early))
         self._full_at[principal] = full_at

@@ -75,7 +75,13 @@ _EARLIER_TURNS = tuple(_TURNS[:turn].count(each) for turn, each in enumerate(_TU
 _OVERFLOW = _Range(
     "US",
     "Local",
-    _area_codes(" ".join(str(code) for code in range(200, 1_000) if code % 100 != 11 and code // 10 % 10 != 9)),  # noqa: PLR2004
+    _area_codes(
+        " ".join(
+            str(code)
+            for code in range(200, 1_000)
+            if code % 100 != 11 and code // 10 % 10 != 9  # noqa: PLR2004  # The plan's own digits.
+        )
+    ),
     4,
     2_000,
     8_000,

@@ -49,7 +49,7 @@ class EmulatorOptions:
     rate: int | None = None
     faults: tuple[Fault, ...] = ()
     access_key: str = "local"
-    secret_key: str = "local"  # noqa: S105 - opens nothing but this emulator.
+    secret_key: str = "local"  # noqa: S105  # Opens nothing but this emulator.
 
 
 def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.time) -> Starlette:

@@ -281,7 +281,7 @@ def listing_query(wanted: PhoneNumberFilter) -> tuple[str, list[str]]:
     given = {column: value for column, value in conditions.items() if value is not None}
     where = "".join(f"{listed}.{column} = ? AND " for column in given)
     query = (
-        f"SELECT phone_numbers.place, phone_numbers.record FROM {source} "  # noqa: S608 - fixed words; values are bound.
+        f"SELECT phone_numbers.place, phone_numbers.record FROM {source} "  # noqa: S608  # Fixed words; values are bound.
         f"WHERE {where}{listed}.place > ? ORDER BY {listed}.place LIMIT ?"
     )
     return query, list(given.values())

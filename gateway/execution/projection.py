@@ -206,7 +206,7 @@ class _Source:
     ) -> list[str]:
         """The lines that turn a raw value into one that its type allows, in the same variable."""
         nullable = not is_non_null_type(kind)
-        inner: Any = kind if nullable else kind.of_type  # type: ignore[union-attr]  # graphql-core's guard is one way
+        inner: Any = kind if nullable else kind.of_type  # type: ignore[union-attr]  # graphql-core's guard is one way.
         absent = None if field is None else field.absent
         lines: list[str] = []
         if absent is not None:

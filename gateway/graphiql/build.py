@@ -29,7 +29,7 @@ def build(say: Callable[[str], None]) -> None:
     say("Building GraphiQL, once")
     for command in ("ci", "run build") if older(INSTALLED, LOCK) else ("run build",):
         npm_command = [npm, *command.split()]
-        if subprocess.run(npm_command, cwd=HERE, capture_output=True, check=False).returncode:  # noqa: S603 - our words.
+        if subprocess.run(npm_command, cwd=HERE, capture_output=True, check=False).returncode:  # noqa: S603  # Our words.
             say(f"GraphiQL is not built, as this failed in {HERE}: npm {command}; the API works without it")
             return
 
@@ -42,7 +42,7 @@ def older(made: Path, *sources: Path) -> bool:
 class GraphiqlHook(BuildHookInterface[Any]):
     """Before a wheel is made; an editable installation has `make run`."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature.
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # Hatchling's signature.
         """Build the page, of which the wheel takes what is there."""
         if version == "standard":
             build(self.app.display_info)

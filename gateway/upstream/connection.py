@@ -46,7 +46,7 @@ class AnswerTooLong(Exception):
     """An answer of more than MAX_ANSWER_BYTES; the rest of it was not read."""
 
 
-class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries no types
+class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries no types.
     """aiobotocore's HTTP session (its connections, TLS and proxies), with a way of its own for GETs."""
 
     def proxy_for(self, origin: str) -> str | None:

@@ -52,9 +52,9 @@ class DirectCalls:
     """The operations of one open aioboto3 client."""
 
     def __init__(self, client: Any, operations: Iterable[_Operation]) -> None:
-        self._credentials = client._request_signer._credentials  # noqa: SLF001  # No public name; as all below.
-        self._http = client._endpoint.http_session  # noqa: SLF001
-        self._parser = client._endpoint._response_parser_factory.create_parser("rest-json")  # noqa: SLF001
+        self._credentials = client._request_signer._credentials  # noqa: SLF001  # No public name.
+        self._http = client._endpoint.http_session  # noqa: SLF001  # No public name.
+        self._parser = client._endpoint._response_parser_factory.create_parser("rest-json")  # noqa: SLF001  # No public name.
         self._user_agent = client.meta.config.user_agent
         self._operations = {operation.name: operation for operation in operations}
 
@@ -121,9 +121,9 @@ async def _prepared(client: Any, name: str) -> _Operation:
         in_query={
             member: shape.serialization["name"] for member, shape in members.items() if _is_in(shape, "querystring")
         },
-        region=signing.get("region") or client._request_signer.region_name,  # noqa: SLF001
-        service=signing.get("signing_name") or client._request_signer.signing_name,  # noqa: SLF001
-        proxy=client._endpoint.http_session.proxy_for(origin),  # noqa: SLF001
+        region=signing.get("region") or client._request_signer.region_name,  # noqa: SLF001  # No public name.
+        service=signing.get("signing_name") or client._request_signer.signing_name,  # noqa: SLF001  # No public name.
+        proxy=client._endpoint.http_session.proxy_for(origin),  # noqa: SLF001  # No public name.
         output_shape=model.output_shape,
     )
 

@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParserError
 _FIRST_NOT_OK = 300
 
 
-class JsonResponseParser(AioRestJSONParser):  # type: ignore[misc]  # aiobotocore carries no types
+class JsonResponseParser(AioRestJSONParser):  # type: ignore[misc]  # aiobotocore carries no types.
     """A rest-json parser whose good answers are the body's own JSON object, plus ResponseMetadata."""
 
     async def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _metadata(response: dict[str, Any]) -> dict[str, Any]:
     return {"HTTPStatusCode": response["status_code"], "RequestId": response["headers"].get("x-amzn-requestid")}
 
 
-class JsonResponseParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # aiobotocore carries no types
+class JsonResponseParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # aiobotocore carries no types.
     """Give out JsonResponseParser for the protocol of both APIs, the stock parsers for any other (STS, SSO)."""
 
     def create_parser(self, protocol_name: str) -> Any:

@@ -70,11 +70,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3_000)
     rounds = parser.parse_args().rounds
-    print(f"{'characters of a token':>22}{'99 cursors, ms':>16}{'95th percentile':>17}{'reading one, us':>17}")  # noqa: T201 - its output.
+    print(f"{'characters of a token':>22}{'99 cursors, ms':>16}{'95th percentile':>17}{'reading one, us':>17}")  # noqa: T201  # Its output.
     for length in LENGTHS:
         made, read = asyncio.run(measure(length, rounds))
         percentile = statistics.quantiles(made, n=20)[-1]
-        print(f"{length:>22,}{statistics.median(made):>16.4f}{percentile:>17.4f}{statistics.median(read):>17.1f}")  # noqa: T201 - its output.
+        print(f"{length:>22,}{statistics.median(made):>16.4f}{percentile:>17.4f}{statistics.median(read):>17.1f}")  # noqa: T201  # Its output.
 
 
 if __name__ == "__main__":

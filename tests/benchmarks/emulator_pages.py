@@ -79,7 +79,7 @@ def inventory(folder: Path, numbers: int) -> Iterator[Operations]:
     store = Store(folder / f"{numbers}.db", CHIME.api)
     try:
         fill(store, CHIME, numbers=numbers, orders=40)
-        print(f"{numbers:,} numbers put in {time.perf_counter() - started:.1f} s")  # noqa: T201 - its output.
+        print(f"{numbers:,} numbers put in {time.perf_counter() - started:.1f} s")  # noqa: T201  # Its output.
         yield Operations(CHIME, store, Tokens(store.token_key, time.time))
     finally:
         store.close()
@@ -110,7 +110,7 @@ def main() -> None:
         inventory(Path(folder), chosen.few) as few,
         inventory(Path(folder), chosen.many) as many,
     ):
-        print(f"\n{'microseconds a page':38}{'rows':>5}{chosen.few:>12,}{chosen.many:>12,}{'ratio':>8}")  # noqa: T201 - its output.
+        print(f"\n{'microseconds a page':38}{'rows':>5}{chosen.few:>12,}{chosen.many:>12,}{'ratio':>8}")  # noqa: T201  # Its output.
         for case in CASES:
             small: list[float] = []
             large: list[float] = []
@@ -118,7 +118,7 @@ def main() -> None:
                 small.append(cost(few, case, chosen.few))
                 large.append(cost(many, case, chosen.many))
             one, other = statistics.median(small), statistics.median(large)
-            print(f"{case.name:38}{case.size:>5}{one:>12.0f}{other:>12.0f}{other / one:>8.2f}")  # noqa: T201 - its output.
+            print(f"{case.name:38}{case.size:>5}{one:>12.0f}{other:>12.0f}{other / one:>8.2f}")  # noqa: T201  # Its output.
 
 
 if __name__ == "__main__":

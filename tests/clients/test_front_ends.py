@@ -94,7 +94,7 @@ async def test_a_list_whose_last_page_turns_out_to_be_empty_ends(page_browser: B
     with scripted_upstream(
         Says({"PhoneNumbers": records, "NextToken": "more"}), Says({"PhoneNumbers": [], "NextToken": None})
     ) as upstream:
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             page_browser.visits(str(gateway.http.base_url))
             assert "More" in page_browser.opens("PhoneNumbers", pageSize=2).buttons

@@ -13,7 +13,7 @@ QUERY = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 async def passed_on(given: list[tuple[str, str]]) -> dict[str, str]:
     """The trace headers of an upstream call, made for a request with these headers."""
     with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             answer = await gateway.http.post("/graphql", json=QUERY, headers=given)
     assert answer.json() == {"data": {"phoneNumbers": {"nodes": []}}}
@@ -64,7 +64,7 @@ async def test_a_trace_state_that_is_too_long_is_left_behind() -> None:
 
 async def test_each_request_has_a_trace_of_its_own() -> None:
     with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             for headers in ({"traceparent": PARENT}, {}):
                 await gateway.http.post("/graphql", json=QUERY, headers=headers)

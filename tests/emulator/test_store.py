@@ -88,7 +88,7 @@ def test_a_removed_number_leaves_nothing_behind_but_its_known_resources(emulate:
 
 def complaint(**options: object) -> str:
     with pytest.raises(EmulatorError) as raised:
-        create_emulator(EmulatorOptions(**options))  # type: ignore[arg-type]  # any options.
+        create_emulator(EmulatorOptions(**options))  # type: ignore[arg-type]  # Any options.
     message = str(raised.value)
     assert "\n" not in message
     return message

@@ -205,7 +205,7 @@ class TestPastTheDeadline:
 
     @pytest.fixture
     def settings(self, aws: Aws) -> Settings:
-        return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, request_deadline_seconds=0.5)  # type: ignore[arg-type]  # pydantic parses the URL
+        return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, request_deadline_seconds=0.5)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
     async def test_a_list_page_that_takes_all_the_time_is_followed_by_no_get(
         self, gateway: Gateway, aws: FaultyAws

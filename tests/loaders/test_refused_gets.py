@@ -16,7 +16,7 @@ BOTH = pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=Tru
 
 @pytest.fixture
 def settings(aws: Aws) -> Settings:
-    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, max_walk_pages=MAX_WALK_PAGES)  # type: ignore[arg-type]  # pydantic parses the URL
+    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, max_walk_pages=MAX_WALK_PAGES)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
 @pytest.fixture(autouse=True)

@@ -253,5 +253,5 @@ def test_20_000_walks_give_what_the_model_gives() -> None:
 
     with asyncio.Runner() as runner:
         check()
-    print(made)  # noqa: T201 - how much was proved.
+    print(made)  # noqa: T201  # How much was proved.
     assert made["walks"] >= 20_000

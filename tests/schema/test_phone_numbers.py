@@ -313,7 +313,7 @@ async def test_an_association_leads_to_its_other_numbers(gateway: Gateway, aws: 
 async def listed(*records: dict[str, Any]) -> dict[str, Any]:
     """The answer to EVERY_FIELD over an upstream that lists these records."""
     with scripted_upstream(Says({"PhoneNumbers": records})) as upstream:
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             return await gateway.answer(EVERY_FIELD.replace("first: 1", "first: 50"))
 

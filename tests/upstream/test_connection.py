@@ -43,7 +43,7 @@ async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
 async def test_a_connection_that_breaks_is_tried_three_times_and_not_more() -> None:
     """aiohttp by itself would repeat a GET on a kept-alive connection, unseen by our count."""
     async with hanging_up() as (url, heads):
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
             deadline = asyncio.get_running_loop().time() + 10
             await upstream.list_phone_numbers(None, 1, deadline=deadline)
@@ -63,7 +63,7 @@ async def test_one_connection_serves_one_query_after_another(gateway: Gateway, a
 async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: Aws) -> None:
     aws.holds(inventory=20)
     aws.takes_ms(30)
-    settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url, upstream_concurrency=3)  # type: ignore[arg-type]  # pydantic parses the URL
+    settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url, upstream_concurrency=3)  # type: ignore[arg-type]  # Pydantic parses the URL.
     async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
         deadline = asyncio.get_running_loop().time() + 10
         await asyncio.gather(*(upstream.get_phone_number(f"+1206555{n:04d}", deadline=deadline) for n in range(20)))

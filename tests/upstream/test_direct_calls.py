@@ -151,7 +151,7 @@ def test_a_signature_is_the_one_that_botocores_own_signer_makes(
 async def test_an_answer_that_is_too_long_is_a_bad_response() -> None:
     page = b'{"PhoneNumbers": [{"E164PhoneNumber": "+1206"}], "Filler": "%s"}'
     with scripted_upstream(Says(page % b""), Says(page % (b"x" * MAX_ANSWER_BYTES))) as upstream:
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
             deadline = asyncio.get_running_loop().time() + 10
             assert (await opened.list_phone_numbers(None, 1, deadline=deadline)).records
@@ -162,7 +162,7 @@ async def test_an_answer_that_is_too_long_is_a_bad_response() -> None:
 @pytest.mark.parametrize("order_id", [".", ".."])
 async def test_an_id_that_would_lead_to_another_path_is_no_orders(order_id: str) -> None:
     with scripted_upstream(Says({})) as upstream:
-        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # pydantic parses the URL
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
             deadline = asyncio.get_running_loop().time() + 10
             assert await opened.get_phone_number_order(order_id, deadline=deadline) is None

@@ -35,7 +35,7 @@ ERRORS = [
 
 
 def over(url: str, **settings: float) -> Settings:
-    return Settings(upstream_api="chime", upstream_endpoint_url=url, **settings)  # type: ignore[arg-type]  # pydantic parses them
+    return Settings(upstream_api="chime", upstream_endpoint_url=url, **settings)  # type: ignore[arg-type]  # Pydantic parses them.
 
 
 @pytest.mark.parametrize("spelling", ["header", "code in the body", "neither"])
