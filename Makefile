@@ -15,7 +15,7 @@ run: .venv/run
 	@exec $(BIN)/chime-gateway dev --port $(PORT)
 
 test: .venv/test
-	@command -v chromium > /dev/null || { $(INSTALL_CHROMIUM); } || true
+	@{ command -v chromium && command -v redis-server; } > /dev/null || { $(INSTALL_PROGRAMS); } || true
 	$(BIN)/pytest
 
 test-slow: .venv/test
@@ -35,10 +35,11 @@ sbom: .venv/sbom
 	@$(SHIPPED)/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip
 	$(BIN)/cyclonedx-py environment $(SHIPPED) --pyproject pyproject.toml --output-reproducible --output-file sbom.json
 
-# On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser for tests.
+# On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser and Redis for tests.
 APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes
 INSTALL_VENV := $(APT_INSTALL) python3-venv
-INSTALL_CHROMIUM := $(APT_INSTALL) chromium > /dev/null
+# RUNLEVEL: a Redis that tests start is enough; none runs on after the installation.
+INSTALL_PROGRAMS := export RUNLEVEL=1; $(APT_INSTALL) chromium redis-server > /dev/null
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }
