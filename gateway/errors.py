@@ -95,16 +95,25 @@ class UpstreamFault(GatewayFault):
 
     The message is one fixed sentence a code. What AWS itself said stays in `detail`, for the log: it may name
     accounts, ARNs and URLs.
+    retry_after: seconds after which asking again may help, by AWS or by what holds its calls back; None: not known.
     """
 
     code: ClassVar[str]
     sentence: ClassVar[str]
     retryable: ClassVar[bool] = False
 
-    def __init__(self, operation: str | None, *, request_id: str | None = None, detail: str = "") -> None:
+    def __init__(
+        self,
+        operation: str | None,
+        *,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        detail: str = "",
+    ) -> None:
         super().__init__(self.sentence)
         self.operation = operation
         self.request_id = request_id
+        self.retry_after = retry_after
         self.detail = detail
 
 
@@ -147,7 +156,7 @@ class UpstreamNotFound(UpstreamFault):
 
 
 class Throttled(UpstreamFault):
-    """429 ThrottledClientException, also spelled Throttled or Throttling."""
+    """429 ThrottledClientException, also spelled Throttled or Throttling; or a call's turn would come too late."""
 
     code = "THROTTLED"
     sentence = "The upstream is being asked too often. Try again later."
@@ -163,7 +172,7 @@ class UpstreamFailure(UpstreamFault):
 
 
 class UpstreamUnavailable(UpstreamFault):
-    """503 ServiceUnavailableException, or a proxy's 502 or 504."""
+    """503 ServiceUnavailableException, or a proxy's 502 or 504; or the operation failed lately and is not asked."""
 
     code = "UPSTREAM_UNAVAILABLE"
     sentence = "The upstream is unavailable. Try again later."

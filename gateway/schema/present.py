@@ -1,6 +1,7 @@
 """Faults out, once: what a caller may read of an error, and what goes to the log instead."""
 
 import logging
+import math
 from typing import Any, Final
 
 from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
@@ -16,8 +17,9 @@ MASKED: Final = "The gateway failed on this. It has been logged under the reques
 def present_error(error: GraphQLError, *, request_id: str, before_execution: bool) -> dict[str, Any]:
     """One entry of an answer's `errors`.
 
-    A CallerFault is shown as it stands; an UpstreamFault as its one sentence, with operation, retryable and AWS's
-    request id; GraphQL's own errors in graphql-core's words; all else is masked.
+    A CallerFault is shown as it stands; an UpstreamFault as its one sentence, with operation, retryable, AWS's
+    request id and, where it is known, the seconds to wait; GraphQL's own errors in graphql-core's words; all else is
+    masked.
     before_execution: the document itself was refused, by syntax or by validation.
     """
     cause = _cause(error)
@@ -37,6 +39,8 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
                 "retryable": cause.retryable,
                 "requestId": cause.request_id,
             }
+            if cause.retry_after is not None:
+                entry["extensions"]["retryAfter"] = max(1, math.ceil(cause.retry_after))
             logger.warning("request %s: %s %s: %s", request_id, cause.operation, cause.code, cause.detail)
         # A variable, or an argument's text, is not what its place takes: graphql-core points there, not at a field.
         case GraphQLError() if error.path is not None and _is_about_an_argument(error, cause):

@@ -7,6 +7,7 @@ known by its name, either spelling, and else by its HTTP status; never by botoco
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from gateway.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from gateway.upstream.retry_after import retry_after_seconds
 
 # Names without the suffixes Exception and Client. First the two APIs' own (ErrorCode and the error shapes of the
 # service models), then AWS's common errors.
@@ -96,10 +98,12 @@ def translate(error: Exception, operation: str, parameters: Mapping[str, str | i
     if kind is UpstreamBadRequest and "NextToken" in parameters:
         kind = CursorExpired
     request_id = str(metadata.get("RequestId"))
+    headers: dict[str, str] = metadata.get("HTTPHeaders", {})
     return kind(
         operation,
         # It goes out to callers, and comes in as a header that may hold anything.
         request_id=request_id if _REQUEST_ID.fullmatch(request_id) and metadata.get("RequestId") else None,
+        retry_after=retry_after_seconds(headers.get("retry-after"), datetime.now(UTC)),
         detail=_for_the_log(f"{name}: {described.get('Message', '')}", parameters),
     )
 

@@ -26,7 +26,8 @@ class JsonResponseParser(AioRestJSONParser):  # type: ignore[misc]  # aiobotocor
             try:
                 parsed: dict[str, Any] = await super().parse(response, shape)
             except Exception:  # noqa: BLE001  # The stock parser trips over a body that is none of AWS's: its status is known.
-                parsed = {"Error": {}, "ResponseMetadata": _metadata(response)}
+                headers = {name.lower(): value for name, value in response["headers"].items()}
+                parsed = {"Error": {}, "ResponseMetadata": _metadata(response) | {"HTTPHeaders": headers}}
             return parsed
         try:
             body = orjson.loads(response["body"])
