@@ -117,9 +117,9 @@ def serve_command(host: str, port: int, workers: int) -> None:
                 "them, and several replicas need keys that they share."
             )
 
-    # All workers of one start seal with one key.
+    # All workers of one start seal with one key, and each has its part of the quota.
     cursor_keys = settings.cursor_keys or (SecretBytes(random_key()),)
-    make_app = partial(app_from_environment, cursor_keys=cursor_keys)
+    make_app = partial(app_from_environment, cursor_keys=cursor_keys, replicas=settings.replicas * workers)
     serve(make_app, listener, announce, workers=workers, limits=_limits(settings))
 
 

@@ -47,6 +47,19 @@ class Settings(BaseSettings):
         description="Upstream calls, and so connections, that one process has open at once. 64 hung calls still fit "
         "in the smallest usual limit of 256 open files.",
     )
+    upstream_rate: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Upstream calls a second, at most: the account's quota, or what of it is not left to others. "
+        "Unset: no limit until AWS throttles, and then as much as it takes.",
+    )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        description="Gateways that share `GATEWAY_UPSTREAM_RATE`. Each takes its part, and each of its workers a part "
+        "of that.",
+    )
     lookup_concurrency: int = Field(
         default=16,
         ge=1,

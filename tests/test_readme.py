@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 import gateway.emulator
-from gateway.upstream.client import OPERATIONS
+from gateway.upstream.attempts import OPERATIONS
 from tests.processes import BIN, ROOT, environment, started
 
 README = (ROOT / "README.md").read_text()

@@ -1,13 +1,13 @@
 """The four calls this gateway makes: both generations of the API behind one typed interface."""
 
 import asyncio
-import random
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from gateway.errors import UpstreamBadResponse, UpstreamNotFound, UpstreamTimeout
-from gateway.upstream.direct_calls import NO_PARAMETERS, DirectCalls, Parameters
-from gateway.upstream.faults import PASSING, translate
+from gateway.upstream.attempts import Attempts
+from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import Generation
 from gateway.upstream.records import (
     PhoneNumberOrderPage,
@@ -20,26 +20,19 @@ from gateway.upstream.records import (
 )
 from gateway.upstream.single_flight import SingleFlight
 
-# The SDKs' own count: one call and two retries ride out a passing fault without multiplying a storm by more than 3.
-MAX_ATTEMPTS: Final = 3
-# Full jitter: a wait of 0 to 100 ms before the second attempt and 0 to 200 ms before the third, as AWS's
-# architecture blog advises for crowds of clients; both fit in any sensible deadline.
-BACKOFF_SECONDS: Final = 0.1
-OPERATIONS: Final = ("ListPhoneNumbers", "ListPhoneNumberOrders", "GetPhoneNumber", "GetPhoneNumberOrder")
-
 
 class Upstream:
     """One AWS account's numbers and orders, read through one client for the whole process.
 
-    Every method makes at most MAX_ATTEMPTS calls and joins an identical one that is under way. `deadline` is a time of
+    Every method makes at most three attempts and joins an identical call that is under way. `deadline` is a time of
     the event loop's clock, in seconds; at it the call is abandoned.
+    attempts: how calls are made; its state tells how the upstream fares.
     Raises, all methods: UpstreamFault.
     """
 
-    def __init__(self, calls: DirectCalls, generation: Generation, *, concurrency: int) -> None:
+    def __init__(self, attempts: Attempts, generation: Generation) -> None:
         self.generation = generation
-        self._calls = calls
-        self._slots = asyncio.Semaphore(concurrency)
+        self.attempts = attempts
         self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
 
     async def list_phone_numbers(
@@ -112,23 +105,9 @@ class Upstream:
         key = (operation, tuple(sorted(parameters.items())))
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._flights.do(key, lambda: self._attempts(operation, parameters))
+                return await self._flights.do(key, partial(self.attempts.make, operation, parameters), deadline)
         except TimeoutError:
             raise UpstreamTimeout(operation, detail="the request's deadline passed") from None
-
-    async def _attempts(self, operation: str, parameters: Parameters) -> dict[str, Any]:
-        """Call until it is answered, refused, or tried MAX_ATTEMPTS times. Those who wait bring the deadline."""
-        attempt = 1
-        while True:
-            try:
-                async with self._slots:
-                    return await self._calls.call(operation, parameters)
-            except Exception as error:  # A garbled answer makes botocore raise whatever it trips over.
-                fault = translate(error, operation, parameters)
-                if attempt == MAX_ATTEMPTS or not isinstance(fault, PASSING):
-                    raise fault from error
-            await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1)))  # noqa: S311  # Jitter, no secret.
-            attempt += 1
 
 
 def _rows(answer: dict[str, Any], key: str, is_known: Callable[[Any], bool], operation: str) -> list[Any]:

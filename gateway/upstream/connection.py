@@ -17,9 +17,11 @@ from yarl import URL
 
 from gateway.errors import Misconfigured
 from gateway.settings import Settings
-from gateway.upstream.client import OPERATIONS, Upstream
+from gateway.upstream.attempts import OPERATIONS, Attempts
+from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.generations import GENERATIONS
+from gateway.upstream.quota import OwnQuota
 from gateway.upstream.response_parser import JsonResponseParserFactory
 
 # A TCP and TLS handshake to a healthy endpoint takes well under a second; past two, another attempt is the better bet.
@@ -85,7 +87,7 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
-        # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts in client.py.
+        # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts in attempts.py.
         session._retry_connection = False  # noqa: SLF001  # aiohttp offers no public switch.
         return session
 
@@ -139,8 +141,15 @@ async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) 
         ) from None
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
         raise Misconfigured(f"AWS's configuration cannot be used: {error}") from error
+    rate = settings.upstream_rate
+    attempts = Attempts(
+        calls,
+        concurrency=settings.upstream_concurrency,
+        quota=None if rate is None else OwnQuota(rate / settings.replicas),
+        request_seconds=settings.request_deadline_seconds,
+    )
     try:
-        yield Upstream(calls, generation, concurrency=settings.upstream_concurrency)
+        yield Upstream(attempts, generation)
     finally:
         await client.__aexit__(None, None, None)
 

@@ -176,6 +176,7 @@ async def test_an_error_of_get_phone_number_is_the_linked_fields_with_its_code(
     assert error["path"] == path_of(0)
     request_id = error["extensions"].pop("requestId")
     assert isinstance(request_id, str)
+    assert (error["extensions"].pop("retryAfter", None) is not None) == (code == "THROTTLED")
     assert error["extensions"] == {"code": code, "operation": "GetPhoneNumber", "retryable": retryable}
     assert aws.calls == ["ListPhoneNumberOrders"] + ["GetPhoneNumber"] * (3 if retryable else 1)
 

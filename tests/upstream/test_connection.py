@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
-from gateway.upstream.client import MAX_ATTEMPTS
+from gateway.upstream.attempts import MAX_ATTEMPTS
 from gateway.upstream.connection import AwsKeyPair, HttpSession, open_upstream
 from gateway.upstream.response_parser import JsonResponseParser
 from tests.aws import Aws

@@ -20,7 +20,7 @@ from yarl import URL
 
 from gateway.errors import UpstreamBadResponse
 from gateway.settings import Settings
-from gateway.upstream.client import OPERATIONS
+from gateway.upstream.attempts import OPERATIONS
 from gateway.upstream.connection import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession, open_upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.signature import signed_headers

@@ -53,6 +53,7 @@ async def test_each_upstream_error_gives_its_code_in_either_spelling(
         "operation": "ListPhoneNumbers",
         "retryable": calls == 3,
         "requestId": "11111111-2222-4333-8444-555555555555",
+        **({"retryAfter": 1} if code == "THROTTLED" else {}),
     }
     assert error["path"][0] == "phoneNumbers"
     assert SECRET not in json.dumps(answer)

@@ -12,7 +12,7 @@ from gateway.errors import Throttled, UpstreamTimeout
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.connection import AwsKeyPair, open_upstream
-from gateway.upstream.single_flight import SingleFlight
+from gateway.upstream.single_flight import Flight, SingleFlight
 from tests.aws import Aws, e164
 from tests.conftest import Gateway
 
@@ -115,6 +115,9 @@ async def test_a_call_that_all_have_left_is_made_anew_for_the_next(upstream: Ups
 
 # By plain calls
 
+# A deadline, where none matters.
+PATIENT = 60.0
+
 
 class Call:
     """A call that ends when a test says so.
@@ -127,7 +130,7 @@ class Call:
         self.cancelled = 0
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def __call__(self) -> str:
+    async def __call__(self, _flight: Flight[str]) -> str:
         self.begun += 1
         try:
             return await asyncio.shield(self.answer)
@@ -143,7 +146,7 @@ async def turns() -> None:
 
 
 def callers(flights: SingleFlight[str], call: Call, count: int) -> list[asyncio.Task[str]]:
-    return [asyncio.create_task(flights.do("key", call)) for _ in range(count)]
+    return [asyncio.create_task(flights.do("key", call, PATIENT)) for _ in range(count)]
 
 
 @pytest.fixture
@@ -164,9 +167,26 @@ async def test_all_who_ask_the_same_share_one_call() -> None:
     assert call.begun == 1
 
 
+async def test_a_call_knows_until_when_the_most_patient_of_those_who_asked_waits() -> None:
+    flights, known = SingleFlight[str](), list[float]()
+    asked_by_all = asyncio.Event()
+
+    async def call(flight: Flight[str]) -> str:
+        known.append(flight.deadline)
+        await asked_by_all.wait()
+        known.append(flight.deadline)
+        return "answer"
+
+    waiting = [asyncio.create_task(flights.do("key", call, deadline)) for deadline in (2.0, 3.0, 1.0)]
+    await turns()
+    asked_by_all.set()
+    assert await asyncio.gather(*waiting) == ["answer"] * 3
+    assert known[-1] == 3.0
+
+
 async def test_different_keys_are_different_calls() -> None:
     flights, one, other = SingleFlight[str](), Call(), Call()
-    waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call)) for call in (one, other))
+    waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call, PATIENT)) for call in (one, other))
     await turns()
     one.answer.set_result("of one")
     other.answer.set_result("of the other")
@@ -230,13 +250,13 @@ async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
     flights, call = SingleFlight[str](), Call()
     dragging_on = asyncio.Event()
 
-    async def slow_to_end() -> str:
+    async def slow_to_end(flight: Flight[str]) -> str:
         try:
-            return await call()
+            return await call(flight)
         finally:
             await dragging_on.wait()
 
-    leaver = asyncio.create_task(flights.do("key", slow_to_end))
+    leaver = asyncio.create_task(flights.do("key", slow_to_end, PATIENT))
     await turns()
     leaver.cancel()
     await turns()
@@ -303,14 +323,14 @@ async def test_a_call_that_ends_in_a_fault_when_all_have_left_is_no_complaint_of
     """A connection that is torn down may fail in its own words."""
     flights = SingleFlight[str]()
 
-    async def torn_down() -> str:
+    async def torn_down(_flight: Flight[str]) -> str:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise Throttled("ListPhoneNumbers") from None
         return "never"
 
-    caller = asyncio.create_task(flights.do("key", torn_down))
+    caller = asyncio.create_task(flights.do("key", torn_down, PATIENT))
     await turns()
     caller.cancel()
     await turns()

@@ -1,0 +1,85 @@
+"""Spares callers the wait for an operation that is down, and the operation the calls."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+logger = logging.getLogger("gateway")
+
+# Failures without one answer between them. A query has at most three, so no single one opens it; Envoy takes five
+# answers, before retries.
+FAILURES_TO_OPEN: Final = 10
+# Seconds that it stays open before one call may try: short at first, as most failures pass, then twice as long each
+# time. With a probe that hangs until a deadline of 10 s the longest still ends within 30 s of healing.
+FIRST_OPEN_SECONDS: Final = 2.0
+MAX_OPEN_SECONDS: Final = 15.0
+# What callers are told to wait while a probe is under way; nobody knows how long it takes.
+PROBING_SECONDS: Final = 1.0
+
+
+class Breaker:
+    """The breaker of one operation: closed, open after FAILURES_TO_OPEN failures in a row, half-open for one probe.
+
+    Each call that is made is begun, and ends in one of answered, failed and abandoned, with what `begin` gave. What was
+    begun before the breaker last opened says nothing of what is now, and is passed over.
+    clock: seconds from any start.
+    """
+
+    def __init__(self, operation: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._operation = operation
+        self._clock = clock
+        self._failures = 0
+        # None: closed.
+        self._open_until: float | None = None
+        self._open_seconds = FIRST_OPEN_SECONDS
+        self._probing = False
+        # Counts how often it has opened.
+        self._era = 0
+
+    @property
+    def state(self) -> Literal["closed", "open", "half-open"]:
+        """Half-open: a probe may be made, or is under way."""
+        if self._open_until is None:
+            return "closed"
+        return "open" if self._clock() < self._open_until else "half-open"
+
+    @property
+    def wait(self) -> float:
+        """Seconds until a call may be tried, 0 where it may be now."""
+        if self._open_until is None:
+            return 0.0
+        return PROBING_SECONDS if self._probing else max(0.0, self._open_until - self._clock())
+
+    def begin(self) -> int:
+        """A call is made; only where `wait` is 0."""
+        self._probing = self._open_until is not None
+        return self._era
+
+    def answered(self, era: int) -> None:
+        """The upstream is there, whatever it said."""
+        if era != self._era:
+            return
+        self._failures = 0
+        if self._open_until is not None:
+            self._open_until, self._open_seconds, self._probing = None, FIRST_OPEN_SECONDS, False
+            logger.warning("%s answers again", self._operation)
+
+    def failed(self, era: int) -> None:
+        """The upstream failed, or could not be reached, or did not answer for long."""
+        if era != self._era:
+            return
+        self._failures += 1
+        if not self._probing and self._failures < FAILURES_TO_OPEN:
+            return
+        logger.warning(
+            "%s: %d calls in a row failed; none is made for %g s", self._operation, self._failures, self._open_seconds
+        )
+        self._era += 1
+        self._open_until, self._probing = self._clock() + self._open_seconds, False
+        self._open_seconds = min(2 * self._open_seconds, MAX_OPEN_SECONDS)
+
+    def abandoned(self, era: int) -> None:
+        """Nobody waited for the answer any more: another call may probe."""
+        if era == self._era:
+            self._probing = False
