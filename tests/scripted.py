@@ -50,8 +50,20 @@ class ScriptedUpstream:
         self.asked.append(f"{request.url.path}?{request.url.query}")
         self.headers.append(request.headers)
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
-        await asyncio.sleep(answer.after_seconds)
+        if answer.after_seconds and await _leaves_within(answer.after_seconds, receive):
+            return
         await answer.response()(scope, receive, send)
+
+
+async def _leaves_within(seconds: float, receive: Receive) -> bool:
+    """Whether the client hangs up before so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
