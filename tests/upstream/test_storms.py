@@ -89,6 +89,16 @@ async def test_a_storm_is_not_multiplied_by_retries(
         assert all(error["retryAfter"] >= 1 for error in errors)
 
 
+async def test_an_upstream_that_fails_often_but_not_always_is_not_multiplied_either(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """No breaker opens between good answers, and nothing throttles: it is the retry budget that ends."""
+    upstream.answers[:] = [DOWN, DOWN, Says({"Code": "NotFound"}, 404)] * 100
+    answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(index)) for index in range(60)))
+    assert any("errors" not in answer for answer in answers)
+    assert len(upstream.asked) <= 1.2 * 60 + 20
+
+
 async def test_a_hundred_linked_numbers_of_which_each_is_throttled_are_not_asked_for_three_times(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
