@@ -9,6 +9,7 @@ import binascii
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretBytes, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -193,6 +194,20 @@ class Settings(BaseSettings):
         "load is no measure for another's.",
     )
 
+    cache_url: SecretStr | None = Field(
+        default=None,
+        description="URL of a Redis or Valkey that replicas share, `redis://` or `rediss://` (TLS), with user, "
+        "password and database where it has them. It is never needed: while it is away or slow, each process goes on "
+        "by itself. Unset: none.",
+    )
+
+    @field_validator("cache_url")
+    @classmethod
+    def _is_a_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _names_a_redis(url.get_secret_value()):
+            raise ValueError("redis://host:6379/0 is needed, or rediss://; a query may hold redis-py's ssl_ options")
+        return url
+
     @property
     def anyone_may_ask(self) -> bool:
         """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
@@ -340,8 +355,22 @@ def _wrong(error: ErrorDetails) -> str:
         # Several together: their values are all of the settings.
         return error["msg"].removeprefix("Value error, ")
     name = str(error["loc"][0])
-    shown = "" if "secret" in name or "keys" in name else f" (it is {error['input']!r})"
+    shown = "" if "secret" in name or "keys" in name or name == "cache_url" else f" (it is {error['input']!r})"
     return f"{_variable(name)}: {error['msg']}{shown}"
+
+
+def _names_a_redis(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # No port; its words hold what stands there, which may be of a password.
+        return False
+    return (
+        has_place
+        and parts.scheme in {"redis", "rediss"}
+        and re.fullmatch(r"(/\d*)?", parts.path) is not None
+        and all(name.startswith("ssl_") for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    )
 
 
 def _key_in_base64(text: str) -> SecretBytes:
