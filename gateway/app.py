@@ -25,6 +25,7 @@ from gateway.execution.executable_schema import ExecutableSchema
 from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
 from gateway.logs import configure_logs
+from gateway.redis_link import open_redis_link
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
@@ -39,7 +40,11 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        async with open_upstream(settings, key_pair) as upstream:
+        url = settings.cache_url
+        async with (
+            open_redis_link(None if url is None else url.get_secret_value()) as redis,
+            open_upstream(settings, key_pair, redis) as upstream,
+        ):
             yield {"new_context": request_contexts(settings, upstream)}
 
     schema = ExecutableSchema(

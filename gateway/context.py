@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+from gateway.cache_use import CACHE_USE, CacheUse
 from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
@@ -23,6 +24,7 @@ class RequestContext:
     records, so it is the loaders that need a scope.
     principal: Caller.principal, to which what is given out to one caller alone can be bound.
     unanswered: what is under way for fields that an error has taken out of the answer.
+    cache_use: what of its answer came out of the cache.
     cost: points that the operation is estimated at (gateway/execution/measure.py); 0 until it is read.
     """
 
@@ -34,6 +36,7 @@ class RequestContext:
         number_permission: GetPermission,
         order_permission: GetPermission,
         caller: Caller,
+        cache_use: CacheUse,
     ) -> None:
         self.settings = settings
         self.upstream = upstream
@@ -42,6 +45,7 @@ class RequestContext:
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
         self.cost = 0
+        self.cache_use = cache_use
         self._number_permission = number_permission
         self._order_permission = order_permission
         self._deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
@@ -87,16 +91,19 @@ def _pass_over(_orders: Iterable[PhoneNumberOrderRecord]) -> None:
     """Nobody needs to hear of them."""
 
 
-def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Mapping[str, str], Caller], RequestContext]:
-    """A maker of contexts, one for each request, of its trace context and caller.
+def request_contexts(
+    settings: Settings, upstream: Upstream
+) -> Callable[[Mapping[str, str], Caller, CacheUse], RequestContext]:
+    """A maker of contexts, one for each request, of its trace context, caller and part in the cache.
 
     What outlives a request is made here, once.
     """
     number_permission, order_permission = GetPermission(), GetPermission()
     cursor_seal = CursorSeal([key.get_secret_value() for key in settings.cursor_keys or ()] or [random_key()])
 
-    def new_context(trace: Mapping[str, str], caller: Caller) -> RequestContext:
+    def new_context(trace: Mapping[str, str], caller: Caller, cache_use: CacheUse) -> RequestContext:
         TRACE_CONTEXT.set(trace)
-        return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller)
+        CACHE_USE.set(cache_use)
+        return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller, cache_use)
 
     return new_context

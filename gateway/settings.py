@@ -194,6 +194,21 @@ class Settings(BaseSettings):
         "load is no measure for another's.",
     )
 
+    cache_ttl_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which an upstream answer is answered again without asking; a record that is not "
+        "there, for a quarter of them. 2 s take in what front ends ask at once and again, and nobody notices them. "
+        "0: none.",
+    )
+    stale_if_error_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds past its time for which an answer stands in for an upstream that fails (RFC 5861's "
+        "`stale-if-error`); `extensions` then say so. 0: a fault is answered as it is.",
+    )
     cache_url: SecretStr | None = Field(
         default=None,
         description="URL of a Redis or Valkey that replicas share, `redis://` or `rediss://` (TLS), with user, "

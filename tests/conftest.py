@@ -1,5 +1,6 @@
 """The doors that tests enter by: an emulated AWS account, and a gateway over it, both over real HTTP."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,9 @@ from gateway.serving import serving_in_thread
 from gateway.settings import Settings
 from gateway.upstream.connection import AwsKeyPair
 from tests.aws import Aws, emulated_aws
+
+# Tests count upstream calls: only those about the cache have one.
+os.environ["GATEWAY_CACHE_TTL_SECONDS"] = "0"
 
 
 class Gateway:

@@ -29,12 +29,13 @@ class Started:
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """An environment without anything that this machine's user has set up."""
+    """An environment without anything that this machine's user has set up, and with no cache: tests count calls."""
     return {
         "PATH": os.defpath,
         "HOME": str(home),
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONUNBUFFERED": "1",
+        "GATEWAY_CACHE_TTL_SECONDS": "0",
         **variables,
     }
 

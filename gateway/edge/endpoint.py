@@ -16,6 +16,7 @@ from gateway.answer_headers import SECURITY_HEADERS
 from gateway.caller import ANYONE
 from gateway.context import RequestContext
 from gateway.edge.authentication import Authentication
+from gateway.edge.cache_control import age_header, cache_use_of
 from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
 from gateway.edge.origins import Origins
@@ -70,6 +71,7 @@ class GraphQLEndpoint:
         fields = _fields(scope["headers"])
         media_type = answer_type(fields.get(b"accept", b"").decode("latin-1"))
         headers: Headers = ()
+        cache_use = cache_use_of(fields)
         try:
             preflight = self._origins.preflight(fields) if scope["method"] == "OPTIONS" else ()
             # Browsers send no credentials with a preflight.
@@ -78,9 +80,10 @@ class GraphQLEndpoint:
             if scope["method"] == "OPTIONS":
                 status, content, headers = 204, b"", ((b"allow", METHODS.encode()), *preflight)
             else:
-                new_context = partial(scope["state"]["new_context"], trace_context(fields), caller)
+                new_context = partial(scope["state"]["new_context"], trace_context(fields), caller, cache_use)
                 executed, content = await self._answer(scope, receive, new_context, request_id)
                 status = 200 if executed or media_type == JSON else 400
+                headers = age_header(cache_use)
         except ClientLeft:
             return
         except Refusal as refusal:
@@ -148,7 +151,8 @@ class GraphQLEndpoint:
             return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}]}
         except DocumentRefused as refused:
             return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
-        extensions = {"extensions": result.extensions} if wants_cost and result.extensions else {}
+        told = {**((wants_cost and result.extensions) or {}), **({"stale": True} if context.cache_use.stale else {})}
+        extensions = {"extensions": told} if told else {}
         if not result.errors:
             return {"data": result.data, **extensions}
         errors = [present_error(error, request_id=request_id, before_execution=False) for error in result.errors]

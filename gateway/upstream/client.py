@@ -1,11 +1,12 @@
 """The four calls this gateway makes: both generations of the API behind one typed interface."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from gateway.errors import UpstreamBadResponse, UpstreamNotFound, UpstreamTimeout
+from gateway.errors import UpstreamBadResponse, UpstreamFault, UpstreamNotFound, UpstreamTimeout
+from gateway.upstream.answer_cache import AnswerCache, Read
 from gateway.upstream.attempts import Attempts
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import Generation
@@ -18,22 +19,24 @@ from gateway.upstream.records import (
     names_its_number,
     names_its_order,
 )
-from gateway.upstream.single_flight import SingleFlight
+from gateway.upstream.shared_answers import Answer
+from gateway.upstream.turns import Wanted
 
 
 class Upstream:
     """One AWS account's numbers and orders, read through one client for the whole process.
 
-    Every method makes at most three attempts and joins an identical call that is under way. `deadline` is a time of
-    the event loop's clock, in seconds; at it the call is abandoned.
+    Every method makes at most three attempts, joins an identical call that is under way, and makes none where its
+    answer is kept (answer_cache.py). What is returned others are given, too: nobody may change it. `deadline` is a time
+    of the event loop's clock, in seconds; at it the call is abandoned.
     attempts: how calls are made; its state tells how the upstream fares.
     Raises, all methods: UpstreamFault.
     """
 
-    def __init__(self, attempts: Attempts, generation: Generation) -> None:
+    def __init__(self, attempts: Attempts, generation: Generation, answers: AnswerCache) -> None:
         self.generation = generation
         self.attempts = attempts
-        self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
+        self._answers = answers
 
     async def list_phone_numbers(
         self, token: str | None, size: int, *, deadline: float, filters: Parameters = NO_PARAMETERS
@@ -45,37 +48,33 @@ class Upstream:
         filters: Status, ProductType, FilterName and FilterValue, as AWS spells their values.
         Raises: CursorExpired where the token is refused; UpstreamNotFound where a filter names nothing known.
         """
-        answer = await self._list("ListPhoneNumbers", token, size, filters, deadline)
-        records = _rows(answer, "PhoneNumbers", names_its_number, "ListPhoneNumbers")
-        return PhoneNumberPage(records, _next_token(answer, "ListPhoneNumbers"))
+        page: PhoneNumberPage = await self._list("ListPhoneNumbers", token, size, filters, deadline, _phone_number_page)
+        return page
 
     async def list_phone_number_orders(self, token: str | None, size: int, *, deadline: float) -> PhoneNumberOrderPage:
         """One page of the orders: ListPhoneNumberOrders. Parameters and faults as for list_phone_numbers."""
         operation = "ListPhoneNumberOrders"
-        answer = await self._list(operation, token, size, NO_PARAMETERS, deadline)
-        records = _rows(answer, "PhoneNumberOrders", names_its_order, operation)
-        return PhoneNumberOrderPage(records, _next_token(answer, operation))
+        page: PhoneNumberOrderPage = await self._list(
+            operation, token, size, NO_PARAMETERS, deadline, _phone_number_order_page
+        )
+        return page
 
     async def get_phone_number(self, e164: str, *, deadline: float) -> PhoneNumberRecord | None:
         """One number's record, None where the inventory has none: GetPhoneNumber.
 
         e164: with its `+`; the form `%2B` that AWS's answers use would be encoded twice on the way.
         """
-        operation = "GetPhoneNumber"
-        record: PhoneNumberRecord | None = await self._get(operation, "PhoneNumberId", e164, "PhoneNumber", deadline)
-        if record is not None and not (names_its_number(record) and e164_of(record) == e164):
-            raise UpstreamBadResponse(operation, detail="the record is not of the number that was asked for")
+        read = partial(_phone_number, e164)
+        record: PhoneNumberRecord | None = await self._get("GetPhoneNumber", "PhoneNumberId", e164, deadline, read)
         return record
 
     async def get_phone_number_order(self, order_id: str, *, deadline: float) -> PhoneNumberOrderRecord | None:
         """One order's record, None where there is none: GetPhoneNumberOrder."""
-        operation = "GetPhoneNumberOrder"
         if order_id in {".", ".."}:  # No order's id, and in a path they lead elsewhere.
             return None
-        key, answer_key = "PhoneNumberOrderId", "PhoneNumberOrder"
-        record: PhoneNumberOrderRecord | None = await self._get(operation, key, order_id, answer_key, deadline)
-        if record is not None and str(record.get("PhoneNumberOrderId")).casefold() != order_id.casefold():
-            raise UpstreamBadResponse(operation, detail="the record is not of the order that was asked for")
+        read = partial(_phone_number_order, order_id)
+        operation, key = "GetPhoneNumberOrder", "PhoneNumberOrderId"
+        record: PhoneNumberOrderRecord | None = await self._get(operation, key, order_id, deadline, read)
         return record
 
     async def _list(
@@ -85,29 +84,81 @@ class Upstream:
         size: int,
         filters: Parameters,
         deadline: float,
-    ) -> dict[str, Any]:
+        read: Read,
+    ) -> Any:
         parameters: dict[str, str | int] = {**filters, "MaxResults": size}
         if token is not None:
             parameters["NextToken"] = token
-        return await self._call(operation, parameters, deadline)
+        return await self._call(operation, parameters, deadline, read, self.attempts.make)
 
-    async def _get(self, operation: str, key: str, value: str, answer_key: str, deadline: float) -> Any:
-        try:
-            answer = await self._call(operation, {key: value}, deadline)
-        except UpstreamNotFound:
-            return None
-        record = answer.get(answer_key)
-        if not isinstance(record, dict):
-            raise UpstreamBadResponse(operation, detail=f"{answer_key} is a {type(record).__name__}, not an object")
-        return record
+    async def _get(self, operation: str, key: str, value: str, deadline: float, read: Read) -> Any:
+        return await self._call(operation, {key: value}, deadline, read, self._attempts_to_get)
 
-    async def _call(self, operation: str, parameters: Parameters, deadline: float) -> dict[str, Any]:
+    async def _call(
+        self,
+        operation: str,
+        parameters: Parameters,
+        deadline: float,
+        read: Read,
+        fetch: Callable[[str, Parameters, Wanted], Coroutine[Any, Any, Answer]],
+    ) -> Any:
         key = (operation, tuple(sorted(parameters.items())))
+        fault: UpstreamFault
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._flights.do(key, partial(self.attempts.make, operation, parameters), deadline)
+                return await self._answers.get(key, partial(fetch, operation, parameters), read, deadline)
         except TimeoutError:
-            raise UpstreamTimeout(operation, detail="the request's deadline passed") from None
+            fault = UpstreamTimeout(operation, detail="the request's deadline passed")
+        except UpstreamFault as raised:
+            fault = raised
+        stand_in = self._answers.stands_in(key, fault)
+        if stand_in is None:
+            raise fault from None
+        return stand_in[0]
+
+    async def _attempts_to_get(self, operation: str, parameters: Parameters, wanted: Wanted) -> Answer:
+        """None where there is no such record."""
+        try:
+            return await self.attempts.make(operation, parameters, wanted)
+        except UpstreamNotFound:
+            return None
+
+
+def _phone_number_page(answer: Answer) -> PhoneNumberPage:
+    operation = "ListPhoneNumbers"
+    records = _rows(answer or {}, "PhoneNumbers", names_its_number, operation)
+    return PhoneNumberPage(records, _next_token(answer or {}, operation))
+
+
+def _phone_number_order_page(answer: Answer) -> PhoneNumberOrderPage:
+    operation = "ListPhoneNumberOrders"
+    records = _rows(answer or {}, "PhoneNumberOrders", names_its_order, operation)
+    return PhoneNumberOrderPage(records, _next_token(answer or {}, operation))
+
+
+def _phone_number(e164: str, answer: Answer) -> PhoneNumberRecord | None:
+    operation = "GetPhoneNumber"
+    record: PhoneNumberRecord | None = _record(answer, "PhoneNumber", operation)
+    if record is not None and not (names_its_number(record) and e164_of(record) == e164):
+        raise UpstreamBadResponse(operation, detail="the record is not of the number that was asked for")
+    return record
+
+
+def _phone_number_order(order_id: str, answer: Answer) -> PhoneNumberOrderRecord | None:
+    operation = "GetPhoneNumberOrder"
+    record: PhoneNumberOrderRecord | None = _record(answer, "PhoneNumberOrder", operation)
+    if record is not None and str(record.get("PhoneNumberOrderId")).casefold() != order_id.casefold():
+        raise UpstreamBadResponse(operation, detail="the record is not of the order that was asked for")
+    return record
+
+
+def _record(answer: Answer, key: str, operation: str) -> Any:
+    if answer is None:
+        return None
+    record = answer.get(key)
+    if not isinstance(record, dict):
+        raise UpstreamBadResponse(operation, detail=f"{key} is a {type(record).__name__}, not an object")
+    return record
 
 
 def _rows(answer: dict[str, Any], key: str, is_known: Callable[[Any], bool], operation: str) -> list[Any]:

@@ -16,13 +16,16 @@ from botocore.exceptions import NoRegionError
 from yarl import URL
 
 from gateway.errors import Misconfigured
+from gateway.redis_link import RedisLink
 from gateway.settings import Settings
+from gateway.upstream.answer_cache import AnswerCache
 from gateway.upstream.attempts import OPERATIONS, Attempts
 from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.generations import GENERATIONS
 from gateway.upstream.quota import OwnQuota
 from gateway.upstream.response_parser import JsonResponseParserFactory
+from gateway.upstream.shared_answers import SharedAnswers
 
 # A TCP and TLS handshake to a healthy endpoint takes well under a second; past two, another attempt is the better bet.
 CONNECT_SECONDS: Final = 2.0
@@ -93,10 +96,13 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
 
 
 @asynccontextmanager
-async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> AsyncIterator[Upstream]:
+async def open_upstream(
+    settings: Settings, key_pair: AwsKeyPair | None = None, redis: RedisLink | None = None
+) -> AsyncIterator[Upstream]:
     """The process's one upstream: a session and a client cost 45 to 95 ms of blocked event loop, so they are made once.
 
     key_pair: credentials and region in place of those that AWS's chain finds.
+    redis: where answers are shared; None keeps them to this process.
     Raises: Misconfigured where there are no credentials, no region, or AWS's own configuration cannot be read.
     """
     generation = GENERATIONS[settings.upstream_api]
@@ -148,8 +154,11 @@ async def open_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) 
         quota=None if rate is None else OwnQuota(rate / settings.replicas),
         request_seconds=settings.request_deadline_seconds,
     )
+    upstream = f"{generation.api} {region} {endpoint_url or ''}"
+    shared = None if redis is None else SharedAnswers(redis, lambda: calls.credentials, upstream)
+    answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
-        yield Upstream(attempts, generation)
+        yield Upstream(attempts, generation, answers)
     finally:
         await client.__aexit__(None, None, None)
 

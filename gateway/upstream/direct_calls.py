@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from yarl import URL
 
 from gateway.request_record import REQUEST_RECORD
-from gateway.upstream.signature import UNRESERVED, signed_headers
+from gateway.upstream.signature import UNRESERVED, Credentials, signed_headers
 from gateway.upstream.trace_context import TRACE_CONTEXT
 
 Parameters = Mapping[str, str | int]
@@ -57,6 +57,12 @@ class DirectCalls:
         self._parser = client._endpoint._response_parser_factory.create_parser("rest-json")  # noqa: SLF001  # No public name.
         self._user_agent = client.meta.config.user_agent
         self._operations = {operation.name: operation for operation in operations}
+
+    @property
+    def credentials(self) -> Credentials:
+        """Those of the last call; their access key is None before the first, where they have to be fetched."""
+        credentials: Credentials = self._credentials
+        return credentials
 
     async def call(self, operation_name: str, parameters: Parameters) -> dict[str, Any]:
         """What the client's parser makes of the answer.

@@ -40,7 +40,11 @@ class JsonResponseParser(AioRestJSONParser):  # type: ignore[misc]  # aiobotocor
 
 
 def _metadata(response: dict[str, Any]) -> dict[str, Any]:
-    return {"HTTPStatusCode": response["status_code"], "RequestId": response["headers"].get("x-amzn-requestid")}
+    return {
+        "HTTPStatusCode": response["status_code"],
+        "RequestId": response["headers"].get("x-amzn-requestid"),
+        "Bytes": len(response["body"]),
+    }
 
 
 class JsonResponseParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # aiobotocore carries no types.

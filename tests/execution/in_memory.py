@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from pydantic import SecretBytes
 
+from gateway.cache_use import CacheUse
 from gateway.caller import ANYONE
 from gateway.context import RequestContext, request_contexts
 from gateway.errors import UpstreamBadResponse, UpstreamFault
@@ -73,7 +74,7 @@ class Account:
 
     def context(self) -> RequestContext:
         """What one request carries."""
-        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(NO_TRACE, ANYONE)
+        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(NO_TRACE, ANYONE, CacheUse())
 
     def _call(self, operation: str) -> None:
         self.calls.append(operation)

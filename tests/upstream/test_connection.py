@@ -75,10 +75,11 @@ def response(status: int, body: bytes) -> dict[str, object]:
 
 
 async def test_a_good_answer_is_the_bodys_own_json_with_its_timestamps_as_text() -> None:
-    parsed = await JsonResponseParser().parse(response(200, b'{"CreatedTimestamp":"2019-08-12T22:10:20.504Z"}'), None)
+    body = b'{"CreatedTimestamp":"2019-08-12T22:10:20.504Z"}'
+    parsed = await JsonResponseParser().parse(response(200, body), None)
     assert parsed == {
         "CreatedTimestamp": "2019-08-12T22:10:20.504Z",
-        "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "r"},
+        "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "r", "Bytes": len(body)},
     }
 
 

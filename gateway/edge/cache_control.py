@@ -1,0 +1,24 @@
+"""What a request says of the cache of upstream answers, and what its answer says of it.
+
+Answers themselves are kept by nobody on the way: `no-store` stays on each. Source: RFC 9111, 5.1, 5.2.1 and 5.4.
+"""
+
+from collections.abc import Mapping
+
+from gateway.cache_use import CacheUse
+from gateway.edge.refusal import Headers
+
+
+def cache_use_of(fields: Mapping[bytes, bytes]) -> CacheUse:
+    """A request's part in the cache: `no-cache` and `no-store` take nothing out of it, `no-store` puts nothing in."""
+    wishes = fields.get(b"cache-control", fields.get(b"pragma"))
+    if wishes is None:
+        return CacheUse()
+    directives = {each.strip() for each in wishes.lower().split(b",")}
+    keeps = b"no-store" not in directives
+    return CacheUse(anew=not keeps or b"no-cache" in directives, keeps=keeps)
+
+
+def age_header(use: CacheUse) -> Headers:
+    """`Age`, where anything of an answer came out of the cache: whole seconds of the oldest."""
+    return () if use.age is None else ((b"age", b"%d" % use.age),)
