@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
@@ -91,8 +91,10 @@ async def too_long_a_body(writer: asyncio.StreamWriter) -> None:
 async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
     """An upstream on a bare socket that gives each request this answer and hangs up; its URL, and the requests."""
     heads: list[bytes] = []
+    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         gone = asyncio.ensure_future(reader.read())
         answered = asyncio.ensure_future(answer(writer))
@@ -100,9 +102,13 @@ async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
         for task in (gone, answered):
             task.cancel()
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
+        # The sockets are closed by then, before the loop is.
+        await asyncio.gather(*filter(None, serving), return_exceptions=True)
 
 
 def over(url: str, deadline: float) -> Settings:
