@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import structlog
@@ -25,7 +25,7 @@ from gateway.execution.executable_schema import ExecutableSchema
 from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
 from gateway.logs import configure_logs
-from gateway.redis_link import open_redis_link
+from gateway.redis_link import RedisLink
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair, open_upstream
@@ -38,13 +38,11 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     Raises: Misconfigured, here for the trusted documents' file, at start-up for the rest.
     """
 
+    redis = None if settings.cache_url is None else RedisLink(settings.cache_url.get_secret_value())
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        url = settings.cache_url
-        async with (
-            open_redis_link(None if url is None else url.get_secret_value()) as redis,
-            open_upstream(settings, key_pair, redis) as upstream,
-        ):
+        async with redis.open() if redis else nullcontext(), open_upstream(settings, key_pair, redis) as upstream:
             yield {"new_context": request_contexts(settings, upstream)}
 
     schema = ExecutableSchema(
@@ -52,7 +50,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         Limits.of(settings),
         introspection=bool(settings.introspection),
     )
-    rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
+    rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.replicas, redis)
     endpoint = GraphQLEndpoint(
         schema,
         known_documents(settings.trusted_documents),

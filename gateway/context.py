@@ -1,7 +1,7 @@
 """What one request carries down the house: its caller, settings, loaders and the upstream, under one deadline."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ class RequestContext:
     unanswered: what is under way for fields that an error has taken out of the answer.
     cache_use: what of its answer came out of the cache.
     cost: points that the operation is estimated at (gateway/execution/measure.py); 0 until it is read.
+    spend: takes points from the caller, once for a request; None where callers may spend as much as they like.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class RequestContext:
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
         self.cost = 0
+        self.spend: Callable[[int], Awaitable[None]] | None = None
         self.cache_use = cache_use
         self._number_permission = number_permission
         self._order_permission = order_permission

@@ -64,7 +64,6 @@ class RedisLink:
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._fault: RedisUnavailable | None = None
-        self._tried = asyncio.Event()
 
     async def ask(self, *command: Argument) -> Any:
         """The reply to one command: bytes, int, None, or a list of these. What it has to be is the caller's to check.
@@ -95,11 +94,12 @@ class RedisLink:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Keep a connection while the block runs. Where there is none to be had soon, the block starts without."""
-        keeping = asyncio.create_task(self._keep_connected())
+        tried = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_connected(tried))
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    await self._tried.wait()
+                    await tried.wait()
             yield
         finally:
             keeping.cancel()
@@ -137,7 +137,7 @@ class RedisLink:
             self._due = loop.time() + SLOW_SECONDS
         self._timer = loop.call_at(self._due, self._look)
 
-    async def _keep_connected(self) -> None:
+    async def _keep_connected(self, tried: asyncio.Event) -> None:
         pause = FIRST_PAUSE_SECONDS
         away = False
         while True:
@@ -149,7 +149,7 @@ class RedisLink:
                 if away:
                     logger.warning("Redis, at GATEWAY_CACHE_URL, is back")
                 away = False
-                self._tried.set()
+                tried.set()
                 await self._read_replies()
             except Exception as error:  # noqa: BLE001  # What is no Redis may trip its client anywhere.
                 if not away:
@@ -158,7 +158,7 @@ class RedisLink:
                     words = str(fault) if isinstance(fault, RedisUnavailable) else type(fault).__name__
                     logger.warning("Redis, at GATEWAY_CACHE_URL, is left alone until it is well: %s", words)
                 away = True
-                self._tried.set()
+                tried.set()
             finally:
                 await self._disconnect()
             if time.monotonic() - well_since > MOST_PAUSE_SECONDS:
@@ -234,14 +234,3 @@ def _writer(connection: Any) -> asyncio.StreamWriter:
 def _idle_time() -> float:
     """Seconds, from any start, in which this thread did not compute: only then is it Redis that is waited for."""
     return time.monotonic() - time.thread_time()
-
-
-@asynccontextmanager
-async def open_redis_link(url: str | None) -> AsyncIterator[RedisLink | None]:
-    """The link to the Redis at a URL while the block runs; None where no URL is set."""
-    if url is None:
-        yield None
-        return
-    link = RedisLink(url)
-    async with link.open():
-        yield link

@@ -189,11 +189,17 @@ class Settings(BaseSettings):
     rate_limit: int | None = Field(
         default=None,
         ge=1,
-        description="Points that each caller may spend a minute, a request being one; past them it is answered 429. "
-        "Each process counts by itself, and where anyone may ask all are one caller. Unset: no limit, as one gateway's "
-        "load is no measure for another's.",
+        description="Points that each caller may spend a minute: what its operations are estimated at, and 1 for what "
+        "is refused; past them it is answered 429. Where anyone may ask all are one caller. Replicas count together in "
+        "`GATEWAY_CACHE_URL`, or each its share. Unset: no limit, as one gateway's load is no measure for another's.",
     )
-
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Gateway processes, workers included, among which limits are shared out where they cannot be "
+        "counted together in Redis. Each takes its part.",
+    )
     cache_ttl_seconds: float = Field(
         default=2.0,
         ge=0,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.redis_link import RedisLink, RedisUnavailable, open_redis_link
+from gateway.redis_link import RedisLink, RedisUnavailable
 from tests.redis_server import RedisServer, redis_server
 
 
@@ -25,15 +25,15 @@ async def refused(link: RedisLink) -> bool:
 
 
 async def test_commands_asked_at_once_each_get_their_own_reply(server: RedisServer) -> None:
-    async with open_redis_link(server.url) as link:
-        assert link is not None
+    link = RedisLink(server.url)
+    async with link.open():
         replies = await asyncio.gather(*(link.ask("ECHO", f"{each}" * 1000) for each in range(100)))
         assert replies == [(f"{each}" * 1000).encode() for each in range(100)]
 
 
 async def test_a_caller_that_leaves_takes_nobody_elses_reply(server: RedisServer) -> None:
-    async with open_redis_link(server.url) as link:
-        assert link is not None
+    link = RedisLink(server.url)
+    async with link.open():
         asked = [asyncio.create_task(link.ask("ECHO", each)) for each in range(50)]
         await asyncio.sleep(0)
         for leaving in asked[::2]:
@@ -44,8 +44,8 @@ async def test_a_caller_that_leaves_takes_nobody_elses_reply(server: RedisServer
 
 async def test_all_who_wait_for_a_hung_redis_fail_together_and_it_comes_back(caplog: pytest.LogCaptureFixture) -> None:
     with redis_server() as own:
-        async with asyncio.timeout(30), open_redis_link(own.url) as link:
-            assert link is not None
+        link = RedisLink(own.url)
+        async with asyncio.timeout(30), link.open():
             own.process.send_signal(signal.SIGSTOP)
             ended: list[int] = []
 

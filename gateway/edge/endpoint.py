@@ -21,7 +21,7 @@ from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
 from gateway.edge.origins import Origins
 from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
-from gateway.edge.rate_limit import RateLimit
+from gateway.edge.rate_limit import Purse, RateLimit
 from gateway.edge.refusal import (
     METHODS,
     Headers,
@@ -126,14 +126,19 @@ class GraphQLEndpoint:
         Raises: Refusal; ClientLeft.
         """
         post = scope["method"] == "POST"
-        request = from_body(await _body(receive)) if post else from_query_string(scope["query_string"])
+        content = await _body(receive) if post else scope["query_string"]
         context = new_context()
         if self._rate_limit is not None:
-            # Every request costs the same.
-            self._rate_limit.spend(context.principal, cost=1)
+            self._rate_limit.refuse_empty(context.principal)
+            context.spend = Purse(self._rate_limit, context.principal).spend
         try:
+            request = from_body(content) if post else from_query_string(content)
             with ClientWatch(receive):
                 answer = await self._execute(request, context, request_id, only_queries=not post)
+            await _spend_a_point(context)
+        except Refusal:
+            await _spend_a_point(context)
+            raise
         finally:
             context.close()
         return "data" in answer, orjson.dumps(answer)
@@ -147,6 +152,8 @@ class GraphQLEndpoint:
             result = await self._schema.execute(text, variables, operation_name, context, only_queries=only_queries)
         except NotAQuery:
             raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
+        except Refusal:
+            raise
         except CallerFault as fault:
             return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}]}
         except DocumentRefused as refused:
@@ -160,6 +167,15 @@ class GraphQLEndpoint:
         if any("path" in error for error in errors):
             return {"data": result.data, "errors": errors, **extensions}
         return {"errors": errors}
+
+
+async def _spend_a_point(context: RequestContext) -> None:
+    """What is refused costs a point; what was run has been paid for.
+
+    Raises: RateLimited.
+    """
+    if context.spend is not None:
+        await context.spend(1)
 
 
 def _fields(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:

@@ -1,42 +1,157 @@
-"""How much each caller may ask: a bucket of points, which fills up evenly within a minute."""
+"""How much each caller may ask: a bucket of points, which fills up evenly within a minute.
+
+A bucket is kept as the time when it will be full again (GCRA, the generic cell rate algorithm): in the Redis that
+replicas share, so that they count together, or, without one and while it is away, in each process for its share.
+"""
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from gateway.edge.refusal import RateLimited
+from gateway.redis_link import KEY_PREFIX, RedisLink, RedisUnavailable
 
-MINUTE: Final = 60.0
-# What floats of a clock may be off by, and far more.
-ROUNDING_SECONDS: Final = 1e-6
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+
+# By Redis's own clock, so that replicas need not agree on the time. Tells in how many microseconds a bucket is full, as
+# it was before; what is further away than an empty one can be is a clock that was set.
+_TAKE: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local wanted, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_in = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now) - now, 0), most)
+if full_in + wanted <= most then
+  local new = full_in + wanted
+  redis.call('SET', KEYS[1], string.format('%.0f', now + new), 'PX', math.ceil(new / 1000))
+end
+return full_in
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """In microseconds: what a point takes to come back, and an empty bucket to be full."""
+
+    point: int
+    bucket: int
+
+    @classmethod
+    def of(cls, points: float) -> "_Rate":
+        """So many points a minute. A bucket holds as many, and at least one, or a small share could buy nothing."""
+        point = math.ceil(MINUTE / points)
+        return cls(point, max(MINUTE, point))
+
+    def takes(self, cost: int) -> int:
+        """Microseconds that a cost is; what costs more than a whole bucket takes a full one."""
+        return min(cost * self.point, self.bucket)
 
 
 class RateLimit:
-    """One bucket a principal, full at first. It counts for this process alone.
+    """One bucket a principal, full at first.
 
     points: what a bucket holds, and what flows into it a minute.
+    replicas: processes that share the points where they cannot count together.
+    redis: where they count together.
     clock: seconds from any start.
     """
 
-    def __init__(self, points: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._points = points
+    def __init__(
+        self,
+        points: int,
+        replicas: int = 1,
+        redis: RedisLink | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._whole, self._share = _Rate.of(points), _Rate.of(points / replicas)
+        self._redis = redis
         self._clock = clock
-        # When each bucket is full again. Those that are need not be kept.
-        self._full_at: dict[str, float] = {}
-        self._sweep_at = clock() + MINUTE
+        # When each bucket of this process is full again, and until when one of anywhere was last seen to be empty.
+        # Past times need not be kept.
+        self._full_at: dict[str, int] = {}
+        self._empty_until: dict[str, int] = {}
+        self._sweep_at = self._now() + MINUTE
 
-    def spend(self, principal: str, cost: int) -> None:
-        """Take a request's points from its caller's bucket. What costs more than a whole bucket takes a full one.
+    def refuse_empty(self, principal: str) -> None:
+        """Pass a caller that is not known to have no point left: who asks on and on costs no reading, and no Redis.
 
+        Raises: RateLimited.
+        """
+        if principal in self._empty_until:
+            self._refuse(self._empty_until[principal] - self._now())
+
+    async def spend(self, principal: str, cost: int) -> None:
+        """Take a request's points from its caller's bucket.
+
+        Cost: a round trip to Redis, where there is one.
         Raises: RateLimited, which takes none.
         """
-        now = self._clock()
+        rate, wanted = self._whole, self._whole.takes(cost)
+        full_in = await self._take_together(principal, wanted)
+        if full_in is None:
+            rate, wanted = self._share, self._share.takes(cost)
+            full_in = self._take_alone(principal, wanted)
+        now = self._now()
+        self._sweep(now)
+        if full_in + rate.point > rate.bucket:
+            self._empty_until[principal] = now + full_in + rate.point - rate.bucket
+        self._refuse(full_in + wanted - rate.bucket)
+
+    async def _take_together(self, principal: str, wanted: int) -> int | None:
+        """Microseconds in which the shared bucket is full, as it was before; None where there is none to be had."""
+        if self._redis is None:
+            return None
+        most = self._whole.bucket
+        # The name is a digest: a principal may be a person's.
+        name = f"{KEY_PREFIX}limit:{sha256(principal.encode()).hexdigest()}"
+        try:
+            full_in = await self._redis.ask("EVAL", _TAKE, 1, name, wanted, most)
+        except RedisUnavailable:
+            return None
+        if not isinstance(full_in, int) or not 0 <= full_in <= most:
+            self._redis.distrust("it does not count as it was told")
+            return None
+        return full_in
+
+    def _take_alone(self, principal: str, wanted: int) -> int:
+        now = self._now()
+        full_in = max(self._full_at.get(principal, now) - now, 0)
+        if full_in + wanted <= self._share.bucket:
+            self._full_at[principal] = now + full_in + wanted
+        return full_in
+
+    def _sweep(self, now: int) -> None:
         if now >= self._sweep_at:
-            self._full_at = {each: full_at for each, full_at in self._full_at.items() if full_at > now}
+            self._full_at = {each: until for each, until in self._full_at.items() if until > now}
+            self._empty_until = {each: until for each, until in self._empty_until.items() if until > now}
             self._sweep_at = now + MINUTE
-        full_at = max(self._full_at.get(principal, now), now) + min(cost, self._points) * MINUTE / self._points
-        too_early = full_at - now - MINUTE
-        if too_early > ROUNDING_SECONDS:
-            raise RateLimited(math.ceil(too_early))
-        self._full_at[principal] = full_at
+
+    def _refuse(self, too_early: int) -> None:
+        if too_early > 0:
+            raise RateLimited(math.ceil(too_early / SECOND))
+
+    def _now(self) -> int:
+        return round(self._clock() * SECOND)
+
+
+class Purse:
+    """One request's way to its caller's bucket. It spends once: what comes later is paid for."""
+
+    __slots__ = ("_limit", "_principal", "_spent")
+
+    def __init__(self, limit: RateLimit, principal: str) -> None:
+        self._limit = limit
+        self._principal = principal
+        self._spent = False
+
+    async def spend(self, cost: int) -> None:
+        """Take the request's points, unless it has spent them.
+
+        Raises: RateLimited.
+        """
+        if not self._spent:
+            self._spent = True
+            await self._limit.spend(self._principal, cost)

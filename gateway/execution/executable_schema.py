@@ -94,6 +94,7 @@ class ExecutableSchema:
         """Run one operation of a document. Errors without a path mean that none was run.
 
         The result's extensions tell its cost, and what is left of what one may.
+        The context's `spend` takes that cost before anything is run; what it raises passes through.
         Raises: DocumentRefused; NotAQuery, where only queries are run.
         """
         document = self._document(text)
@@ -105,6 +106,8 @@ class ExecutableSchema:
         if document.errors:
             raise DocumentRefused(document.errors)
         extensions = self._charge(document.measures.get(operation_name), variables, context)
+        if context.spend is not None:
+            await context.spend(max(context.cost, 1))
         if not document.introspects or variables:
             result = await self._run(document, variables, operation_name, context)
         else:

@@ -1,73 +1,243 @@
-"""A limit on what each caller may ask."""
+"""A limit on what each caller may ask, in the points that its operations are estimated at."""
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
 import pytest
 
 from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import RateLimited
+from gateway.redis_link import RedisLink
 from gateway.settings import Settings, read_settings
-from tests.aws import Aws
-from tests.conftest import Gateway
+from tests.aws import Aws, emulated_aws
+from tests.conftest import Gateway, gateway_over
+from tests.redis_server import RedisServer, pretending, redis_server
 
 ONE, OTHER = new_api_key(), new_api_key()
+# A record and a call: 2 points.
 LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
+LONG_LISTS = " ".join(f"{alias}: phoneNumbers(first: 1000) {{ nodes {{ id }} }}" for alias in "abcdef")
+# Refused in one way or another: 1 point.
+RUBBISH: list[dict[str, Any]] = [
+    {"content": b"{", "headers": {"content-type": "application/json"}},
+    {"json": {"query": "{"}},
+    {"json": {"query": "{ nothing }"}},
+    {"json": {"query": f"{{ {LONG_LISTS} }}"}},
+    {"json": {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}},
+    {"json": {"query": "query A { __typename } query B { __typename }", "operationName": "C"}},
+]
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Aws]:
+    with emulated_aws("chime") as shared:
+        shared.holds(inventory=10)
+        yield shared
 
 
 @pytest.fixture
-def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("GATEWAY_RATE_LIMIT", "3")
+def aws(account: Aws) -> Aws:
+    account.calls.clear()
+    return account
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+def limited(aws: Aws, points: int, **given: Any) -> Settings:
     keys = ",".join(hash_of(key.encode()) for key in (ONE, OTHER))
-    return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, auth="api-key", api_keys=keys)
+    return read_settings(
+        upstream_api=aws.api, upstream_endpoint_url=aws.url, auth="api-key", api_keys=keys, rate_limit=points, **given
+    )
+
+
+@pytest.fixture
+def settings(aws: Aws) -> Settings:
+    return limited(aws, 6)
+
+
+async def posted(gateway: Gateway, key: str = ONE, **request: Any) -> httpx.Response:
+    request.setdefault("json", LISTED)
+    if "content" in request:
+        del request["json"]
+    headers = {"x-api-key": key, **request.pop("headers", {})}
+    return await gateway.http.post("/graphql", headers=headers, **request)
+
+
+async def statuses(gateway: Gateway, times: int, key: str = ONE) -> list[int]:
+    return [(await posted(gateway, key)).status_code for _ in range(times)]
 
 
 async def test_each_caller_is_refused_past_its_own_points_with_the_time_to_wait(gateway: Gateway, aws: Aws) -> None:
-    aws.holds(inventory=1)
     for key in (ONE, OTHER):
         aws.calls.clear()
-        answers = [await gateway.http.post("/graphql", json=LISTED, headers={"x-api-key": key}) for _ in range(5)]
-        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
-        assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
-        assert answers[-1].json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+        assert await statuses(gateway, 5, key) == [200, 200, 200, 429, 429]
+        answer = await posted(gateway, key)
+        assert 1 <= int(answer.headers["retry-after"]) <= 20
+        assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
         assert len(aws.calls) == 3
 
 
+async def test_what_costs_more_takes_more_points(gateway: Gateway, aws: Aws) -> None:
+    cheap, dear = ({"query": f"{{ phoneNumbers(first: {first}) {{ nodes {{ id }} }} }}"} for first in (1, 3))
+    answers = [(await posted(gateway, json=query)).status_code for query in (dear, dear, cheap, cheap)]
+    # 4 points, 4 that are no more there, 2 that are, and none left.
+    assert answers == [200, 429, 200, 429]
+    assert len(aws.calls) == 2
+
+
+@pytest.mark.parametrize("request_", RUBBISH)
+async def test_what_is_refused_costs_a_point_each_time(gateway: Gateway, aws: Aws, request_: dict[str, Any]) -> None:
+    answers = [await posted(gateway, **request_) for _ in range(7)]
+    assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
+    assert "errors" in answers[0].json()
+    assert aws.calls == []
+
+
 async def test_whoever_may_not_ask_spends_nobodys_points(gateway: Gateway) -> None:
-    for _ in range(5):
-        answer = await gateway.http.post("/graphql", json=LISTED, headers={"x-api-key": "wrong"})
-        assert answer.status_code == 401
-    answer = await gateway.http.post("/graphql", json=LISTED, headers={"x-api-key": ONE})
-    assert answer.status_code == 200
+    assert await statuses(gateway, 7, "wrong") == [401] * 7
+    assert await statuses(gateway, 1) == [200]
 
 
-def test_points_come_back_evenly_and_no_more_than_a_bucket_holds() -> None:
+# With Redis
+
+
+@asynccontextmanager
+async def two_gateways(settings: Settings) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    async with gateway_over(settings) as one, gateway_over(settings) as other:
+        yield one, other
+
+
+async def test_replicas_over_one_redis_count_together(aws: Aws, redis: RedisServer) -> None:
+    async with two_gateways(limited(aws, 8, cache_url=redis.url)) as gateways:
+        for key in (ONE, OTHER):
+            aws.calls.clear()
+            answers = [status for gateway in gateways * 3 for status in await statuses(gateway, 1, key)]
+            assert answers == [200] * 4 + [429] * 2
+            assert len(aws.calls) == 4
+    with redis.client() as client:
+        limits = list(client.scan_iter("chime-gateway:limit:*"))
+        assert len(limits) == 2
+        # They go by themselves, and tell of nobody.
+        assert all(0 < client.pttl(name) <= 60_000 for name in limits)
+        assert not any(hash_of(key.encode()).encode() in name for name in limits for key in (ONE, OTHER))
+
+
+async def test_without_redis_each_replica_takes_its_share(aws: Aws) -> None:
+    async with two_gateways(limited(aws, 8, replicas=2)) as gateways:
+        for gateway in gateways:
+            assert await statuses(gateway, 4) == [200, 200, 429, 429]
+
+
+async def test_each_replica_takes_its_share_when_redis_goes(aws: Aws) -> None:
+    with redis_server() as own:
+        async with two_gateways(limited(aws, 8, replicas=2, cache_url=own.url)) as gateways:
+            assert await statuses(gateways[0], 4) == [200] * 4
+            own.process.kill()
+            own.process.wait()
+            for gateway in gateways:
+                assert (await statuses(gateway, 4))[-1] == 429
+    assert len(aws.calls) <= 8
+
+
+@pytest.mark.parametrize(
+    "reply", [b":-1\r\n", b":99999999999999\r\n", b"+OK\r\n", b"$1\r\n7\r\n", b"*-1\r\n", b"HTTP/1.1\r\n"]
+)
+async def test_a_redis_that_does_not_count_is_no_way_around_the_limit(reply: bytes) -> None:
+    """It is well as long as it is only looked at: it keeps what it is given."""
+    kept: list[bytes] = []
+
+    def answers(asked: bytes) -> bytes:
+        words = asked.split(b"\r\n")
+        if words[2] == b"SET":
+            kept.append(words[6])
+            return b"+OK\r\n"
+        return b"$%d\r\n%b\r\n" % (len(kept[-1]), kept[-1]) if words[2] == b"GET" else reply
+
+    with pretending(answers) as url:
+        link = RedisLink(url)
+        async with link.open():
+            limit = RateLimit(2, redis=link)
+            for _ in range(2):
+                await limit.spend("caller", 1)
+            with pytest.raises(RateLimited):
+                await limit.spend("caller", 1)
+
+
+async def test_who_is_known_to_have_no_point_left_is_refused_without_asking_redis(redis: RedisServer) -> None:
+    link = RedisLink(redis.url)
     now = 0.0
-    limit = RateLimit(60, lambda: now)
-    limit.spend("caller", 60)
+    limit = RateLimit(60, redis=link, clock=lambda: now)
+    async with link.open():
+        await limit.spend("spender", 60)
+        limit.refuse_empty("spender")
+        with pytest.raises(RateLimited):
+            await limit.spend("spender", 1)
+        with pytest.raises(RateLimited):
+            limit.refuse_empty("spender")
+        now = 1.0
+        limit.refuse_empty("spender")
+
+
+# In one process, by its clock
+
+
+async def test_points_come_back_evenly_and_no_more_than_a_bucket_holds() -> None:
+    now = 0.0
+    limit = RateLimit(60, clock=lambda: now)
+    await limit.spend("caller", 60)
     for _ in range(3):
         with pytest.raises(RateLimited):
-            limit.spend("caller", 1)
+            await limit.spend("caller", 1)
     now = 10.0
     with pytest.raises(RateLimited) as refusal:
-        limit.spend("caller", 12)
+        await limit.spend("caller", 12)
     # Refused, it has spent none, and the wait that it is told is enough.
     assert refusal.value.headers == ((b"retry-after", b"2"),)
     now = 12.0
-    limit.spend("caller", 12)
+    await limit.spend("caller", 12)
     now = 100_000.0
-    limit.spend("caller", 60)
+    await limit.spend("caller", 60)
     with pytest.raises(RateLimited):
-        limit.spend("caller", 1)
-    limit.spend("another caller", 60)
+        await limit.spend("caller", 1)
+    await limit.spend("another caller", 60)
 
 
-def test_what_costs_more_than_a_bucket_holds_takes_a_full_one() -> None:
+async def test_what_costs_more_than_a_bucket_holds_takes_a_full_one() -> None:
     now = 0.0
-    limit = RateLimit(10, lambda: now)
-    limit.spend("caller", 1_000)
+    limit = RateLimit(10, clock=lambda: now)
+    await limit.spend("caller", 1_000)
     with pytest.raises(RateLimited):
-        limit.spend("caller", 1)
+        await limit.spend("caller", 1)
     now = 59.0
     with pytest.raises(RateLimited):
-        limit.spend("caller", 1_000)
+        await limit.spend("caller", 1_000)
     now = 60.0
-    limit.spend("caller", 1_000)
+    await limit.spend("caller", 1_000)
+
+
+async def test_a_share_of_less_than_a_point_a_minute_is_a_point_in_some_minutes() -> None:
+    now = 0.0
+    limit = RateLimit(3, replicas=9, clock=lambda: now)
+    await limit.spend("caller", 5)
+    with pytest.raises(RateLimited) as refusal:
+        await limit.spend("caller", 5)
+    assert refusal.value.headers == ((b"retry-after", b"180"),)
+    now = 180.0
+    await limit.spend("caller", 5)
+
+
+async def test_points_spent_at_once_are_counted_one_by_one(redis: RedisServer) -> None:
+    link = RedisLink(redis.url)
+    limit = RateLimit(30, redis=link)
+    async with link.open():
+        outcomes = await asyncio.gather(*(limit.spend("crowd", 1) for _ in range(100)), return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 30
+    assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 70
