@@ -26,10 +26,10 @@ class RedisServer:
         """A client of the test's own."""
         return redis.Redis.from_url(self.url)
 
-    def keys(self) -> list[bytes]:
-        """The names of all keys that are kept now."""
+    def answers(self) -> list[bytes]:
+        """The names of the upstream answers that are kept now."""
         with self.client() as client:
-            return sorted(client.keys())
+            return sorted(client.scan_iter("chime-gateway:answer:*"))
 
     def runs(self) -> bool:
         """Whether it answers."""
@@ -69,6 +69,20 @@ def free_port() -> int:
 
 
 Answers = Callable[[bytes], bytes]
+
+
+def well_until_asked(otherwise: Answers) -> Answers:
+    """Keeps what it is given, as a Redis that is only looked at would be; all other commands are a test's to answer."""
+    kept: dict[bytes, bytes] = {}
+
+    def answer(asked: bytes) -> bytes:
+        words = asked.split(b"\r\n")[2::2]
+        if words[0] == b"SET":
+            kept[words[1]] = words[2]
+            return b"+OK\r\n"
+        return b"$%d\r\n%b\r\n" % (len(kept[words[1]]), kept[words[1]]) if words[0] == b"GET" else otherwise(asked)
+
+    return answer
 
 
 @contextmanager

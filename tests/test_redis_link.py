@@ -2,12 +2,15 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from gateway.errors import Misconfigured
 from gateway.redis_link import RedisLink, RedisUnavailable
-from tests.redis_server import RedisServer, redis_server
+from gateway.settings import read_settings
+from tests.redis_server import RedisServer, pretending, redis_server, well_until_asked
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +68,69 @@ async def test_all_who_wait_for_a_hung_redis_fail_together_and_it_comes_back(cap
             while await refused(link):  # noqa: ASYNC110  # It says so to nobody.
                 await asyncio.sleep(0.05)
     assert [record.message.rpartition(" ")[2] for record in caplog.records] == ["time", "back"]
+
+
+async def test_a_redis_that_is_slow_is_left_alone_after_a_few_commands() -> None:
+    """Each of its replies comes before time is up; all together they cost no more than one that never comes."""
+
+    def late(_asked: bytes) -> bytes:
+        time.sleep(0.1)
+        return b"+PONG\r\n"
+
+    with pretending(well_until_asked(late)) as url:
+        link = RedisLink(url)
+        async with link.open():
+            outcomes = [await refused(link) for _ in range(20)]
+    assert outcomes[0] is False
+    assert 1 <= outcomes.index(True) <= 4
+    assert all(outcomes[outcomes.index(True) :])
+
+
+@pytest.mark.parametrize("reply", [b"-ERR no\r\n", b"+PONG\r\n+PONG\r\n", b"$abc\r\n", b"@\r\n", b"*1\r\n" * 5_000])
+async def test_after_an_error_or_rubbish_nothing_more_is_asked(reply: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[bytes] = []
+
+    def wrong(command: bytes) -> bytes:
+        asked.append(command)
+        return reply
+
+    with pretending(well_until_asked(wrong)) as url:
+        link = RedisLink(url)
+        async with link.open():
+            while not await refused(link):  # noqa: ASYNC110  # A reply too many is only noticed when it is read.
+                await asyncio.sleep(0.01)
+            commands = len(asked)
+            assert [await refused(link) for _ in range(20)] == [True] * 20
+            await asyncio.sleep(0.05)
+    assert len(asked) == commands
+    [record] = caplog.records
+    assert "127.0.0.1" not in record.message
+
+
+async def test_what_is_distrusted_is_left_alone(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    link = RedisLink(server.url)
+    async with link.open():
+        assert not await refused(link)
+        link.distrust("it lied")
+        link.distrust("it lied again")
+        assert await refused(link)
+        link.tell("SET", "any", "thing")
+        await asyncio.sleep(0.05)
+    assert [record.message.rpartition(": ")[2] for record in caplog.records] == ["it lied"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:6379/0",
+        "redis://",
+        "redis://:hunter2/x@127.0.0.1:6379/0",
+        "redis://:hunter2@127.0.0.1:99999/0",
+        "redis://:hunter2@127.0.0.1/zero",
+        "redis://:hunter2@127.0.0.1/0?socket_timeout=0",
+    ],
+)
+def test_a_url_that_names_no_redis_is_refused_at_start_up_without_being_shown(url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"GATEWAY_CACHE_URL: .*redis://host:6379/0 is needed") as refusal:
+        read_settings(cache_url=url)
+    assert "hunter2" not in str(refusal.value)
