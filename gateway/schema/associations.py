@@ -45,7 +45,7 @@ class ChimeAccount:
     """An entity of another subgraph; ours is the list of its numbers."""
 
     account_id: strawberry.ID = strawberry.field(description="The account's id.")
-    phone_numbers: PhoneNumberConnection = strawberry.field(
+    phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("AccountId", "account_id"), description="The phone numbers of this account."
     )
 
@@ -60,7 +60,7 @@ class ChimeUser:
     """An entity of another subgraph; ours is the list of its numbers."""
 
     user_id: strawberry.ID = strawberry.field(description="The user's id.")
-    phone_numbers: PhoneNumberConnection = strawberry.field(
+    phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("UserId", "user_id"), description="The phone numbers of this user."
     )
 
@@ -75,7 +75,7 @@ class VoiceConnector:
     """An entity of another subgraph; ours is the list of its numbers."""
 
     voice_connector_id: strawberry.ID = strawberry.field(description="The Voice Connector's id.")
-    phone_numbers: PhoneNumberConnection = strawberry.field(
+    phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("VoiceConnectorId", "voice_connector_id"),
         description="The phone numbers of this Voice Connector.",
     )
@@ -93,7 +93,7 @@ class VoiceConnectorGroup:
     """An entity of another subgraph; ours is the list of its numbers."""
 
     voice_connector_group_id: strawberry.ID = strawberry.field(description="The group's id.")
-    phone_numbers: PhoneNumberConnection = strawberry.field(
+    phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("VoiceConnectorGroupId", "voice_connector_group_id"),
         description="The phone numbers of this group.",
     )
@@ -109,7 +109,7 @@ class SipRule:
     """An entity of another subgraph; ours is the list of its numbers."""
 
     sip_rule_id: strawberry.ID = strawberry.field(description="The rule's id.")
-    phone_numbers: PhoneNumberConnection = strawberry.field(
+    phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("SipRuleId", "sip_rule_id"), description="The phone numbers that this rule serves."
     )
 

@@ -124,10 +124,10 @@ class Query:
     """The root type."""
 
     service: Service = strawberry.field(name="_service", resolver=_service)
-    phone_numbers: PhoneNumberConnection = strawberry.field(
+    phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers, description="The account's phone numbers, page by page, in the upstream's own order."
     )
-    phone_number_orders: Connection[PhoneNumberOrder] = strawberry.field(
+    phone_number_orders: Connection[PhoneNumberOrder] | None = strawberry.field(
         resolver=_phone_number_orders,
         description="The account's orders of phone numbers, page by page, in the upstream's own order.",
     )

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
-from tests.aws import Aws, number_record
+from tests.aws import number_record
 from tests.conftest import Gateway
 from tests.scripted import lifespan
 
@@ -132,16 +132,3 @@ async def test_a_client_that_waits_long_gets_its_answer(
     assert (await waiting).status_code == 200
     # Over the same connection.
     assert (await gateway.http.post("/graphql", json={"query": LISTED})).status_code == 200
-
-
-async def test_fields_that_an_error_takes_out_of_the_answer_ask_nothing_after_it(gateway: Gateway, aws: Aws) -> None:
-    """Fields that cannot be null take the whole answer with them; what they would have listed is asked for no more."""
-    aws.holds(inventory=300, orders=1)
-    aws.takes_ms(50)
-    lists = " ".join(f"n{count}: phoneNumbers(first: {count}) {{ nodes {{ id }} }}" for count in range(1, 8))
-    one, wrong = 'phoneNumberOrder(phoneNumberOrderId: "o") { id }', "wrong: phoneNumbers(first: -1) { nodes { id } }"
-    answer = await gateway.answer(f"{{ {one} {lists} {wrong} }}")
-    assert answer["data"] is None
-    # Long enough for any that had been on its way to arrive.
-    await asyncio.sleep(0.3)
-    assert aws.calls == []

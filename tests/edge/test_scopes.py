@@ -111,10 +111,12 @@ async def test_a_field_without_its_scope_is_forbidden_at_no_upstream_call(
 
 async def test_what_stands_beside_a_forbidden_field_is_answered(gateway: Gateway, aws: Aws) -> None:
     order, number = f'(phoneNumberOrderId: "{ORDER_ID}")', f'(e164PhoneNumber: "{e164(0)}")'
-    document = f"{{ phoneNumberOrder{order} {{ id }} phoneNumber{number} {{ id }} }}"
+    document = (
+        f"{{ phoneNumberOrders {{ nodes {{ id }} }} phoneNumberOrder{order} {{ id }} phoneNumber{number} {{ id }} }}"
+    )
     answer = await asked(gateway, document, scope=NUMBERS)
-    assert forbidden(answer) == [["phoneNumberOrder"]]
-    assert answer["data"] == {"phoneNumberOrder": None, "phoneNumber": {"id": NUMBER_NODE}}
+    assert forbidden(answer) == [["phoneNumberOrders"], ["phoneNumberOrder"]]
+    assert answer["data"] == {"phoneNumberOrders": None, "phoneNumberOrder": None, "phoneNumber": {"id": NUMBER_NODE}}
     assert aws.calls == ["GetPhoneNumber"]
 
 
