@@ -16,7 +16,7 @@ run: .venv/run
 
 test: .venv/test
 	@{ command -v chromium && command -v redis-server; } > /dev/null || { $(INSTALL_PROGRAMS); } || true
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-slow: .venv/test
 	$(BIN)/pytest -m slow

@@ -1,8 +1,10 @@
 """The door to Node: packages installed from a committed lock, programs run among them."""
 
+import fcntl
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.processes import needed
@@ -18,16 +20,25 @@ def installed(folder: Path) -> Path:
     """
     needed("npm", folder.name)
     lock, mark = folder / "package-lock.json", folder / _INSTALLED
-    if not mark.exists() or mark.stat().st_mtime < lock.stat().st_mtime:
-        npm = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert npm.returncode == 0, npm.stderr
+    with one_at_a_time(folder):
+        if not mark.exists() or mark.stat().st_mtime < lock.stat().st_mtime:
+            npm = subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert npm.returncode == 0, npm.stderr
     return folder
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Only one of the processes that run tests side by side is in a folder's block; the others wait."""
+    with (folder / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def node(
