@@ -16,7 +16,7 @@ run: .venv/run
 
 test: .venv/test
 	@{ command -v chromium && command -v redis-server; } > /dev/null || { $(INSTALL_PROGRAMS); } || true
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/test
 	$(BIN)/pytest -m slow

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -135,7 +136,8 @@ def built() -> Iterator[Path]:
             stages[name].carry_out(path, stages)
         yield stages["build"].folder
     finally:
-        shutil.rmtree(root)
+        # 25,000 files, whose end nobody needs to wait for.
+        Thread(target=shutil.rmtree, args=(root,)).start()
 
 
 def free_port() -> int:

@@ -63,8 +63,8 @@ def checked(max_examples: int) -> Counter[str]:
 
 
 def test_random_queries_are_answered_as_the_standard_executor_answers_them() -> None:
-    made = checked(400)
-    assert made["cases"] >= 1_000
+    made = checked(120)
+    assert made["cases"] >= 300
 
 
 @pytest.mark.slow
