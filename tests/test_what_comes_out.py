@@ -212,6 +212,7 @@ def test_each_request_is_one_line_and_nothing_forges_another(run_over_markers: R
 def test_nothing_of_a_good_answer_is_in_the_log_either(run_over_emulator: Run) -> None:
     log = "\n".join(run_over_emulator.log)
     assert [marker for marker in NOT_IN_THE_LOG if marker in log] == [], log
+    assert len(run_over_emulator.answers) > 15
     assert [answer.text for answer in run_over_emulator.answers if PYTHON.search(answer.text)] == []
 
 

@@ -77,10 +77,13 @@ async def test_an_error_without_its_header_goes_by_the_code_in_its_body(emulate:
 async def test_the_ids_of_a_list_fetch_its_records(sample: Emulated) -> None:
     """PhoneNumberId as it stands in the list, percent sign and all, and the number itself."""
     async with aws_client(sample.url, sample.generation.api) as client:
-        for number in (await client.list_phone_numbers(MaxResults=5))["PhoneNumbers"]:
+        numbers = (await client.list_phone_numbers(MaxResults=5))["PhoneNumbers"]
+        orders = (await client.list_phone_number_orders(MaxResults=5))["PhoneNumberOrders"]
+        assert len(numbers) == len(orders) == 5
+        for number in numbers:
             for id_ in (number["PhoneNumberId"], number["E164PhoneNumber"]):
                 assert (await client.get_phone_number(PhoneNumberId=id_))["PhoneNumber"] == number
-        for order in (await client.list_phone_number_orders(MaxResults=5))["PhoneNumberOrders"]:
+        for order in orders:
             got = await client.get_phone_number_order(PhoneNumberOrderId=order["PhoneNumberOrderId"])
             assert got["PhoneNumberOrder"] == order
 

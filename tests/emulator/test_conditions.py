@@ -105,14 +105,17 @@ def test_unsigned_requests_do_not_count_against_the_rate(emulate: Emulate) -> No
 
 def test_latency_delays_each_answer_and_can_be_changed_while_it_runs(emulate: Emulate) -> None:
     emulated = emulate(latency_ms=150)
-    for target in ("/phone-numbers", "/phone-numbers?max-results=0", "/nothing"):
+
+    def seconds(target: str) -> float:
         started = time.monotonic()
         emulated.caller.get(target)
-        assert time.monotonic() - started >= 0.15
+        return time.monotonic() - started
+
+    delayed = [seconds(target) for target in ("/phone-numbers", "/phone-numbers?max-results=0", "/nothing")]
+    assert min(delayed) >= 0.15
     emulated.conditions.latency_ms = 0
-    started = time.monotonic()
-    emulated.caller.get("/phone-numbers")
-    assert time.monotonic() - started < 0.15
+    # One of many is quick, however busy the machine is.
+    assert any(seconds("/phone-numbers") < 0.15 for _ in range(100))
 
 
 def test_an_unexpected_failure_is_a_service_failure_that_tells_nothing(emulate: Emulate) -> None:

@@ -17,7 +17,9 @@ def test_a_number_goes_by_all_its_spellings(sample: Emulated, written: str) -> N
 
 
 def test_an_order_goes_by_its_id(sample: Emulated) -> None:
-    for order in sample.caller.get("/phone-number-orders").json["PhoneNumberOrders"]:
+    orders = sample.caller.get("/phone-number-orders").json["PhoneNumberOrders"]
+    assert len(orders) == 40
+    for order in orders:
         answer = sample.caller.get(f"/phone-number-orders/{order['PhoneNumberOrderId']}")
         assert answer.json == {"PhoneNumberOrder": order}
 

@@ -134,7 +134,9 @@ def test_a_key_fails_only_where_its_own_get_fails(
 ) -> None:
     upstream, asked = given_upstream
     upstream.failing_gets = failing_gets
-    for key, outcome in asyncio.run(upstream.find(asked)).items():
+    outcomes = asyncio.run(upstream.find(asked))
+    assert outcomes.keys() == set(asked)
+    for key, outcome in outcomes.items():
         if isinstance(outcome, Throttled):
             assert key in failing_gets
         else:
