@@ -11,7 +11,7 @@ from gateway.emulator.conditions import Fault
 from gateway.emulator.generations import GENERATIONS, Api
 from gateway.emulator.sample_data import fill
 from gateway.emulator.server import EmulatorOptions, create_emulator
-from gateway.serving import serving_in_thread
+from tests.serving import served
 
 FIRST_NUMBER = 12_065_550_000
 
@@ -104,7 +104,7 @@ def emulated_aws(api: Api = "chime", *, numbers: int = 0, orders: int = 0) -> It
     """An account that holds nothing yet, or so many of the sample records, while the block runs."""
     emulator = create_emulator(EmulatorOptions(api=api, numbers=numbers, orders=orders))
     aws = Aws(api, emulator)
-    with serving_in_thread(_NotingCalls(emulator, aws)) as url:
+    with served(_NotingCalls(emulator, aws)) as url:
         aws.url = url
         yield aws
 

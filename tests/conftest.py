@@ -8,11 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.app import create_app
-from gateway.serving import serving_in_thread
 from gateway.settings import Settings
-from gateway.upstream.connection import AwsKeyPair
 from tests.aws import Aws, emulated_aws
+from tests.serving import served_gateway
 
 # Tests count upstream calls: only those about the cache have one.
 os.environ["GATEWAY_CACHE_TTL_SECONDS"] = "0"
@@ -53,7 +51,7 @@ def settings(aws: Aws) -> Settings:
 @asynccontextmanager
 async def gateway_over(settings: Settings) -> AsyncIterator[Gateway]:
     """A gateway with these settings, while the block runs."""
-    with serving_in_thread(create_app(settings, AwsKeyPair("local", "local"))) as url:
+    with served_gateway(settings) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
             yield Gateway(http)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.serving import serving_in_thread
+from tests.serving import served
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,6 @@ async def lifespan(receive: Receive, send: Send) -> None:
 def scripted_upstream(*answers: Says) -> Iterator[ScriptedUpstream]:
     """Serve a script while the block runs."""
     upstream = ScriptedUpstream(*answers)
-    with serving_in_thread(upstream) as url:
+    with served(upstream) as url:
         upstream.url = url
         yield upstream

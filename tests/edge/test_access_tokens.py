@@ -15,15 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from gateway.app import create_app
 from gateway.errors import Misconfigured
-from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
-from gateway.upstream.connection import AwsKeyPair
 from tests.aws import Aws, emulated_aws
 from tests.conftest import Gateway
 from tests.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of
 from tests.scripted import Says
+from tests.serving import served_gateway
 
 KEY = SigningKey("a", "RS256")
 OTHER = SigningKey("b")
@@ -182,8 +180,7 @@ def guarded(account: Aws) -> Iterator[httpx.Client]:
             jwt_issuer=ISSUER,
             jwt_audience=AUDIENCE,
         )
-        app = create_app(settings, AwsKeyPair("local", "local"))
-        with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+        with served_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as http:
             yield http
 
 

@@ -9,11 +9,11 @@ import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
 from tests.aws import number_record
 from tests.conftest import Gateway
 from tests.scripted import lifespan
+from tests.serving import served
 
 LISTED = "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"
 LOOKED_UP = '{ phoneNumber(e164PhoneNumber: "+12065550100") { id } }'
@@ -58,7 +58,7 @@ class SlowUpstream:
 @pytest.fixture
 def upstream() -> Iterator[tuple[SlowUpstream, str]]:
     slow = SlowUpstream()
-    with serving_in_thread(slow) as url:
+    with served(slow) as url:
         yield slow, url
         slow.may_answer.set()
 

@@ -9,14 +9,12 @@ from contextlib import ExitStack
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.app import create_app
 from gateway.connection import MAX_PIPELINED, Limits
-from gateway.serving import serving_in_thread
-from gateway.settings import read_settings
-from gateway.upstream.connection import AwsKeyPair
+from gateway.settings import Settings, read_settings
 from tests.aws import Aws, emulated_aws
 from tests.edge.wire import PATIENCE_SECONDS, Wire, post, query, wire
 from tests.scripted import lifespan
+from tests.serving import served, served_gateway
 
 BODY = query("{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }")
 DATA = b'{"data":{"phoneNumbers":{"nodes":[{"e164PhoneNumber":"+12065550000"}]}}}'
@@ -43,22 +41,21 @@ def account() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="module")
-def patient(account: Aws) -> Iterator[str]:
+def settings(account: Aws) -> Settings:
+    return read_settings(upstream_api="chime", upstream_endpoint_url=account.url)
+
+
+@pytest.fixture(scope="module")
+def patient(settings: Settings) -> Iterator[str]:
     """The URL of a gateway with the limits that it has by itself."""
-    app = create_app(
-        read_settings(upstream_api="chime", upstream_endpoint_url=account.url), AwsKeyPair("local", "local")
-    )
-    with serving_in_thread(app) as url:
+    with served_gateway(settings) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def impatient(account: Aws) -> Iterator[str]:
+def impatient(settings: Settings) -> Iterator[str]:
     """The URL of one that waits for a moment only."""
-    app = create_app(
-        read_settings(upstream_api="chime", upstream_endpoint_url=account.url), AwsKeyPair("local", "local")
-    )
-    with serving_in_thread(app, IMPATIENT) as url:
+    with served_gateway(settings, IMPATIENT) as url:
         yield url
 
 
@@ -196,7 +193,7 @@ def test_trailers_are_no_fields_of_the_head() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 
-    with serving_in_thread(notes) as url, wire(url) as connection:
+    with served(notes) as url, wire(url) as connection:
         connection.sends(post(CHUNKED, body=CHUNKS[:-2] + b"x-router-secret: forged\r\n\r\n"))
         assert connection.answer().status == 200
     assert [name for name, _ in fields] == [b"host", b"content-type", b"transfer-encoding"]
@@ -305,7 +302,7 @@ def test_a_request_may_take_longer_to_answer_than_to_send() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    with serving_in_thread(waits, IMPATIENT) as url, wire(url) as connection:
+    with served(waits, IMPATIENT) as url, wire(url) as connection:
         connection.sends(WHOLE)
         assert connection.answer().status == 204
 
@@ -323,7 +320,7 @@ def test_a_client_that_does_not_take_its_answer_is_given_up() -> None:
             await send({"type": "http.response.body", "body": b" " * 1_000_000, "more_body": True})
         let_go.set()
 
-    with serving_in_thread(says_much, IMPATIENT) as url, wire(url) as connection:
+    with served(says_much, IMPATIENT) as url, wire(url) as connection:
         connection.sends(WHOLE)
         assert let_go.wait(PATIENCE_SECONDS)
 

@@ -9,19 +9,14 @@ import httpx
 import pytest
 from graphql import get_introspection_query
 
-from gateway.app import create_app
-from gateway.serving import serving_in_thread
-from gateway.settings import read_settings
-from gateway.upstream.connection import AwsKeyPair
-from tests.edge.conftest import NOWHERE
 from tests.processes import BIN, environment, started
+from tests.serving import gateway_to_nowhere
 
 
 @pytest.fixture(scope="module")
 def closed() -> Iterator[httpx.Client]:
     """A gateway as it is where nothing is set."""
-    app = create_app(read_settings(upstream_endpoint_url=NOWHERE), AwsKeyPair("local", "local"))
-    with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+    with gateway_to_nowhere() as http:
         yield http
 
 

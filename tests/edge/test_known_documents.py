@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.app import create_app
 from gateway.edge.negotiation import GRAPHQL_RESPONSE
 from gateway.errors import Misconfigured
 from gateway.execution.known_documents import REGISTERED_CHARACTERS
-from gateway.serving import serving_in_thread
-from gateway.settings import read_settings
-from gateway.upstream.connection import AwsKeyPair
-from tests.edge.conftest import NOWHERE
 from tests.processes import BIN, environment, started
+from tests.serving import gateway_to_nowhere
 
 TEXT = "query Kind { __typename }"
 NAMED = "query Named($first: Int) { kind: __typename phoneNumbers(first: $first) { nodes { id } } }"
@@ -53,20 +48,12 @@ def code(answer: Any) -> str:
     return str(error["extensions"]["code"])
 
 
-@contextmanager
-def gateway(**given: Any) -> Iterator[httpx.Client]:
-    """A gateway with an upstream that is not there."""
-    app = create_app(read_settings(upstream_endpoint_url=NOWHERE, **given), AwsKeyPair("local", "local"))
-    with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
-        yield http
-
-
 @pytest.fixture(scope="module", params=[RELAY, APOLLO], ids=["relay", "apollo"])
 def trusting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A gateway that runs two documents and no other."""
     file = tmp_path_factory.mktemp("trusted") / "documents.json"
     file.write_text(json.dumps(request.param))
-    with gateway(trusted_documents=file) as http:
+    with gateway_to_nowhere(trusted_documents=file) as http:
         yield http
 
 
@@ -113,7 +100,7 @@ def test_nothing_else_is_run(trusting: httpx.Client, parameters: dict[str, Any])
 def test_trusted_documents_keep_to_the_limits(tmp_path: Path) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(RELAY))
-    with gateway(trusted_documents=file, max_cost=9) as http:
+    with gateway_to_nowhere(trusted_documents=file, max_cost=9) as http:
         answer = asked(http, documentId="beef", variables={"first": 9})
     assert code(answer) == "DOCUMENT_TOO_COMPLEX"
 
@@ -143,7 +130,7 @@ def test_a_broken_file_is_said_in_one_line_at_start_up(tmp_path: Path, text: str
     file = tmp_path / "documents.json"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(Misconfigured) as raised, gateway(trusted_documents=file):
+    with pytest.raises(Misconfigured) as raised, gateway_to_nowhere(trusted_documents=file):
         pass
     assert str(raised.value).startswith(f"GATEWAY_TRUSTED_DOCUMENTS: {file} ")
     assert words in str(raised.value)
@@ -161,7 +148,7 @@ def test_both_commands_say_so(tmp_path: Path, command: str) -> None:
 @pytest.fixture
 def open_to_all() -> Iterator[httpx.Client]:
     """A gateway without trusted documents, which nobody has asked yet."""
-    with gateway() as http:
+    with gateway_to_nowhere() as http:
         yield http
 
 

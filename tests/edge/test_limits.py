@@ -1,21 +1,15 @@
 """What one document may ask for, over HTTP: each limit at its bound and one past it, and never a call upstream."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 from graphql import get_introspection_query
 
-from gateway.app import create_app
 from gateway.edge.negotiation import GRAPHQL_RESPONSE
-from gateway.serving import serving_in_thread
-from gateway.settings import read_settings
-from gateway.upstream.connection import AwsKeyPair
 from tests.conftest import Gateway
-from tests.edge.conftest import NOWHERE
+from tests.serving import gateway_to_nowhere
 
 ENTITIES = "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }"
 SOME = [{"__typename": "SipRule", "sipRuleId": "s"}]
@@ -33,14 +27,6 @@ def nested(depth: int) -> str:
     # The second one is a condition and no field.
     levels = levels[:depth]
     return f"query($of: [_Any!]!) {{ {' { '.join([*levels, '__typename'])} {'}' * depth} }}"
-
-
-@contextmanager
-def gateway(**given: Any) -> Iterator[httpx.Client]:
-    """A gateway with an upstream that is not there."""
-    app = create_app(read_settings(upstream_endpoint_url=NOWHERE, **given), AwsKeyPair("local", "local"))
-    with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
-        yield http
 
 
 def refusal(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
@@ -104,7 +90,7 @@ FRAGMENTS = "fragment F on Query { ...G ...G } fragment G on Query { a: __typena
 def test_a_document_is_run_at_a_limit_and_refused_one_past_it(
     setting: str, value: int, within: str, past: str, words: str
 ) -> None:
-    with gateway(**{setting: value}) as http:
+    with gateway_to_nowhere(**{setting: value}) as http:
         of = {"of": SOME}
         assert answers(http, within.replace("query($a: Boolean = true)", "query"), variables=of)
         error = refusal(http, past, variables=of)
@@ -115,7 +101,7 @@ def test_a_document_is_run_at_a_limit_and_refused_one_past_it(
 
 
 def test_the_cost_is_told_by_the_variables_of_each_request() -> None:
-    with gateway(max_cost=6) as http:
+    with gateway_to_nowhere(max_cost=6) as http:
         assert answers(http, ENTITIES, variables={"of": SOME * 3})
         error = refusal(http, ENTITIES, variables={"of": SOME * 4})
         assert answers(http, ENTITIES, variables={"of": SOME * 2})

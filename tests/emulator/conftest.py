@@ -11,8 +11,8 @@ from gateway.emulator.conditions import Conditions
 from gateway.emulator.generations import GENERATIONS, Api, Generation
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.emulator.store import Store
-from gateway.serving import serving_in_thread
 from tests.emulator.clients import AwsCommandLine, Caller
+from tests.serving import served
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def sample(request: pytest.FixtureRequest) -> Iterator[Emulated]:
 def running_emulator(clock: Callable[[], float] = time.time, **options: Any) -> Iterator[Emulated]:
     chosen = EmulatorOptions(**options)
     app = create_emulator(chosen, clock)
-    with serving_in_thread(app) as url:
+    with served(app) as url:
         yield Emulated(
             url=url,
             generation=GENERATIONS[chosen.api],

@@ -3,21 +3,15 @@
 import gzip
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
-from gateway.app import create_app
 from gateway.edge.graphiql import Assets, Page
-from gateway.serving import serving_in_thread
-from gateway.settings import read_settings
-from gateway.upstream.connection import AwsKeyPair
+from tests.serving import gateway_to_nowhere, served
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 CHROME = (
@@ -27,22 +21,10 @@ CHROME = (
 BROWSER = {"accept": CHROME}
 
 
-@contextmanager
-def served(app: ASGIApp) -> Iterator[httpx.Client]:
-    with serving_in_thread(app) as url, httpx.Client(base_url=url, timeout=30) as http:
-        yield http
-
-
-def gateway(**given: Any) -> AbstractContextManager[httpx.Client]:
-    """A gateway over an upstream that is not there: the page needs none."""
-    settings = read_settings(upstream_endpoint_url="http://127.0.0.1:9", **{"graphiql": True, **given})
-    return served(create_app(settings, AwsKeyPair("local", "local")))
-
-
 @pytest.fixture(scope="module")
 def http(built: Path) -> Iterator[httpx.Client]:
     assert built.exists()
-    with gateway() as http:
+    with gateway_to_nowhere(graphiql=True) as http:
         yield http
 
 
@@ -196,7 +178,7 @@ def test_assets_are_only_read(http: httpx.Client, built: Path) -> None:
 
 def test_the_page_can_be_switched_off(built: Path) -> None:
     asset = next((built / "assets").glob("*.gz")).stem
-    with gateway(graphiql=False) as http:
+    with gateway_to_nowhere(graphiql=False) as http:
         for_browsers = http.get("/graphql", headers=BROWSER)
         for_programs = http.get("/graphql")
         assert for_browsers.json() == for_programs.json()
@@ -205,7 +187,7 @@ def test_the_page_can_be_switched_off(built: Path) -> None:
 
 
 def test_the_page_is_not_shown_where_only_a_router_is_answered() -> None:
-    with gateway(router_secret="known-to-the-router") as http:
+    with gateway_to_nowhere(graphiql=True, router_secret="known-to-the-router") as http:
         assert http.get("/graphql", headers=BROWSER).status_code == 401
 
 
@@ -213,7 +195,7 @@ def test_the_page_is_not_shown_where_only_a_router_is_answered() -> None:
 def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
     """The page's routes in an installation that was made without Node."""
     routes = [Route("/graphql", Page(tmp_path)), Route("/graphql/assets/{name}", Assets(tmp_path).asset)]
-    with served(Starlette(routes=routes)) as http:
+    with served(Starlette(routes=routes)) as url, httpx.Client(base_url=url, timeout=30) as http:
         yield http
 
 

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.emulator.errors import ErrorShape
 from gateway.emulator.generations import Api
 from gateway.emulator.server import EmulatorOptions, create_emulator
-from gateway.serving import serving_in_thread
 from tests.aws import Aws
+from tests.serving import served
 
 # Of a call's path, as `/phone-numbers/+12065550000`, and its query.
 Which = Callable[[str, str], bool]
@@ -52,7 +52,7 @@ class FaultyAws(Aws):
 def faulty_aws(api: Api) -> Iterator[FaultyAws]:
     """Serve such an account while the block runs."""
     account = FaultyAws(api)
-    with serving_in_thread(account) as url:
+    with served(account) as url:
         account.url = url
         yield account
 
