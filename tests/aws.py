@@ -36,6 +36,16 @@ class Aws:
         self.most_at_once = 0
         self._emulator = emulator
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the environment of a gateway over this account has to say."""
+        return {
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "GATEWAY_UPSTREAM_API": self.api,
+            "GATEWAY_UPSTREAM_ENDPOINT_URL": self.url,
+        }
+
     def holds(self, *, inventory: int = 0, orders: int = 0, numbers_each: int = 0) -> None:
         """Fill the account: `inventory` numbers, and orders of `numbers_each` distinct numbers from its start on."""
         self.adds_numbers(number_record(index) for index in range(inventory))

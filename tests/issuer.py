@@ -10,6 +10,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
+from gateway.settings import Settings, read_settings
+from tests.aws import Aws
 from tests.scripted import Says, ScriptedUpstream, scripted_upstream
 
 ISSUER = "https://issuer.example/"
@@ -85,6 +87,18 @@ def issuer_of(*keys: SigningKey) -> Iterator[Issuer]:
         issuer = Issuer(server)
         issuer.publishes(*keys)
         yield issuer
+
+
+def trusting(issuer: Issuer, account: Aws) -> Settings:
+    """The settings of a gateway over an account that takes this issuer's tokens."""
+    return read_settings(
+        upstream_api=account.api,
+        upstream_endpoint_url=account.url,
+        auth="jwt",
+        jwt_jwks_url=issuer.url,
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+    )
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -107,13 +107,7 @@ def test_serve_answers_over_another_endpoint_with_credentials_from_the_environme
     tmp_path: Path, aws: Aws, workers: str
 ) -> None:
     aws.holds(inventory=1)
-    env = environment(
-        tmp_path,
-        AWS_ACCESS_KEY_ID="local",
-        AWS_SECRET_ACCESS_KEY="local",
-        GATEWAY_UPSTREAM_API="chime",
-        GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
-    )
+    env = environment(tmp_path, **aws.variables)
     with started(COMMAND, "serve", "--port", "0", "--workers", workers, env=env, lines=3) as serve:
         url = serve.lines[0].split()[1]
         assert aws.url in serve.lines[1]
@@ -150,15 +144,7 @@ def test_an_api_key_is_made_whose_hash_lets_its_holder_in_from_other_machines(tm
     """Printed once, for the caller and for the setting."""
     aws.holds(inventory=1)
     made = dict(line.split() for line in run(tmp_path, "api-key").stdout.splitlines())
-    env = environment(
-        tmp_path,
-        AWS_ACCESS_KEY_ID="local",
-        AWS_SECRET_ACCESS_KEY="local",
-        GATEWAY_UPSTREAM_API="chime",
-        GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
-        GATEWAY_AUTH="api-key",
-        GATEWAY_API_KEYS=made["Hash"],
-    )
+    env = environment(tmp_path, **aws.variables, GATEWAY_AUTH="api-key", GATEWAY_API_KEYS=made["Hash"])
     # As the image starts it: on every address. It is asked by this machine's own.
     with started(COMMAND, "serve", "--host", "0.0.0.0", "--port", "0", env=env, lines=3) as serve:
         url = serve.lines[0].split()[1].replace("0.0.0.0", "127.0.0.1")

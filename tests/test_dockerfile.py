@@ -160,11 +160,8 @@ def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_dra
         "PATH": os.defpath,
         "HOME": "/nonexistent",
         "TMPDIR": "/nonexistent",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "GATEWAY_UPSTREAM_API": "chime",
-        "GATEWAY_UPSTREAM_ENDPOINT_URL": aws.url,
         "GATEWAY_GRAPHIQL": "true",
+        **aws.variables,
     }
     for path in (built, *built.rglob("*")):
         if not path.is_symlink():

@@ -45,14 +45,7 @@ def account(shared_account: Aws) -> Iterator[Aws]:
 @pytest.fixture(scope="session")
 def gateway_url(shared_account: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`chime-gateway serve` over the account."""
-    env = environment(
-        tmp_path_factory.mktemp("home"),
-        GATEWAY_UPSTREAM_API=shared_account.api,
-        GATEWAY_UPSTREAM_ENDPOINT_URL=shared_account.url,
-        AWS_ACCESS_KEY_ID="local",
-        AWS_SECRET_ACCESS_KEY="local",
-        AWS_REGION="us-east-1",
-    )
+    env = environment(tmp_path_factory.mktemp("home"), **shared_account.variables)
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1) as gateway:
         [url] = re.findall(r"http://127\.0\.0\.1:\d+", gateway.lines[0])
         yield url

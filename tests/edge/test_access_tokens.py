@@ -19,7 +19,7 @@ from gateway.errors import Misconfigured
 from gateway.settings import Settings, read_settings
 from tests.aws import Aws, emulated_aws
 from tests.conftest import Gateway
-from tests.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of
+from tests.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of, trusting
 from tests.scripted import Says
 from tests.serving import served_gateway
 
@@ -171,17 +171,12 @@ def _unchecked(key: SigningKey, **given: Any) -> str:
 @pytest.fixture(scope="module")
 def guarded(account: Aws) -> Iterator[httpx.Client]:
     """One gateway for all that is forged."""
-    with issuer_of(KEY, OTHER) as issuer:
-        settings = read_settings(
-            upstream_api=account.api,
-            upstream_endpoint_url=account.url,
-            auth="jwt",
-            jwt_jwks_url=issuer.url,
-            jwt_issuer=ISSUER,
-            jwt_audience=AUDIENCE,
-        )
-        with served_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as http:
-            yield http
+    with (
+        issuer_of(KEY, OTHER) as issuer,
+        served_gateway(trusting(issuer, account)) as url,
+        httpx.Client(base_url=url, timeout=30) as http,
+    ):
+        yield http
 
 
 @pytest.mark.parametrize("forged", FORGED)

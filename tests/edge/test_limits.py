@@ -9,6 +9,7 @@ from graphql import get_introspection_query
 
 from gateway.edge.negotiation import GRAPHQL_RESPONSE
 from tests.conftest import Gateway
+from tests.execution.queries import WHOLE_INTROSPECTION
 from tests.serving import gateway_to_nowhere
 
 ENTITIES = "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }"
@@ -122,16 +123,7 @@ async def test_what_is_too_dear_makes_no_call(aws: Any, gateway: Gateway, first:
 
 
 def test_the_usual_introspection_passes_all_limits(endpoint: httpx.Client) -> None:
-    for text in (
-        get_introspection_query(),
-        get_introspection_query(
-            specified_by_url=True,
-            directive_is_repeatable=True,
-            schema_description=True,
-            input_value_deprecation=True,
-            one_of=True,
-        ),
-    ):
+    for text in (get_introspection_query(), WHOLE_INTROSPECTION):
         assert answers(endpoint, text)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from gateway.schema.node import PHONE_NUMBER, PHONE_NUMBER_ORDER, global_id
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings
 from tests.aws import Aws, e164, emulated_aws, number_record, order_record
 from tests.conftest import Gateway
-from tests.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of
+from tests.issuer import Issuer, SigningKey, bearer, issuer_of, trusting
 
 KEY = SigningKey("a")
 NUMBERS, ORDERS = "phone-numbers:read", "phone-number-orders:read"
@@ -40,14 +40,7 @@ def aws(account: Aws) -> Aws:
 
 @pytest.fixture
 def settings(aws: Aws, issuer: Issuer) -> Settings:
-    return read_settings(
-        upstream_api=aws.api,
-        upstream_endpoint_url=aws.url,
-        auth="jwt",
-        jwt_jwks_url=issuer.url,
-        jwt_issuer=ISSUER,
-        jwt_audience=AUDIENCE,
-    )
+    return trusting(issuer, aws)
 
 
 async def asked(gateway: Gateway, document: str, **claims: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLSchema,
     SchemaMetaFieldDef,
     TypeMetaFieldDef,
+    get_introspection_query,
     get_named_type,
     is_abstract_type,
     is_composite_type,
@@ -27,6 +28,15 @@ from graphql import (
 
 from gateway.schema.node import global_id
 from tests.execution.records import NUMBERS, ORDER_IDS, TARGET_IDS
+
+# What tools ask that want to know all that a schema can say.
+WHOLE_INTROSPECTION: Final = get_introspection_query(
+    specified_by_url=True,
+    directive_is_repeatable=True,
+    schema_description=True,
+    input_value_deprecation=True,
+    one_of=True,
+)
 
 # phoneNumberOrders, nodes, orderedPhoneNumbers, phoneNumber, associations, target, phoneNumbers, nodes, id.
 DEEPEST: Final = 9

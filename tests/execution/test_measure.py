@@ -17,7 +17,6 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    get_introspection_query,
     get_named_type,
     parse,
 )
@@ -28,7 +27,7 @@ from strawberry import Schema
 from gateway.execution.measure import BY_KEY, BY_KEYS, SATURATED, WITHIN, Measure, Prices, measure
 from gateway.schema.federation import build_schema
 from gateway.schema.link_field import LinkField
-from tests.execution.queries import random_document, random_variables
+from tests.execution.queries import WHOLE_INTROSPECTION, random_document, random_variables
 
 SCHEMA: Final = build_schema()
 CORE: Final[GraphQLSchema] = SCHEMA._schema  # noqa: SLF001  # It has no public name.
@@ -277,13 +276,7 @@ def test_each_operation_is_measured_by_itself_and_the_only_one_by_no_name_too() 
 
 def test_the_usual_introspection_is_shallow() -> None:
     usual = measured(
-        get_introspection_query(
-            specified_by_url=True,
-            directive_is_repeatable=True,
-            schema_description=True,
-            input_value_deprecation=True,
-            one_of=True,
-        ),
+        WHOLE_INTROSPECTION,
         "IntrospectionQuery",
     )
     assert (usual.depth, usual.aliases, usual.directives) == (6, 0, 0)

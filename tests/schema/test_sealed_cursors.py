@@ -107,14 +107,7 @@ def test_workers_share_a_key_and_one_warning_says_that_replicas_do_not(
     """Every request comes on a connection of its own, so that both workers are met."""
     with emulated_aws() as aws:
         aws.holds(inventory=5)
-        env = environment(
-            tmp_path,
-            AWS_ACCESS_KEY_ID="local",
-            AWS_SECRET_ACCESS_KEY="local",
-            GATEWAY_UPSTREAM_API="chime",
-            GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
-            **variables,
-        )
+        env = environment(tmp_path, **aws.variables, **variables)
         command = (str(BIN / "chime-gateway"), "serve", "--port", "0", "--workers", "2")
         with started(*command, env=env, lines=3) as serve:
             url = serve.lines[0].split()[1]
