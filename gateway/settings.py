@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     replicas: int = Field(
         default=1,
         ge=1,
-        description="Gateways that share `GATEWAY_UPSTREAM_RATE`. Each takes its part, and each of its workers a part "
-        "of that.",
+        description="Gateways among which `GATEWAY_UPSTREAM_RATE` and `GATEWAY_RATE_LIMIT` are shared out where they "
+        "cannot be counted together in Redis. Each takes its part, and each of its workers a part of that.",
     )
     lookup_concurrency: int = Field(
         default=16,
@@ -192,13 +192,6 @@ class Settings(BaseSettings):
         description="Points that each caller may spend a minute: what its operations are estimated at, and 1 for what "
         "is refused; past them it is answered 429. Where anyone may ask all are one caller. Replicas count together in "
         "`GATEWAY_CACHE_URL`, or each its share. Unset: no limit, as one gateway's load is no measure for another's.",
-    )
-    replicas: int = Field(
-        default=1,
-        ge=1,
-        le=1000,
-        description="Gateway processes, workers included, among which limits are shared out where they cannot be "
-        "counted together in Redis. Each takes its part.",
     )
     cache_ttl_seconds: float = Field(
         default=2.0,

@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 import pytest
@@ -224,11 +225,11 @@ class Replica:
         )
 
     async def answer(self) -> Any:
-        async def fetch() -> Any:
+        async def fetch(_wanted: object) -> Any:
             self.asked += 1
             return {"ResponseMetadata": {"Bytes": 100}, "at": self.now}
 
-        return await self.cache.get(KEY, fetch, lambda answer: answer)
+        return await self.cache.get(KEY, fetch, lambda answer: answer, deadline=inf)
 
 
 @asynccontextmanager
@@ -281,9 +282,9 @@ async def test_what_redis_still_has_may_stand_in_where_this_replica_never_asked(
         first = await one.answer()
         other.now += 3
 
-        async def fail() -> Any:
+        async def fail(_wanted: object) -> Any:
             raise UpstreamUnavailable("GetPhoneNumber")
 
         with pytest.raises(UpstreamUnavailable) as fault:
-            await other.cache.get(KEY, fail, lambda answer: answer)
+            await other.cache.get(KEY, fail, lambda answer: answer, deadline=inf)
         assert other.cache.stands_in(KEY, fault.value) == (first,)
