@@ -58,8 +58,6 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         rate_limit,
         Origins(settings.cors_origins),
     )
-    # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
-    answering: ASGIApp = RequestLog(endpoint, structlog.get_logger()) if structlog.is_configured() else endpoint
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None
@@ -74,12 +72,14 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Routing and middleware would cost the endpoint more than its own reading and writing does.
         if scope["type"] == "http" and scope["path"] == "/graphql":
-            answer = page if page is not None and wants_page(scope) else answering
+            answer = page if page is not None and wants_page(scope) else endpoint
             await answer(scope, receive, send)
         else:
             await elsewhere(scope, receive, send)
 
-    return app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
+    hosted: ASGIApp = app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
+    # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
+    return RequestLog(hosted, structlog.get_logger()) if structlog.is_configured() else hosted
 
 
 def app_from_environment(**given: Any) -> ASGIApp:

@@ -11,15 +11,19 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import islice
 from math import inf
+from secrets import token_hex
 from typing import Any, Final, Literal
 
 import httptools
+import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.answer_headers import SECURITY_HEADERS
+from gateway.request_record import RequestRecord
 
 # RFC 9110, 4.1, asks for 8,000 at least; Apache takes 8,190.
 MAX_URL_BYTES: Final = 8_192
@@ -32,6 +36,11 @@ MAX_PIPELINED: Final = 16
 # Seconds in which a refused client may still send, unread: closed at once, its system would drop our words. nginx
 # (lingering_timeout) waits 5 for each piece.
 LINGER_SECONDS: Final = 2.0
+# Bytes a second that a client takes of an answer at least, once its system's buffers are full: the slowest mobile lines
+# still do. Kestrel asks for 240, by which 2 MB would take hours.
+MIN_TAKEN_A_SECOND: Final = 8_000
+# Connections of which one is chosen to make room for another: looking through all of them would cost too much.
+LOOKED_THROUGH: Final = 64
 
 _LOOKED_AT: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 _HOST: Final = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
@@ -39,23 +48,30 @@ _HOST: Final = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an operator may set of this (gateway/settings.py)."""
+    """What an operator may set of this (gateway/settings.py), and what the machine does.
+
+    connections: the most that are open at once; a silent one takes 10 kB.
+    """
 
     body_bytes: int = 1_000_000
     receive_seconds: float = 10.0
     idle_seconds: float = 15.0
+    connections: int = 10_000
 
 
 class _Refused(Exception):
     """Raised within the parser's callbacks, out of which it ends the connection."""
 
-    def __init__(self, status: HTTPStatus, message: str) -> None:
+    def __init__(self, status: HTTPStatus, message: str, code: str = "BAD_USER_INPUT") -> None:
         super().__init__(message)
-        content = json.dumps({"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}).encode()
+        self.request_id = token_hex(16)
+        self.status = status
+        content = json.dumps({"errors": [{"message": message, "extensions": {"code": code}}]}).encode()
         self.fields = (
             (b"content-type", b"application/json; charset=utf-8"),
             (b"content-length", b"%d" % len(content)),
             (b"connection", b"close"),
+            (b"x-request-id", self.request_id.encode()),
             *SECURITY_HEADERS,
         )
         self.status_line = f"HTTP/1.1 {status} {status.phrase}".encode()
@@ -68,8 +84,8 @@ _NOT_HTTP: Final = "This cannot be read as an HTTP/1.1 request with a known meth
 class Connection(HttpToolsProtocol):
     """HTTP/1.1 by httptools, uvicorn's quicker parser, within limits.
 
-    Refuses, by 400, 408, 413, 414, 431 or 505 in JSON, and closes. Where nothing was begun there is nobody to tell,
-    and it closes without a word.
+    Refuses, by 400, 408, 413, 414 or 431 in JSON, logs it, and closes. Where nothing was begun there is nobody to
+    tell, and it closes without a word.
     """
 
     def __init__(
@@ -89,8 +105,8 @@ class Connection(HttpToolsProtocol):
         self._receiving: Literal["head", "body"] | None = None
         self._timed: Literal["head", "body"] | None = None
         self._since = 0.0
-        # What the client had not taken when it was last looked at.
-        self._unsent = (0, 0.0)
+        # What the client had not taken when it was last looked at: bytes, of which answer, and when.
+        self._unsent = (0, 0.0, 0.0)
         # Of the bytes just fed: how many, and how many requests began in them.
         self._fed = self._begun = 0
         # Of the request that is coming in: all bytes before those just fed, and the body's.
@@ -102,6 +118,8 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._look_after(inf)
+        if len(self.connections) > self._limits.connections:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
@@ -168,7 +186,7 @@ class Connection(HttpToolsProtocol):
         if version == "1.1":
             pass
         elif version != "1.0":
-            raise _Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+            raise _Refused(HTTPStatus.BAD_REQUEST, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         elif any(name == b"transfer-encoding" for name, _ in headers):
             raise _Refused(HTTPStatus.BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding.")
         # The parser would pass over the body, and all requests behind it.
@@ -240,19 +258,20 @@ class Connection(HttpToolsProtocol):
         One timer a connection that looks now and then, rather than one a request, which the many that are quick
         would pay for.
         """
-        unsent = (self.transport.get_write_buffer_size(), self._since)
-        if unsent[0] and unsent == self._unsent:
-            # Since the last look it has taken nothing of its answer, and close would wait until it does.
+        size, now = self.transport.get_write_buffer_size(), self.loop.time()
+        before, answer, looked_at = self._unsent
+        if size and before and answer == self._since and before - size < MIN_TAKEN_A_SECOND * (now - looked_at):
+            # It takes its answer too slowly, or not at all, and close would wait until it is taken.
             self.transport.abort()
             return
-        self._unsent = unsent
+        self._unsent = (size, self._since, now)
         if self._receiving is not None:
             due = self._since + self._limits.receive_seconds
         elif self.cycle is not None and not self.cycle.response_complete:
             due = inf
         else:
             due = self._since + self._limits.idle_seconds
-        if due > self.loop.time():
+        if due > now:
             self._look_after(due)
         elif self._receiving is not None:
             seconds = self._limits.receive_seconds
@@ -265,6 +284,31 @@ class Connection(HttpToolsProtocol):
         """Look again when the client's time is up; sooner where it would be up for what may begin meanwhile."""
         shortest = min(self._limits.receive_seconds, self._limits.idle_seconds)
         self._timer = self.loop.call_at(min(due, self.loop.time() + shortest), self._look)
+
+    # Room
+
+    def _make_room(self) -> None:
+        """Let go of whoever has been silent longest, as nginx does with connections between two requests.
+
+        Where all of them wait for answers, it is the newcomer that goes.
+        """
+        others = (each for each in islice(self.connections, LOOKED_THROUGH) if isinstance(each, Connection))
+        longest = min(others, key=Connection.waited_for_since)
+        if longest is not self and longest.waited_for_since() <= self._since:
+            longest.let_go()
+        else:
+            words = f"All of {self._limits.connections} connections wait for answers. Try again later."
+            self._refuse(_Refused(HTTPStatus.SERVICE_UNAVAILABLE, words, "OVERLOADED"))
+
+    def waited_for_since(self) -> float:
+        """Since when it has been the client's turn, in the loop's time; infinity where it is not."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return self._since if (answered or self._receiving is not None) and not self._refused else inf
+
+    def let_go(self) -> None:
+        """Close, without a word."""
+        self._refused = True
+        self.transport.abort()
 
     # Refusal
 
@@ -281,7 +325,12 @@ class Connection(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        if not within_an_answer and not self.transport.is_closing():
+        told = not within_an_answer and not self.transport.is_closing()
+        if structlog.is_configured():
+            started = self.loop.time() if self._timed is None else self._since
+            answered = (refused.request_id, int(refused.status)) if told else ()
+            structlog.get_logger().info("request", **RequestRecord().line(self.loop.time() - started, *answered))
+        if told:
             fields = (*self.server_state.default_headers, *refused.fields)
             lines = (refused.status_line, *(name + b": " + value for name, value in fields), b"", refused.content)
             self.transport.write(b"\r\n".join(lines))

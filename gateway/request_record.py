@@ -1,7 +1,10 @@
 """What the log's line of one request says, noted down where it comes to be known."""
 
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
+
+# GraphQL sets names no limit. Those that people give are shorter, and a log is no place for more.
+MAX_NAME_LENGTH: Final = 64
 
 
 class RequestRecord:
@@ -18,6 +21,22 @@ class RequestRecord:
         self.operation: str | None = None
         self.cost: int | None = None
         self.upstream_calls = 0
+
+    def line(self, seconds: float, request_id: str | None = None, status: int | None = None) -> dict[str, Any]:
+        """What the log says of it.
+
+        request_id, status: the answer's; None where its client left before there was one.
+        """
+        operation = self.operation
+        return {
+            "id": request_id,
+            # By grammar it is of letters, digits and underscores: nothing that could begin another line.
+            "operation": operation if operation is None else operation[:MAX_NAME_LENGTH],
+            "cost": self.cost,
+            "status": status,
+            "upstream_calls": self.upstream_calls,
+            "ms": round(seconds * 1e3, 1),
+        }
 
 
 # The record of the request whose task, or whose task's child, runs; one that nobody reads where nothing is logged.

@@ -1,11 +1,13 @@
 """Listening sockets and the HTTP server on them: started, announced, and stopped without a loss."""
 
 import ipaddress
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import Any, Final
@@ -21,6 +23,8 @@ from gateway.errors import Misconfigured
 DRAIN_SECONDS: Final = 20
 # Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
 WORKER_START_SECONDS: Final = 30
+# Open files that are left to all but clients: upstream connections, 64 by default, and what a process has open anyway.
+OTHER_FILES: Final = 160
 
 DEFAULT_LIMITS: Final = Limits()
 
@@ -129,6 +133,10 @@ def serving_in_thread(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator
 
 
 def _config(app: Any, limits: Limits) -> uvicorn.Config:
+    # Past it no connection could be accepted, nor the upstream be asked. 1,024 files are usual.
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY:
+        limits = replace(limits, connections=max(min(limits.connections, files - OTHER_FILES), 1))
     return uvicorn.Config(
         app,
         factory=isinstance(app, partial),

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.aws import e164, emulated_aws, number_record, order_record
+from tests.edge.wire import wire
 from tests.processes import BIN, environment, started
 from tests.scripted import Says, ScriptedUpstream, scripted_upstream
 
@@ -50,7 +51,7 @@ NOT_IN_THE_LOG = (
     ),
 )
 PYTHON = re.compile(
-    r"Traceback|NoneType|object at 0x|\.py\b|gateway\.|graphql\.|strawberry|botocore|aiohttp|pydantic|<class|"
+    r"Traceback|NoneType|object at 0x|\.py\b|gateway\.\w|graphql\.\w|strawberry|botocore|aiohttp|pydantic|<class|"
     r"(Type|Value|Key|Attribute|Index|Recursion|Assertion|Unicode\w+|Decode)Error"
 )
 
@@ -150,7 +151,12 @@ def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: Script
                 if cursors:
                     follow = "query Next($after: String) { phoneNumbers(after: $after) { nodes { id } } }"
                     run.asks(url, json={"query": follow, "variables": {"after": cursors[-1]}})
-        # A client that speaks no HTTP is the server's own to log.
+        run.answers.append(httpx.get(url.replace("/graphql", "/nowhere")))
+        # What is refused before any application hears of it.
+        with wire(url.removesuffix("/graphql")) as connection:
+            connection.sends(f"GET /{VARIABLE} HTTP/1.1\r\n{ALIAS} : pretended\r\n\r\n".encode())
+            refused = connection.answer()
+            run.answers.append(httpx.Response(refused.status, headers=refused.fields, content=refused.body))
         assert serve.stop(signal.SIGTERM) == 0
         assert serve.process.stdout is not None
         run.log = serve.process.stdout.read().splitlines()

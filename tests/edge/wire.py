@@ -1,6 +1,7 @@
 """The door to the wire: bytes sent to a server as a test has them, well-formed or not, and what comes back."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,13 @@ class Answer(NamedTuple):
     def header(self, name: str) -> str | None:
         return ", ".join(value for each, value in self.fields if each == name) or None
 
-    def refused(self) -> str:
-        """The words of a refusal, which is JSON and closes the connection."""
+    def refused(self, code: str = "BAD_USER_INPUT") -> str:
+        """The words of a refusal, which is JSON, has an id, and closes the connection."""
         assert self.header("content-type") == "application/json; charset=utf-8"
         assert self.header("connection") == "close"
+        assert re.fullmatch("[0-9a-f]{32}", self.header("x-request-id") or "")
         [error] = json.loads(self.body)["errors"]
-        assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+        assert error["extensions"] == {"code": code}
         message: str = error["message"]
         return message
 
