@@ -16,6 +16,7 @@ from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.query import Query, QueryWithNodes, or_fault
 from gateway.schema.scalars import SCALARS
+from gateway.upstream.generations import MAX_ID_LENGTH
 
 ENTITIES: Mapping[str, Any] = {
     "PhoneNumber": PhoneNumber,
@@ -45,6 +46,9 @@ def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
     given = {argument: representation[key] for argument, key in keys.items() if representation.get(key) is not None}
     if not given or not all(isinstance(value, str) and value for value in given.values()):
         raise BadUserInput(f"{typename} is known by {' or '.join(keys.values())}, a text that is not empty.")
+    if any(len(value) > MAX_ID_LENGTH for value in given.values()):
+        # It would be in the answer as often as it is asked for, and in the upstream's URL.
+        raise BadUserInput(f"A key has at most {MAX_ID_LENGTH} characters.")
     if "info" in arguments:
         given["info"] = info
     return entity.resolve_reference(**given)

@@ -4,7 +4,7 @@ import strawberry
 
 from gateway.errors import BadUserInput
 from gateway.schema.enums import PhoneNumberProductType, PhoneNumberStatus, aws_word
-from gateway.upstream.generations import Generation
+from gateway.upstream.generations import MAX_ID_LENGTH, Generation
 
 
 @strawberry.federation.input(
@@ -62,10 +62,10 @@ def filter_parameters(given: PhoneNumberFilter | None, generation: Generation) -
 def association_parameters(name: str, value: str, generation: Generation) -> dict[str, str]:
     """FilterName and FilterValue.
 
-    Raises: BadUserInput for a name that this generation does not have, or an empty value.
+    Raises: BadUserInput for a name that this generation does not have, or a value that no resource has.
     """
-    if not value:
-        raise BadUserInput("An association's id cannot be empty.")
+    if not 0 < len(value) <= MAX_ID_LENGTH:
+        raise BadUserInput(f"An association's id has 1 to {MAX_ID_LENGTH} characters.")
     return {"FilterName": _known(name, generation.filter_names, generation), "FilterValue": value}
 
 

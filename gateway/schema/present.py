@@ -12,6 +12,8 @@ from gateway.errors import CallerFault, UpstreamBadResponse, UpstreamFault
 logger = logging.getLogger("gateway")
 
 MASKED: Final = "The gateway failed on this. It has been logged under the request's id."
+# Characters of a message: graphql-core's quote what was sent, which may be a whole body, in each of up to 100 errors.
+MAX_MESSAGE: Final = 500
 
 
 def present_error(error: GraphQLError, *, request_id: str, before_execution: bool) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
     before_execution: the document itself was refused, by syntax or by validation.
     """
     cause = _cause(error)
-    entry: dict[str, Any] = {"message": error.message}
+    entry: dict[str, Any] = {"message": _shortened(error.message)}
     if error.locations:
         entry["locations"] = [location.formatted for location in error.locations]
     if error.path is not None:
@@ -68,6 +70,10 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
             entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
             logger.error("request %s: %r", request_id, cause, exc_info=cause)
     return entry
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} ..."
 
 
 def _is_about_an_argument(error: GraphQLError, cause: GraphQLError) -> bool:

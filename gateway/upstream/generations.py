@@ -5,6 +5,9 @@ from typing import Final, Literal
 
 Api = Literal["chime", "chime-sdk-voice"]
 
+# Characters of an id that may be AWS's: its own are GUIDs and the like, of some forty.
+MAX_ID_LENGTH: Final = 256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:

@@ -72,6 +72,7 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("query($s: PhoneNumberStatus = ASIGNED) { phoneNumbers(filter: {status: $s}) { totalCount } }", {}),
     ("{ phoneNumbers { nodes { order { ... on PhoneNumberOrdr { id } } } } }", {}),
     ("{ node(id: 1) { e164PhoneNumber } }", {}),
+    ("{ phoneNumbers }", {}),
 ]
 
 

@@ -168,6 +168,38 @@ def test_whatever_is_sent_is_refused_in_words(endpoint: httpx.Client, text: str)
         }
 
 
+@pytest.mark.parametrize(
+    "text", ["{{ {}: __typename }}", "query {} {{ __typename }}", "{{ ...{0} }} fragment {0} on Query {{ __typename }}"]
+)
+def test_a_name_is_short_as_answers_repeat_it(endpoint: httpx.Client, text: str) -> None:
+    """An alias comes back in every row."""
+    assert answers(endpoint, text.format("n" * 128))
+    error = refusal(endpoint, text.format("n" * 129))
+    assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
+    assert "128" in error["message"]
+    # A text may be longer than a name.
+    assert answers(endpoint, f"{{ __typename @skip(if: false) nodes(ids: []) {{ id }} }} # {'c' * 129}")
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("{ __typename }", {"operationName": "n" * 900_000}),
+        ('{ phoneNumbers(first: "%s") { totalCount } }' % ("1" * 900_000), {}),
+        ("{ %s" % ("n" * 900_000), {}),
+        ("query($n: Int) { phoneNumbers(first: $n) { totalCount } }", {"variables": {"n": "n" * 900_000}}),
+    ],
+)
+def test_a_refusal_does_not_quote_at_length(endpoint: httpx.Client, text: str, parameters: dict[str, Any]) -> None:
+    answer = endpoint.post("/graphql", json={"query": text, **parameters})
+    assert answer.json()["errors"][0]["message"]
+    assert len(answer.content) < 1_500
+
+
+def test_braces_past_all_bounds_are_told_by_their_depth(endpoint: httpx.Client) -> None:
+    assert "depth" in refusal(endpoint, "{a" * 700 + "}" * 700)["message"]
+
+
 def test_the_cost_and_what_is_left_are_told_on_request(endpoint: httpx.Client) -> None:
     body = {"query": ENTITIES, "variables": {"of": SOME * 3}, "extensions": {"cost": True}}
     expected = {"cost": {"points": 6, "left": 4994, "fields": 2}}

@@ -166,6 +166,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "an order's keys that disagree": (order(OTHER_ORDER) | {"id": ORDER_ID}, "The two keys name different orders."),
     "a connector without a key": ({"__typename": "VoiceConnector", "id": NUMBER_ID}, CONNECTOR_KEY),
     "a connector's key that is empty": ({"__typename": "VoiceConnector", "voiceConnectorId": ""}, CONNECTOR_KEY),
+    "a key that nothing has, as answers repeat it": (
+        {"__typename": "SipRule", "sipRuleId": "s" * 257},
+        "A key has at most 256 characters.",
+    ),
 }
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from tests.aws import Aws
 from tests.conftest import Gateway
 
@@ -21,3 +23,13 @@ async def test_all_numbers_of_a_page_of_orders_are_looked_up_together(gateway: G
     ]
     assert len(linked) == 60
     assert aws.calls == ["ListPhoneNumberOrders", "ListPhoneNumbers"]
+
+
+@pytest.mark.parametrize("order_id", [".", "..", "...", "o" * 257])
+async def test_an_id_that_no_order_has_is_null_and_never_part_of_a_url(
+    gateway: Gateway, aws: Aws, order_id: str
+) -> None:
+    """Dots in a path lead to another resource."""
+    data = await gateway.query("query ($id: ID!) { phoneNumberOrder(phoneNumberOrderId: $id) { id } }", id=order_id)
+    assert data == {"phoneNumberOrder": None}
+    assert aws.calls == []
