@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,7 +118,12 @@ def serve_command(host: str, port: int, workers: int) -> None:
 
     # All workers of one start seal with one key, and each has its part of the quota.
     cursor_keys = settings.cursor_keys or (SecretBytes(random_key()),)
-    make_app = partial(app_from_environment, cursor_keys=cursor_keys, replicas=settings.replicas * workers)
+    make_app = partial(
+        app_from_environment,
+        cursor_keys=cursor_keys,
+        replicas=settings.replicas * workers,
+        allowed_hosts=_hosts(settings, listener),
+    )
     serve(make_app, listener, announce, workers=workers, limits=_limits(settings))
 
 
@@ -139,8 +143,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     held_numbers, held_orders = emulator.state.store.counts()
     with serving_in_thread(emulator) as upstream_url:
         settings = for_development(read_settings(upstream_api=api, upstream_endpoint_url=upstream_url))
-        if settings.allowed_hosts is None and ip_address(listener.getsockname()[0]).is_loopback:
-            settings = settings.model_copy(update={"allowed_hosts": LOOPBACK_HOSTS})
+        settings = settings.model_copy(update={"allowed_hosts": _hosts(settings, listener)})
         configure_logs(settings.log_format or "console")
 
         def announce() -> None:
@@ -228,6 +231,12 @@ def _listen_for_callers(settings: Settings, host: str, port: int) -> socket.sock
             "nobody else in, set GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true"
         )
     return listener
+
+
+def _hosts(settings: Settings, listener: socket.socket) -> tuple[str, ...] | None:
+    """The names that the gateway goes by: on this machine alone, where nothing else keeps pages out, this machine's."""
+    unset = settings.allowed_hosts is None and settings.anyone_may_ask and not reaches_beyond_this_machine(listener)
+    return LOOPBACK_HOSTS if unset else settings.allowed_hosts
 
 
 async def _try_upstream(settings: Settings) -> None:

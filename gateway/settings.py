@@ -269,7 +269,7 @@ class Settings(BaseSettings):
         default=None,
         description="Names, without ports and separated by commas, that a request's `Host` may have, like Django's "
         "`ALLOWED_HOSTS`: a page elsewhere could ask by a name of its own that points here. `/healthz` takes any. "
-        "Unset: any, but `dev` on a loopback address goes by `localhost`, `127.0.0.1` and `[::1]` alone.",
+        "Unset: any, but on a loopback address, where anyone may ask, `localhost`, `127.0.0.1` and `[::1]` alone.",
     )
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,

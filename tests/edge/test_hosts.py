@@ -50,12 +50,37 @@ async def test_health_checks_ask_by_any_name(gateway: Gateway) -> None:
     assert (await gateway.http.get("/healthz", headers={"host": "10.0.0.7:8000"})).text == "ok\n"
 
 
-def test_dev_on_loopback_goes_by_loopback_names_alone(tmp_path: Path) -> None:
-    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path), lines=1) as dev:
-        url = dev.lines[0].split()[1]
+KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["dev", "serve", "serve --workers 2"],
+)
+def test_on_loopback_where_anyone_may_ask_it_goes_by_loopback_names_alone(tmp_path: Path, command: str) -> None:
+    """A page whose name was made to point here (DNS rebinding) is of the gateway's own origin to its browser."""
+    typename = {"query": "{ __typename }"}
+    env = environment(tmp_path, **KEYS)
+    with started(str(BIN / "chime-gateway"), *command.split(), "--port", "0", env=env, lines=1) as gateway:
+        url = gateway.lines[0].split()[1]
         for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
-            assert httpx.post(url, json=LISTED, headers={"host": host}, timeout=30).json()["data"]
-        assert_misdirected(httpx.post(url, json=LISTED, headers={"host": "rebound.example"}, timeout=30))
+            assert httpx.post(url, json=typename, headers={"host": host}, timeout=30).json()["data"]
+        rebound = {"host": "rebound.example", "origin": "http://rebound.example", "sec-fetch-site": "same-origin"}
+        assert_misdirected(httpx.post(url, json=typename, headers=rebound, timeout=30))
+
+
+@pytest.mark.parametrize(
+    "given", [{"GATEWAY_ROUTER_SECRET": "a secret of a router's".replace(" ", "-")}, {"GATEWAY_ALLOWED_HOSTS": "a.b"}]
+)
+def test_where_callers_say_who_they_are_or_names_are_set_it_goes_by_others_too(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
+    """Behind a proxy of the same machine, which passes the public name on."""
+    env = environment(tmp_path, **KEYS, **given)
+    with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1) as serve:
+        headers = {"host": "a.b", "x-router-secret": given.get("GATEWAY_ROUTER_SECRET", "")}
+        answer = httpx.post(serve.lines[0].split()[1], json={"query": "{ __typename }"}, headers=headers, timeout=30)
+        assert answer.json()["data"]
 
 
 @pytest.mark.parametrize("hosts", ["", "api.example.com:443", "https://api.example.com", "*", "a b"])
