@@ -33,7 +33,8 @@ class _Verified(NamedTuple):
 class AccessTokens:
     """Takes tokens of one issuer that are for one audience, signed by RS256, ES256 or EdDSA, with an end (exp).
 
-    A caller's principal is the token's subject (sub); tokens without one are all of one principal.
+    A caller's principal is the token's subject (sub); without one the client that it was made for, and tokens without
+    either are all of one principal.
     """
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
@@ -105,7 +106,9 @@ class AccessTokens:
         return key_id, key
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        subject = hashlib.sha256(f"{self._issuer}\n{claims.get('sub', '')}".encode()).hexdigest()
+        # Programs have no subject at some issuers; their own id goes by two names (RFC 9068; OpenID Connect).
+        named = next((claim for claim in ("sub", "client_id", "azp") if isinstance(claims.get(claim), str)), "sub")
+        subject = hashlib.sha256(f"{self._issuer}\n{named}\n{claims.get(named)}".encode()).hexdigest()
         return Caller(f"jwt:{subject[:32]}", _scopes(claims) & ALL_SCOPES)
 
 

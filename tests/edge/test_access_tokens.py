@@ -226,6 +226,35 @@ def test_a_token_for_several_audiences_is_taken(guarded: httpx.Client) -> None:
     assert guarded.post("/graphql", json=LISTED, headers=bearer(token)).status_code == 200
 
 
+CURSORS = "query ($after: String) { phoneNumbers(first: 1, after: $after) { edges { cursor } } }"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"sub": "one"}, {"sub": "other"}),
+        ({"sub": None, "client_id": "one"}, {"sub": None, "client_id": "other"}),
+        ({"sub": None, "azp": "one"}, {"sub": None, "azp": "other"}),
+        ({"sub": "one"}, {"sub": None, "client_id": "one"}),
+        ({"sub": None, "client_id": "one"}, {"sub": None}),
+        ({"sub": None, "client_id": ["one"]}, {"sub": None, "azp": "one"}),
+    ],
+)
+def test_two_subjects_are_two_callers_and_so_are_two_clients_without_one(
+    guarded: httpx.Client, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """What is given out to one is nothing to the other."""
+
+    def page(claims: dict[str, Any], after: str | None) -> dict[str, Any]:
+        body = {"query": CURSORS, "variables": {"after": after}}
+        answer: dict[str, Any] = guarded.post("/graphql", json=body, headers=bearer(KEY.token(**claims))).json()
+        return answer
+
+    cursor = page(one, None)["data"]["phoneNumbers"]["edges"][0]["cursor"]
+    assert "errors" not in page(one, cursor)
+    assert [error["extensions"]["code"] for error in page(other, cursor)["errors"]] == ["BAD_CURSOR"]
+
+
 async def test_a_token_that_was_taken_is_refused_once_it_has_expired(gateway: Gateway) -> None:
     """Though its signature is known to be right: its last second within the leeway passes between two requests."""
     token = KEY.token(exp=int(time.time()) - 7)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.edge.key_set import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, KeySet
+from gateway.edge.refusal import KeysUnavailable
 from tests.issuer import Issuer, SigningKey, issuer_of
 from tests.scripted import Says
 
@@ -92,3 +93,25 @@ async def test_all_who_come_at_once_wait_for_one_fetch_and_one_who_leaves_ends_i
     assert None not in await asyncio.gather(*stay)
     assert leaves.cancelled()
     assert issuer.fetches == 1
+
+
+async def test_by_https_the_issuer_is_asked_through_the_proxy_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing else leads out. The proxy sees a tunnel alone."""
+    asked: list[bytes] = []
+
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuses, "127.0.0.1", 0) as proxy:
+        host, port = proxy.sockets[0].getsockname()
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://{host}:{port}")
+        with pytest.raises(KeysUnavailable):
+            await KeySet("https://issuer.example/jwks.json").key("old", "ES256")
+        assert asked == [b"CONNECT issuer.example:443 HTTP/1.1\r\n"]
+        # Whoever is between could change what comes by http: it comes from this machine, by no proxy.
+        with issuer_of(OLD) as issuer:
+            assert await KeySet(issuer.url).key("old", "ES256") is not None
+        assert len(asked) == 1

@@ -104,6 +104,12 @@ async def test_an_error_page_of_a_proxy_is_known_by_its_status(status: int, code
     assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
 
 
+@pytest.mark.parametrize("request_id", ["123456789012", "AKIAIOSFODNN7EXAMPLE", SECRET, "a" * 36, "", " "])
+async def test_what_has_no_request_ids_form_is_none_for_a_caller(request_id: str) -> None:
+    _, answer = await ask(Says({"Message": SECRET}, 403, {"x-amzn-requestid": request_id}))
+    assert [error["extensions"]["requestId"] for error in answer["errors"]] == [None]
+
+
 async def test_two_throttled_answers_are_ridden_out_unseen() -> None:
     throttled = Says({"Code": "Throttled"}, 429)
     asked, answer = await ask(throttled, throttled, Says({"PhoneNumbers": []}))
