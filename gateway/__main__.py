@@ -22,7 +22,6 @@ from gateway.emulator.conditions import Fault
 from gateway.emulator.errors import EmulatorError
 from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
-from gateway.execution.known_documents import known_documents
 from gateway.logs import configure_logs
 from gateway.paging.seal import random_key
 from gateway.schema.federation import build_schema
@@ -104,7 +103,8 @@ def serve_command(host: str, port: int, workers: int) -> None:
     configure_logs(settings.log_format or "json")
     listener = _listen_for_callers(settings, host, port)
     asyncio.run(_try_upstream(settings))
-    known_documents(settings.trusted_documents)  # A broken file, too, is said before a worker finds it.
+    if settings.trusted_documents is not None:
+        create_app(settings)  # A broken file, too, is said before a worker finds it.
 
     def announce() -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")

@@ -53,7 +53,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.replicas, redis)
     endpoint = GraphQLEndpoint(
         schema,
-        known_documents(settings.trusted_documents),
+        known_documents(settings.trusted_documents, schema),
         authentication(settings),
         rate_limit,
         Origins(settings.cors_origins),

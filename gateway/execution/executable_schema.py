@@ -119,6 +119,14 @@ class ExecutableSchema:
         result.extensions = extensions
         return result
 
+    def refusal(self, text: str) -> str | None:
+        """Why a document cannot be run, whatever its variables are; None where it can. Nothing is kept."""
+        try:
+            errors = self._read(text).errors
+        except DocumentRefused as refused:
+            errors = refused.errors
+        return (errors[0].message or "it cannot be read") if errors else None
+
     def _charge(
         self, measure: Measure | None, variables: dict[str, Any] | None, context: RequestContext
     ) -> dict[str, Any] | None:

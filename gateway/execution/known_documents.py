@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import orjson
-from graphql import GraphQLSyntaxError, parse
 
 from gateway.errors import BadUserInput, DocumentNotTrusted, Misconfigured, PersistedQueryNotFound
+from gateway.execution.executable_schema import ExecutableSchema
 
 # Characters of registered documents, the hash of each included: as many as are kept ready to run.
 REGISTERED_CHARACTERS: Final = 262_144
@@ -80,16 +80,18 @@ class RegisteredDocuments:
             self._characters -= len(dropped) + len(dropped_hash)
 
 
-def known_documents(trusted: Path | None) -> KnownDocuments:
+def known_documents(trusted: Path | None, schema: ExecutableSchema) -> KnownDocuments:
     """The trusted documents of a file, or, without one, those that callers register.
 
     trusted: Relay's persisted queries, `{"id": "text"}`, or Apollo's manifest.
-    Raises: Misconfigured, saying what is wrong with the file.
+    schema: what they are run by. Its limits are theirs as well.
+    Cost: some milliseconds a document.
+    Raises: Misconfigured, saying what is wrong with the file, or with which of its documents.
     """
-    return RegisteredDocuments() if trusted is None else TrustedDocuments(_read(trusted))
+    return RegisteredDocuments() if trusted is None else TrustedDocuments(_read(trusted, schema))
 
 
-def _read(path: Path) -> Mapping[str, str]:
+def _read(path: Path, schema: ExecutableSchema) -> Mapping[str, str]:
     try:
         held = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -104,10 +106,8 @@ def _read(path: Path) -> Mapping[str, str]:
     for name, text in texts.items():
         if not name or not isinstance(text, str):
             raise _broken(path, f"holds something else than a text under {name!r}")
-        try:
-            parse(text)
-        except GraphQLSyntaxError as error:
-            raise _broken(path, f"holds no GraphQL under {name!r}: {error.message}") from None
+        if reason := schema.refusal(text):
+            raise _broken(path, f"holds a document that cannot be run, under {name!r}: {reason}")
     return texts
 
 
