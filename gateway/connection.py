@@ -99,6 +99,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
+        self._shortest = min(limits.receive_seconds, limits.idle_seconds)
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
         # What of a request is coming in, and the part that _since, in the loop's time, is the start of.
@@ -260,11 +261,14 @@ class Connection(HttpToolsProtocol):
         """
         size, now = self.transport.get_write_buffer_size(), self.loop.time()
         before, answer, looked_at = self._unsent
-        if size and before and answer == self._since and before - size < MIN_TAKEN_A_SECOND * (now - looked_at):
-            # It takes its answer too slowly, or not at all, and close would wait until it is taken.
-            self.transport.abort()
-            return
-        self._unsent = (size, self._since, now)
+        if not size or not before or answer != self._since:
+            self._unsent = (size, self._since, now)
+        elif now - looked_at >= self._shortest:
+            if before - size < MIN_TAKEN_A_SECOND * (now - looked_at):
+                # It takes its answer too slowly, or not at all, and close would wait until it is taken.
+                self.transport.abort()
+                return
+            self._unsent = (size, self._since, now)
         if self._receiving is not None:
             due = self._since + self._limits.receive_seconds
         elif self.cycle is not None and not self.cycle.response_complete:
@@ -282,8 +286,7 @@ class Connection(HttpToolsProtocol):
 
     def _look_after(self, due: float) -> None:
         """Look again when the client's time is up; sooner where it would be up for what may begin meanwhile."""
-        shortest = min(self._limits.receive_seconds, self._limits.idle_seconds)
-        self._timer = self.loop.call_at(min(due, self.loop.time() + shortest), self._look)
+        self._timer = self.loop.call_at(min(due, self.loop.time() + self._shortest), self._look)
 
     # Room
 
