@@ -69,8 +69,8 @@ _BY_STATUS: Final[dict[int, type[UpstreamFault]]] = {
     504: UpstreamUnavailable,
 }
 
-# AWS's are UUIDs. What has another form may be an account's number, or a key's id.
-_REQUEST_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# AWS's are UUIDs. What has no dash may be an account's number, or a key's id.
+_REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 # Characters of what AWS says. A message that is longer says nothing more.
 _MAX_SAID: Final = 500
 # A word of a sentence, or a name such as chime:GetPhoneNumber or ThrottledClientException, with the marks around it.

@@ -339,7 +339,7 @@ def test_a_client_that_takes_its_answer_gets_all_of_it_however_long_it_is() -> N
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"40000000")]})
         await send({"type": "http.response.body", "body": b" " * 40_000_000})
 
-    with serving_in_thread(says_much, Limits(receive_seconds=1, idle_seconds=1)) as url, wire(url) as connection:
+    with served(says_much, Limits(receive_seconds=1, idle_seconds=1)) as url, wire(url) as connection:
         connection.sends(WHOLE)
         taken = 0
         while taken < 40_000_000:
@@ -351,10 +351,8 @@ def test_a_client_that_takes_its_answer_gets_all_of_it_however_long_it_is() -> N
 
 
 def test_past_the_most_connections_the_one_that_was_silent_longest_makes_room(account: Aws) -> None:
-    app = create_app(
-        read_settings(upstream_api="chime", upstream_endpoint_url=account.url), AwsKeyPair("local", "local")
-    )
-    with serving_in_thread(app, Limits(connections=3)) as url, ExitStack() as opened:
+    settings = read_settings(upstream_api="chime", upstream_endpoint_url=account.url)
+    with served_gateway(settings, Limits(connections=3)) as url, ExitStack() as opened:
         connections = []
         for index in range(3):
             connections.append(opened.enter_context(wire(url)))
@@ -381,7 +379,7 @@ def test_where_all_connections_wait_for_answers_a_newcomer_is_told_so() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    with serving_in_thread(waits, Limits(connections=1)) as url, wire(url) as first:
+    with served(waits, Limits(connections=1)) as url, wire(url) as first:
         first.sends(WHOLE)
         assert answering.wait(PATIENCE_SECONDS)
         with wire(url) as newcomer:
