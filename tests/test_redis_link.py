@@ -86,8 +86,19 @@ async def test_a_redis_that_is_slow_is_left_alone_after_a_few_commands() -> None
     assert all(outcomes[outcomes.index(True) :])
 
 
-@pytest.mark.parametrize("reply", [b"-ERR no\r\n", b"+PONG\r\n+PONG\r\n", b"$abc\r\n", b"@\r\n", b"*1\r\n" * 5_000])
-async def test_after_an_error_or_rubbish_nothing_more_is_asked(reply: bytes, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (b"-ERR no\r\n", "ResponseError"),
+        (b"+PONG\r\n+PONG\r\n", "it answers what it was not asked"),
+        (b"$abc\r\n", "ValueError"),
+        (b"@\r\n", "InvalidResponse"),
+        (b"*1\r\n" * 5_000, "RecursionError"),
+    ],
+)
+async def test_after_an_error_or_rubbish_nothing_more_is_asked(
+    reply: bytes, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     asked: list[bytes] = []
 
     def wrong(command: bytes) -> bytes:
@@ -104,7 +115,22 @@ async def test_after_an_error_or_rubbish_nothing_more_is_asked(reply: bytes, cap
             await asyncio.sleep(0.05)
     assert len(asked) == commands
     [record] = caplog.records
-    assert "127.0.0.1" not in record.message
+    # Neither its words nor where it is.
+    assert record.message == f"Redis, at GATEWAY_CACHE_URL, is left alone until it is well: {said}"
+
+
+async def test_what_does_not_keep_what_it_is_given_is_asked_nothing() -> None:
+    asked: list[bytes] = []
+
+    def all_is_well(command: bytes) -> bytes:
+        asked.append(command.split(b"\r\n")[2])
+        return b"+OK\r\n"
+
+    with pretending(all_is_well) as url:
+        link = RedisLink(url)
+        async with link.open():
+            assert await refused(link)
+    assert asked == [b"SET", b"GET"]
 
 
 async def test_what_is_distrusted_is_left_alone(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:

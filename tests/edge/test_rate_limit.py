@@ -176,6 +176,20 @@ async def test_who_is_known_to_have_no_point_left_is_refused_without_asking_redi
         limit.refuse_empty("spender")
 
 
+async def test_a_bucket_that_redis_says_is_full_in_an_hour_is_an_empty_one(redis: RedisServer) -> None:
+    """Its clock was set back, or somebody else wrote there."""
+    link = RedisLink(redis.url)
+    async with link.open():
+        await RateLimit(60, redis=link).spend("sufferer", 1)
+        with redis.client() as client:
+            now, _ = client.time()
+            for name in client.scan_iter("chime-gateway:limit:*"):
+                client.set(name, (now + 3600) * 1_000_000)
+        with pytest.raises(RateLimited) as refusal:
+            await RateLimit(60, redis=link).spend("sufferer", 1)
+    assert refusal.value.headers == ((b"retry-after", b"1"),)
+
+
 # In one process, by its clock
 
 
