@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.cache_use import CACHE_USE, CacheUse
 from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
@@ -12,9 +12,12 @@ from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
 from gateway.loaders.phone_numbers import PhoneNumberLoader
 from gateway.paging.seal import CursorSeal, random_key
 from gateway.settings import Settings
+from gateway.telemetry.metrics import walk_ended
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderRecord
 from gateway.upstream.trace_context import TRACE_CONTEXT
+
+T = TypeVar("T")
 
 
 class RequestContext:
@@ -50,6 +53,8 @@ class RequestContext:
         self.cache_use = cache_use
         self._number_permission = number_permission
         self._order_permission = order_permission
+        # Of each connection the list, and the upstream pages that it has fetched.
+        self._walks: list[tuple[str, list[int]]] = []
         self._deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
 
     @cached_property
@@ -76,6 +81,19 @@ class RequestContext:
             come_by=self.phone_numbers.ordered if READ_PHONE_NUMBERS in self._caller.scopes else _pass_over,
         )
 
+    def counting_pages(
+        self, list_operation: str, fetch: Callable[[str | None, int], T]
+    ) -> Callable[[str | None, int], T]:
+        """A fetch of one connection's pages, which counts them for the metrics."""
+        pages = [0]
+        self._walks.append((list_operation, pages))
+
+        def counted(token: str | None, size: int) -> T:
+            pages[0] += 1
+            return fetch(token, size)
+
+        return counted
+
     def close(self) -> None:
         """The request is answered, or its caller has left: end its calls, and let go of its pages at once.
 
@@ -87,6 +105,8 @@ class RequestContext:
         for loader in ("phone_numbers", "phone_number_orders"):
             if loader in vars(self):
                 getattr(self, loader).close()
+        for list_operation, pages in self._walks:
+            walk_ended(list_operation, pages[0])
 
 
 def _pass_over(_orders: Iterable[PhoneNumberOrderRecord]) -> None:

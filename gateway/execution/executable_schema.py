@@ -28,7 +28,8 @@ from gateway.context import RequestContext
 from gateway.execution.executor import ProjectingExecutor, Projections
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Measure
-from gateway.request_record import REQUEST_RECORD
+from gateway.request_record import MAX_NAME_LENGTH, REQUEST_RECORD, RequestRecord
+from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
 # Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 8 MB, some 30
 # where Boolean variables make many projections of each; and eighty documents of a front end, those asked last.
@@ -99,17 +100,20 @@ class ExecutableSchema:
         """
         document = self._document(text)
         operation = get_operation_ast(document.node, operation_name)
+        record = REQUEST_RECORD.get()
         if operation is not None and operation.name is not None:
-            REQUEST_RECORD.get().operation = operation.name.value
+            record.operation = operation.name.value[:MAX_NAME_LENGTH]
         if only_queries and operation is not None and operation.operation is not OperationType.QUERY:
             raise NotAQuery
         if document.errors:
             raise DocumentRefused(document.errors)
+        record.is_valid = True
         extensions = self._charge(document.measures.get(operation_name), variables, context)
         if context.spend is not None:
             await context.spend(max(context.cost, 1))
         if not document.introspects or variables:
-            result = await self._run(document, variables, operation_name, context)
+            with _operation_span(operation, record):
+                result = await self._run(document, variables, operation_name, context)
         else:
             kept = self._introspections.pop((text, operation_name), None)
             result = kept or await self._run(document, None, operation_name, context)
@@ -195,6 +199,15 @@ class ExecutableSchema:
             raise DocumentRefused([error]) from None
         except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.
             raise DocumentRefused([GraphQLError("", original_error=error)]) from error
+
+
+def _operation_span(operation: OperationDefinitionNode | None, record: RequestRecord) -> Span:
+    """The span of an operation's execution. Source: OpenTelemetry, semantic conventions for GraphQL servers."""
+    if operation is None or not are_recorded():
+        return NO_SPAN
+    kind = operation.operation.value
+    named = {} if record.operation is None else {"graphql.operation.name": record.operation}
+    return span(kind, {"graphql.operation.type": kind, **named})
 
 
 def _introspects(document: DocumentNode) -> bool:

@@ -7,6 +7,8 @@ from typing import Final, Generic, TypeVar
 
 from gateway.errors import GatewayFault, UpstreamBadResponse, UpstreamFault, UpstreamForbidden, WalkLimit
 from gateway.loaders.plan import worth_a_page
+from gateway.telemetry.metrics import batch_ended
+from gateway.telemetry.tracing import span
 
 R = TypeVar("R")
 
@@ -64,6 +66,7 @@ class Batch(Generic[R]):
         # Where a walk of the unfiltered list goes on, and how many pages of it are behind.
         self._token: str | None = None
         self._walked = 0
+        self._pages = self._gets = 0
 
     async def carry_out(self) -> None:
         """Settle every key.
@@ -71,17 +74,25 @@ class Batch(Generic[R]):
         Cost: at most two calls more than keys. Where gets are refused, at most max_pages; at the first refusal, the
         gets under way and pages listed by product type as well.
         """
-        if self._source.permission.granted():
-            await self._list_while_it_pays()
-            await self._get_the_rest()
-        if self._left:
-            await self._list_all()
+        keys = len(self._left)
+        with span(f"load {self._source.list_operation}", {"chime_gateway.loader.keys": keys}) as batch_span:
+            try:
+                if self._source.permission.granted():
+                    await self._list_while_it_pays()
+                    await self._get_the_rest()
+                if self._left:
+                    await self._list_all()
+            finally:
+                plan = batch_ended(self._source.list_operation, keys=keys, pages=self._pages, gets=self._gets)
+                calls = {"chime_gateway.loader.pages": self._pages, "chime_gateway.loader.gets": self._gets}
+                batch_span.note({"chime_gateway.loader.plan": plan, **calls})
 
     async def _list_while_it_pays(self) -> None:
         """Resolve keys by list pages. A page that fails is no loss yet: gets follow."""
         asked, resolved = len(self._left), list[int]()
         token: str | None = None
         while worth_a_page(asked, len(self._left), resolved):
+            self._pages += 1
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, self._product_type)
             except UpstreamFault:
@@ -106,6 +117,7 @@ class Batch(Generic[R]):
         async with slots:
             if not self._source.permission.granted():
                 return
+            self._gets += 1
             try:
                 self.outcomes[key] = await self._source.get(key)
             except UpstreamForbidden:
@@ -120,6 +132,7 @@ class Batch(Generic[R]):
         token = self._token
         met: set[str | None] = {None, token}
         for _ in range(self._walked, self._source.max_pages):
+            self._pages += 1
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, None)
             except UpstreamFault as fault:

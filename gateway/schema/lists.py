@@ -15,7 +15,7 @@ def phone_number_list(context: RequestContext, filters: Mapping[str, str]) -> To
     operation = "ListPhoneNumbers"
     generation = context.upstream.generation
     return TokenList(
-        fetch=partial(context.phone_numbers.page, filters=filters),
+        fetch=context.counting_pages(operation, partial(context.phone_numbers.page, filters=filters)),
         key=e164_of,
         scope=_scope(context, operation, filters),
         operation=operation,
@@ -29,7 +29,7 @@ def phone_number_order_list(context: RequestContext) -> TokenList[PhoneNumberOrd
     operation = "ListPhoneNumberOrders"
     generation = context.upstream.generation
     return TokenList(
-        fetch=context.phone_number_orders.page,
+        fetch=context.counting_pages(operation, context.phone_number_orders.page),
         key=lambda order: order["PhoneNumberOrderId"] or "",
         scope=_scope(context, operation, {}),
         operation=operation,

@@ -8,6 +8,7 @@ from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.errors import CallerFault, UpstreamBadResponse, UpstreamFault
+from gateway.request_record import REQUEST_RECORD
 
 logger = logging.getLogger("gateway")
 
@@ -69,6 +70,7 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
             entry["message"] = MASKED
             entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
             logger.error("request %s: %r", request_id, cause, exc_info=cause)
+    REQUEST_RECORD.get().error_codes.append(entry["extensions"]["code"])
     return entry
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway.cache_use import CACHE_USE
 from gateway.errors import Throttled, UpstreamFault
+from gateway.telemetry.metrics import looked_up
 from gateway.upstream.shared_answers import Answer, AnswerKey, SharedAnswers
 from gateway.upstream.single_flight import Flight, SingleFlight
 
@@ -80,7 +81,10 @@ class AnswerCache:
                 kept = self._fresh(key)
             if kept is not None:
                 use.note(self._clock() - kept.stored_at)
+                looked_up(key[0], "hit" if kept.result is not None else "negative")
                 return kept.result
+            if self._ttl > 0:
+                looked_up(key[0], "miss")
         # Whoever wants a new answer may join a call that is under way: it is not answered yet.
         return await self._fetches.do(key, partial(self._fetch, key, fetch, read, use.keeps), deadline)
 
@@ -97,6 +101,7 @@ class AnswerCache:
             return None
         use.note(age)
         use.stale = True
+        looked_up(key[0], "stale")
         return (kept.result,)
 
     def _fresh(self, key: AnswerKey) -> _Kept | None:

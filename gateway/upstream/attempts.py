@@ -7,6 +7,7 @@ it, the retry budget, and the deadline.
 import asyncio
 import random
 from collections.abc import Mapping
+from math import inf
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,9 +20,11 @@ from gateway.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from gateway.telemetry.metrics import pace_became, retried, retry_budget_exhausted
 from gateway.upstream.breaker import Breaker
-from gateway.upstream.direct_calls import DirectCalls, Parameters
-from gateway.upstream.faults import PASSING, translate
+from gateway.upstream.direct_calls import Parameters
+from gateway.upstream.faults import PASSING
+from gateway.upstream.observed_calls import ObservedCalls
 from gateway.upstream.pace import Pace
 from gateway.upstream.quota import Quota
 from gateway.upstream.retry_budget import RetryBudget
@@ -49,13 +52,14 @@ class Attempts:
     request_seconds: what a request may take in all.
     """
 
-    def __init__(self, calls: DirectCalls, *, concurrency: int, quota: Quota | None, request_seconds: float) -> None:
+    def __init__(self, calls: ObservedCalls, *, concurrency: int, quota: Quota | None, request_seconds: float) -> None:
         self.breakers: Mapping[str, Breaker] = MappingProxyType({name: Breaker(name) for name in OPERATIONS})
         self.pace = Pace()
         self.turns = Turns(OPERATIONS, concurrency, self.pace, quota)
         self.retry_budget = RetryBudget()
         self._calls = calls
         self._hung_seconds = min(HUNG_SECONDS, request_seconds / 2)
+        self._shown_pace: float | None = None
 
     async def make(self, operation: str, parameters: Parameters, wanted: Wanted) -> dict[str, Any]:
         """Call until it is answered, refused, or tried MAX_ATTEMPTS times.
@@ -83,6 +87,7 @@ class Attempts:
                 raise fault
             await asyncio.sleep(wait)
             attempt += 1
+            retried(operation)
 
     async def _admit(self, operation: str, wanted: Wanted) -> None:
         """Take a turn.
@@ -107,8 +112,7 @@ class Attempts:
         era = breaker.begin()
         try:
             answer = await self._calls.call(operation, parameters)
-        except Exception as error:  # A garbled answer makes botocore raise whatever it trips over.
-            fault = translate(error, operation, parameters)
+        except UpstreamFault as fault:
             if isinstance(fault, _FAILURES):
                 breaker.failed(era)
             else:
@@ -116,7 +120,8 @@ class Attempts:
             if isinstance(fault, Throttled):
                 self.pace.throttled(begun_at)
                 self.turns.slowed()
-            raise fault from error
+                self._show_pace()
+            raise
         except asyncio.CancelledError:
             if monotonic() - begun_at < self._hung_seconds:
                 breaker.abandoned(era)
@@ -126,7 +131,13 @@ class Attempts:
         finally:
             self.turns.give_back(operation)
         breaker.answered(era)
+        if self._shown_pace is not None:
+            self._show_pace()
         return answer
+
+    def _show_pace(self) -> None:
+        self._shown_pace = self.pace.rate
+        pace_became(inf if self._shown_pace is None else self._shown_pace)
 
     def _wait_before_another(self, operation: str, attempt: int, fault: UpstreamFault, deadline: float) -> float | None:
         """Seconds until the next attempt, None where there is to be none."""
@@ -136,4 +147,7 @@ class Attempts:
         wait = (fault.retry_after or 0.0) + jitter
         if asyncio.get_running_loop().time() + wait >= deadline or self.breakers[operation].wait > 0:
             return None
-        return wait if self.retry_budget.spend() else None
+        if not self.retry_budget.spend():
+            retry_budget_exhausted(operation)
+            return None
+        return wait

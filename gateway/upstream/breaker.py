@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
+from gateway.telemetry.metrics import breaker_became
+
 logger = logging.getLogger("gateway")
 
 # Failures without one answer between them. A query has at most three, so no single one opens it; Envoy takes five
@@ -53,7 +55,9 @@ class Breaker:
 
     def begin(self) -> int:
         """A call is made; only where `wait` is 0."""
-        self._probing = self._open_until is not None
+        if self._open_until is not None:
+            self._probing = True
+            breaker_became(self._operation, "half-open")
         return self._era
 
     def answered(self, era: int) -> None:
@@ -63,6 +67,7 @@ class Breaker:
         self._failures = 0
         if self._open_until is not None:
             self._open_until, self._open_seconds, self._probing = None, FIRST_OPEN_SECONDS, False
+            breaker_became(self._operation, "closed")
             logger.warning("%s answers again", self._operation)
 
     def failed(self, era: int) -> None:
@@ -75,6 +80,7 @@ class Breaker:
         logger.warning(
             "%s: %d calls in a row failed; none is made for %g s", self._operation, self._failures, self._open_seconds
         )
+        breaker_became(self._operation, "open")
         self._era += 1
         self._open_until, self._probing = self._clock() + self._open_seconds, False
         self._open_seconds = min(2 * self._open_seconds, MAX_OPEN_SECONDS)

@@ -10,6 +10,7 @@ from gateway.upstream.answer_cache import AnswerCache, Read
 from gateway.upstream.attempts import Attempts
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import Generation
+from gateway.upstream.readiness import Readiness
 from gateway.upstream.records import (
     PhoneNumberOrderPage,
     PhoneNumberOrderRecord,
@@ -33,10 +34,11 @@ class Upstream:
     Raises, all methods: UpstreamFault.
     """
 
-    def __init__(self, attempts: Attempts, generation: Generation, answers: AnswerCache) -> None:
+    def __init__(self, attempts: Attempts, generation: Generation, answers: AnswerCache, readiness: Readiness) -> None:
         self.generation = generation
         self.attempts = attempts
         self._answers = answers
+        self._readiness = readiness
 
     async def list_phone_numbers(
         self, token: str | None, size: int, *, deadline: float, filters: Parameters = NO_PARAMETERS
@@ -76,6 +78,10 @@ class Upstream:
         operation, key = "GetPhoneNumberOrder", "PhoneNumberOrderId"
         record: PhoneNumberOrderRecord | None = await self._get(operation, key, order_id, deadline, read)
         return record
+
+    async def unready(self) -> str | None:
+        """Why requests should go elsewhere for now, in words; None where AWS can be asked. It raises nothing."""
+        return await self._readiness.unready()
 
     async def _list(
         self,

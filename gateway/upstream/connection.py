@@ -23,7 +23,9 @@ from gateway.upstream.attempts import OPERATIONS, Attempts
 from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.generations import GENERATIONS
+from gateway.upstream.observed_calls import ObservedCalls
 from gateway.upstream.quota import OwnQuota
+from gateway.upstream.readiness import Readiness
 from gateway.upstream.response_parser import JsonResponseParserFactory
 from gateway.upstream.shared_answers import SharedAnswers
 
@@ -148,8 +150,9 @@ async def open_upstream(
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
         raise Misconfigured(f"AWS's configuration cannot be used: {error}") from error
     rate = settings.upstream_rate
+    observed = ObservedCalls(calls)
     attempts = Attempts(
-        calls,
+        observed,
         concurrency=settings.upstream_concurrency,
         quota=None if rate is None else OwnQuota(rate / settings.replicas),
         request_seconds=settings.request_deadline_seconds,
@@ -158,7 +161,7 @@ async def open_upstream(
     shared = None if redis is None else SharedAnswers(redis, lambda: calls.credentials, upstream)
     answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
-        yield Upstream(attempts, generation, answers)
+        yield Upstream(attempts, generation, answers, Readiness(observed))
     finally:
         await client.__aexit__(None, None, None)
 

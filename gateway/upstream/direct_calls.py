@@ -18,7 +18,6 @@ from urllib.parse import quote, urlsplit
 from botocore.exceptions import ClientError
 from yarl import URL
 
-from gateway.request_record import REQUEST_RECORD
 from gateway.upstream.signature import UNRESERVED, Credentials, signed_headers
 from gateway.upstream.trace_context import TRACE_CONTEXT
 
@@ -70,7 +69,6 @@ class DirectCalls:
         Raises: ClientError for an answer other than 2xx; what the parser raises; what the HTTP session raises; what
         renewing the credentials raises.
         """
-        REQUEST_RECORD.get().upstream_calls += 1
         operation = self._operations[operation_name]
         path = operation.path.format(*(quote(str(parameters[name]), safe=UNRESERVED) for name in operation.in_path))
         query = "&".join(

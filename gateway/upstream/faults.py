@@ -98,15 +98,22 @@ def translate(error: Exception, operation: str, parameters: Mapping[str, str | i
     kind = _kind_of_answer(name, metadata.get("HTTPStatusCode"))
     if kind is UpstreamBadRequest and "NextToken" in parameters:
         kind = CursorExpired
-    request_id = str(metadata.get("RequestId"))
     headers: dict[str, str] = metadata.get("HTTPHeaders", {})
     return kind(
         operation,
-        # It goes out to callers, and comes in as a header that may hold anything.
-        request_id=request_id if _REQUEST_ID.fullmatch(request_id) and metadata.get("RequestId") else None,
+        request_id=request_id_of(error.response),
         retry_after=retry_after_seconds(headers.get("retry-after"), datetime.now(UTC)),
         detail=_for_the_log(f"{name}: {described.get('Message', '')}", parameters),
     )
+
+
+def request_id_of(answer: Mapping[str, Any]) -> str | None:
+    """AWS's id of a call, by its parsed answer; None without one.
+
+    It goes out to callers and to traces, and comes in as a header that may hold anything.
+    """
+    request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+    return request_id if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id) else None
 
 
 def _for_the_log(text: str, parameters: Mapping[str, str | int]) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.request_record import REQUEST_RECORD, RequestRecord
+from gateway.telemetry.metrics import pace_refused, paced
 from gateway.upstream.pace import Pace
 from gateway.upstream.quota import Quota
 
@@ -88,7 +89,7 @@ class Turns:
         """
         loop, wait = asyncio.get_running_loop(), self.wait
         if loop.time() + wait > wanted.deadline:
-            raise Throttled(operation, retry_after=wait, detail="its turn would come after the deadline")
+            raise _too_late(operation, wait)
         waiter = _Waiter(operation, REQUEST_RECORD.get(), wanted, loop.create_future())
         self._lines[operation].setdefault(waiter.request, deque()).append(waiter)
         self._changed.set()
@@ -121,8 +122,7 @@ class Turns:
         for ahead, waiter in enumerate(in_turn):
             if now + ahead / rate > waiter.wanted.deadline:
                 self._lines[waiter.operation].remove(waiter)
-                detail = "its turn would come after the deadline"
-                waiter.turn.set_exception(Throttled(waiter.operation, retry_after=ahead / rate, detail=detail))
+                waiter.turn.set_exception(_too_late(waiter.operation, ahead / rate))
 
     async def _come(self, waiter: "_Waiter") -> None:
         """Wait for a turn until the deadline, which may move meanwhile."""
@@ -133,8 +133,9 @@ class Turns:
             elif self.rate is None:
                 raise UpstreamTimeout(waiter.operation, detail="too many calls hang for another to be made")
             else:
-                raise Throttled(waiter.operation, retry_after=self.wait, detail="its turn came too late")
+                raise _too_late(waiter.operation, self.wait)
         waiter.turn.result()
+        paced(asyncio.get_running_loop().time() - waiter.since)
 
     def _has_room(self, operation: str) -> bool:
         taken = 0
@@ -179,14 +180,20 @@ class Turns:
         return next((each for each, line in self._lines.items() if line and self._has_room(each)), None)
 
 
+def _too_late(operation: str, wait: float) -> Throttled:
+    pace_refused(operation)
+    return Throttled(operation, retry_after=wait, detail="its turn would come after the deadline")
+
+
 class _Waiter:
-    __slots__ = ("operation", "request", "turn", "wanted")
+    __slots__ = ("operation", "request", "since", "turn", "wanted")
 
     def __init__(self, operation: str, request: RequestRecord, wanted: Wanted, turn: asyncio.Future[None]) -> None:
         self.operation = operation
         self.request = request
         self.wanted = wanted
         self.turn = turn
+        self.since = turn.get_loop().time()
 
 
 class _Line(OrderedDict[RequestRecord, deque[_Waiter]]):
