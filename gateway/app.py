@@ -2,7 +2,8 @@
 
 import gc
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -15,8 +16,10 @@ from gateway.context import request_contexts
 from gateway.edge.authentication import authentication
 from gateway.edge.endpoint import GraphQLEndpoint
 from gateway.edge.graphiql import Assets, Page, wants_page
-from gateway.edge.health import healthz
+from gateway.edge.health import healthz, metrics, readyz
 from gateway.edge.hosts import AllowedHosts
+from gateway.edge.observed_requests import ObservedRequests
+from gateway.edge.operations_port import OperationsPort
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
@@ -42,8 +45,15 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        async with redis.open() if redis else nullcontext(), open_upstream(settings, key_pair, redis) as upstream:
-            yield {"new_context": request_contexts(settings, upstream)}
+        async with AsyncExitStack() as stack:
+            if settings.traces:
+                # OpenTelemetry is imported where it is used, and nowhere else.
+                open_telemetry = import_module("gateway.telemetry.open_telemetry")
+                await stack.enter_async_context(open_telemetry.traces_recorded())
+            if redis is not None:
+                await stack.enter_async_context(redis.open())
+            upstream = await stack.enter_async_context(open_upstream(settings, key_pair, redis))
+            yield {"new_context": request_contexts(settings, upstream), "unready": upstream.unready}
 
     schema = ExecutableSchema(
         build_schema(node_fields=settings.node_fields),
@@ -62,12 +72,10 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     shown = settings.graphiql and settings.router_secret is None
     page = Page() if shown else None
     assets = [Route("/graphql/assets/{name}", Assets().asset, methods=["GET"])] if shown else []
-    elsewhere = Starlette(
-        routes=[*assets, Route("/healthz", healthz, methods=["GET"])],
-        exception_handlers={HTTPException: refuse_elsewhere},
-        lifespan=lifespan,
-    )
-    elsewhere.router.redirect_slashes = False
+    alive = Route("/healthz", healthz, methods=["GET"])
+    operating = [Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])]
+    on_its_own_port = settings.operations_port is not None
+    elsewhere = _routed([*assets, alive, *(() if on_its_own_port else operating)], lifespan)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Routing and middleware would cost the endpoint more than its own reading and writing does.
@@ -77,9 +85,19 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         else:
             await elsewhere(scope, receive, send)
 
-    hosted: ASGIApp = app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
+    hosted = app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
     # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
-    return RequestLog(hosted, structlog.get_logger()) if structlog.is_configured() else hosted
+    log = RequestLog(structlog.get_logger(), settings.slow_request_seconds) if structlog.is_configured() else None
+    observed = ObservedRequests(hosted, log)
+    if settings.operations_port is None:
+        return observed
+    return OperationsPort(settings.operations_port, _routed([alive, *operating]), observed)
+
+
+def _routed(routes: list[Route], lifespan: Any = None) -> Starlette:
+    routed = Starlette(routes=routes, exception_handlers={HTTPException: refuse_elsewhere}, lifespan=lifespan)
+    routed.router.redirect_slashes = False
+    return routed
 
 
 def app_from_environment(**given: Any) -> ASGIApp:

@@ -41,6 +41,11 @@ LINGER_SECONDS: Final = 2.0
 MIN_TAKEN_A_SECOND: Final = 8_000
 # Connections of which one is chosen to make room for another: looking through all of them would cost too much.
 LOOKED_THROUGH: Final = 64
+# Seconds in which a client may still use a connection that it has kept, once the server stops: what it sent before it
+# could know is answered. Whoever asks nothing in this time is cut off.
+LAST_REQUEST_SECONDS: Final = 2.0
+# In the state of a request that came in while the server stops.
+DRAINING: Final = "draining"
 
 _LOOKED_AT: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 _HOST: Final = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
@@ -101,6 +106,7 @@ class Connection(HttpToolsProtocol):
         self._limits = limits
         self._shortest = min(limits.receive_seconds, limits.idle_seconds)
         self._refused = False
+        self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         # What of a request is coming in, and the part that _since, in the loop's time, is the start of.
         self._receiving: Literal["head", "body"] | None = None
@@ -149,6 +155,19 @@ class Connection(HttpToolsProtocol):
         if self._receiving is None:
             self._since = self.loop.time()
 
+    def shutdown(self) -> None:
+        """The server stops: finish what is under way, or wait a moment for a last request, then close."""
+        self._draining = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_unless_asked)
+        else:
+            super().shutdown()
+
+    def _close_unless_asked(self) -> None:
+        # A head that is coming in has the time that any has; its answer closes the connection.
+        if self._receiving is None and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
@@ -196,6 +215,9 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise _Refused(HTTPStatus.BAD_REQUEST, f"More than {MAX_PIPELINED} requests wait on this connection.")
         super().on_headers_complete()
+        if self._draining:
+            self.scope["state"][DRAINING] = True
+            self.cycle.keep_alive = False
         self._receiving = "body"
         # Trailers are taken by nobody; left where they come in, they would pass for fields of the head.
         self.headers = []

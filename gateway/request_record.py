@@ -6,9 +6,6 @@ from typing import Any, Final
 # GraphQL sets names no limit. Those that people give are shorter, and a log is no place for more.
 MAX_NAME_LENGTH: Final = 64
 
-# GraphQL sets names no limit. Those that people give are shorter, and a log is no place for more.
-MAX_NAME_LENGTH: Final = 64
-
 
 class RequestRecord:
     """One request, as far as it has come.
@@ -61,11 +58,9 @@ class RequestRecord:
 
         request_id, status: the answer's; None where its client left before there was one.
         """
-        operation = self.operation
         return {
             "id": request_id,
-            # By grammar it is of letters, digits and underscores: nothing that could begin another line.
-            "operation": operation if operation is None else operation[:MAX_NAME_LENGTH],
+            "operation": self.operation,
             "cost": self.cost,
             "status": status,
             "upstream_calls": self.upstream_calls,

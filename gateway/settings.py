@@ -26,6 +26,22 @@ CURSOR_KEY_BYTES = 32
 _HOST = r"([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 
 
+class _OpenTelemetry(BaseSettings):
+    """Of the variables that OpenTelemetry's specification has for all programs, those that turn it on or off."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_", frozen=True, extra="ignore")
+
+    sdk_disabled: str = ""
+    traces_exporter: str = ""
+    exporter_otlp_endpoint: str = ""
+    exporter_otlp_traces_endpoint: str = ""
+
+    @property
+    def traces(self) -> bool:
+        is_off = self.sdk_disabled.strip().lower() == "true" or self.traces_exporter.strip().lower() == "none"
+        return not is_off and bool(self.exporter_otlp_endpoint or self.exporter_otlp_traces_endpoint)
+
+
 class Settings(BaseSettings):
     """What an operator may set, each as an environment variable `GATEWAY_<NAME>`."""
 
@@ -223,6 +239,11 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def traces(self) -> bool:
+        """Whether traces are sent: where OpenTelemetry's own variables, which its SDK reads itself, say where to."""
+        return _OpenTelemetry().traces
+
+    @property
     def anyone_may_ask(self) -> bool:
         """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
         return self.auth == "none" and self.router_secret is None
@@ -268,8 +289,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="Names, without ports and separated by commas, that a request's `Host` may have, like Django's "
-        "`ALLOWED_HOSTS`: a page elsewhere could ask by a name of its own that points here. `/healthz` takes any. "
-        "Unset: any, but on a loopback address, where anyone may ask, `localhost`, `127.0.0.1` and `[::1]` alone.",
+        "`ALLOWED_HOSTS`: a page elsewhere could ask by a name of its own that points here. `/healthz` and `/readyz` "
+        "take any. Unset: any, but on a loopback address, where anyone may ask, `localhost`, `127.0.0.1` and `[::1]` "
+        "alone.",
     )
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -317,6 +339,27 @@ class Settings(BaseSettings):
             raise ValueError("origins such as https://app.example.com are needed, separated by commas")
         return origins
 
+    drain_seconds: int = Field(
+        default=20,
+        ge=0,
+        le=3600,
+        description="Seconds that requests under way get after SIGTERM; those still hung then are ended. Twice the "
+        "default deadline, and under the 30 after which Kubernetes kills.",
+    )
+    operations_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port that `/metrics` and `/readyz` are on, and `/healthz` as well; 0 takes a free one. Unset: the "
+        "main port, where they are open to whoever reaches it. They hold no secrets, but tell names of operations and "
+        "how much is asked.",
+    )
+    slow_request_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        description="Seconds from which on a request is warned of in the log, with what it cost upstream. A page takes "
+        "tenths of a second from AWS; a walk over 20 pages, which is slow by nature, two and more.",
+    )
     log_format: Literal["json", "console"] | None = Field(
         default=None,
         description="Form of the log on standard error: `json` for programs, `console` for people. Unset: `json` from "

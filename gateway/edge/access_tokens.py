@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-from gateway.caller import ALL_SCOPES, Caller
+from gateway.caller import ALL_SCOPES, READ_DEBUG, Caller
 from gateway.edge.bearer import bearer_credential, missing, wrong
 from gateway.edge.key_set import ALGORITHMS, KeySet
 from gateway.edge.refusal import KeysUnavailable
@@ -109,7 +109,7 @@ class AccessTokens:
         # Programs have no subject at some issuers; their own id goes by two names (RFC 9068; OpenID Connect).
         named = next((claim for claim in ("sub", "client_id", "azp") if isinstance(claims.get(claim), str)), "sub")
         subject = hashlib.sha256(f"{self._issuer}\n{named}\n{claims.get(named)}".encode()).hexdigest()
-        return Caller(f"jwt:{subject[:32]}", _scopes(claims) & ALL_SCOPES)
+        return Caller(f"jwt:{subject[:32]}", _scopes(claims) & (ALL_SCOPES | {READ_DEBUG}))
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:

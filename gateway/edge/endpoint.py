@@ -3,8 +3,9 @@
 Source: GraphQL over HTTP specification; RFC 9110.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
 from typing import Any, Final
@@ -13,11 +14,12 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.answer_headers import SECURITY_HEADERS
-from gateway.caller import ANYONE
+from gateway.caller import ANYONE, READ_DEBUG
 from gateway.context import RequestContext
 from gateway.edge.authentication import Authentication
 from gateway.edge.cache_control import age_header, cache_use_of
 from gateway.edge.client_watch import ClientLeft, ClientWatch
+from gateway.edge.header_fields import header_fields
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
 from gateway.edge.origins import Origins
 from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
@@ -28,6 +30,7 @@ from gateway.edge.refusal import (
     MethodNotAllowed,
     NotAcceptable,
     Refusal,
+    Stopping,
     UnsupportedCoding,
     UnsupportedMediaType,
     refusal_body,
@@ -36,9 +39,13 @@ from gateway.edge.trace_context import trace_context
 from gateway.errors import CallerFault
 from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema, NotAQuery
 from gateway.execution.known_documents import KnownDocuments
+from gateway.request_record import REQUEST_RECORD
 from gateway.schema.present import MASKED, present_error
 
 logger = logging.getLogger("gateway")
+
+# With any value, from whoever has the scope for it: the answer then says what it cost upstream.
+DEBUG_HEADER: Final = b"x-debug-upstream"
 
 _CONTENT_TYPE: Final = {kind: (b"content-type", f"{kind}; charset=utf-8".encode()) for kind in (JSON, GRAPHQL_RESPONSE)}
 
@@ -68,7 +75,7 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
         request_id = token_hex(16)
-        fields = _fields(scope["headers"])
+        fields = header_fields(scope["headers"])
         media_type = answer_type(fields.get(b"accept", b"").decode("latin-1"))
         headers: Headers = ()
         cache_use = cache_use_of(fields)
@@ -81,15 +88,22 @@ class GraphQLEndpoint:
                 status, content, headers = 204, b"", ((b"allow", METHODS.encode()), *preflight)
             else:
                 new_context = partial(scope["state"]["new_context"], trace_context(fields), caller, cache_use)
-                executed, content = await self._answer(scope, receive, new_context, request_id)
+                shows_upstream = DEBUG_HEADER in fields and READ_DEBUG in caller.scopes
+                executed, content = await self._answer(scope, receive, new_context, request_id, shows_upstream)
                 status = 200 if executed or media_type == JSON else 400
                 headers = age_header(cache_use)
         except ClientLeft:
             return
+        except asyncio.CancelledError:
+            # By the server, whose time to drain is up; a client that leaves is told of above.
+            REQUEST_RECORD.get().error_codes.append(Stopping.code)
+            status, content = Stopping.status, refusal_body(Stopping.words, Stopping.code)
         except Refusal as refusal:
+            REQUEST_RECORD.get().error_codes.append(refusal.code)
             status, content, headers = refusal.status, refusal_body(str(refusal), refusal.code), refusal.headers
         except Exception:  # Whatever it is, the client gets JSON and the log the rest.
             logger.exception("request %s", request_id)
+            REQUEST_RECORD.get().error_codes.append("INTERNAL_SERVER_ERROR")
             status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
         head = [(b"x-request-id", request_id.encode()), self._origins.vary, *SECURITY_HEADERS, *headers]
         if b"origin" in fields:
@@ -119,7 +133,12 @@ class GraphQLEndpoint:
                 raise UnsupportedCoding("Send the body as it is: no content coding is taken.")
 
     async def _answer(
-        self, scope: Scope, receive: Receive, new_context: Callable[[], RequestContext], request_id: str
+        self,
+        scope: Scope,
+        receive: Receive,
+        new_context: Callable[[], RequestContext],
+        request_id: str,
+        shows_upstream: bool,
     ) -> tuple[bool, bytes]:
         """The answer, written, and whether it has data: whether anything was executed.
 
@@ -141,6 +160,10 @@ class GraphQLEndpoint:
             raise
         finally:
             context.close()
+        if shows_upstream:
+            record = REQUEST_RECORD.get()
+            upstream = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
+            answer["extensions"] = {**answer.get("extensions", {}), "upstream": upstream}
         return "data" in answer, orjson.dumps(answer)
 
     async def _execute(
@@ -155,6 +178,7 @@ class GraphQLEndpoint:
         except Refusal:
             raise
         except CallerFault as fault:
+            REQUEST_RECORD.get().error_codes.append(fault.code)
             return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}]}
         except DocumentRefused as refused:
             return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
@@ -176,16 +200,6 @@ async def _spend_a_point(context: RequestContext) -> None:
     """
     if context.spend is not None:
         await context.spend(1)
-
-
-def _fields(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """A request's header fields by their names, which ASGI gives in lower case."""
-    lines = list(headers)
-    fields = dict(lines)
-    if len(fields) < len(lines):
-        # A field may come in several lines, which stand for one list. RFC 9110, 5.3.
-        fields = {name: b", ".join(value for each, value in lines if each == name) for name in fields}
-    return fields
 
 
 async def _body(receive: Receive) -> bytes:

@@ -15,6 +15,8 @@ from gateway.edge.refusal import Misdirected, refused
 # What a browser calls this machine; no other machine's page can have one of these names.
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 
+PROBES: Final = ("/healthz", "/readyz")
+
 
 class AllowedHosts:
     """An application that is asked by these names alone, on any port."""
@@ -25,7 +27,7 @@ class AllowedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the application, or refuse. Health checks ask by addresses, and learn nothing."""
-        if scope["type"] == "http" and scope["path"] != "/healthz" and not self._is_ours(Headers(scope=scope)):
+        if scope["type"] == "http" and scope["path"] not in PROBES and not self._is_ours(Headers(scope=scope)):
             words = "The gateway does not go by this Host; GATEWAY_ALLOWED_HOSTS says by which it does."
             await refused(words, Misdirected.status, {})(scope, receive, send)
         else:

@@ -66,6 +66,14 @@ class RateLimited(Refusal):
         self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 
+class Stopping(Refusal):
+    """The server stops, and the request was still under way when its time to drain was up."""
+
+    code = "GATEWAY_STOPPING"
+    status = 503
+    words = "The gateway stops, and this took longer than it could wait. Ask again: another one may answer."
+
+
 class CrossSite(Refusal):
     """A browser asks on behalf of a page that is not this gateway's, and that no setting names."""
 

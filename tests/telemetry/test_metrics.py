@@ -1,0 +1,163 @@
+"""/metrics: what is counted, under which names, and that nobody can make it grow."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.telemetry.metrics import MAX_OPERATION_NAMES
+from tests.aws import Aws
+from tests.conftest import Gateway
+from tests.processes import BIN, environment, started
+from tests.telemetry.numbers import Numbers
+
+COMMAND = str(BIN / "chime-gateway")
+PREFIX = "chime_gateway_"
+
+
+async def numbers_of(gateway: Gateway) -> Numbers:
+    answer = await gateway.http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return Numbers.of(answer.text)
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A gateway in a process of its own, whose numbers begin at nothing."""
+    home = tmp_path_factory.mktemp("home")
+    with (
+        started(COMMAND, "dev", "--port", "0", env=environment(home), lines=3) as process,
+        httpx.Client(base_url=process.lines[0].split()[1].removesuffix("/graphql"), timeout=30) as http,
+    ):
+        yield http
+
+
+def ask(http: httpx.Client, document: str) -> None:
+    http.post("/graphql", json={"query": document})
+
+
+async def test_requests_are_counted_by_their_operations_name_and_the_first_errors_code(
+    gateway: Gateway, aws: Aws
+) -> None:
+    before = await numbers_of(gateway)
+    await gateway.answer("query Fine { __typename }")
+    await gateway.answer("query Fine { __typename }")
+    aws.fails("*", "UnauthorizedClientException")
+    await gateway.answer(
+        'query Wrong { a: phoneNumber(e164PhoneNumber: "+12065550000") { id } '
+        'b: phoneNumber(e164PhoneNumber: "+12065550001") { id } }'
+    )
+    await gateway.answer("{ __typename }")
+    await gateway.answer("query Invalid { nothing }")
+    await gateway.http.put("/graphql")
+    after = await numbers_of(gateway)
+    assert after.since(before, PREFIX + "request") == {
+        's_total{code="OK",operation="Fine"}': 2,
+        's_total{code="UPSTREAM_UNAUTHORIZED",operation="Wrong"}': 1,
+        's_total{code="OK",operation=""}': 1,
+        's_total{code="GRAPHQL_VALIDATION_FAILED",operation=""}': 1,
+        's_total{code="BAD_USER_INPUT",operation=""}': 1,
+        '_errors_total{code="UPSTREAM_UNAUTHORIZED",operation="Wrong"}': 2,
+        '_errors_total{code="GRAPHQL_VALIDATION_FAILED",operation=""}': 1,
+        '_errors_total{code="BAD_USER_INPUT",operation=""}': 1,
+    }
+    assert after[PREFIX + 'request_duration_seconds_count{operation="Fine"}'] == 2
+    assert after[PREFIX + "requests_in_flight"] == 0
+
+
+async def test_upstream_calls_are_counted_by_operation_and_outcome_with_their_retries(
+    gateway: Gateway, aws: Aws
+) -> None:
+    aws.holds(inventory=250)
+    before = await numbers_of(gateway)
+    await gateway.query("{ phoneNumbers(first: 200) { nodes { id } } }")
+    aws.fails("ListPhoneNumberOrders", "ServiceUnavailable")
+    await gateway.answer("{ phoneNumberOrders(first: 1) { nodes { id } } }")
+    after = await numbers_of(gateway)
+    assert after.since(before, PREFIX + "upstream_") == {
+        'calls_total{operation="ListPhoneNumbers",outcome="ok"}': 3,
+        'calls_total{operation="ListPhoneNumberOrders",outcome="UPSTREAM_UNAVAILABLE"}': 3,
+        'retries_total{operation="ListPhoneNumberOrders"}': 2,
+    }
+    assert after[PREFIX + "upstream_calls_in_flight"] == 0
+    assert after.since(before, PREFIX + "walk_pages_sum") == {
+        '{list="ListPhoneNumbers"}': 3,
+        '{list="ListPhoneNumberOrders"}': 1,
+    }
+    assert after.since(before, PREFIX + "walk_pages_count") == {
+        '{list="ListPhoneNumbers"}': 1,
+        '{list="ListPhoneNumberOrders"}': 1,
+    }
+
+
+async def test_batches_are_counted_by_their_plan_with_the_calls_that_they_saved(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=50, orders=5, numbers_each=8)
+    before = await numbers_of(gateway)
+    await gateway.query("{ phoneNumberOrders(first: 5) { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }")
+    await gateway.query('{ phoneNumber(e164PhoneNumber: "+12065550003") { id } }')
+    after = await numbers_of(gateway)
+    assert after.since(before, PREFIX + "loader_") == {
+        'batches_total{list="ListPhoneNumbers",plan="list"}': 1,
+        'batches_total{list="ListPhoneNumbers",plan="get"}': 1,
+        'calls_total{kind="list",list="ListPhoneNumbers"}': 1,
+        'calls_total{kind="get",list="ListPhoneNumbers"}': 1,
+        'calls_saved_total{list="ListPhoneNumbers"}': 39,
+    }
+
+
+def test_names_past_a_hundred_are_counted_together_and_wrong_documents_names_not_at_all(dev: httpx.Client) -> None:
+    for number in range(MAX_OPERATION_NAMES):
+        ask(dev, f"query Invalid{number} {{ nothing }}")
+    for number in range(MAX_OPERATION_NAMES + 50):
+        ask(dev, f"query Made{number}_{'x' * 200} {{ __typename }}")
+    numbers = Numbers.of(dev.get("/metrics").text)
+    counted = {name: value for name, value in numbers.items() if name.startswith(PREFIX + "requests_total{")}
+    # One of the names is that of requests without one, and `other` stands for all the rest.
+    assert len(counted) == MAX_OPERATION_NAMES + 1
+    assert counted[PREFIX + 'requests_total{code="OK",operation="other"}'] == 51
+    assert not any("Invalid" in name for name in counted)
+    assert max(map(len, counted)) < 150
+    # The process's own, as every client of Prometheus has them.
+    assert numbers["process_resident_memory_bytes"] > 0
+
+
+def workers_of(parent: int) -> list[int]:
+    """The process ids of a gateway's workers."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def directories() -> set[Path]:
+    return set(Path("/dev/shm").glob("chime-gateway-*"))
+
+
+def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aws) -> None:
+    """Whichever of them is asked: each answer comes over a connection of its own."""
+    env = environment(
+        tmp_path,
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",
+        GATEWAY_UPSTREAM_API="chime",
+        GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
+    )
+    before = directories()
+    with started(COMMAND, "serve", "--port", "0", "--workers", "2", env=env, lines=3) as serve:
+        url = serve.lines[0].split()[1]
+        with ThreadPoolExecutor(8) as pool:
+            list(
+                pool.map(
+                    lambda _: httpx.post(url, json={"query": "query Shared { __typename }"}, timeout=30), range(40)
+                )
+            )
+        pids = workers_of(serve.process.pid)
+        assert len(pids) == 2
+        for _ in range(8):
+            numbers = Numbers.of(httpx.get(url.replace("/graphql", "/metrics"), timeout=30).text)
+            assert numbers[PREFIX + 'requests_total{code="OK",operation="Shared"}'] == 40
+        assert len(directories() - before) == 1
+        assert serve.stop(signal.SIGTERM) == 0
+    assert directories() - before == set()
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []

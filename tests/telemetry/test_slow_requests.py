@@ -1,0 +1,27 @@
+"""A line in the log for each request that took long, with what it cost upstream and nothing that it said."""
+
+import json
+import signal
+from pathlib import Path
+
+import httpx
+
+from tests.processes import BIN, environment, started
+
+COMMAND = str(BIN / "chime-gateway")
+
+
+def test_a_request_past_the_setting_is_warned_of_with_its_cost_upstream(tmp_path: Path) -> None:
+    env = environment(tmp_path, GATEWAY_SLOW_REQUEST_SECONDS="0.000001", GATEWAY_LOG_FORMAT="json")
+    with started(COMMAND, "dev", "--port", "0", env=env, lines=3) as dev:
+        document = "query Slow($n: Int) { secretAlias: phoneNumbers(first: $n) { nodes { id } } }"
+        answer = httpx.post(dev.lines[0].split()[1], json={"query": document, "variables": {"n": 198}}, timeout=30)
+        assert dev.stop(signal.SIGTERM) == 0
+        assert dev.process.stdout is not None
+        request, slow = (json.loads(line) for line in dev.process.stdout.read().splitlines())
+    assert (request["event"], slow["event"], slow["level"]) == ("request", "slow request", "warning")
+    assert slow["id"] == request["id"] == answer.headers["x-request-id"]
+    assert (slow["operation"], slow["cost"], slow["status"], slow["upstream_calls"]) == ("Slow", 200, 200, 2)
+    # Two calls after each other, within the request.
+    assert 0 < slow["upstream_ms"] <= slow["ms"]
+    assert "secretAlias" not in json.dumps(slow)
