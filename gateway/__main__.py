@@ -102,6 +102,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
     settings = read_settings()
     configure_logs(settings.log_format or "json")
     listener = _listen_for_callers(settings, host, port)
+    listeners, operations_port = _with_operations(settings, host, listener)
     asyncio.run(_try_upstream(settings))
     if settings.trusted_documents is not None:
         create_app(settings)  # A broken file, too, is said before a worker finds it.
@@ -110,6 +111,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
         click.echo(f"Upstream  {settings.upstream_api} at {settings.upstream_endpoint_url or 'AWS'}")
         click.echo(_first_query(url_of(listener)))
+        _announce_operations(listeners)
         if settings.cursor_keys is None:
             logger.warning(
                 "GATEWAY_CURSOR_KEYS is not set: cursors are sealed with a random key of this start. A restart ends "
@@ -123,8 +125,11 @@ def serve_command(host: str, port: int, workers: int) -> None:
         cursor_keys=cursor_keys,
         replicas=settings.replicas * workers,
         allowed_hosts=_hosts(settings, listener),
+        operations_port=operations_port,
     )
-    serve(make_app, listener, announce, workers=workers, limits=_limits(settings))
+    serve(
+        make_app, listeners, announce, workers=workers, limits=_limits(settings), drain_seconds=settings.drain_seconds
+    )
 
 
 @main.command()
@@ -152,9 +157,12 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
                 f"Upstream  emulated {api} at {upstream_url}: {held_numbers} phone numbers, {held_orders} orders"
             )
             click.echo(_first_query(url_of(listener)))
+            _announce_operations(listeners)
 
+        listeners, operations_port = _with_operations(settings, host, listener)
+        settings = settings.model_copy(update={"operations_port": operations_port})
         app = create_app(settings, AwsKeyPair(options.access_key, options.secret_key))
-        serve(app, listener, announce, limits=_limits(settings))
+        serve(app, listeners, announce, limits=_limits(settings), drain_seconds=settings.drain_seconds)
 
 
 @main.command()
@@ -198,7 +206,7 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
             f"AWS_DEFAULT_REGION=us-east-1 aws {chosen.api} list-phone-numbers --endpoint-url {url_of(listener)}"
         )
 
-    serve(app, listener, announce)
+    serve(app, [listener], announce)
 
 
 @main.command()
@@ -237,6 +245,22 @@ def _hosts(settings: Settings, listener: socket.socket) -> tuple[str, ...] | Non
     """The names that the gateway goes by: on this machine alone, where nothing else keeps pages out, this machine's."""
     unset = settings.allowed_hosts is None and settings.anyone_may_ask and not reaches_beyond_this_machine(listener)
     return LOOPBACK_HOSTS if unset else settings.allowed_hosts
+
+
+def _with_operations(settings: Settings, host: str, listener: socket.socket) -> tuple[list[socket.socket], int | None]:
+    """The sockets to listen on, and the port of those who run the gateway; None where it is the main one.
+
+    Raises: Misconfigured where the port cannot be had.
+    """
+    if settings.operations_port is None:
+        return [listener], None
+    operations = listen(host, settings.operations_port)
+    return [listener, operations], operations.getsockname()[1]
+
+
+def _announce_operations(listeners: list[socket.socket]) -> None:
+    for listener in listeners[1:]:
+        click.echo(f"Operate   {url_of(listener)}/metrics")
 
 
 async def _try_upstream(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from math import ceil
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -18,8 +19,9 @@ from uvicorn.supervisors import Multiprocess
 
 from gateway.connection import Connection, Limits
 from gateway.errors import Misconfigured
+from gateway.telemetry.workers import counted_together, worker_died
 
-# Seconds that requests under way get after SIGTERM; twice the default deadline, and under Kubernetes' 30.
+# Seconds that requests under way get after SIGTERM where no setting says how many.
 DRAIN_SECONDS: Final = 20
 # Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
 WORKER_START_SECONDS: Final = 30
@@ -77,9 +79,12 @@ class _AnnouncedServer(uvicorn.Server):
 class _AnnouncedWorkers(Multiprocess):
     """Worker processes that are announced once each of them accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, announce: Callable[[], None]) -> None:
-        super().__init__(config, sockets=[listener])
+    def __init__(
+        self, config: uvicorn.Config, listeners: list[socket.socket], announce: Callable[[], None], metrics: Path
+    ) -> None:
+        super().__init__(config, listeners)
         self._announce = announce
+        self._metrics = metrics
 
     def init_processes(self) -> None:
         super().init_processes()
@@ -88,29 +93,40 @@ class _AnnouncedWorkers(Multiprocess):
         else:
             self.should_exit.set()
 
+    def keep_subprocess_alive(self) -> None:
+        pids = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in pids.difference(process.pid for process in self.processes):
+            worker_died(pid, self._metrics)
+
 
 def serve(
     app: ASGIApp | partial[ASGIApp],
-    listener: socket.socket,
+    listeners: list[socket.socket],
     announce: Callable[[], None],
     *,
     workers: int = 1,
     limits: Limits = DEFAULT_LIMITS,
+    drain_seconds: int = DRAIN_SECONDS,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
 
     app: the application, or, for several workers, how each of them makes it; it is pickled on its way to them.
     announce: called once connections are accepted.
+    drain_seconds: that requests under way get to finish.
+    Raises: Misconfigured, for several workers, where there is no place for the files that they count in.
     """
     config = _config(app, limits)
+    config.timeout_graceful_shutdown = drain_seconds
     # uvicorn raises a caught signal again when it has drained; a stop that was asked for is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: None)
     if workers == 1:
-        _AnnouncedServer(config, announce).run(sockets=[listener])
+        _AnnouncedServer(config, announce).run(sockets=listeners)
     else:
         config.workers = workers
-        _AnnouncedWorkers(config, listener, announce).run()
+        with counted_together() as metrics:
+            _AnnouncedWorkers(config, listeners, announce, metrics).run()
 
 
 @contextmanager
