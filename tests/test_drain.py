@@ -20,6 +20,7 @@ from tests.scripted import Says, scripted_upstream
 
 COMMAND = str(BIN / "chime-gateway")
 PAGE = Says({"PhoneNumbers": []})
+WORKERS = ["1", pytest.param("2", marks=pytest.mark.slow)]
 
 
 def query(number: int) -> dict[str, str]:
@@ -115,7 +116,7 @@ def until_nothing_is_accepted(url: str) -> None:
     pytest.fail("connections are still accepted")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_of_twenty_requests_in_flight_none_fails(tmp_path: Path, workers: str) -> None:
     with (
         scripted_upstream(Says(PAGE.body, after_seconds=1.5)) as upstream,
@@ -132,7 +133,7 @@ def test_of_twenty_requests_in_flight_none_fails(tmp_path: Path, workers: str) -
         assert serve.process.wait(30) == 0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_requests_that_hang_are_ended_at_the_setting(tmp_path: Path, workers: str) -> None:
     """Neither their deadline nor the upstream would end them in this test's time."""
     env = {"GATEWAY_DRAIN_SECONDS": "1", "GATEWAY_REQUEST_DEADLINE_SECONDS": "300"}

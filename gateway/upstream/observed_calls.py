@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from gateway.request_record import REQUEST_RECORD
 from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, upstream_call_ended
-from gateway.telemetry.tracing import Span, span
+from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.direct_calls import DirectCalls, Parameters
 from gateway.upstream.faults import request_id_of, translate
 from gateway.upstream.trace_context import TRACE_CONTEXT
@@ -18,7 +18,7 @@ ABANDONED: Final = "abandoned"
 
 
 class ObservedCalls:
-    """The operations of an open client. Costs some 6 microseconds a call where no trace is recorded.
+    """The operations of an open client. Costs some 7 microseconds a call where no trace is recorded.
 
     ended: for each outcome, `ok` or a fault's code, when a call last had it, by time.monotonic.
     """
@@ -63,6 +63,8 @@ class ObservedCalls:
 
 
 def _note(call_span: Span, answer: dict[str, Any]) -> None:
+    if not are_recorded():
+        return
     request_id = request_id_of(answer)
     if request_id is not None:
         call_span.note({"aws.request_id": request_id})

@@ -135,16 +135,17 @@ def directories() -> set[Path]:
 
 
 def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aws) -> None:
-    """Whichever of them is asked: each answer comes over a connection of its own."""
+    """Whichever of them is asked, on the port that they share: each answer comes over a connection of its own."""
     env = environment(
         tmp_path,
         AWS_ACCESS_KEY_ID="local",
         AWS_SECRET_ACCESS_KEY="local",
         GATEWAY_UPSTREAM_API="chime",
         GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
+        GATEWAY_OPERATIONS_PORT="0",
     )
     before = directories()
-    with started(COMMAND, "serve", "--port", "0", "--workers", "2", env=env, lines=3) as serve:
+    with started(COMMAND, "serve", "--port", "0", "--workers", "2", env=env, lines=4) as serve:
         url = serve.lines[0].split()[1]
         with ThreadPoolExecutor(8) as pool:
             list(
@@ -155,7 +156,7 @@ def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aw
         pids = workers_of(serve.process.pid)
         assert len(pids) == 2
         for _ in range(8):
-            numbers = Numbers.of(httpx.get(url.replace("/graphql", "/metrics"), timeout=30).text)
+            numbers = Numbers.of(httpx.get(serve.lines[3].split()[1], timeout=30).text)
             assert numbers[PREFIX + 'requests_total{code="OK",operation="Shared"}'] == 40
         assert len(directories() - before) == 1
         assert serve.stop(signal.SIGTERM) == 0
