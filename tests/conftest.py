@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 
 from gateway.settings import Settings
@@ -14,6 +15,10 @@ from tests.serving import served_gateway
 
 # Tests count upstream calls: only those about the cache have one.
 os.environ["GATEWAY_CACHE_TTL_SECONDS"] = "0"
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 class Gateway:

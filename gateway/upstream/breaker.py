@@ -9,7 +9,7 @@ from gateway.telemetry.metrics import breaker_became
 
 logger = logging.getLogger("gateway")
 
-# Failures without one answer between them. A query has at most three, so no single one opens it; Envoy takes five
+# Failures without one answer between them. A call has at most three, so no single one opens it; Envoy takes five
 # answers, before retries.
 FAILURES_TO_OPEN: Final = 10
 # Seconds that it stays open before one call may try: short at first, as most failures pass, then twice as long each

@@ -77,12 +77,12 @@ def test_after_an_expired_cursor_the_list_is_started_again(reader: Browser, acco
 
 
 def test_a_linked_number_that_fails_leaves_the_rest_of_the_list(reader: Browser, account: Aws) -> None:
-    account.fails("GetPhoneNumber", "ServiceFailure")
+    account.fails("GetPhoneNumber", "BadRequest")
     reader.opens("PhoneNumberOrders", pageSize=1)
     screen = reader.presses("More")
     assert screen.headings == ORDER_IDS[:2]
     assert screen.numbers == NUMBERS[:4]
-    assert "UPSTREAM_FAILURE" in " ".join(screen.alerts + screen.items)
+    assert "BAD_REQUEST" in " ".join(screen.alerts + screen.items)
     account.recovers()
     screen = reader.presses("More")
     assert screen.headings == ORDER_IDS[:3]

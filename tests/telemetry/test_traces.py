@@ -2,14 +2,19 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
+from gateway.app import create_app
+from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
+from gateway.upstream.connection import AwsKeyPair
 from tests.aws import Aws
-from tests.conftest import gateway_over
+from tests.conftest import Gateway
 from tests.processes import ROOT, environment
 from tests.scripted import Says, scripted_upstream
 from tests.telemetry.collector import Collector, attributes_of, collecting
@@ -17,6 +22,14 @@ from tests.telemetry.collector import Collector, attributes_of, collecting
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 LINKED = "query Linked { phoneNumberOrders(first: 2) { nodes { orderedPhoneNumbers { phoneNumber { status } } } } }"
+
+
+@asynccontextmanager
+async def gateway_over(settings: Settings) -> AsyncIterator[Gateway]:
+    """A gateway that has ended when the block has: it sends its last spans then."""
+    with serving_in_thread(create_app(settings, AwsKeyPair("local", "local"))) as url:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            yield Gateway(http)
 
 
 @pytest.fixture
