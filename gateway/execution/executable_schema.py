@@ -9,16 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     ExecutionResult,
+    ExperimentalIncrementalExecutionResults,
     FieldNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    Visitor,
     get_operation_ast,
     specified_rules,
     validate,
+    visit,
 )
 from graphql.validation import NoSchemaIntrospectionCustomRule
 from graphql.validation.rules import overlapping_fields_can_be_merged
@@ -26,6 +30,7 @@ from strawberry.schema.base import BaseSchema
 
 from gateway.context import RequestContext
 from gateway.execution.executor import ProjectingExecutor, Projections
+from gateway.execution.incremental import IncrementalExecutor, UndividedExecutor
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Measure
 from gateway.request_record import MAX_NAME_LENGTH, REQUEST_RECORD, RequestRecord
@@ -45,6 +50,10 @@ MOST_FIELDS_KEPT: Final = 3
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
 
 
+# Whole, or in parts.
+Result = ExecutionResult | ExperimentalIncrementalExecutionResults
+
+
 class DocumentRefused(Exception):
     """A document that cannot be parsed or is not valid: nothing of it was executed."""
 
@@ -59,12 +68,13 @@ class NotAQuery(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """measures: of its operations, by name; errors: what validation found."""
+    """measures: of its operations, by name; errors: what validation found; divided: it has @defer or @stream."""
 
     node: DocumentNode
     measures: dict[str | None, Measure]
     errors: list[GraphQLError]
     introspects: bool
+    divided: bool
     projections: Projections = field(default_factory=dict)
 
 
@@ -81,7 +91,7 @@ class ExecutableSchema:
         self._schema: GraphQLSchema = schema._schema  # type: ignore[attr-defined]  # noqa: SLF001  # It has no public name.
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._kept_characters = 0
-        self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
+        self._introspections: OrderedDict[tuple[str, str | None], Result] = OrderedDict()
 
     async def execute(
         self,
@@ -91,11 +101,13 @@ class ExecutableSchema:
         context: RequestContext,
         *,
         only_queries: bool = False,
-    ) -> ExecutionResult:
+        in_parts: bool = False,
+    ) -> Result:
         """Run one operation of a document. Errors without a path mean that none was run.
 
-        The result's extensions tell its cost, and what is left of what one may.
+        The result's extensions, or those of its first part, tell its cost, and what is left of what one may.
         The context's `spend` takes that cost before anything is run; what it raises passes through.
+        in_parts: whether what the document defers or streams may come later.
         Raises: DocumentRefused; NotAQuery, where only queries are run.
         """
         document = self._document(text)
@@ -111,16 +123,18 @@ class ExecutableSchema:
         extensions = self._charge(document.measures.get(operation_name), variables, context)
         if context.spend is not None:
             await context.spend(max(context.cost, 1))
-        if not document.introspects or variables:
+        key = (text, operation_name)
+        kept = document.introspects and not variables
+        result = self._introspections.pop(key, None) if kept else None
+        if result is None:
             with _operation_span(operation, record):
-                result = await self._run(document, variables, operation_name, context)
-        else:
-            kept = self._introspections.pop((text, operation_name), None)
-            result = kept or await self._run(document, None, operation_name, context)
-            self._introspections[text, operation_name] = result
+                result = await self._run(document, variables, operation_name, context, in_parts=in_parts)
+        if kept:
+            self._introspections[key] = result
             if len(self._introspections) > KEPT_INTROSPECTIONS:
                 self._introspections.popitem(last=False)
-        result.extensions = extensions
+        first = result.initial_result if isinstance(result, ExperimentalIncrementalExecutionResults) else result
+        first.extensions = extensions
         return result
 
     def refusal(self, text: str) -> str | None:
@@ -150,10 +164,19 @@ class ExecutableSchema:
         return {"cost": {"points": context.cost, "left": left, "fields": measure.fields}}
 
     async def _run(
-        self, document: _Document, variables: dict[str, Any] | None, operation_name: str | None, context: RequestContext
-    ) -> ExecutionResult:
+        self,
+        document: _Document,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: RequestContext,
+        *,
+        in_parts: bool,
+    ) -> Result:
+        executor_class = ProjectingExecutor
+        if document.divided:
+            executor_class = IncrementalExecutor if in_parts else UndividedExecutor
         try:
-            executor = ProjectingExecutor.build(
+            executor = executor_class.build(
                 self._schema,
                 document.node,
                 context_value=context,
@@ -167,7 +190,8 @@ class ExecutableSchema:
             # graphql-core lets it run on, to hear of errors that nobody reads.
             context.unanswered = executor.background_futures
             result: Any = executor.execute_operation()
-            answered: ExecutionResult = await result if inspect.isawaitable(result) else result
+            answered: Result
+            answered = await result if inspect.isawaitable(result) else result
         except Exception as error:  # noqa: BLE001  # Nothing is known to raise; what does is ours, and is masked.
             return ExecutionResult(None, [GraphQLError("", original_error=error)])
         return answered
@@ -194,7 +218,8 @@ class ExecutableSchema:
                 for error in errors:
                     # One rule, on objects without a selection, takes no notice.
                     error.message = error.message.partition(" Did you mean ")[0]
-            return _Document(node, measures, errors, _introspects(node))
+            divided = any(measure.directives for measure in measures.values()) and _is_divided(node)
+            return _Document(node, measures, errors, _introspects(node) and not divided, divided)
         except GraphQLError as error:
             raise DocumentRefused([error]) from None
         except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.
@@ -208,6 +233,22 @@ def _operation_span(operation: OperationDefinitionNode | None, record: RequestRe
     kind = operation.operation.value
     named = {} if record.operation is None else {"graphql.operation.name": record.operation}
     return span(kind, {"graphql.operation.type": kind, **named})
+
+
+class _Dividing(Visitor):
+    """Looks for the directives that divide an answer."""
+
+    found = False
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        """Note them."""
+        self.found = self.found or node.name.value in {"defer", "stream"}
+
+
+def _is_divided(document: DocumentNode) -> bool:
+    dividing = _Dividing()
+    visit(document, dividing)
+    return dividing.found
 
 
 def _introspects(document: DocumentNode) -> bool:

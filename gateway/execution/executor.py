@@ -1,6 +1,6 @@
 """graphql-core's executor, which answers for whole records at once where it can."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLObjectType, is_non_null_type
@@ -83,11 +83,24 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
                 item_type, field_details_list, info, path, items, position_context
             )
 
+        # Most fields have no directive at all, and graphql-core's own look takes longer.
+        if field_details_list[0].node.directives and self.get_stream_usage(field_details_list, path):
+            return one_by_one()
+        return self._at_once(items, item_type, field_details_list, one_by_one)
+
+    def _at_once(
+        self,
+        items: Sequence[Any],
+        item_type: Any,
+        field_details_list: FieldDetailsList,
+        one_by_one: Callable[[], AwaitableOrValue[list[Any]]],
+    ) -> AwaitableOrValue[list[Any]]:
+        """Answer for items by one function; where they cannot be projected whole, by `one_by_one`."""
         object_type = item_type.of_type if is_non_null_type(item_type) else item_type
         if not items or not isinstance(object_type, GraphQLObjectType):
             return one_by_one()
         projection = self._projection(object_type, field_details_list)
-        if projection is None or projection.left or self._is_streamed(field_details_list, path):
+        if projection is None or projection.left:
             return one_by_one()
         links: list[Link] = []
         project = projection.project
@@ -150,10 +163,6 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
                 loader.ask_for(link.key)
                 waiting.setdefault(link.target, []).append(link)
         return waiting
-
-    def _is_streamed(self, field_details_list: FieldDetailsList, path: Path) -> bool:
-        # Most fields have no directive at all, and graphql-core's own look takes longer.
-        return bool(field_details_list[0].node.directives) and bool(self.get_stream_usage(field_details_list, path))
 
     def _projection(self, parent: GraphQLObjectType, field_details_list: FieldDetailsList) -> Projection | None:
         key = (parent.name, self._switches, *[id(details.node) for details in field_details_list])

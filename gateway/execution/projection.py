@@ -193,6 +193,8 @@ class _Source:
         definition = parent.fields.get(node.name.value)
         if definition is None or definition.args or details[0].fragment_variable_values is not None:
             raise _NotProjectable
+        if any(directive.name.value == "stream" for directive in node.directives or ()):
+            raise _NotProjectable
         declared = _declared(definition)
         if isinstance(declared, RecordField):
             lines = [f"{value} = source.get({declared.key!r})"]

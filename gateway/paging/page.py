@@ -1,7 +1,7 @@
 """Consecutive pages of one list, fetched when they are first needed, and the rows taken out of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -176,6 +176,14 @@ class Stretch(NamedTuple, Generic[R]):
     start: int
     stop: int
 
+    def rows(self) -> Sequence[R]:
+        """The rows themselves."""
+        return self.page.rows[self.start : self.stop]
+
+    def edges(self) -> list[Edge[R]]:
+        """The rows, each with its cursor."""
+        return [Edge(self.page, at) for at in range(self.start, self.stop)]
+
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[R]):
@@ -187,11 +195,11 @@ class Slice(Generic[R]):
 
     def rows(self) -> list[R]:
         """The rows themselves."""
-        return [row for page, start, stop in self.stretches for row in page.rows[start:stop]]
+        return [row for stretch in self.stretches for row in stretch.rows()]
 
-    def edges(self) -> Iterator[Edge[R]]:
+    def edges(self) -> list[Edge[R]]:
         """The rows, each with its cursor."""
-        return (Edge(page, at) for page, start, stop in self.stretches for at in range(start, stop))
+        return [edge for stretch in self.stretches for edge in stretch.edges()]
 
     @property
     def start_cursor(self) -> str | None:

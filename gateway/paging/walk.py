@@ -1,6 +1,7 @@
 """From a window to its rows, at the fewest pages."""
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import WalkLimit
@@ -30,6 +31,14 @@ class _Found(NamedTuple, Generic[R]):
         return self.place._replace(row=self.place.row + 1) if self.exists else self.place
 
 
+class _Step(NamedTuple):
+    """How far a walk forwards has come with one page; met: to the window's `before`; ended: to the window's end."""
+
+    place: _Place
+    met: bool
+    ended: bool
+
+
 class Walk(Generic[R]):
     """One connection's way through one list. Its rows and its count share the pages that are fetched from the start.
 
@@ -42,6 +51,7 @@ class Walk(Generic[R]):
         self._max_pages = max_pages
         self._from_start: Chain[R] = Chain(source, None, preceded=False)
         self._counting = False
+        self._entered: asyncio.Task[tuple[Chain[R], _Place]] | None = None
 
     def slice(self, window: Window) -> Awaitable[Slice[R]]:
         """The window's rows.
@@ -51,6 +61,19 @@ class Walk(Generic[R]):
         Raises: WalkLimit; what the list's fetch raises.
         """
         return self._backward(window) if window.backward else self._forward(window)
+
+    async def pages(self, window: Window) -> AsyncIterator[tuple[list[Stretch[R]], bool]]:
+        """The rows of a window forwards without `before`, as their pages come, and whether they are the last ones.
+
+        Cost: as for slice, with which the pages are shared; a page is fetched when it is asked for.
+        Raises: as slice.
+        """
+        if window.count == 0:
+            return
+        chain, place = await self._begin(window)
+        async for step in self._steps(chain, place, window):
+            yield _between(chain, place, step.place), step.ended
+            place = step.place
 
     def count(self) -> Awaitable[int]:
         """The rows of the whole list.
@@ -69,29 +92,40 @@ class Walk(Generic[R]):
     async def _forward(self, window: Window) -> Slice[R]:
         if window.count == 0:
             return Slice([], has_previous_page=window.after is not None, has_next_page=False)
-        chain, begin = await self._enter(window.after, window.count)
+        chain, begin = await self._begin(window)
         place, met = begin, False
+        async for step in self._steps(chain, begin, window):
+            place, met = step.place, step.met
+        if window.before is not None and not met:
+            gone = await self._place_of_gone(window.before, chain, begin)
+            place = place if gone is None else min(place, gone)
+        return Slice(_between(chain, begin, place), _has_rows_before(chain, begin), _has_rows_after(chain, place))
+
+    async def _steps(self, chain: Chain[R], place: _Place, window: Window) -> AsyncIterator[_Step]:
+        """Page by page forwards from a place, as far as the window goes.
+
+        Raises: WalkLimit where there are too many empty pages before the first row.
+        """
         left, barren = window.count, 0
         while (page := await chain.page(place.page, self._size(chain, left))) is not None:
             stop = min(len(page.rows), place.row + left)
             end = None if window.before is None else page.find(window.before.edge, start=place.row)
-            if end is not None and end <= stop:
-                stop, met = end, True
+            met = end is not None and end <= stop
+            if end is not None and met:
+                stop = end
             left -= stop - place.row
             place = place._replace(row=stop)
-            if met or left == 0 or page.next_token is None:
-                break
+            ended = met or left == 0 or page.next_token is None
+            yield _Step(place, met, ended)
+            if ended:
+                return
             barren = 0 if page.rows else barren + 1
             if barren == self._max_pages:
                 # Empty pages may go on for ever. What was found is answered; the walk can go on from its last edge.
                 if left == window.count:
                     raise self._limit()
-                break
+                return
             place = _Place(place.page + 1, 0)
-        if window.before is not None and not met:
-            gone = await self._place_of_gone(window.before, chain, begin)
-            place = place if gone is None else min(place, gone)
-        return Slice(_between(chain, begin, place), _has_rows_before(chain, begin), _has_rows_after(chain, place))
 
     async def _backward(self, window: Window) -> Slice[R]:
         after, before = window.after, window.before
@@ -105,6 +139,14 @@ class Walk(Generic[R]):
         chain, begin = await self._enter(after, self._source.page_size)
         end = await self._walk_to(chain, begin, before)
         return _last(chain, begin, end, window.count)
+
+    async def _begin(self, window: Window) -> tuple[Chain[R], _Place]:
+        """Where a window forwards begins: looked for once, so that all who walk it share their pages."""
+        if window.after is None:
+            return self._from_start, _Place(0, 0)
+        if self._entered is None:
+            self._entered = asyncio.ensure_future(self._enter(window.after, window.count))
+        return await self._entered
 
     async def _enter(self, after: Position | None, size: int) -> tuple[Chain[R], _Place]:
         """The chain and the place where rows after a cursor begin."""

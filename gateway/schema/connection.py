@@ -1,14 +1,14 @@
 """Relay's connection, edge and page info, over gateway.paging."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
 
 from gateway.context import RequestContext
 from gateway.paging.page import Edge as PagingEdge
-from gateway.paging.page import Slice, TokenList
+from gateway.paging.page import Slice, Stretch, TokenList
 from gateway.paging.walk import Walk
 from gateway.paging.window import read_window
 
@@ -34,6 +34,32 @@ Last = Annotated[
 Before = Annotated[
     str | None, strawberry.argument(description="A cursor given out by this list: stop right before it.")
 ]
+
+
+class Rows(Generic[T]):
+    """What `edges` and `nodes` resolve to: awaited, all that was asked for; streamed, page by page."""
+
+    def __init__(self, connection: "ListConnection[Any]", of: Callable[[Stretch[Any]], Sequence[T]]) -> None:
+        self._connection = connection
+        self._of = of
+
+    def __await__(self) -> Generator[Any, Any, list[T]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[T]:
+        stretches = (await self._connection.slice()).stretches
+        return [each for stretch in stretches for each in self._of(stretch)]
+
+    def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
+        """The rows as their upstream pages come, and whether they are the last; None where all are needed to tell."""
+        stretches = self._connection.pages()
+        return None if stretches is None else self._pages(stretches)
+
+    async def _pages(
+        self, pages: AsyncIterator[tuple[list[Stretch[Any]], bool]]
+    ) -> AsyncIterator[tuple[list[T], bool]]:
+        async for stretches, ended in pages:
+            yield [each for stretch in stretches for each in self._of(stretch)], ended
 
 
 class ListConnection(Generic[R]):
@@ -70,13 +96,18 @@ class ListConnection(Generic[R]):
             self._slice = asyncio.ensure_future(self._walk.slice(self._window))
         return await self._slice
 
-    async def edges(self) -> list[PagingEdge[R]]:
-        """The rows with their cursors."""
-        return list((await self.slice()).edges())
+    def pages(self) -> AsyncIterator[tuple[list[Stretch[R]], bool]] | None:
+        """Walk.pages, of the pages that `slice` fetches; None backwards and with `before`."""
+        window = self._window
+        return None if window.backward or window.before is not None else self._walk.pages(window)
 
-    async def nodes(self) -> list[R]:
+    def edges(self) -> Rows[PagingEdge[R]]:
+        """The rows with their cursors."""
+        return Rows(self, Stretch.edges)
+
+    def nodes(self) -> Rows[R]:
         """The rows alone."""
-        return (await self.slice()).rows()
+        return Rows(self, Stretch.rows)
 
     def total_count(self) -> Awaitable[int]:
         """The rows of the whole list."""

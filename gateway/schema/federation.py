@@ -74,6 +74,6 @@ def build_schema(*, node_fields: bool = True) -> GatewaySchema:
     return GatewaySchema(
         query=QueryWithNodes if node_fields else Query,
         types=list(ENTITIES.values()),
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         federation_version="2.9",
     )

@@ -47,9 +47,11 @@ def projecting_way(schema: Schema) -> Way:
 
     async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
         try:
-            return await executable.execute(text, variables, operation, context)
+            result = await executable.execute(text, variables, operation, context)
         except DocumentRefused as refused:
             return ExecutionResult(None, refused.errors)
+        assert isinstance(result, ExecutionResult)
+        return result
 
     return execute
 
