@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 import orjson
+from graphql import ExperimentalIncrementalExecutionResults
 from starlette.types import Receive, Scope, Send
 
 from gateway.answer_headers import SECURITY_HEADERS
@@ -20,6 +21,7 @@ from gateway.edge.authentication import Authentication
 from gateway.edge.cache_control import age_header, cache_use_of
 from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.header_fields import header_fields
+from gateway.edge.incremental import Delivery, delivery_in_parts
 from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
 from gateway.edge.origins import Origins
 from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
@@ -55,7 +57,8 @@ class GraphQLEndpoint:
 
     Status: with `application/json` 200 to every well-formed request; with `application/graphql-response+json` 400
     where nothing was executed. Whoever may not ask gets 401 or 403, and whoever asks too much 429; what is no GraphQL
-    request is 400, 405, 406 or 415. All are JSON. The answer's `x-request-id` is the id in the log.
+    request is 400, 405, 406 or 415. All are JSON; what a document defers or streams comes in parts to those who take
+    them. The answer's `x-request-id` is the id in the log.
     """
 
     def __init__(
@@ -76,7 +79,11 @@ class GraphQLEndpoint:
         """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
         request_id = token_hex(16)
         fields = header_fields(scope["headers"])
-        media_type = answer_type(fields.get(b"accept", b"").decode("latin-1"))
+        accept = fields.get(b"accept", b"").decode("latin-1")
+        media_type = answer_type(accept)
+        head = [(b"x-request-id", request_id.encode()), self._origins.vary, *SECURITY_HEADERS]
+        if b"origin" in fields:
+            head += self._origins.headers(fields)
         headers: Headers = ()
         cache_use = cache_use_of(fields)
         try:
@@ -88,9 +95,14 @@ class GraphQLEndpoint:
                 status, content, headers = 204, b"", ((b"allow", METHODS.encode()), *preflight)
             else:
                 new_context = partial(scope["state"]["new_context"], trace_context(fields), caller, cache_use)
+                delivery = delivery_in_parts(accept, send, head, body=scope["method"] != "HEAD")
                 shows_upstream = DEBUG_HEADER in fields and READ_DEBUG in caller.scopes
-                executed, content = await self._answer(scope, receive, new_context, request_id, shows_upstream)
-                status = 200 if executed or media_type == JSON else 400
+                answer = await self._answer(scope, receive, new_context, request_id, delivery, shows_upstream)
+                if answer is None:
+                    return
+                content = orjson.dumps(answer)
+                # Without data nothing was executed.
+                status = 200 if "data" in answer or media_type == JSON else 400
                 headers = age_header(cache_use)
         except ClientLeft:
             return
@@ -105,9 +117,7 @@ class GraphQLEndpoint:
             logger.exception("request %s", request_id)
             REQUEST_RECORD.get().error_codes.append("INTERNAL_SERVER_ERROR")
             status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
-        head = [(b"x-request-id", request_id.encode()), self._origins.vary, *SECURITY_HEADERS, *headers]
-        if b"origin" in fields:
-            head += self._origins.headers(fields)
+        head += headers
         if content:
             head += (_CONTENT_TYPE[media_type or JSON], (b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": head})
@@ -138,9 +148,10 @@ class GraphQLEndpoint:
         receive: Receive,
         new_context: Callable[[], RequestContext],
         request_id: str,
+        delivery: Delivery | None,
         shows_upstream: bool,
-    ) -> tuple[bool, bytes]:
-        """The answer, written, and whether it has data: whether anything was executed.
+    ) -> dict[str, Any] | None:
+        """The answer, with data where anything was executed; None once it has gone out in parts.
 
         Raises: Refusal; ClientLeft.
         """
@@ -153,26 +164,33 @@ class GraphQLEndpoint:
         try:
             request = from_body(content) if post else from_query_string(content)
             with ClientWatch(receive):
-                answer = await self._execute(request, context, request_id, only_queries=not post)
+                answer = await self._execute(
+                    request, context, request_id, delivery, shows_upstream, only_queries=not post
+                )
             await _spend_a_point(context)
         except Refusal:
             await _spend_a_point(context)
             raise
         finally:
             context.close()
-        if shows_upstream:
-            record = REQUEST_RECORD.get()
-            upstream = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
-            answer["extensions"] = {**answer.get("extensions", {}), "upstream": upstream}
-        return "data" in answer, orjson.dumps(answer)
+        return answer
 
     async def _execute(
-        self, request: GraphQLRequest, context: RequestContext, request_id: str, *, only_queries: bool
-    ) -> dict[str, Any]:
+        self,
+        request: GraphQLRequest,
+        context: RequestContext,
+        request_id: str,
+        delivery: Delivery | None,
+        shows_upstream: bool,
+        *,
+        only_queries: bool,
+    ) -> dict[str, Any] | None:
         query, variables, operation_name, document_id, query_hash, wants_cost = request
         try:
             text = self._documents.text(query, document_id, query_hash)
-            result = await self._schema.execute(text, variables, operation_name, context, only_queries=only_queries)
+            result = await self._schema.execute(
+                text, variables, operation_name, context, only_queries=only_queries, in_parts=delivery is not None
+            )
         except NotAQuery:
             raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
         except Refusal:
@@ -182,15 +200,33 @@ class GraphQLEndpoint:
             return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}]}
         except DocumentRefused as refused:
             return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
-        told = {**((wants_cost and result.extensions) or {}), **({"stale": True} if context.cache_use.stale else {})}
+        present = partial(present_error, request_id=request_id, before_execution=False)
+        if isinstance(result, ExperimentalIncrementalExecutionResults):
+            cost = result.initial_result.extensions if wants_cost else None
+            if delivery is not None:
+                extensions_now = partial(_told, context, cost, shows_upstream)
+                await delivery.send(result, present, extensions_now, age_header(context.cache_use))
+            return None
+        told = _told(context, result.extensions if wants_cost else None, shows_upstream)
         extensions = {"extensions": told} if told else {}
         if not result.errors:
             return {"data": result.data, **extensions}
-        errors = [present_error(error, request_id=request_id, before_execution=False) for error in result.errors]
+        errors = [present(error) for error in result.errors]
         # Without a path, no field was reached: the request was refused, and an answer to it has no data.
         if any("path" in error for error in errors):
             return {"data": result.data, "errors": errors, **extensions}
         return {"errors": errors}
+
+
+def _told(context: RequestContext, cost: dict[str, Any] | None, shows_upstream: bool) -> dict[str, Any]:
+    """An answer's extensions, as far as is known by now."""
+    told = dict(cost or {})
+    if context.cache_use.stale:
+        told["stale"] = True
+    if shows_upstream:
+        record = REQUEST_RECORD.get()
+        told["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
+    return told
 
 
 async def _spend_a_point(context: RequestContext) -> None:

@@ -11,9 +11,16 @@ from typing import Final, NamedTuple
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 HTML: Final = "text/html"
+MULTIPART: Final = "multipart/mixed"
 
 # What `*/*` gets is JSON, as the specification's audits ask.
 ANSWERS: Final = (JSON, GRAPHQL_RESPONSE)
+
+# Of an answer in parts: what graphql-core gives, and what clients before it read. Subscriptions there are none.
+PRESENT_FORM: Final = "v0.2"
+DATED_FORM: Final = "20220824"
+_FORMS: Final = {("incrementalspec", PRESENT_FORM): PRESENT_FORM, ("deferspec", DATED_FORM): DATED_FORM}
+_SPECIFICATIONS: Final = frozenset({"incrementalspec", "deferspec", "subscriptionspec"})
 
 # "utf8" is no registered name, but several clients write it.
 UTF_8: Final = frozenset({"utf-8", "utf8"})
@@ -47,8 +54,19 @@ class _MediaType(NamedTuple):
 
 
 def answer_type(accept: str) -> str | None:
-    """The media type of a GraphQL answer; None where the client takes none that there is."""
-    return preferred(accept, ANSWERS)
+    """The media type of a GraphQL answer in one; None where the client takes none that there is.
+
+    Whoever takes parts takes JSON, which they are in.
+    """
+    return preferred(accept, ANSWERS) or (JSON if parts_form(accept) else None)
+
+
+def parts_form(accept: str) -> str | None:
+    """The form in which a client takes an answer in parts: PRESENT_FORM or DATED_FORM; None where it takes none.
+
+    It must name `multipart/mixed`: what takes anything, as curl does, does not take that apart.
+    """
+    return (_parts_form_kept if len(accept) <= KEPT_CHARACTERS else _parts_form)(accept)
 
 
 def prefers_html(accept: str) -> bool:
@@ -96,6 +114,17 @@ def _is_json(content_type: str) -> bool:
     return media_type.essence == JSON and media_type.in_utf_8()
 
 
+def _parts_form(accept: str) -> str | None:
+    for each in map(_read, _split(accept, ",")):
+        if each.essence == MULTIPART and each.in_utf_8() and each.weight() > 0:
+            named = [(name, value) for name, value in each.parameters if name in _SPECIFICATIONS]
+            form = PRESENT_FORM if not named else _FORMS.get(named[0])
+            if form is not None:
+                return form
+    return None
+
+
+_parts_form_kept = lru_cache(KEPT_HEADERS)(_parts_form)
 _preferred_kept = lru_cache(KEPT_HEADERS)(_preferred)
 _is_json_kept = lru_cache(KEPT_HEADERS)(_is_json)
 
