@@ -27,6 +27,15 @@ def test_the_first_query_has_the_answer_that_is_printed(tmp_path: Path) -> None:
     assert answer.json() == json.loads(blocks("json")[0])
 
 
+def test_the_answer_in_parts_is_as_printed(tmp_path: Path) -> None:
+    [command] = [block for block in blocks("sh") if "curl -N" in block]
+    [printed] = [block for block in blocks("text") if "hasNext" in block]
+    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path), lines=1) as dev:
+        asked = command.replace("http://127.0.0.1:8000/graphql", dev.lines[0].split()[1])
+        answer = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout == printed
+
+
 def test_the_policy_names_the_four_actions_that_are_called() -> None:
     [statement] = json.loads(blocks("json")[1])["Statement"]
     assert {f"chime:{operation}" for operation in OPERATIONS} == set(statement["Action"])

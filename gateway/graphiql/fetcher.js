@@ -2,7 +2,7 @@
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { parse } from 'graphql'
 
-const send = createGraphiQLFetcher({ url: '/graphql', enableIncrementalDelivery: false })
+const send = createGraphiQLFetcher({ url: '/graphql' })
 
 export const fetcher = (request, options) => send({ ...request, operationName: namedIn(request) }, options)
 

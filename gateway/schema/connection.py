@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from itertools import chain
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
@@ -47,8 +48,7 @@ class Rows(Generic[T]):
         return self._all().__await__()
 
     async def _all(self) -> list[T]:
-        stretches = (await self._connection.slice()).stretches
-        return [each for stretch in stretches for each in self._of(stretch)]
+        return list(chain.from_iterable(map(self._of, (await self._connection.slice()).stretches)))
 
     def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
         """The rows as their upstream pages come, and whether they are the last; None where all are needed to tell."""
@@ -59,7 +59,7 @@ class Rows(Generic[T]):
         self, pages: AsyncIterator[tuple[list[Stretch[Any]], bool]]
     ) -> AsyncIterator[tuple[list[T], bool]]:
         async for stretches, ended in pages:
-            yield [each for stretch in stretches for each in self._of(stretch)], ended
+            yield list(chain.from_iterable(map(self._of, stretches))), ended
 
 
 class ListConnection(Generic[R]):

@@ -17,8 +17,8 @@ from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair
 from tests.aws import e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
-from tests.edge.gated import PATIENCE_SECONDS, GatedAws, gated_aws, happens
 from tests.edge.parts import DATED, PRESENT, asking_for_parts, parts_of, put_together
+from tests.gated import PATIENCE_SECONDS, GatedAws, gated_aws, happens
 
 STREAMED = "{ phoneNumbers(first: 1000) { edges @stream(initialCount: 99) { cursor node { e164PhoneNumber } } } }"
 FORMS = [pytest.param(PRESENT, id="by ids"), pytest.param(DATED, id="by paths")]

@@ -184,6 +184,20 @@ def test_the_next_page_comes_by_the_cursor_in_the_variable(visit: Visit) -> None
     assert len(first | second) == 10
 
 
+def test_an_answer_in_parts_is_put_together(visit: Visit, url: str) -> None:
+    streamed = (
+        "{ phoneNumbers(first: 3) { nodes @stream(initialCount: 1) { e164PhoneNumber } ... @defer { totalCount } } }"
+    )
+    visit.write("Operation Editor", streamed)
+    with visit.page.expect_response(re.compile("/graphql$")) as response:
+        visit.run_button.click()
+    assert response.value.headers["content-type"].startswith("multipart/mixed")
+    for shown in (FIRST_NUMBER, "+12065550102", '"totalCount": 250'):
+        expect(visit.answer).to_contain_text(shown)
+    # The page lets go of the answer at the mark of its end, which may be a moment before HTTP's own.
+    visit.trouble[:] = [each for each in visit.trouble if each != f"failed: {url}"]
+
+
 def test_a_field_is_completed_as_it_is_typed(visit: Visit) -> None:
     visit.put_cursor_after("e164PhoneNumber")
     visit.page.keyboard.press("Enter")

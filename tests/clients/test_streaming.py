@@ -1,0 +1,100 @@
+"""Clients from npm show a streamed list as it grows, in the form of parts that each of them reads."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from gateway.settings import read_settings
+from tests.aws import e164
+from tests.clients.pages import FOLDER
+from tests.conftest import gateway_over
+from tests.gated import GatedAws, gated_aws
+from tests.node import installed
+
+STREAMED = """{ phoneNumbers(first: 250) {
+    edges @stream(initialCount: 99) { cursor node { id e164PhoneNumber } }
+    ... @defer { pageInfo { hasNextPage } } } }"""
+CLIENTS = pytest.mark.parametrize("client", ["urql", "apollo", "apollo-2022"])
+
+
+class Follower:
+    """A client at work."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def shows(self, rows: int) -> dict[str, Any]:
+        """What is shown once there are so many rows; fewer than before are never shown."""
+        assert self._process.stdout is not None
+        seen = 0
+        for line in self._process.stdout:
+            shown: dict[str, Any] = json.loads(line)
+            numbers = shown.get("numbers") or []
+            assert numbers == [e164(index) for index in range(len(numbers))]
+            assert len(numbers) >= seen
+            seen = len(numbers)
+            if seen == rows:
+                return shown
+        raise AssertionError(f"it ended at {seen} rows")
+
+    def shows_at_last(self) -> dict[str, Any]:
+        """What is shown in the end."""
+        assert self._process.stdout is not None
+        *_, last = (json.loads(line) for line in self._process.stdout)
+        shown: dict[str, Any] = last
+        return shown
+
+
+@contextmanager
+def following(client: str, url: str) -> Iterator[Follower]:
+    with subprocess.Popen(
+        ["node", "streaming.mjs", client, f"{url}/graphql", STREAMED],
+        cwd=installed(FOLDER),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Follower(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def aws() -> Iterator[GatedAws]:
+    with gated_aws() as account:
+        account.holds(inventory=300)
+        account.holds_back()
+        yield account
+
+
+@CLIENTS
+async def test_a_list_grows_with_each_upstream_page(aws: GatedAws, client: str) -> None:
+    settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
+    async with gateway_over(settings) as gateway:
+        with following(client, str(gateway.http.base_url)) as follower:
+            aws.lets(1)
+            follower.shows(99)
+            aws.lets(1)
+            follower.shows(198)
+            aws.lets(1)
+            last = follower.shows_at_last()
+    assert last == {"numbers": [e164(index) for index in range(250)], "hasNextPage": True}
+    assert aws.calls == ["ListPhoneNumbers"] * 3
+
+
+@CLIENTS
+async def test_a_page_that_fails_is_named_and_what_came_before_stays(aws: GatedAws, client: str) -> None:
+    settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
+    async with gateway_over(settings) as gateway:
+        with following(client, str(gateway.http.base_url)) as follower:
+            aws.lets(1)
+            follower.shows(99)
+            aws.fails("ListPhoneNumbers", "Forbidden")
+            aws.lets(1)
+            last = follower.shows_at_last()
+    assert last["numbers"] == [e164(index) for index in range(99)]
+    assert last["fault"] == "UPSTREAM_FORBIDDEN"
