@@ -299,6 +299,7 @@ NOTHING_TO_DIVIDE = {
     "no directive": "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }",
     "directives that are off": "{ phoneNumbers(first: 1) { nodes @stream(if: false) { e164PhoneNumber } "
     "... @defer(if: false) { __typename } } }",
+    "just as many rows": "{ phoneNumbers(first: 2) { nodes @stream(initialCount: 2) { e164PhoneNumber } } }",
     "all rows at once": "{ phoneNumbers(first: 1) { nodes @stream(initialCount: 9) { e164PhoneNumber } } }",
     "no rows": "{ phoneNumbers(first: 0) { nodes { id } edges @stream(initialCount: 1) { cursor } } }",
     "another operation's": "query A { __typename } query B { ... @defer { __typename } }",
