@@ -8,6 +8,8 @@ Source: RFC 9112, "Message Parsing" and "Request Smuggling"; RFC 9110.
 import asyncio
 import json
 import re
+import socket
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -18,8 +20,9 @@ from typing import Any, Final, Literal
 
 import httptools
 import structlog
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from gateway.answer_headers import SECURITY_HEADERS
@@ -83,6 +86,8 @@ class _Refused(Exception):
         self.content = content
 
 
+# Linger, for no second: what was not sent is dropped, and the client told so by a reset.
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
 _NOT_HTTP: Final = "This cannot be read as an HTTP/1.1 request with a known method and a URL in ASCII."
 
 
@@ -108,6 +113,8 @@ class Connection(HttpToolsProtocol):
         self._refused = False
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
+        # The request that is being answered, or was last; others may wait behind it, of which `cycle` is the last.
+        self._answering: RequestResponseCycle | None = None
         # What of a request is coming in, and the part that _since, in the loop's time, is the start of.
         self._receiving: Literal["head", "body"] | None = None
         self._timed: Literal["head", "body"] | None = None
@@ -167,6 +174,10 @@ class Connection(HttpToolsProtocol):
         # A head that is coming in has the time that any has; its answer closes the connection.
         if self._receiving is None and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     # The parser's callbacks
 
@@ -288,7 +299,7 @@ class Connection(HttpToolsProtocol):
         elif now - looked_at >= self._shortest:
             if before - size < MIN_TAKEN_A_SECOND * (now - looked_at):
                 # It takes its answer too slowly, or not at all, and close would wait until it is taken.
-                self.transport.abort()
+                self.let_go()
                 return
             self._unsent = (size, self._since, now)
         if self._receiving is not None:
@@ -331,9 +342,19 @@ class Connection(HttpToolsProtocol):
         return self._since if (answered or self._receiving is not None) and not self._refused else inf
 
     def let_go(self) -> None:
-        """Close, without a word."""
+        """Close, without a word, and have the system keep nothing for the client either."""
         self._refused = True
+        self._end_answers()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
+
+    def _end_answers(self) -> None:
+        """Whatever is under way on this connection ends like that of a client that left."""
+        self.pipeline.clear()
+        for cycle in (self._answering, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     # Refusal
 
@@ -344,12 +365,8 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, refused: _Refused) -> None:
         """Say why, unless an answer is half out, and end the connection."""
         self._refused = True
-        # Whatever was under way on this connection ends like that of a client that left.
-        cycle = self.cycle
-        within_an_answer = cycle is not None and cycle.response_started and not cycle.response_complete
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        within_an_answer = self._answering is not None and _is_half_out(self._answering)
+        self._end_answers()
         told = not within_an_answer and not self.transport.is_closing()
         if structlog.is_configured():
             started = self.loop.time() if self._timed is None else self._since
@@ -367,6 +384,10 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self.flow.resume_reading()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def _is_half_out(cycle: RequestResponseCycle) -> bool:
+    return cycle.response_started and not cycle.response_complete
 
 
 def _head_too_large() -> _Refused:

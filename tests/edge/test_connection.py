@@ -263,6 +263,36 @@ def test_a_pipeline_is_short(patient: str) -> None:
         assert connection.closed()
 
 
+def test_what_is_under_way_ends_where_something_behind_it_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is written behind the refusal, nor is the refusal written into an answer."""
+    let_go, ended = threading.Event(), threading.Semaphore(0)
+
+    async def says_its_head_and_waits(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        if scope["path"] == "/half":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.to_thread(let_go.wait, PATIENCE_SECONDS)
+        if scope["path"] != "/half":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"more"})
+        ended.release()
+
+    get, broken = b"GET %s HTTP/1.1\r\nhost: gateway\r\n\r\n", b"x : y\r\n\r\n"
+    with serving_in_thread(says_its_head_and_waits) as url, wire(url) as half, wire(url) as none:
+        half.sends(get % b"/half")
+        assert half.answer().status == 200
+        half.sends(get % b"/none" + broken)
+        assert half.closed()
+        none.sends(get % b"/none" + get % b"/none" + broken)
+        assert none.answer().status == 400
+        let_go.set()
+        assert all(ended.acquire(timeout=PATIENCE_SECONDS) for _ in range(2))
+        assert none.closed()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 @pytest.mark.parametrize(("begun", "byte", "part"), [(HALF_A_HEAD, b"y", "head"), (HALF_A_BODY, b" ", "body")])
 def test_a_client_that_sends_slowly_is_given_up_while_others_are_answered(
     impatient: str, account: Aws, begun: bytes, byte: bytes, part: str
