@@ -1,6 +1,6 @@
 # make run    the gateway over its own local upstream, with sample data
 # make test   every check; make test-slow: the longer proofs; make bench: what it costs
-# make sbom   list what is shipped, with versions and licences, as sbom.json (CycloneDX)
+# make sbom   list what is shipped, with versions and licences (CycloneDX): sbom.json, and sbom-graphiql.json for the page
 # make lock   resolve the dependencies anew
 
 PYTHON ?= python3
@@ -34,6 +34,8 @@ sbom: .venv/sbom
 	@$(SHIPPED)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(SHIPPED)/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip
 	$(BIN)/cyclonedx-py environment $(SHIPPED) --pyproject pyproject.toml --output-reproducible --output-file sbom.json
+	@# The page's explorer names an older React as its peer, which npm's installation overlooks and its list does not.
+	cd gateway/graphiql && npm sbom --sbom-format cyclonedx --package-lock-only --legacy-peer-deps > ../../sbom-graphiql.json
 
 # On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser and Redis for tests.
 APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes

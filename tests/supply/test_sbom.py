@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import ROOT, needed
 
 # Licences that leave whoever runs the gateway free to do so, as packages write them.
 KNOWN = re.compile("MIT|Apache|BSD|PSF|Python-2.0|MPL-2.0|ISC")
@@ -16,12 +16,26 @@ DECLARED_BY_FILE = {"multidict"}
 BUILDS_ONLY = re.compile("uninstall --quiet --yes (.*)")
 
 
+Components = list[dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def components() -> list[dict[str, Any]]:
-    """Those of the SBOM that the make target writes."""
+def written() -> tuple[Components, Components]:
+    """What the SBOMs list that the make target writes: of the gateway, and of its page."""
+    needed("npm", "the list of GraphiQL's packages")
     subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True, timeout=600)
-    listed: list[dict[str, Any]] = json.loads((ROOT / "sbom.json").read_text())["components"]
-    return listed
+    gateway, page = (json.loads((ROOT / name).read_text()) for name in ("sbom.json", "sbom-graphiql.json"))
+    return gateway["components"], page["components"]
+
+
+@pytest.fixture(scope="module")
+def components(written: tuple[Components, Components]) -> Components:
+    return written[0]
+
+
+@pytest.fixture(scope="module")
+def page_components(written: tuple[Components, Components]) -> Components:
+    return written[1]
 
 
 def locked() -> dict[str, str]:
@@ -34,7 +48,7 @@ def test_what_only_builds_is_left_out_of_the_image_and_of_its_list_alike() -> No
 
 
 @pytest.mark.slow
-def test_all_that_is_locked_and_shipped_is_listed_at_its_locked_version(components: list[dict[str, Any]]) -> None:
+def test_all_that_is_locked_and_shipped_is_listed_at_its_locked_version(components: Components) -> None:
     [only_builds] = BUILDS_ONLY.findall((ROOT / "Makefile").read_text())
     listed = {re.sub("[._]", "-", component["name"]).lower(): component["version"] for component in components}
     expected = {name: version for name, version in locked().items() if name not in only_builds.split()}
@@ -44,10 +58,28 @@ def test_all_that_is_locked_and_shipped_is_listed_at_its_locked_version(componen
 
 
 @pytest.mark.slow
-def test_every_package_has_a_licence_that_is_known(components: list[dict[str, Any]]) -> None:
+def test_all_that_the_page_may_hold_is_listed_at_its_locked_version(page_components: Components) -> None:
+    lock = json.loads((ROOT / "gateway" / "graphiql" / "package-lock.json").read_text())["packages"]
+    expected = {
+        (path.rpartition("node_modules/")[2], package["version"])
+        for path, package in lock.items()
+        if path and not package.get("dev")
+    }
+    # What only builds the page is marked so.
+    listed = {
+        (component["purl"].split("/", 1)[1].rpartition("@")[0].replace("%40", "@"), component["version"])
+        for component in page_components
+        if {"name": "cdx:npm:package:development", "value": "true"} not in component["properties"]
+    }
+    assert listed == expected
+    assert len(expected) > 50
+
+
+@pytest.mark.slow
+def test_every_package_has_a_licence_that_is_known(components: Components, page_components: Components) -> None:
     unknown = [
         component["name"]
-        for component in components
+        for component in (*components, *page_components)
         if not KNOWN.search(json.dumps(component.get("licenses", ""))) and component["name"] not in DECLARED_BY_FILE
     ]
     assert unknown == []
