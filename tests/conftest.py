@@ -1,5 +1,6 @@
 """The doors that tests enter by: an emulated AWS account, and a gateway over it, both over real HTTP."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import pytest
 
 from gateway.settings import Settings
 from tests.aws import Aws, emulated_aws
+from tests.markers import FOUND, LogLines, look_at_response
 from tests.serving import served_gateway
 
 # Tests count upstream calls: only those about the cache have one.
@@ -66,3 +68,37 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """A gateway over the account."""
     async with gateway_over(settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_that_comes_out_is_looked_at() -> Iterator[None]:
+    """Whichever client a test has, by httpx, and whatever a gateway in this process logs."""
+    send, send_async = httpx.Client.send, httpx.AsyncClient.send
+
+    def looking(client: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Response:
+        response = send(client, request, **how)
+        look_at_response(response)
+        return response
+
+    async def looking_async(client: httpx.AsyncClient, request: httpx.Request, **how: Any) -> httpx.Response:
+        response = await send_async(client, request, **how)
+        look_at_response(response)
+        return response
+
+    lines = LogLines(logging.WARNING)
+    logging.getLogger().addHandler(lines)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(httpx.Client, "send", looking)
+        patched.setattr(httpx.AsyncClient, "send", looking_async)
+        yield
+    logging.getLogger().removeHandler(lines)
+    assert FOUND == []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_comes_out_that_must_not() -> Iterator[None]:
+    """Of any test, or of a gateway that several share."""
+    yield
+    found = FOUND.copy()
+    FOUND.clear()
+    assert found == []

@@ -5,11 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from tests.markers import look_at_line
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -47,6 +50,7 @@ def started(*command: str, env: Mapping[str, str], lines: int, cwd: Path = ROOT)
         command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
+    reading = _looked_through(process) if Path(command[0]).name == "chime-gateway" else None
     try:
         printed = [process.stdout.readline().rstrip("\n") for _ in range(lines)]
         yield Started(process, printed)
@@ -55,6 +59,29 @@ def started(*command: str, env: Mapping[str, str], lines: int, cwd: Path = ROOT)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
+        if reading is not None:
+            reading.join()
+
+
+def _looked_through(process: subprocess.Popen[str]) -> threading.Thread:
+    """Have each line that a gateway logs looked at on its way to the test, and also those that no test reads."""
+    printed = process.stdout
+    assert printed is not None
+    out, back = os.pipe()
+    process.stdout = os.fdopen(out)
+
+    def read() -> None:
+        with printed, os.fdopen(back, "w", buffering=1) as passed_on:
+            for line in printed:
+                # What a command says of itself at its start names its own address.
+                if line.startswith(("{", "20")):
+                    look_at_line(line)
+                with suppress(BrokenPipeError):
+                    passed_on.write(line)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread
 
 
 def needed(program: str, what_for: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from tests.markers import look_at_answer
+
 # Waits that only a failing test comes to the end of.
 PATIENCE_SECONDS = 30
 
@@ -52,6 +54,7 @@ class Wire:
         while len(self._received) < length:
             assert self._receives(), "closed within an answer"
         body, self._received = self._received[:length], self._received[length:]
+        look_at_answer(status, fields, body)
         return Answer(status, fields, body)
 
     def closed(self) -> bool:
