@@ -280,7 +280,7 @@ def test_what_is_under_way_ends_where_something_behind_it_is_refused(caplog: pyt
         ended.release()
 
     get, broken = b"GET %s HTTP/1.1\r\nhost: gateway\r\n\r\n", b"x : y\r\n\r\n"
-    with serving_in_thread(says_its_head_and_waits) as url, wire(url) as half, wire(url) as none:
+    with served(says_its_head_and_waits) as url, wire(url) as half, wire(url) as none:
         half.sends(get % b"/half")
         assert half.answer().status == 200
         half.sends(get % b"/none" + broken)
