@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -82,6 +83,14 @@ def _looked_through(process: subprocess.Popen[str]) -> threading.Thread:
     thread = threading.Thread(target=read)
     thread.start()
     return thread
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on, for a program that cannot choose one itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def needed(program: str, what_for: str) -> str:

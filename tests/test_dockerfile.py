@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import httpx
 import pytest
 
 from tests.aws import Aws
-from tests.processes import BIN, ROOT, environment, needed
+from tests.processes import BIN, ROOT, environment, free_port, needed
 
 NOBODY = 65532
 INSTRUCTIONS = [
@@ -138,13 +137,6 @@ def built() -> Iterator[Path]:
     finally:
         # 25,000 files, whose end nobody needs to wait for.
         Thread(target=shutil.rmtree, args=(root,)).start()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_drains_on_its_stop_signal(
