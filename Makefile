@@ -16,6 +16,7 @@ run: .venv/run
 
 test: .venv/test
 	@{ command -v chromium && command -v redis-server; } > /dev/null || { $(INSTALL_PROGRAMS); } || true
+	@command -v kubectl > /dev/null || { $(INSTALL_KUSTOMIZE); } || true
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/test
@@ -37,11 +38,14 @@ sbom: .venv/sbom
 	@# The page's explorer names an older React as its peer, which npm's installation overlooks and its list does not.
 	cd gateway/graphiql && npm sbom --sbom-format cyclonedx --package-lock-only --legacy-peer-deps > ../../sbom-graphiql.json
 
-# On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser and Redis for tests.
+# On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser, Redis and kustomize
+# for tests.
 APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes
 INSTALL_VENV := $(APT_INSTALL) python3-venv
 # RUNLEVEL: a Redis that tests start is enough; none runs on after the installation.
 INSTALL_PROGRAMS := export RUNLEVEL=1; $(APT_INSTALL) chromium redis-server > /dev/null
+# By itself: it has the same files as Kubernetes' own kubectl, which would be as good.
+INSTALL_KUSTOMIZE := $(APT_INSTALL) kubernetes-client > /dev/null
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }

@@ -1,0 +1,1 @@
+"""What is in deploy/, checked without a cluster, a container engine or a network."""

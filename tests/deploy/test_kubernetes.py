@@ -1,0 +1,187 @@
+"""The Kubernetes example: taken by Kubernetes, fitting together, and true of the gateway and its image."""
+
+import re
+import secrets
+import subprocess
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.edge.api_keys import hash_of
+from tests.aws import Aws
+from tests.deploy.files import README, SETTINGS, VERSION, Manifest, instruction, manifests, rendered, seconds_to_drain
+from tests.processes import BIN, environment, free_port, started
+
+
+@pytest.fixture(scope="module")
+def pod() -> Manifest:
+    template: Manifest = manifests()["Deployment"]["spec"]["template"]
+    return template
+
+
+@pytest.fixture(scope="module")
+def container(pod: Manifest) -> Manifest:
+    [only] = pod["spec"]["containers"]
+    gateway: Manifest = only
+    return gateway
+
+
+@pytest.fixture(scope="module")
+def configured() -> dict[str, str]:
+    data: dict[str, str] = manifests()["ConfigMap"]["data"]
+    return data
+
+
+# The first one that has a preStop that sleeps, and the newest that is known.
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_kubernetes_takes_each_manifest_strictly(version: str, tmp_path: Path) -> None:
+    """By the schemas of its own API: an unknown field is an error."""
+    file = tmp_path / "rendered.yaml"
+    file.write_text(rendered())
+    command = [str(BIN / "kubernetes-validate"), "--strict", "--kubernetes-version", version, str(file)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    # A kind without a schema is passed over with a warning.
+    passed = re.findall(r"^INFO .* passed for resource (\w+)/", result.stdout, re.MULTILINE)
+    assert sorted(passed) == sorted(kind.lower() for kind in manifests()), result.stdout
+
+
+def test_whatever_selects_pods_selects_the_gateways(pod: Manifest) -> None:
+    found = manifests()
+    spec = {kind: manifest.get("spec", {}) for kind, manifest in found.items()}
+    selectors = [
+        spec["Deployment"]["selector"]["matchLabels"],
+        spec["Service"]["selector"],
+        spec["PodDisruptionBudget"]["selector"]["matchLabels"],
+        spec["NetworkPolicy"]["podSelector"]["matchLabels"],
+        *(each["labelSelector"]["matchLabels"] for each in pod["spec"]["topologySpreadConstraints"]),
+    ]
+    assert all(selector.items() <= pod["metadata"]["labels"].items() and selector for selector in selectors)
+    target = spec["HorizontalPodAutoscaler"]["scaleTargetRef"]
+    deployment = found["Deployment"]
+    assert (target["apiVersion"], target["kind"]) == (deployment["apiVersion"], deployment["kind"])
+    assert target["name"] == deployment["metadata"]["name"]
+    assert pod["spec"]["serviceAccountName"] == found["ServiceAccount"]["metadata"]["name"]
+
+
+def test_ports_are_the_images_and_each_is_named_where_it_is_used(
+    pod: Manifest, container: Manifest, configured: dict[str, str]
+) -> None:
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": int(instruction("EXPOSE")), "operations": int(configured["GATEWAY_OPERATIONS_PORT"])}
+    found = manifests()
+    assert [port["targetPort"] for port in found["Service"]["spec"]["ports"]] == ["http"]
+    let_in = [port["port"] for rule in found["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]]
+    assert let_in == ["http", "operations"]
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(ports["operations"])
+
+
+def test_every_setting_is_one_that_the_gateway_reads(container: Manifest, configured: dict[str, str]) -> None:
+    named = {name for name in [*configured, *(each["name"] for each in container["env"])] if name.startswith("GATEWAY")}
+    assert named - SETTINGS.keys() == set()
+    secret = {each["name"] for each in container["env"] if "secretKeyRef" in each["valueFrom"]}
+    assert secret.isdisjoint(configured)
+
+
+def test_the_readme_makes_the_secret_that_the_pods_need(container: Manifest) -> None:
+    [command] = re.findall(r"kubectl create secret generic (?:.*\\\n)*.*", README)
+    made = set(re.findall(r"--from-literal=([\w-]+)=", command))
+    references = [each["valueFrom"]["secretKeyRef"] for each in container["env"]]
+    assert {each["name"] for each in references} == {command.split()[4]}
+    assert {each["key"] for each in references if not each.get("optional")} <= made
+    assert made <= {each["key"] for each in references}
+    assert all(f"`{each['key']}`" in README for each in references)
+
+
+def test_a_gateway_so_set_asks_for_a_key_and_answers_where_the_probes_and_prometheus_look(
+    pod: Manifest, container: Manifest, configured: dict[str, str], aws: Aws, tmp_path: Path
+) -> None:
+    aws.holds(inventory=3)
+    ports = {"http": free_port(), "operations": free_port()}
+    given = {
+        "GATEWAY_API_KEYS": hash_of(b"a-key"),
+        "GATEWAY_CURSOR_KEYS": b64encode(secrets.token_bytes(32)).decode(),
+    }
+    assert given.keys() == {
+        each["name"] for each in container["env"] if not each["valueFrom"]["secretKeyRef"].get("optional")
+    }
+    # All as in the pod, but for where AWS, the collector and its own ports are.
+    env = environment(tmp_path, **configured | given) | {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "GATEWAY_UPSTREAM_API": "chime",
+        "GATEWAY_UPSTREAM_ENDPOINT_URL": aws.url,
+        "GATEWAY_OPERATIONS_PORT": str(ports["operations"]),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+    }
+    probes = [container[probe]["httpGet"] for probe in ("livenessProbe", "readinessProbe")]
+    looked_at = [(probe["path"], probe["port"]) for probe in probes]
+    looked_at.append((pod["metadata"]["annotations"]["prometheus.io/path"], "operations"))
+    with started(str(BIN / "chime-gateway"), "serve", "--port", str(ports["http"]), env=env, lines=1):
+        answers = [httpx.get(f"http://127.0.0.1:{ports[port]}{path}", timeout=30) for path, port in looked_at]
+        asked = [
+            httpx.post(
+                f"http://127.0.0.1:{ports['http']}/graphql",
+                json={"query": "{ phoneNumbers { totalCount } }"},
+                headers=headers,
+                timeout=30,
+            )
+            for headers in ({}, {"x-api-key": "a-key"})
+        ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert [answer.status_code for answer in asked] == [401, 200]
+    assert asked[1].json() == {"data": {"phoneNumbers": {"totalCount": 3}}}
+
+
+def test_a_pod_is_given_the_time_that_its_drain_takes(
+    pod: Manifest, container: Manifest, configured: dict[str, str]
+) -> None:
+    before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert before + seconds_to_drain(configured) < pod["spec"]["terminationGracePeriodSeconds"]
+
+
+def test_the_pod_is_within_the_restricted_standard_as_its_namespace_demands(pod: Manifest, container: Manifest) -> None:
+    """Kubernetes' Pod Security Standards, `restricted`; beyond it, the image's own user and a root nobody can write."""
+    assert manifests()["Namespace"]["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+    user, group = instruction("USER").split(":")
+    whole: dict[str, Any] = pod["spec"]["securityContext"] | container["securityContext"]
+    assert whole == {
+        "runAsNonRoot": True,
+        "runAsUser": int(user),
+        "runAsGroup": int(group),
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert not pod["spec"].keys() & {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"}
+    assert not any("hostPort" in port for port in container["ports"])
+
+
+def test_replicas_share_the_rate_by_as_many_as_there_can_be_and_one_at_a_time_may_go(
+    configured: dict[str, str],
+) -> None:
+    found = manifests()
+    scaled = found["HorizontalPodAutoscaler"]["spec"]
+    assert int(configured["GATEWAY_REPLICAS"]) == scaled["maxReplicas"]
+    assert found["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1 < scaled["minReplicas"]
+    # With a number of its own each apply would undo what the autoscaler did.
+    assert "replicas" not in found["Deployment"]["spec"]
+
+
+def test_the_network_policy_lets_out_to_where_traces_go(configured: dict[str, str]) -> None:
+    host, port = configured["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://").split(":")
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": host.split(".")[1]}}
+    ways = [
+        (each.get("namespaceSelector"), way["port"])
+        for rule in manifests()["NetworkPolicy"]["spec"]["egress"]
+        for each in rule["to"]
+        for way in rule["ports"]
+    ]
+    assert (namespace, int(port)) in ways
+
+
+def test_the_image_is_of_this_version(container: Manifest) -> None:
+    assert container["image"].endswith(f"/chime-gateway:{VERSION}")
