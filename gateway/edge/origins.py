@@ -18,10 +18,11 @@ PREFLIGHTED: Final = (b"apollo-require-preflight", b"x-apollo-operation-name", b
 
 ALLOWED_HEADERS: Final = (
     b"content-type, authorization, x-api-key, apollo-require-preflight, x-apollo-operation-name, x-requested-with, "
-    b"traceparent, tracestate"
+    b"traceparent, tracestate, cache-control, x-debug-upstream"
 )
-# What a page's script may read beside the body: the id in the log, and how long to wait after 429.
-EXPOSED_HEADERS: Final = b"x-request-id, retry-after"
+# What a page's script may read beside the body: the id in the log, how long to wait after 429, and whether the answer
+# came out of the cache.
+EXPOSED_HEADERS: Final = b"x-request-id, retry-after, age"
 _GRANTED: Final[Headers] = (
     (b"access-control-allow-methods", METHODS.encode()),
     (b"access-control-allow-headers", ALLOWED_HEADERS),
