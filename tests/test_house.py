@@ -61,15 +61,6 @@ def test_only_settings_reads_the_environment() -> None:
     assert readers == []  # Not even settings: pydantic-settings reads it.
 
 
-def test_sql_is_spoken_in_the_store_alone() -> None:
-    speakers = [
-        p.name
-        for p in (ROOT / "gateway").rglob("*.py")
-        if re.search(r"^(import|from) sqlite3", p.read_text(), re.MULTILINE)
-    ]
-    assert speakers == ["store.py"]
-
-
 def test_schema_graphql_is_what_the_command_prints() -> None:
     printed = run("chime-gateway", "schema")
     assert printed.returncode == 0, printed.stderr
