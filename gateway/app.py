@@ -23,7 +23,6 @@ from gateway.edge.operations_port import OperationsPort
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
-from gateway.edge.request_log import RequestLog
 from gateway.execution.executable_schema import ExecutableSchema
 from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
@@ -87,8 +86,8 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
 
     hosted = app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
     # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
-    log = RequestLog(structlog.get_logger(), settings.slow_request_seconds) if structlog.is_configured() else None
-    observed = ObservedRequests(hosted, log)
+    log = structlog.get_logger() if structlog.is_configured() else None
+    observed = ObservedRequests(hosted, log, settings.slow_request_seconds)
     if settings.operations_port is None:
         return observed
     return OperationsPort(settings.operations_port, _routed([alive, *operating]), observed)

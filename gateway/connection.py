@@ -370,8 +370,10 @@ class Connection(HttpToolsProtocol):
         told = not within_an_answer and not self.transport.is_closing()
         if structlog.is_configured():
             started = self.loop.time() if self._timed is None else self._since
-            answered = (refused.request_id, int(refused.status)) if told else ()
-            structlog.get_logger().info("request", **RequestRecord().line(self.loop.time() - started, *answered))
+            record = RequestRecord()
+            record.id = refused.request_id
+            status = int(refused.status) if told else None
+            structlog.get_logger().info("request", **record.line(self.loop.time() - started, status))
         if told:
             fields = (*self.server_state.default_headers, *refused.fields)
             lines = (refused.status_line, *(name + b": " + value for name, value in fields), b"", refused.content)

@@ -1,11 +1,10 @@
 """What one request carries down the house: its caller, settings, loaders and the upstream, under one deadline."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
-from gateway.cache_use import CACHE_USE, CacheUse
 from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
@@ -15,7 +14,6 @@ from gateway.settings import Settings
 from gateway.telemetry.metrics import walk_ended
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderRecord
-from gateway.upstream.trace_context import TRACE_CONTEXT
 
 T = TypeVar("T")
 
@@ -27,7 +25,6 @@ class RequestContext:
     records, so it is the loaders that need a scope.
     principal: Caller.principal, to which what is given out to one caller alone can be bound.
     unanswered: what is under way for fields that an error has taken out of the answer.
-    cache_use: what of its answer came out of the cache.
     cost: points that the operation is estimated at (gateway/execution/measure.py); 0 until it is read.
     spend: takes points from the caller, once for a request; None where callers may spend as much as they like.
     """
@@ -40,7 +37,6 @@ class RequestContext:
         number_permission: GetPermission,
         order_permission: GetPermission,
         caller: Caller,
-        cache_use: CacheUse,
     ) -> None:
         self.settings = settings
         self.upstream = upstream
@@ -50,7 +46,6 @@ class RequestContext:
         self._caller = caller
         self.cost = 0
         self.spend: Callable[[int], Awaitable[None]] | None = None
-        self.cache_use = cache_use
         self._number_permission = number_permission
         self._order_permission = order_permission
         # Of each connection the list, and the upstream pages that it has fetched.
@@ -113,19 +108,15 @@ def _pass_over(_orders: Iterable[PhoneNumberOrderRecord]) -> None:
     """Nobody needs to hear of them."""
 
 
-def request_contexts(
-    settings: Settings, upstream: Upstream
-) -> Callable[[Mapping[str, str], Caller, CacheUse], RequestContext]:
-    """A maker of contexts, one for each request, of its trace context, caller and part in the cache.
+def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Caller], RequestContext]:
+    """A maker of contexts, one for each request, of its caller.
 
     What outlives a request is made here, once.
     """
     number_permission, order_permission = GetPermission(), GetPermission()
     cursor_seal = CursorSeal([key.get_secret_value() for key in settings.cursor_keys or ()] or [random_key()])
 
-    def new_context(trace: Mapping[str, str], caller: Caller, cache_use: CacheUse) -> RequestContext:
-        TRACE_CONTEXT.set(trace)
-        CACHE_USE.set(cache_use)
-        return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller, cache_use)
+    def new_context(caller: Caller) -> RequestContext:
+        return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller)
 
     return new_context

@@ -5,8 +5,8 @@ Answers themselves are kept by nobody on the way: `no-store` stays on each. Sour
 
 from collections.abc import Mapping
 
-from gateway.cache_use import CacheUse
 from gateway.edge.refusal import Headers
+from gateway.request_record import CacheUse
 
 
 def cache_use_of(fields: Mapping[bytes, bytes]) -> CacheUse:

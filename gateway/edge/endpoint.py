@@ -5,7 +5,7 @@ Source: GraphQL over HTTP specification; RFC 9110.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from secrets import token_hex
 from typing import Any, Final
@@ -15,7 +15,7 @@ from graphql import ExperimentalIncrementalExecutionResults
 from starlette.types import Receive, Scope, Send
 
 from gateway.answer_headers import SECURITY_HEADERS
-from gateway.caller import ANYONE, READ_DEBUG
+from gateway.caller import ANYONE, READ_DEBUG, Caller
 from gateway.context import RequestContext
 from gateway.edge.authentication import Authentication
 from gateway.edge.cache_control import age_header, cache_use_of
@@ -77,15 +77,16 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
-        request_id = token_hex(16)
+        record = REQUEST_RECORD.get()
+        record.id = token_hex(16)
         fields = header_fields(scope["headers"])
+        record.trace_context, record.cache_use = trace_context(fields), cache_use_of(fields)
         accept = fields.get(b"accept", b"").decode("latin-1")
         media_type = answer_type(accept)
-        head = [(b"x-request-id", request_id.encode()), self._origins.vary, *SECURITY_HEADERS]
+        head = [(b"x-request-id", record.id.encode()), self._origins.vary, *SECURITY_HEADERS]
         if b"origin" in fields:
             head += self._origins.headers(fields)
         headers: Headers = ()
-        cache_use = cache_use_of(fields)
         try:
             preflight = self._origins.preflight(fields) if scope["method"] == "OPTIONS" else ()
             # Browsers send no credentials with a preflight.
@@ -94,28 +95,27 @@ class GraphQLEndpoint:
             if scope["method"] == "OPTIONS":
                 status, content, headers = 204, b"", ((b"allow", METHODS.encode()), *preflight)
             else:
-                new_context = partial(scope["state"]["new_context"], trace_context(fields), caller, cache_use)
+                record.shows_upstream = DEBUG_HEADER in fields and READ_DEBUG in caller.scopes
                 delivery = delivery_in_parts(accept, send, head, body=scope["method"] != "HEAD")
-                shows_upstream = DEBUG_HEADER in fields and READ_DEBUG in caller.scopes
-                answer = await self._answer(scope, receive, new_context, request_id, delivery, shows_upstream)
+                answer = await self._answer(scope, receive, caller, delivery)
                 if answer is None:
                     return
                 content = orjson.dumps(answer)
                 # Without data nothing was executed.
                 status = 200 if "data" in answer or media_type == JSON else 400
-                headers = age_header(cache_use)
+                headers = age_header(record.cache_use)
         except ClientLeft:
             return
         except asyncio.CancelledError:
             # By the server, whose time to drain is up; a client that leaves is told of above.
-            REQUEST_RECORD.get().error_codes.append(Stopping.code)
+            record.error_codes.append(Stopping.code)
             status, content = Stopping.status, refusal_body(Stopping.words, Stopping.code)
         except Refusal as refusal:
-            REQUEST_RECORD.get().error_codes.append(refusal.code)
+            record.error_codes.append(refusal.code)
             status, content, headers = refusal.status, refusal_body(str(refusal), refusal.code), refusal.headers
         except Exception:  # Whatever it is, the client gets JSON and the log the rest.
-            logger.exception("request %s", request_id)
-            REQUEST_RECORD.get().error_codes.append("INTERNAL_SERVER_ERROR")
+            logger.exception("request %s", record.id)
+            record.error_codes.append("INTERNAL_SERVER_ERROR")
             status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
         head += headers
         if content:
@@ -143,13 +143,7 @@ class GraphQLEndpoint:
                 raise UnsupportedCoding("Send the body as it is: no content coding is taken.")
 
     async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        new_context: Callable[[], RequestContext],
-        request_id: str,
-        delivery: Delivery | None,
-        shows_upstream: bool,
+        self, scope: Scope, receive: Receive, caller: Caller, delivery: Delivery | None
     ) -> dict[str, Any] | None:
         """The answer, with data where anything was executed; None once it has gone out in parts.
 
@@ -157,16 +151,14 @@ class GraphQLEndpoint:
         """
         post = scope["method"] == "POST"
         content = await _body(receive) if post else scope["query_string"]
-        context = new_context()
+        context: RequestContext = scope["state"]["new_context"](caller)
         if self._rate_limit is not None:
             self._rate_limit.refuse_empty(context.principal)
             context.spend = Purse(self._rate_limit, context.principal).spend
         try:
             request = from_body(content) if post else from_query_string(content)
             with ClientWatch(receive):
-                answer = await self._execute(
-                    request, context, request_id, delivery, shows_upstream, only_queries=not post
-                )
+                answer = await self._execute(request, context, delivery, only_queries=not post)
             await _spend_a_point(context)
         except Refusal:
             await _spend_a_point(context)
@@ -176,14 +168,7 @@ class GraphQLEndpoint:
         return answer
 
     async def _execute(
-        self,
-        request: GraphQLRequest,
-        context: RequestContext,
-        request_id: str,
-        delivery: Delivery | None,
-        shows_upstream: bool,
-        *,
-        only_queries: bool,
+        self, request: GraphQLRequest, context: RequestContext, delivery: Delivery | None, *, only_queries: bool
     ) -> dict[str, Any] | None:
         query, variables, operation_name, document_id, query_hash, wants_cost = request
         try:
@@ -197,36 +182,34 @@ class GraphQLEndpoint:
             raise
         except CallerFault as fault:
             REQUEST_RECORD.get().error_codes.append(fault.code)
-            return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}]}
+            return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}], **_extensions(None)}
         except DocumentRefused as refused:
-            return {"errors": [present_error(e, request_id=request_id, before_execution=True) for e in refused.errors]}
-        present = partial(present_error, request_id=request_id, before_execution=False)
+            errors = [present_error(error, before_execution=True) for error in refused.errors]
+            return {"errors": errors, **_extensions(None)}
+        present = partial(present_error, before_execution=False)
         if isinstance(result, ExperimentalIncrementalExecutionResults):
             cost = result.initial_result.extensions if wants_cost else None
             if delivery is not None:
-                extensions_now = partial(_told, context, cost, shows_upstream)
-                await delivery.send(result, present, extensions_now, age_header(context.cache_use))
+                age = age_header(REQUEST_RECORD.get().cache_use)
+                await delivery.send(result, present, partial(_extensions, cost), age)
             return None
-        told = _told(context, result.extensions if wants_cost else None, shows_upstream)
-        extensions = {"extensions": told} if told else {}
-        if not result.errors:
+        errors = [present(error) for error in result.errors or ()]
+        extensions = _extensions(result.extensions if wants_cost else None)
+        if not errors:
             return {"data": result.data, **extensions}
-        errors = [present(error) for error in result.errors]
         # Without a path, no field was reached: the request was refused, and an answer to it has no data.
-        if any("path" in error for error in errors):
-            return {"data": result.data, "errors": errors, **extensions}
-        return {"errors": errors}
+        data = {"data": result.data} if any("path" in error for error in errors) else {}
+        return {**data, "errors": errors, **extensions}
 
 
-def _told(context: RequestContext, cost: dict[str, Any] | None, shows_upstream: bool) -> dict[str, Any]:
-    """An answer's extensions, as far as is known by now."""
-    told = dict(cost or {})
-    if context.cache_use.stale:
+def _extensions(cost: dict[str, Any] | None) -> dict[str, Any]:
+    """An answer's entry `extensions`, as far as it is known by now; empty where there is nothing to say."""
+    told, record = dict(cost or {}), REQUEST_RECORD.get()
+    if record.cache_use.stale:
         told["stale"] = True
-    if shows_upstream:
-        record = REQUEST_RECORD.get()
+    if record.shows_upstream:
         told["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
-    return told
+    return {"extensions": told} if told else {}
 
 
 async def _spend_a_point(context: RequestContext) -> None:

@@ -57,7 +57,7 @@ class Delivery:
     ) -> None:
         """Send what there is and what follows, as it comes: no more than one page is worked on before it is asked for.
 
-        extensions_now: those that the first part says, and the last one where they are others by then.
+        extensions_now: the entry that the first part has, and the last one where it is another by then.
         """
         form = self.form(present)
         head = [*self.head, *further_head, _CONTENT_TYPE]
@@ -65,16 +65,15 @@ class Delivery:
         if not self.body:
             await self._body(b"", more=False)
             return
-        told = extensions_now()
-        extensions = {"extensions": told} if told else {}
+        extensions = extensions_now()
         # The line that ends a part goes with it, so that its reader need not wait for the next one.
         await self._body(_LINE + _part(form.first(results.initial_result) | extensions) + _LINE, more=True)
         try:
             async with aclosing(results.subsequent_results) as following:
                 async for result in following:
                     content, end = form.following(result), _LINE if result.has_next else _LAST_LINE
-                    if not result.has_next and (now := extensions_now()) != told:
-                        content["extensions"] = now
+                    if not result.has_next and (now := extensions_now()) != extensions:
+                        content |= now
                     await self._body(_part(content) + end, more=result.has_next)
         # The head is out: an end without its mark tells the client. Cancelled it is by a server whose time to drain is
         # up, or because nobody reads it any more.

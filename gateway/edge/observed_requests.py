@@ -4,10 +4,10 @@ import time
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from gateway.edge.header_fields import header_fields
 from gateway.edge.refusal import METHODS
-from gateway.edge.request_log import RequestLog
 from gateway.edge.trace_context import trace_context
 from gateway.request_record import REQUEST_RECORD, RequestRecord
 from gateway.telemetry.metrics import REQUESTS_IN_FLIGHT, request_ended
@@ -17,14 +17,15 @@ from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 class ObservedRequests:
     """An application whose requests are observed. Takes some 10 microseconds each, and 10 more for the log.
 
-    An answer without an id is neither counted nor logged: a health check, or a file of GraphiQL's page.
-
-    log: None where none is set up.
+    A request without an id is neither counted nor logged: a health check, or one for a file of GraphiQL's page.
+    log: takes a line a request, and one more, a warning, for each that took slow_seconds or longer; None where none is
+        set up.
     """
 
-    def __init__(self, app: ASGIApp, log: RequestLog | None) -> None:
+    def __init__(self, app: ASGIApp, log: FilteringBoundLogger | None, slow_seconds: float) -> None:
         self._app = app
         self._log = log
+        self._slow_seconds = slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. It has no status where its client left before it was answered."""
@@ -54,15 +55,16 @@ class ObservedRequests:
             self._ended(scope["path"], record, head, time.perf_counter() - started)
 
     def _ended(self, path: str, record: RequestRecord, head: Message | None, seconds: float) -> None:
-        ids = () if head is None else (value for name, value in head["headers"] if name == b"x-request-id")
-        request_id = next((value.decode("latin-1") for value in ids), None)
-        if head is not None and request_id is None:
+        if record.id is None:
             return
         if path == "/graphql":
             operation = (record.is_valid and record.operation) or ""
             request_ended(operation, record.error_codes, seconds, answered=head is not None)
         if self._log is not None:
-            self._log.ended(record, request_id, None if head is None else head["status"], seconds)
+            line = record.line(seconds, None if head is None else head["status"])
+            self._log.info("request", **line)
+            if seconds >= self._slow_seconds:
+                self._log.warning("slow request", **line, upstream_ms=round(record.upstream_seconds * 1e3, 1))
 
 
 def _server_span(scope: Scope) -> Span:

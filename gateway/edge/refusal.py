@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from gateway.answer_headers import SECURITY_HEADERS
 from gateway.errors import CallerFault
+from gateway.request_record import REQUEST_RECORD
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -134,7 +135,9 @@ async def refuse_elsewhere(_request: Request, error: Exception) -> Response:
 
 def refused(words: str, status: int, headers: Mapping[str, str]) -> Response:
     """A refusal of another path than the endpoint's, or of all of them."""
-    own = {"x-request-id": token_hex(16), "content-type": "application/json; charset=utf-8"}
+    record = REQUEST_RECORD.get()
+    record.id = token_hex(16)
+    own = {"x-request-id": record.id, "content-type": "application/json; charset=utf-8"}
     response = Response(refusal_body(words, Refusal.code), status, {**own, **headers})
     response.raw_headers.extend(SECURITY_HEADERS)
     return response

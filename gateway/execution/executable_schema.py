@@ -33,7 +33,7 @@ from gateway.execution.executor import ProjectingExecutor, Projections
 from gateway.execution.incremental import IncrementalExecutor, UndividedExecutor
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Measure
-from gateway.request_record import MAX_NAME_LENGTH, REQUEST_RECORD, RequestRecord
+from gateway.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH, RequestRecord
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
 # Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 8 MB, some 30
@@ -114,7 +114,7 @@ class ExecutableSchema:
         operation = get_operation_ast(document.node, operation_name)
         record = REQUEST_RECORD.get()
         if operation is not None and operation.name is not None:
-            record.operation = operation.name.value[:MAX_NAME_LENGTH]
+            record.operation = operation.name.value[:SHOWN_NAME_LENGTH]
         if only_queries and operation is not None and operation.operation is not OperationType.QUERY:
             raise NotAQuery
         if document.errors:

@@ -17,7 +17,7 @@ MASKED: Final = "The gateway failed on this. It has been logged under the reques
 MAX_MESSAGE: Final = 500
 
 
-def present_error(error: GraphQLError, *, request_id: str, before_execution: bool) -> dict[str, Any]:
+def present_error(error: GraphQLError, *, before_execution: bool) -> dict[str, Any]:
     """One entry of an answer's `errors`.
 
     A CallerFault is shown as it stands; an UpstreamFault as its one sentence, with operation, retryable, AWS's
@@ -25,7 +25,7 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
     masked.
     before_execution: the document itself was refused, by syntax or by validation.
     """
-    cause = _cause(error)
+    cause, record = _cause(error), REQUEST_RECORD.get()
     entry: dict[str, Any] = {"message": _shortened(error.message)}
     if error.locations:
         entry["locations"] = [location.formatted for location in error.locations]
@@ -44,7 +44,7 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
             }
             if cause.retry_after is not None:
                 entry["extensions"]["retryAfter"] = max(1, math.ceil(cause.retry_after))
-            logger.warning("request %s: %s %s: %s", request_id, cause.operation, cause.code, cause.detail)
+            logger.warning("request %s: %s %s: %s", record.id, cause.operation, cause.code, cause.detail)
         # A variable, or an argument's text, is not what its place takes: graphql-core points there, not at a field.
         case GraphQLError() if error.path is not None and _is_about_an_argument(error, cause):
             entry["extensions"] = {"code": "BAD_USER_INPUT"}
@@ -55,7 +55,7 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
             # The path may hold the caller's own words, as aliases; the field's name is the schema's.
             field = error.nodes[0] if error.nodes else None
             name = field.name.value if isinstance(field, FieldNode) else "a field"
-            logger.warning("request %s: a value of %s cannot be written", request_id, name)
+            logger.warning("request %s: a value of %s cannot be written", record.id, name)
         case GraphQLSyntaxError():
             entry["extensions"] = {"code": "GRAPHQL_PARSE_FAILED"}
         case GraphQLError() if before_execution:
@@ -69,8 +69,8 @@ def present_error(error: GraphQLError, *, request_id: str, before_execution: boo
         case _:
             entry["message"] = MASKED
             entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
-            logger.error("request %s: %r", request_id, cause, exc_info=cause)
-    REQUEST_RECORD.get().error_codes.append(entry["extensions"]["code"])
+            logger.error("request %s: %r", record.id, cause, exc_info=cause)
+    record.error_codes.append(entry["extensions"]["code"])
     return entry
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from gateway.cache_use import CACHE_USE
 from gateway.errors import Throttled, UpstreamFault
+from gateway.request_record import REQUEST_RECORD
 from gateway.telemetry.metrics import looked_up
 from gateway.upstream.shared_answers import Answer, AnswerKey, SharedAnswers
 from gateway.upstream.single_flight import Flight, SingleFlight
@@ -72,7 +72,7 @@ class AnswerCache:
         Cost: some microseconds where memory has it; a round trip more where Redis was asked in vain.
         Raises: UpstreamFault.
         """
-        use = CACHE_USE.get()
+        use = REQUEST_RECORD.get().cache_use
         if not use.anew:
             kept = self._fresh(key)
             if kept is None and self._shared is not None:
@@ -93,7 +93,7 @@ class AnswerCache:
 
         Only a failing upstream is stood in for, as RFC 5861 has it: 500 and above, time-outs, garbage, no connection.
         """
-        use, kept = CACHE_USE.get(), self._kept.get(key)
+        use, kept = REQUEST_RECORD.get().cache_use, self._kept.get(key)
         if kept is None or use.anew or not fault.retryable or isinstance(fault, Throttled):
             return None
         age = self._clock() - kept.stored_at

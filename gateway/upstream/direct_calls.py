@@ -19,7 +19,6 @@ from botocore.exceptions import ClientError
 from yarl import URL
 
 from gateway.upstream.signature import UNRESERVED, Credentials, signed_headers
-from gateway.upstream.trace_context import TRACE_CONTEXT
 
 Parameters = Mapping[str, str | int]
 NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
@@ -63,9 +62,12 @@ class DirectCalls:
         credentials: Credentials = self._credentials
         return credentials
 
-    async def call(self, operation_name: str, parameters: Parameters) -> dict[str, Any]:
+    async def call(
+        self, operation_name: str, parameters: Parameters, trace_context: Mapping[str, str]
+    ) -> dict[str, Any]:
         """What the client's parser makes of the answer.
 
+        trace_context: headers to send along.
         Raises: ClientError for an answer other than 2xx; what the parser raises; what the HTTP session raises; what
         renewing the credentials raises.
         """
@@ -90,7 +92,7 @@ class DirectCalls:
         # An answer that is packed would have to be bounded twice.
         headers["accept-encoding"] = "identity"
         # Not signed: a proxy on the way may put its own in their place.
-        headers.update(TRACE_CONTEXT.get())
+        headers.update(trace_context)
         url = f"{operation.origin}{path}?{query}" if query else f"{operation.origin}{path}"
         status, answer_headers, body = await self._http.get(URL(url, encoded=True), headers, operation.proxy)
         answer = {"status_code": status, "headers": answer_headers, "body": body, "context": {}}

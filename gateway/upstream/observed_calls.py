@@ -10,7 +10,6 @@ from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, upstream_call_en
 from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.direct_calls import DirectCalls, Parameters
 from gateway.upstream.faults import request_id_of, translate
-from gateway.upstream.trace_context import TRACE_CONTEXT
 
 ANSWERED: Final = "ok"
 # Cancelled: at a deadline, or because its client left and nobody else waits for it.
@@ -39,10 +38,9 @@ class ObservedCalls:
         UPSTREAM_CALLS_IN_FLIGHT.inc()
         try:
             with span(operation, {"rpc.system.name": "aws-api", "rpc.method": operation}, kind="client") as call_span:
-                if call_span.headers is not None:
-                    TRACE_CONTEXT.set(call_span.headers)
+                trace_context = record.trace_context if call_span.headers is None else call_span.headers
                 try:
-                    answer = await self._calls.call(operation, parameters)
+                    answer = await self._calls.call(operation, parameters, trace_context)
                 except Exception as error:  # A garbled answer makes botocore raise whatever it trips over.
                     fault = translate(error, operation, parameters)
                     outcome = fault.code

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from pydantic import SecretBytes
 
-from gateway.cache_use import CacheUse
 from gateway.caller import ANYONE
 from gateway.context import RequestContext, request_contexts
 from gateway.errors import UpstreamBadResponse, UpstreamFault
@@ -16,7 +15,6 @@ from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import CHIME, Api, Generation
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, names_its_number, names_its_order, with_plus
-from gateway.upstream.trace_context import NO_TRACE
 
 
 @dataclass(slots=True)
@@ -74,7 +72,7 @@ class Account:
 
     def context(self) -> RequestContext:
         """What one request carries."""
-        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(NO_TRACE, ANYONE, CacheUse())
+        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(ANYONE)
 
     def _call(self, operation: str) -> None:
         self.calls.append(operation)

@@ -83,7 +83,7 @@ async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple
     with pytest.raises(Sent) as stock:
         await opened._make_api_call(operation, parameters)  # noqa: SLF001  # It has the parameters' own names.
     with pytest.raises(Sent) as ours:
-        await calls.call(operation, parameters)
+        await calls.call(operation, parameters, {})
     return stock.value, ours.value
 
 
