@@ -6,7 +6,6 @@ Source: RFC 9112, "Message Parsing" and "Request Smuggling"; RFC 9110.
 """
 
 import asyncio
-import json
 import re
 import socket
 import struct
@@ -26,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from gateway.answer_headers import SECURITY_HEADERS
+from gateway.errors import refusal_body
 from gateway.request_record import RequestRecord
 
 # RFC 9110, 4.1, asks for 8,000 at least; Apache takes 8,190.
@@ -74,7 +74,7 @@ class _Refused(Exception):
         super().__init__(message)
         self.request_id = token_hex(16)
         self.status = status
-        content = json.dumps({"errors": [{"message": message, "extensions": {"code": code}}]}).encode()
+        content = refusal_body(message, code)
         self.fields = (
             (b"content-type", b"application/json; charset=utf-8"),
             (b"content-length", b"%d" % len(content)),

@@ -30,6 +30,8 @@ Anything else that is raised is masked as INTERNAL_SERVER_ERROR (gateway/schema/
 
 from typing import ClassVar
 
+import orjson
+
 
 class GatewayFault(Exception):
     """A fault that this gateway knows by name."""
@@ -205,3 +207,8 @@ class UpstreamBadResponse(UpstreamFault):
 
 class Misconfigured(GatewayFault):
     """The gateway cannot start; the words say which setting to mend."""
+
+
+def refusal_body(message: str, code: str) -> bytes:
+    """The JSON that a refusal is answered with: a GraphQL answer that has one error and no data."""
+    return orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})

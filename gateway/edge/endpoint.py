@@ -35,10 +35,9 @@ from gateway.edge.refusal import (
     Stopping,
     UnsupportedCoding,
     UnsupportedMediaType,
-    refusal_body,
 )
 from gateway.edge.trace_context import trace_context
-from gateway.errors import CallerFault
+from gateway.errors import CallerFault, refusal_body
 from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema, NotAQuery
 from gateway.execution.known_documents import KnownDocuments
 from gateway.request_record import REQUEST_RECORD

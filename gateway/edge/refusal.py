@@ -5,13 +5,12 @@ from http import HTTPStatus
 from secrets import token_hex
 from typing import ClassVar, Final
 
-import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.answer_headers import SECURITY_HEADERS
-from gateway.errors import CallerFault
+from gateway.errors import CallerFault, refusal_body
 from gateway.request_record import REQUEST_RECORD
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -115,11 +114,6 @@ class UnsupportedCoding(UnsupportedMediaType):
     """A compressed body."""
 
     headers = ((b"accept-encoding", b"identity"),)
-
-
-def refusal_body(message: str, code: str) -> bytes:
-    """The JSON that a refusal is answered with: a GraphQL answer that has one error and no data."""
-    return orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
 
 
 async def refuse_elsewhere(_request: Request, error: Exception) -> Response:

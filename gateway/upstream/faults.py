@@ -28,6 +28,7 @@ from gateway.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from gateway.logs import MAX_SAID
 from gateway.upstream.retry_after import retry_after_seconds
 
 # Names without the suffixes Exception and Client. First the two APIs' own (ErrorCode and the error shapes of the
@@ -71,8 +72,6 @@ _BY_STATUS: Final[dict[int, type[UpstreamFault]]] = {
 
 # AWS's are UUIDs. What has no dash may be an account's number, or a key's id.
 _REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
-# Characters of what AWS says. A message that is longer says nothing more.
-_MAX_SAID: Final = 500
 # A word of a sentence, or a name such as chime:GetPhoneNumber or ThrottledClientException, with the marks around it.
 _WORD: Final = re.compile(
     r"""[('"]*(?:[A-Z]{1,5}|[A-Za-z][a-z]{0,20}|(?:[A-Z][a-z]{1,20}){2,6})(?:[:'/-](?:[a-z]{1,20}|(?:[A-Z][a-z]{1,20})+))*"""
@@ -126,7 +125,7 @@ def _for_the_log(text: str, parameters: Mapping[str, str | int]) -> str:
         if isinstance(value, str) and value:
             for spelling in (value, quote(value, safe="")):
                 text = text.replace(spelling, name)
-    words = text[:_MAX_SAID].split()
+    words = text[:MAX_SAID].split()
     return " ".join(word if _WORD.fullmatch(word) else "[...]" for word in words)
 
 
