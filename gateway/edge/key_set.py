@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 from jwt import PyJWK
 
+from gateway.bounded_body import BodyTooLong, bounded_body
 from gateway.edge.refusal import KeysUnavailable
 
 logger = logging.getLogger("gateway")
@@ -82,9 +83,9 @@ class KeySet:
         try:
             self._keys = _usable_keys(await _answer(self._url))
             seconds = REFRESH_SECONDS
-        except (aiohttp.ClientError, TimeoutError, UnreadableKeySet) as error:
-            # Its class alone: the words of some hold the whole URL, which may hold a password.
-            words = str(error) if isinstance(error, UnreadableKeySet) else type(error).__name__
+        except (aiohttp.ClientError, TimeoutError, UnreadableKeySet, BodyTooLong) as error:
+            # Of others the class alone: the words of some hold the whole URL, which may hold a password.
+            words = str(error) if isinstance(error, UnreadableKeySet | BodyTooLong) else type(error).__name__
             logger.warning("the keys at GATEWAY_JWT_JWKS_URL cannot be fetched: %s", words)
         finally:
             self._due_at = self._clock() + seconds
@@ -94,7 +95,7 @@ class KeySet:
 async def _answer(url: str) -> bytes:
     """The body at a URL.
 
-    Raises: UnreadableKeySet; aiohttp's ClientError; TimeoutError.
+    Raises: UnreadableKeySet; BodyTooLong; aiohttp's ClientError; TimeoutError.
     """
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
     # A session a fetch: one in five minutes needs no connection kept for it.
@@ -106,14 +107,7 @@ async def _answer(url: str) -> bytes:
     ):
         if response.status != 200:  # noqa: PLR2004  # OK.
             raise UnreadableKeySet(f"status {response.status}")
-        parts: list[bytes] = []
-        left = MAX_KEY_SET_BYTES
-        async for part in response.content.iter_any():
-            left -= len(part)
-            if left < 0:
-                raise UnreadableKeySet(f"more than {MAX_KEY_SET_BYTES} bytes")
-            parts.append(part)
-        return b"".join(parts)
+        return await bounded_body(response, MAX_KEY_SET_BYTES)
 
 
 def _usable_keys(content: bytes) -> _Keys:

@@ -15,6 +15,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import NoRegionError
 from yarl import URL
 
+from gateway.bounded_body import bounded_body
 from gateway.errors import Misconfigured
 from gateway.redis_link import RedisLink
 from gateway.settings import Settings
@@ -49,10 +50,6 @@ class AwsKeyPair:
     region: str = "us-east-1"
 
 
-class AnswerTooLong(Exception):
-    """An answer of more than MAX_ANSWER_BYTES; the rest of it was not read."""
-
-
 class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries no types.
     """aiobotocore's HTTP session (its connections, TLS and proxies), with a way of its own for GETs."""
 
@@ -66,19 +63,12 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer to one request.
 
-        Raises: AnswerTooLong; aiohttp's ClientError; TimeoutError.
+        Raises: BodyTooLong; aiohttp's ClientError; TimeoutError.
         """
         session = await self._get_session(proxy)
         # AWS sends no redirects. A signed request that is led elsewhere would show its session token there.
         async with session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
-            parts: list[bytes] = []
-            left = MAX_ANSWER_BYTES
-            while part := await response.content.readany():
-                left -= len(part)
-                if left < 0:
-                    raise AnswerTooLong
-                parts.append(part)
-            return response.status, response.headers, b"".join(parts)
+            return response.status, response.headers, await bounded_body(response, MAX_ANSWER_BYTES)
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         context: ssl.SSLContext = super()._get_ssl_context()
