@@ -230,62 +230,6 @@ class Settings(BaseSettings):
         "password and database where it has them. It is never needed: while it is away or slow, each process goes on "
         "by itself. Unset: none.",
     )
-
-    @field_validator("cache_url")
-    @classmethod
-    def _is_a_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _names_a_redis(url.get_secret_value()):
-            raise ValueError("redis://host:6379/0 is needed, or rediss://; a query may hold redis-py's ssl_ options")
-        return url
-
-    @property
-    def traces(self) -> bool:
-        """Whether traces are sent: where OpenTelemetry's own variables, which its SDK reads itself, say where to."""
-        return _OpenTelemetry().traces
-
-    @property
-    def anyone_may_ask(self) -> bool:
-        """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
-        return self.auth == "none" and self.router_secret is None
-
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _apart(cls, hashes: Any) -> Any:
-        return tuple(each.strip().lower() for each in hashes.split(",")) if isinstance(hashes, str) else hashes
-
-    @field_validator("api_keys")
-    @classmethod
-    def _are_hashes(cls, hashes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if hashes is not None and not (hashes and all(re.fullmatch("[0-9a-f]{64}", each) for each in hashes)):
-            raise ValueError("SHA-256 hashes of keys are needed, of 64 hex digits each, with commas between them")
-        return hashes
-
-    @field_validator("jwt_jwks_url")
-    @classmethod
-    def _cannot_be_changed_on_its_way(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
-        if url is not None and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
-            raise ValueError("https is needed, but for a URL on this machine")
-        return url
-
-    @model_validator(mode="after")
-    def _goes_together(self) -> "Settings":
-        needed = {"none": (), "api-key": ("api_keys",), "jwt": ("jwt_jwks_url", "jwt_issuer", "jwt_audience")}
-        missing = [_variable(name) for name in needed[self.auth] if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f"{_variable('auth')}={self.auth} needs {', '.join(missing)}")
-        # Whoever has set one of these means to keep others out.
-        idle = [_variable(name) for names in needed.values() for name in names if getattr(self, name) is not None]
-        if self.auth == "none" and idle:
-            raise ValueError(f"{', '.join(idle)}: without effect, and anyone may ask, until {_variable('auth')} is set")
-        return self
-
-    @field_validator("upstream_endpoint_url")
-    @classmethod
-    def _is_a_place(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
-        if url is not None and (url.username or url.password or url.query or url.fragment):
-            raise ValueError("scheme, host, port and path are all it may hold")
-        return url
-
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="Names, without ports and separated by commas, that a request's `Host` may have, like Django's "
@@ -319,26 +263,6 @@ class Settings(BaseSettings):
         "balancer that reuses connections, set it above the balancer's own (AWS's have 60), which must be the first to "
         "close.",
     )
-
-    @field_validator("allowed_hosts", "cors_origins", mode="before")
-    @classmethod
-    def _listed(cls, given: object) -> object:
-        return tuple(each.strip().lower() for each in given.split(",")) if isinstance(given, str) else given
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _are_names(cls, hosts: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if not all(re.fullmatch(_HOST, host) for host in hosts or ()):
-            raise ValueError("names such as api.example.com are needed, without ports, separated by commas")
-        return hosts
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if not all(re.fullmatch(f"https?://{_HOST}(:[0-9]{{1,5}})?", origin) for origin in origins or ()):
-            raise ValueError("origins such as https://app.example.com are needed, separated by commas")
-        return origins
-
     drain_seconds: int = Field(
         default=20,
         ge=0,
@@ -372,6 +296,28 @@ class Settings(BaseSettings):
         "later. Unset: a random key for each start; cursors end with it, and no other replica takes them.",
     )
 
+    @property
+    def traces(self) -> bool:
+        """Whether traces are sent: where OpenTelemetry's own variables, which its SDK reads itself, say where to."""
+        return _OpenTelemetry().traces
+
+    @property
+    def anyone_may_ask(self) -> bool:
+        """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
+        return self.auth == "none" and self.router_secret is None
+
+    @field_validator("api_keys", "allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return tuple(each.strip().lower() for each in given.split(",")) if isinstance(given, str) else given
+
+    @field_validator("upstream_endpoint_url")
+    @classmethod
+    def _is_a_place(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and (url.username or url.password or url.query or url.fragment):
+            raise ValueError("scheme, host, port and path are all it may hold")
+        return url
+
     @field_validator("router_secret")
     @classmethod
     def _fits_in_a_header(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -379,10 +325,57 @@ class Settings(BaseSettings):
             raise ValueError("16 or more ASCII characters without spaces are needed")
         return secret
 
+    @field_validator("api_keys")
+    @classmethod
+    def _are_hashes(cls, hashes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if hashes is not None and not (hashes and all(re.fullmatch("[0-9a-f]{64}", each) for each in hashes)):
+            raise ValueError("SHA-256 hashes of keys are needed, of 64 hex digits each, with commas between them")
+        return hashes
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _cannot_be_changed_on_its_way(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
+            raise ValueError("https is needed, but for a URL on this machine")
+        return url
+
+    @field_validator("cache_url")
+    @classmethod
+    def _is_a_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _names_a_redis(url.get_secret_value()):
+            raise ValueError("redis://host:6379/0 is needed, or rediss://; a query may hold redis-py's ssl_ options")
+        return url
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, hosts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(re.fullmatch(_HOST, host) for host in hosts or ()):
+            raise ValueError("names such as api.example.com are needed, without ports, separated by commas")
+        return hosts
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(re.fullmatch(f"https?://{_HOST}(:[0-9]{{1,5}})?", origin) for origin in origins or ()):
+            raise ValueError("origins such as https://app.example.com are needed, separated by commas")
+        return origins
+
     @field_validator("cursor_keys", mode="before")
     @classmethod
     def _keys_in_base64(cls, keys: Any) -> Any:
         return tuple(map(_key_in_base64, keys.split(","))) if isinstance(keys, str) else keys
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Settings":
+        needed = {"none": (), "api-key": ("api_keys",), "jwt": ("jwt_jwks_url", "jwt_issuer", "jwt_audience")}
+        missing = [_variable(name) for name in needed[self.auth] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{_variable('auth')}={self.auth} needs {', '.join(missing)}")
+        # Whoever has set one of these means to keep others out.
+        idle = [_variable(name) for names in needed.values() for name in names if getattr(self, name) is not None]
+        if self.auth == "none" and idle:
+            raise ValueError(f"{', '.join(idle)}: without effect, and anyone may ask, until {_variable('auth')} is set")
+        return self
 
 
 def read_settings(**given: Any) -> Settings:
