@@ -15,7 +15,6 @@ import click
 from pydantic import SecretBytes
 
 from gateway.app import app_from_environment, create_app
-from gateway.connection import Limits
 from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.edge.hosts import LOOPBACK_HOSTS
 from gateway.emulator.conditions import Fault
@@ -24,6 +23,7 @@ from gateway.emulator.server import EmulatorOptions, create_emulator
 from gateway.errors import Misconfigured
 from gateway.logs import configure_logs
 from gateway.paging.seal import random_key
+from gateway.request_checks import Limits
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings

@@ -1,20 +1,14 @@
-"""One connection of a client: what is taken for HTTP/1.1, how much of it, and how long it may take to come in.
+"""One connection of a client: how long what it sends may take, and how much of it is taken (request_checks.py).
 
-uvicorn has no time-outs for slow clients and no limits on what they send; httptools (llhttp) refuses most that
-proxies could read in another way, and the rest is refused here. What is refused never reaches an application.
-Source: RFC 9112, "Message Parsing" and "Request Smuggling"; RFC 9110.
+uvicorn has no time-outs for slow clients and no limits on what they send. What is refused reaches no application.
 """
 
 import asyncio
-import re
 import socket
 import struct
-from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 from itertools import islice
 from math import inf
-from secrets import token_hex
 from typing import Any, Final, Literal
 
 import httptools
@@ -24,15 +18,22 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gateway.answer_headers import SECURITY_HEADERS
-from gateway.errors import refusal_body
+from gateway.request_checks import (
+    MAX_HEAD_BYTES,
+    MAX_HEAD_FIELDS,
+    MAX_URL_BYTES,
+    Limits,
+    Refused,
+    body_too_large,
+    check_host,
+    check_target,
+    check_transfer_coding,
+    check_url,
+    check_version,
+    head_too_large,
+)
 from gateway.request_record import RequestRecord
 
-# RFC 9110, 4.1, asks for 8,000 at least; Apache takes 8,190.
-MAX_URL_BYTES: Final = 8_192
-# Node and h11 take as much; Apache, 100 fields.
-MAX_HEAD_BYTES: Final = 16_384
-MAX_HEAD_FIELDS: Final = 100
 # Requests that one connection may have waiting behind the one that is answered. Browsers do not pipeline at all, and
 # each one waiting takes 3 kB for 30 bytes sent.
 MAX_PIPELINED: Final = 16
@@ -50,45 +51,10 @@ LAST_REQUEST_SECONDS: Final = 2.0
 # In the state of a request that came in while the server stops.
 DRAINING: Final = "draining"
 
+_NOT_HTTP: Final = "This cannot be read as an HTTP/1.1 request with a known method and a URL in ASCII."
 _LOOKED_AT: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-_HOST: Final = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an operator may set of this (gateway/settings.py), and what the machine does.
-
-    connections: the most that are open at once; a silent one takes 10 kB.
-    """
-
-    body_bytes: int = 1_000_000
-    receive_seconds: float = 10.0
-    idle_seconds: float = 15.0
-    connections: int = 10_000
-
-
-class _Refused(Exception):
-    """Raised within the parser's callbacks, out of which it ends the connection."""
-
-    def __init__(self, status: HTTPStatus, message: str, code: str = "BAD_USER_INPUT") -> None:
-        super().__init__(message)
-        self.request_id = token_hex(16)
-        self.status = status
-        content = refusal_body(message, code)
-        self.fields = (
-            (b"content-type", b"application/json; charset=utf-8"),
-            (b"content-length", b"%d" % len(content)),
-            (b"connection", b"close"),
-            (b"x-request-id", self.request_id.encode()),
-            *SECURITY_HEADERS,
-        )
-        self.status_line = f"HTTP/1.1 {status} {status.phrase}".encode()
-        self.content = content
-
-
 # Linger, for no second: what was not sent is dropped, and the client told so by a reset.
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
-_NOT_HTTP: Final = "This cannot be read as an HTTP/1.1 request with a known method and a URL in ASCII."
 
 
 class Connection(HttpToolsProtocol):
@@ -151,7 +117,7 @@ class Connection(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
             within = error.__context__
-            self._refuse(within if isinstance(within, _Refused) else _Refused(HTTPStatus.BAD_REQUEST, _NOT_HTTP))
+            self._refuse(within if isinstance(within, Refused) else Refused(_NOT_HTTP))
             return
         if self._receiving is not None:
             self._part_received()
@@ -192,8 +158,7 @@ class Connection(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """A piece of the URL."""
         self.url += url
-        if len(self.url) > MAX_URL_BYTES:
-            raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG, f"The URL has more than {MAX_URL_BYTES:,} bytes.")
+        check_url(self.url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole field, of the head or of the trailers."""
@@ -210,21 +175,16 @@ class Connection(HttpToolsProtocol):
             self._received + self._fed > MAX_HEAD_BYTES
             and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES
         ):
-            raise _head_too_large()
+            raise head_too_large()
         version = self.parser.get_http_version()
         if self._host is None or self.url[0] != ord("/"):
-            self._check_target(version)
-        if version == "1.1":
-            pass
-        elif version != "1.0":
-            raise _Refused(HTTPStatus.BAD_REQUEST, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
-        elif any(name == b"transfer-encoding" for name, _ in headers):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding.")
+            check_target(self.url, self._host, version)
+        check_version(version, headers)
         # The parser would pass over the body, and all requests behind it.
         if self.parser.should_upgrade():
-            raise _Refused(HTTPStatus.BAD_REQUEST, "Nothing is upgraded here: neither to WebSocket nor to HTTP/2.")
+            raise Refused("Nothing is upgraded here: neither to WebSocket nor to HTTP/2.")
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise _Refused(HTTPStatus.BAD_REQUEST, f"More than {MAX_PIPELINED} requests wait on this connection.")
+            raise Refused(f"More than {MAX_PIPELINED} requests wait on this connection.")
         super().on_headers_complete()
         if self._draining:
             self.scope["state"][DRAINING] = True
@@ -237,7 +197,7 @@ class Connection(HttpToolsProtocol):
         """A piece of the body."""
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
-            raise self._body_too_large()
+            raise body_too_large(self._limits.body_bytes)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -248,26 +208,16 @@ class Connection(HttpToolsProtocol):
     def _look_at(self, name: bytes, value: bytes) -> None:
         """Check a field that says where a request ends, or whom it is for; llhttp has checked its form."""
         if name == b"host":
-            if self._host is not None or not _is_host(value):
-                raise _Refused(HTTPStatus.BAD_REQUEST, "One Host is needed, with a name or an address.")
+            check_host(value, self._host)
             self._host = value
         elif name == b"content-length":
             # llhttp has read it as a number that fits in 64 bits.
             if int(value) > self._limits.body_bytes:
-                raise self._body_too_large()
+                raise body_too_large(self._limits.body_bytes)
         elif name == b"transfer-encoding":
-            if value.lower() != b"chunked":
-                raise _Refused(HTTPStatus.BAD_REQUEST, "The only transfer coding that is taken is chunked.")
+            check_transfer_coding(value)
         elif value.lower() == b"100-continue":
             self.expect_100_continue = True
-
-    def _check_target(self, version: str) -> None:
-        """A request in HTTP/1.1 names its host; one that also has it in the URL has the same there."""
-        if self._host is None and version == "1.1":
-            raise _Refused(HTTPStatus.BAD_REQUEST, "One Host is needed, with a name or an address.")
-        scheme, mark, rest = self.url.partition(b"://")
-        if mark and b"/" not in scheme and re.split(rb"[/?#]", rest)[0].lower() != (self._host or b"").lower():
-            raise _Refused(HTTPStatus.BAD_REQUEST, "The URL names another host than Host does.")
 
     # Time
 
@@ -282,9 +232,9 @@ class Connection(HttpToolsProtocol):
         # of 6 bytes.
         if self._receiving == "head":
             if self._received > MAX_URL_BYTES + MAX_HEAD_BYTES:
-                self._refuse(_head_too_large())
+                self._refuse(head_too_large())
         elif self._received > MAX_URL_BYTES + MAX_HEAD_BYTES + 2 * self._limits.body_bytes:
-            self._refuse(self._body_too_large())
+            self._refuse(body_too_large(self._limits.body_bytes))
 
     def _look(self) -> None:
         """See whether the client keeps time.
@@ -312,7 +262,8 @@ class Connection(HttpToolsProtocol):
             self._look_after(due)
         elif self._receiving is not None:
             seconds = self._limits.receive_seconds
-            self._refuse(_Refused(HTTPStatus.REQUEST_TIMEOUT, f"The {self._receiving} took more than {seconds:g} s."))
+            words = f"The {self._receiving} took more than {seconds:g} s."
+            self._refuse(Refused(words, HTTPStatus.REQUEST_TIMEOUT))
         else:
             self.transport.close()
             self._look_after(inf)
@@ -334,7 +285,7 @@ class Connection(HttpToolsProtocol):
             longest.let_go()
         else:
             words = f"All of {self._limits.connections} connections wait for answers. Try again later."
-            self._refuse(_Refused(HTTPStatus.SERVICE_UNAVAILABLE, words, "OVERLOADED"))
+            self._refuse(Refused(words, HTTPStatus.SERVICE_UNAVAILABLE, "OVERLOADED"))
 
     def waited_for_since(self) -> float:
         """Since when it has been the client's turn, in the loop's time; infinity where it is not."""
@@ -358,11 +309,7 @@ class Connection(HttpToolsProtocol):
 
     # Refusal
 
-    def _body_too_large(self) -> _Refused:
-        most = self._limits.body_bytes
-        return _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {most:,} bytes.")
-
-    def _refuse(self, refused: _Refused) -> None:
+    def _refuse(self, refused: Refused) -> None:
         """Say why, unless an answer is half out, and end the connection."""
         self._refused = True
         within_an_answer = self._answering is not None and _is_half_out(self._answering)
@@ -390,15 +337,3 @@ class Connection(HttpToolsProtocol):
 
 def _is_half_out(cycle: RequestResponseCycle) -> bool:
     return cycle.response_started and not cycle.response_complete
-
-
-def _head_too_large() -> _Refused:
-    return _Refused(
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        f"The head has more than {MAX_HEAD_FIELDS} fields or {MAX_HEAD_BYTES:,} bytes.",
-    )
-
-
-@lru_cache(64)
-def _is_host(value: bytes) -> bool:
-    return _HOST.fullmatch(value) is not None

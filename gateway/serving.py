@@ -17,8 +17,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from gateway.connection import Connection, Limits
+from gateway.connection import Connection
 from gateway.errors import Misconfigured
+from gateway.request_checks import Limits
 from gateway.telemetry.workers import counted_together, worker_died
 
 # Seconds that requests under way get after SIGTERM where no setting says how many.

@@ -9,7 +9,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from gateway.app import create_app
-from gateway.connection import Limits
+from gateway.request_checks import Limits
 from gateway.serving import DEFAULT_LIMITS, serving_in_thread
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair

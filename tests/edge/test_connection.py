@@ -10,7 +10,8 @@ from contextlib import ExitStack
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.connection import MAX_PIPELINED, Limits
+from gateway.connection import MAX_PIPELINED
+from gateway.request_checks import Limits
 from gateway.settings import Settings, read_settings
 from tests.aws import Aws, emulated_aws
 from tests.edge.wire import PATIENCE_SECONDS, Wire, post, query, wire
