@@ -7,7 +7,7 @@ Source: GraphQL specification, pull request 1110, "Incremental delivery".
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import GraphQLObjectType, located_error
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
@@ -96,20 +96,16 @@ class IncrementalExecutor(ProjectingExecutor):
         if not isinstance(iterator, _Items):
             return super().handle_stream(index, path, iterator, is_async, stream_usage, info, item_type)
         if not iterator.exhausted:
-            queue = _PageQueue(self, iterator, index, path, stream_usage.field_details_list, info, item_type)
+            field = _Field(path, stream_usage.field_details_list, info, item_type)
+            queue = _PageQueue(self, iterator, index, field)
             self.streams.append(ItemStream(path, stream_usage.label, queue, index))  # type: ignore[arg-type]  # By its protocol, StreamQueue, it is one.
         return True
 
     async def complete_page(
-        self,
-        items: Sequence[Any],
-        index: int,
-        path: Path,
-        field_details_list: FieldDetailsList,
-        info: Any,
-        item_type: Any,
+        self, items: Sequence[Any], index: int, field: "_Field"
     ) -> list[WorkResult | BaseException]:
         """Results of neighbouring items, or why there is none; index: the first one's place in the list."""
+        path, field_details_list, info, item_type = field
 
         async def one_by_one() -> list[Any]:
             results: list[Any] = []
@@ -139,6 +135,15 @@ class IncrementalExecutor(ProjectingExecutor):
         if len({id(details.defer_usage) for details in field_details_list}) > 1:
             return None
         return super()._projection(parent, field_details_list)
+
+
+class _Field(NamedTuple):
+    """A field whose items are streamed, as graphql-core completes them."""
+
+    path: Path
+    details: FieldDetailsList
+    info: Any
+    item_type: Any
 
 
 class _Items:
@@ -183,23 +188,11 @@ class _Items:
 class _PageQueue:
     """The pages of one stream, each fetched when the one before has been taken: graphql-core's StreamQueue."""
 
-    def __init__(
-        self,
-        executor: IncrementalExecutor,
-        items: _Items,
-        index: int,
-        path: Path,
-        field_details_list: FieldDetailsList,
-        info: Any,
-        item_type: Any,
-    ) -> None:
+    def __init__(self, executor: IncrementalExecutor, items: _Items, index: int, field: _Field) -> None:
         self._executor = executor
         self._items = items
         self._index = index
-        self._path = path
-        self._field_details_list = field_details_list
-        self._info = info
-        self._item_type = item_type
+        self._field = field
         self._stopped = False
 
     async def batches(self) -> AsyncIterator[Sequence[WorkResult]]:
@@ -208,9 +201,7 @@ class _PageQueue:
         Raises: GraphQLError where a page fails, or an item that cannot be null.
         """
         while items := await self._next_page():
-            completed = await self._executor.complete_page(
-                items, self._index, self._path, self._field_details_list, self._info, self._item_type
-            )
+            completed = await self._executor.complete_page(items, self._index, self._field)
             fault = next((each for each in completed if isinstance(each, BaseException)), None)
             results = [each for each in completed if isinstance(each, WorkResult)]
             if fault is not None:
@@ -226,8 +217,8 @@ class _PageQueue:
         try:
             return await self._items.rest_of_page()
         except Exception as error:
-            nodes = [details.node for details in self._field_details_list]
-            raise located_error(error, nodes, self._path.as_list()) from error
+            nodes = [details.node for details in self._field.details]
+            raise located_error(error, nodes, self._field.path.as_list()) from error
 
     def is_stopped(self) -> bool:
         """Whether the last page has been given."""
