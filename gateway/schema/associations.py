@@ -46,7 +46,8 @@ class ChimeAccount:
 
     account_id: strawberry.ID = strawberry.field(description="The account's id.")
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
-        resolver=_phone_numbers("AccountId", "account_id"), description="The phone numbers of this account."
+        resolver=_phone_numbers("AccountId", "account_id"),
+        description="The phone numbers of this account; null only with an error.",
     )
 
     @classmethod
@@ -61,7 +62,8 @@ class ChimeUser:
 
     user_id: strawberry.ID = strawberry.field(description="The user's id.")
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
-        resolver=_phone_numbers("UserId", "user_id"), description="The phone numbers of this user."
+        resolver=_phone_numbers("UserId", "user_id"),
+        description="The phone numbers of this user; null only with an error.",
     )
 
     @classmethod
@@ -77,7 +79,7 @@ class VoiceConnector:
     voice_connector_id: strawberry.ID = strawberry.field(description="The Voice Connector's id.")
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("VoiceConnectorId", "voice_connector_id"),
-        description="The phone numbers of this Voice Connector.",
+        description="The phone numbers of this Voice Connector; null only with an error.",
     )
 
     @classmethod
@@ -95,7 +97,7 @@ class VoiceConnectorGroup:
     voice_connector_group_id: strawberry.ID = strawberry.field(description="The group's id.")
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("VoiceConnectorGroupId", "voice_connector_group_id"),
-        description="The phone numbers of this group.",
+        description="The phone numbers of this group; null only with an error.",
     )
 
     @classmethod
@@ -110,7 +112,8 @@ class SipRule:
 
     sip_rule_id: strawberry.ID = strawberry.field(description="The rule's id.")
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
-        resolver=_phone_numbers("SipRuleId", "sip_rule_id"), description="The phone numbers that this rule serves."
+        resolver=_phone_numbers("SipRuleId", "sip_rule_id"),
+        description="The phone numbers that this rule serves; null only with an error.",
     )
 
     @classmethod

@@ -165,10 +165,12 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(
         resolver=_edges,
         description="The objects with their cursors. Costs one upstream call for each 99 (chime) or 100 "
-        "(chime-sdk-voice) asked for, one more from a cursor within an upstream page.",
+        "(chime-sdk-voice) asked for, one more from a cursor within an upstream page. With `@stream` they are sent as "
+        "these come.",
     )
     nodes: list[T] = strawberry.field(
-        resolver=_nodes, description="The objects without their cursors. Shares the calls of `edges`."
+        resolver=_nodes,
+        description="The objects without their cursors. Shares the calls of `edges`, and streams like them.",
     )
     page_info: PageInfo = strawberry.field(
         resolver=_page_info, description="Where this page stands. Shares the calls of `edges`."

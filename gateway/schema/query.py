@@ -125,11 +125,13 @@ class Query:
 
     service: Service = strawberry.field(name="_service", resolver=_service)
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
-        resolver=_phone_numbers, description="The account's phone numbers, page by page, in the upstream's own order."
+        resolver=_phone_numbers,
+        description="The account's phone numbers, page by page, in the upstream's own order; null only with an error.",
     )
     phone_number_orders: Connection[PhoneNumberOrder] | None = strawberry.field(
         resolver=_phone_number_orders,
-        description="The account's orders of phone numbers, page by page, in the upstream's own order.",
+        description="The account's orders of phone numbers, page by page, in the upstream's own order; null only with "
+        "an error.",
     )
     phone_number: PhoneNumber | None = strawberry.field(
         resolver=_phone_number, description="One phone number; null when the inventory has none."
