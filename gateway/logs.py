@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import orjson
@@ -64,15 +65,11 @@ def configure_logs(log_format: LogFormat) -> None:
     if structlog.is_configured():
         return
     writer = _Writer(_STDERR)
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(serializer=_json)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    common: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    common: list[Processor] = []
+    renderer: Processor = _line
+    if log_format == "console":
+        common = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+        renderer = structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -131,7 +128,8 @@ class _Writer:
         texts = [self._lines.popleft() for _ in range(len(self._lines))]
         dropped, self._dropped = self._dropped, 0
         if dropped:
-            texts.append(_json({"event": f"{dropped} lines were dropped: nobody read them in time"}) + "\n")
+            event = {"event": f"{dropped} lines were dropped: nobody read them in time"}
+            texts.append(_line(None, "warning", event) + "\n")
         left = "".join(texts).encode(errors="replace")
         try:
             while left:
@@ -146,8 +144,10 @@ class _Writer:
         self._thread.join(ENDING_SECONDS)
 
 
-def _json(event: EventDict, **_: Any) -> str:
-    return orjson.dumps(event, default=repr).decode()
+def _line(_logger: Any, level: str, event: EventDict) -> str:
+    """An event as JSON. There is one a request: structlog's own three processors would cost it twice as much."""
+    event.update(level=level, timestamp=datetime.now(UTC))
+    return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z).decode()
 
 
 def _scrub(_logger: Any, _method: str, event: EventDict) -> EventDict:
