@@ -44,10 +44,12 @@ class ObservedRequests:
 
         try:
             if scope["path"] == "/graphql":
-                with _server_span(scope) as server_span, REQUESTS_IN_FLIGHT.track_inprogress():
+                with _server_span(scope) as server_span:
+                    REQUESTS_IN_FLIGHT.inc()
                     try:
                         await self._app(scope, receive, sending)
                     finally:
+                        REQUESTS_IN_FLIGHT.dec()
                         _note(server_span, record, head)
             else:
                 await self._app(scope, receive, sending)
