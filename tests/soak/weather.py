@@ -69,13 +69,14 @@ class StormyAws(Aws):
 
 
 STORMS: Mapping[str, Callable[[StormyAws], None]] = {
+    # First, as its long answers leave memory that the process gives back a little later.
+    "garbling": StormyAws.garbles,
     "slow": lambda aws: aws.takes_ms(100),
     "throttling": lambda aws: aws.throttles(40),
     "failing": lambda aws: aws.fails("*", "ServiceFailure"),
     "orders unavailable": lambda aws: aws.fails("ListPhoneNumberOrders", "ServiceUnavailable"),
     "gets forbidden": lambda aws: aws.fails("GetPhoneNumber", "Forbidden"),
     "hanging": lambda aws: aws.takes_ms(5_000),
-    "garbling": StormyAws.garbles,
 }
 
 
