@@ -17,8 +17,8 @@ from tests.processes import BIN, Started, environment, started
 from tests.soak.clients import Clients
 from tests.soak.weather import STORMS, StormyAws, stormy_aws
 
-# Some 40 a second for twenty minutes.
-ROUNDS = 5
+# Some 30 a second for twenty minutes.
+ROUNDS = 4
 REQUESTS_IN_A_STORM = 400
 REQUESTS_AFTER_IT = 900
 CLIENTS = 24
