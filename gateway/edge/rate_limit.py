@@ -1,35 +1,20 @@
 """How much each caller may ask: a bucket of points, which fills up evenly within a minute.
 
-A bucket is kept as the time when it will be full again (GCRA, the generic cell rate algorithm): in the Redis that
-replicas share, so that they count together, or, without one and while it is away, in each process for its share.
+Buckets are in the Redis that replicas share, so that they count together, or, without one and while it is away, in each
+process for its share. There, too, a bucket is kept as the time when it will be full again.
 """
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 from gateway.edge.refusal import RateLimited
-from gateway.redis_link import KEY_PREFIX, RedisLink, RedisUnavailable
+from gateway.redis_link import RedisLink, RedisUnavailable
+from gateway.shared_bucket import SECOND, take_together
 
-SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
-
-# By Redis's own clock, so that replicas need not agree on the time. Tells in how many microseconds a bucket is full, as
-# it was before; what is further away than an empty one can be is a clock that was set.
-_TAKE: Final = """
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local wanted, most = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full_in = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now) - now, 0), most)
-if full_in + wanted <= most then
-  local new = full_in + wanted
-  redis.call('SET', KEYS[1], string.format('%.0f', now + new), 'PX', math.ceil(new / 1000))
-end
-return full_in
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +89,10 @@ class RateLimit:
         """Microseconds in which the shared bucket is full, as it was before; None where there is none to be had."""
         if self._redis is None:
             return None
-        most = self._whole.bucket
-        # The name is a digest: a principal may be a person's.
-        name = f"{KEY_PREFIX}limit:{sha256(principal.encode()).hexdigest()}"
         try:
-            full_in = await self._redis.ask("EVAL", _TAKE, 1, name, wanted, most)
+            return await take_together(self._redis, "limit", principal, part=wanted, size=self._whole.bucket)
         except RedisUnavailable:
             return None
-        if not isinstance(full_in, int) or not 0 <= full_in <= most:
-            self._redis.distrust("it does not count as it was told")
-            return None
-        return full_in
 
     def _take_alone(self, principal: str, wanted: int) -> int:
         now = self._now()
