@@ -43,6 +43,7 @@ class RedisLink:
     """Commands to Redis, from one event loop.
 
     url: redis:// or rediss://, with user and password; it is in no message.
+    well_since: when it was found to be well again, by time.monotonic; -inf where it always was, inf while it is not.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,6 +54,7 @@ class RedisLink:
         self._new_connection: Callable[[], Any] = ConnectionPool.from_url(
             url, protocol=2, socket_timeout=None, driver_info=None
         ).make_connection
+        self.well_since = math.inf
         self._connection: Any = None
         # None while Redis is left alone.
         self._writer: asyncio.StreamWriter | None = None
@@ -146,6 +148,7 @@ class RedisLink:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._connect()
                 well_since = time.monotonic()
+                self.well_since = well_since if away else -math.inf
                 if away:
                     logger.warning("Redis, at GATEWAY_CACHE_URL, is back")
                 away = False
@@ -207,6 +210,7 @@ class RedisLink:
     def _let_go(self) -> None:
         """Nothing more is asked, and whoever still waits is told so."""
         self._writer = None
+        self.well_since = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

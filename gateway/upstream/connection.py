@@ -25,10 +25,11 @@ from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.generations import GENERATIONS
 from gateway.upstream.observed_calls import ObservedCalls
-from gateway.upstream.quota import OwnQuota
+from gateway.upstream.quota import OwnQuota, Quota
 from gateway.upstream.readiness import Readiness
 from gateway.upstream.response_parser import JsonResponseParserFactory
 from gateway.upstream.shared_answers import SharedAnswers
+from gateway.upstream.shared_quota import SharedQuota
 
 # A TCP and TLS handshake to a healthy endpoint takes well under a second; past two, another attempt is the better bet.
 CONNECT_SECONDS: Final = 2.0
@@ -94,7 +95,7 @@ async def open_upstream(
     """The process's one upstream: a session and a client cost 45 to 95 ms of blocked event loop, so they are made once.
 
     key_pair: credentials and region in place of those that AWS's chain finds.
-    redis: where answers are shared; None keeps them to this process.
+    redis: where answers and the quota are shared; None keeps them to this process.
     Raises: Misconfigured where there are no credentials, no region, or AWS's own configuration cannot be read.
     """
     generation = GENERATIONS[settings.upstream_api]
@@ -139,21 +140,27 @@ async def open_upstream(
         ) from None
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
         raise Misconfigured(f"AWS's configuration cannot be used: {error}") from error
-    rate = settings.upstream_rate
+    upstream = f"{generation.api} {region} {endpoint_url or ''}"
     observed = ObservedCalls(calls)
     attempts = Attempts(
         observed,
         concurrency=settings.upstream_concurrency,
-        quota=None if rate is None else OwnQuota(rate / settings.replicas),
+        quota=_quota(settings, redis, upstream),
         request_seconds=settings.request_deadline_seconds,
     )
-    upstream = f"{generation.api} {region} {endpoint_url or ''}"
     shared = None if redis is None else SharedAnswers(redis, lambda: calls.credentials, upstream)
     answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
         yield Upstream(attempts, generation, answers, Readiness(observed))
     finally:
         await client.__aexit__(None, None, None)
+
+
+def _quota(settings: Settings, redis: RedisLink | None, upstream: str) -> Quota | None:
+    rate, replicas = settings.upstream_rate, settings.replicas
+    if rate is None:
+        return None
+    return OwnQuota(rate / replicas) if redis is None else SharedQuota(rate, replicas, redis, upstream)
 
 
 def _leave_unread_what_the_user_has_set_up(session: Any) -> None:

@@ -10,16 +10,17 @@ LATENESS_SECONDS: Final = 0.05
 
 
 class Quota(Protocol):
-    """Permits for calls, which several processes may draw on.
+    """Permits for calls, which several processes may draw on."""
 
-    rate: permits a second, at best.
-    """
+    @property
+    def rate(self) -> float:
+        """Permits a second, at best."""
+        ...
 
-    rate: float
-
-    async def permit(self) -> float:
+    async def permit(self, wanted: int) -> float:
         """Take a permit: 0; or, with none taken, the seconds after which to ask again.
 
+        wanted: permits that would be used at once, this one among them: so many may be fetched together.
         It is asked for one call at a time, and must not raise.
         """
         ...
@@ -36,7 +37,7 @@ class OwnQuota:
         self._clock = clock
         self._next_at = clock()
 
-    async def permit(self) -> float:
+    async def permit(self, wanted: int = 1) -> float:  # noqa: ARG002  # Nothing is fetched.
         """Quota.permit."""
         now = self._clock()
         if now < self._next_at:

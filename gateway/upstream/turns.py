@@ -137,6 +137,11 @@ class Turns:
         waiter.turn.result()
         paced(asyncio.get_running_loop().time() - waiter.since)
 
+    @property
+    def _useful_permits(self) -> int:
+        """Permits that would be used at once."""
+        return min(self.waiting, self._limit - self.under_way) if self._pace.rate is None else 1
+
     def _has_room(self, operation: str) -> bool:
         taken = 0
         for each, count in self._under_way.items():
@@ -162,7 +167,7 @@ class Turns:
                 continue
             wait = self._pace.wait
             if wait == 0 and self._quota is not None and not has_permit:
-                wait = await self._quota.permit()
+                wait = await self._quota.permit(self._useful_permits)
                 has_permit = wait == 0
             if wait > 0:
                 await asyncio.sleep(wait)
