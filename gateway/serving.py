@@ -1,6 +1,8 @@
 """Listening sockets and the HTTP server on them: started, announced, and stopped without a loss."""
 
 import ipaddress
+import multiprocessing
+import os
 import resource
 import signal
 import socket
@@ -117,7 +119,7 @@ def serve(
     drain_seconds: that requests under way get to finish.
     Raises: Misconfigured, for several workers, where there is no place for the files that they count in.
     """
-    config = _config(app, limits)
+    config = _config(app if workers == 1 else partial(_app_of_worker, app), limits)
     config.timeout_graceful_shutdown = drain_seconds
     # uvicorn raises a caught signal again when it has drained; a stop that was asked for is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
@@ -147,6 +149,19 @@ def serving_in_thread(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def _app_of_worker(make_app: Any) -> Any:
+    """Make a worker's application. The worker stops as well when its parent is killed, and cannot tell it to."""
+    threading.Thread(target=_stop_without_parent, daemon=True).start()
+    return make_app()
+
+
+def _stop_without_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _config(app: Any, limits: Limits) -> uvicorn.Config:
