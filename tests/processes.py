@@ -85,6 +85,12 @@ def _looked_through(process: subprocess.Popen[str]) -> threading.Thread:
     return thread
 
 
+def workers_of(parent: int) -> list[int]:
+    """The process ids of a gateway's workers."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on, for a program that cannot choose one itself."""
     with socket.socket() as probe:

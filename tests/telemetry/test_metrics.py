@@ -11,7 +11,7 @@ import pytest
 from gateway.telemetry.metrics import MAX_OPERATION_NAMES
 from tests.aws import Aws
 from tests.conftest import Gateway
-from tests.processes import BIN, environment, started
+from tests.processes import BIN, environment, started, workers_of
 from tests.telemetry.numbers import Numbers
 
 COMMAND = str(BIN / "chime-gateway")
@@ -122,12 +122,6 @@ def test_names_past_a_hundred_are_counted_together_and_wrong_documents_names_not
     assert max(map(len, counted)) < 150
     # The process's own, as every client of Prometheus has them.
     assert numbers["process_resident_memory_bytes"] > 0
-
-
-def workers_of(parent: int) -> list[int]:
-    """The process ids of a gateway's workers."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def directories() -> set[Path]:

@@ -1,0 +1,168 @@
+"""Three replicas over one Redis: together they are one gateway, whichever of them is asked, and whatever is killed."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fleet.fleet import BURST, INVENTORY, RATE, REPLICAS, Clients, Fleet, fleet_over_one_emulator
+from tests.processes import Started, workers_of
+
+FORWARDS = """query ($page: Int!, $cursor: String) {
+  phoneNumbers(first: $page, after: $cursor) {
+    nodes { e164PhoneNumber } pageInfo { cursor: endCursor more: hasNextPage }
+  }
+}"""
+BACKWARDS = """query ($page: Int!, $cursor: String) {
+  phoneNumbers(last: $page, before: $cursor) {
+    nodes { e164PhoneNumber } pageInfo { cursor: startCursor more: hasPreviousPage }
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with fleet_over_one_emulator(tmp_path_factory.mktemp("home")) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet(running: Fleet) -> Fleet:
+    running.starts_redis()
+    running.starts_replicas()
+    return running
+
+
+@pytest.fixture(scope="module")
+def workers(running: Fleet) -> Started:
+    """A replica of two workers, beside the others."""
+    return running.starts("--workers", "2")
+
+
+def walked(fleet: Fleet, document: str, page: int) -> list[list[str]]:
+    """The pages of the whole list, each from another replica."""
+    pages: list[list[str]] = []
+    variables = {"page": page, "cursor": None}
+    with httpx.Client(timeout=30) as http:
+        for url in cycle(fleet.urls):
+            answer = http.post(url, json={"query": document, "variables": variables}).json()
+            assert "errors" not in answer, answer
+            connection = answer["data"]["phoneNumbers"]
+            pages.append([node["e164PhoneNumber"] for node in connection["nodes"]])
+            if not connection["pageInfo"]["more"]:
+                return pages
+            variables["cursor"] = connection["pageInfo"]["cursor"]
+    raise AssertionError
+
+
+@pytest.mark.parametrize("page", [40, 99])
+def test_each_page_may_come_from_another_replica(fleet: Fleet, page: int) -> None:
+    pages = walked(fleet, FORWARDS, page)
+    assert len(pages) == -(-INVENTORY // page)
+    assert [number for each in pages for number in each] == fleet.numbers
+
+
+def test_each_page_may_come_from_another_replica_backwards(fleet: Fleet) -> None:
+    pages = walked(fleet, BACKWARDS, 90)
+    assert len(pages) == -(-INVENTORY // 90)
+    assert [number for each in reversed(pages) for number in each] == fleet.numbers
+
+
+@pytest.mark.parametrize("asked", [1, REPLICAS])
+async def test_the_replicas_that_are_asked_use_the_whole_rate_and_no_more(fleet: Fleet, asked: int) -> None:
+    """One alone as well, though its share is a third."""
+    async with Clients(fleet, fleet.urls[:asked]) as clients:
+        await clients.reach(0.9 * RATE)
+
+
+async def test_workers_keep_the_rate_with_the_replicas(fleet: Fleet, workers: Started) -> None:
+    """Each request on a connection of its own, so that both workers are met."""
+    async with Clients(fleet, [*fleet.urls, workers.lines[0].split()[1]], keep_alive=False) as clients:
+        await clients.reach(0.9 * RATE)
+
+
+def test_workers_end_when_their_parent_is_killed(workers: Started) -> None:
+    pids = workers_of(workers.process.pid)
+    assert len(pids) == 2
+    counted_in = variable(pids[0], "PROMETHEUS_MULTIPROC_DIR")
+    workers.process.kill()
+    workers.process.wait()
+    try:
+        until_they_end(pids)
+    finally:
+        # What only the parent would have removed.
+        shutil.rmtree(counted_in)
+
+
+def variable(pid: int, name: str) -> str:
+    """What a variable was when a process was started."""
+    variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    [value] = [each for each in variables if each.startswith(os.fsencode(f"{name}="))]
+    return os.fsdecode(value.partition(b"=")[2])
+
+
+def until_they_end(pids: list[int]) -> None:
+    """A process that has ended and that nobody has asked for its exit code has no command line left."""
+    command_lines = [Path(f"/proc/{pid}/cmdline") for pid in pids]
+    for _ in range(3000):
+        if not any(each.exists() and each.read_bytes() for each in command_lines):
+            return
+        time.sleep(0.01)
+    pytest.fail("workers live on without their parent")
+
+
+async def test_when_redis_is_killed_all_goes_on_and_each_keeps_to_its_share(fleet: Fleet) -> None:
+    async with Clients(fleet, fleet.urls) as clients:
+        await clients.answers(40)
+        fleet.kills_redis()
+        await clients.answers(40)
+    assert clients.retried == 0
+    async with Clients(fleet, fleet.urls[:1]) as clients:
+        await clients.answers(RATE // 2)
+        clients.stay_under(RATE / REPLICAS)
+
+
+async def test_clients_that_ask_the_next_replica_see_nothing_of_one_that_is_killed(fleet: Fleet) -> None:
+    async with Clients(fleet, fleet.urls) as clients:
+        await clients.answers(30)
+        fleet.kills_replica(0)
+        await clients.answers(60)
+    assert clients.retried > 0
+
+
+@pytest.mark.slow
+async def test_the_rate_is_kept_in_any_five_seconds_while_redis_and_replicas_go_and_come(fleet: Fleet) -> None:
+    """Each replica finds Redis again at another time; once all must have, one alone has the whole rate again."""
+    fleet.kills_redis()
+    fleet.kills_replica(0)
+    await asyncio.sleep(1)
+    fleet.starts_replicas()
+    notes: list[tuple[float, int, float]] = []
+
+    async def note() -> None:
+        while True:
+            before, calls = time.monotonic(), clients.calls
+            notes.append((before, calls, time.monotonic()))
+            await asyncio.sleep(0.2)
+
+    async with Clients(fleet, fleet.urls) as clients:
+        noting = asyncio.create_task(note())
+        await clients.answers(5 * RATE)
+        fleet.starts_redis()
+        await clients.answers(45 * RATE)
+        noting.cancel()
+    fives = [
+        (later[1] - note[1], later[2] - note[0])
+        for note in notes
+        if (later := next((each for each in notes if each[0] >= note[0] + 5), None)) is not None
+    ]
+    assert len(fives) > 100
+    assert [(calls, seconds) for calls, seconds in fives if calls > 1.1 * RATE * seconds + BURST] == []
+    async with Clients(fleet, fleet.urls[:1]) as clients:
+        await clients.reach(0.9 * RATE)
