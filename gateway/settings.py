@@ -69,13 +69,14 @@ class Settings(BaseSettings):
         gt=0,
         allow_inf_nan=False,
         description="Upstream calls a second, at most: the account's quota, or what of it is not left to others. "
-        "Unset: no limit until AWS throttles, and then as much as it takes.",
+        "Replicas keep to it together in `GATEWAY_CACHE_URL`, or each to its share. Unset: no limit until AWS "
+        "throttles, and then as much as it takes.",
     )
     replicas: int = Field(
         default=1,
         ge=1,
-        description="Gateways among which `GATEWAY_UPSTREAM_RATE` and `GATEWAY_RATE_LIMIT` are shared out where they "
-        "cannot be counted together in Redis. Each takes its part, and each of its workers a part of that.",
+        description="Gateways, at most, among which `GATEWAY_UPSTREAM_RATE` and `GATEWAY_RATE_LIMIT` are shared out "
+        "where they cannot be counted together in Redis. Each takes its part, and each of its workers a part of that.",
     )
     lookup_concurrency: int = Field(
         default=16,
@@ -226,9 +227,9 @@ class Settings(BaseSettings):
     )
     cache_url: SecretStr | None = Field(
         default=None,
-        description="URL of a Redis or Valkey that replicas share, `redis://` or `rediss://` (TLS), with user, "
-        "password and database where it has them. It is never needed: while it is away or slow, each process goes on "
-        "by itself. Unset: none.",
+        description="URL of a Redis or Valkey in which the replicas over one account share answers, upstream rate and "
+        "callers' limits: `redis://` or `rediss://` (TLS), with user, password and database where it has them. It is "
+        "never needed: while it is away or slow, each process goes on by itself. Unset: none.",
     )
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
