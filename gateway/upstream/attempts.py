@@ -58,6 +58,7 @@ class Attempts:
         self.turns = Turns(OPERATIONS, concurrency, self.pace, quota)
         self.retry_budget = RetryBudget()
         self._calls = calls
+        self._being_made = 0
         self._hung_seconds = min(HUNG_SECONDS, request_seconds / 2)
         self._shown_pace: float | None = None
 
@@ -68,26 +69,30 @@ class Attempts:
         Raises: UpstreamFault. Where an attempt is not made, that is what the one before it ended in.
         """
         attempt, fault = 1, None
-        while True:
-            try:
-                await self._admit(operation, wanted)
-            except UpstreamFault as refusal:
-                raise fault or refusal from None
-            try:
-                answer = await self._call(operation, parameters)
-            except UpstreamFault as error:
-                fault = error
-            else:
-                self.retry_budget.succeeded()
-                return answer
-            wait = self._wait_before_another(operation, attempt, fault, wanted.deadline)
-            if isinstance(fault, Throttled) and fault.retry_after is None:
-                fault.retry_after = self.turns.wait
-            if wait is None:
-                raise fault
-            await asyncio.sleep(wait)
-            attempt += 1
-            retried(operation)
+        self._being_made += 1
+        try:
+            while True:
+                try:
+                    await self._admit(operation, wanted)
+                except UpstreamFault as refusal:
+                    raise fault or refusal from None
+                try:
+                    answer = await self._call(operation, parameters, again=attempt > 1)
+                except UpstreamFault as error:
+                    fault = error
+                else:
+                    self.retry_budget.succeeded()
+                    return answer
+                wait = self._wait_before_another(operation, attempt, fault, wanted.deadline)
+                if isinstance(fault, Throttled) and fault.retry_after is None:
+                    fault.retry_after = self.turns.wait
+                if wait is None:
+                    raise fault
+                await asyncio.sleep(wait)
+                attempt += 1
+                retried(operation)
+        finally:
+            self._being_made -= 1
 
     async def _admit(self, operation: str, wanted: Wanted) -> None:
         """Take a turn.
@@ -103,9 +108,10 @@ class Attempts:
         if breaker.wait > 0:
             raise UpstreamUnavailable(operation, retry_after=breaker.wait, detail="not asked: it has failed lately")
 
-    async def _call(self, operation: str, parameters: Parameters) -> dict[str, Any]:
+    async def _call(self, operation: str, parameters: Parameters, *, again: bool) -> dict[str, Any]:
         """Make one attempt, and give its turn back.
 
+        again: one before it has failed.
         Raises: UpstreamFault.
         """
         breaker, begun_at = self.breakers[operation], monotonic()
@@ -114,7 +120,7 @@ class Attempts:
             answer = await self._calls.call(operation, parameters)
         except UpstreamFault as fault:
             if isinstance(fault, _FAILURES):
-                breaker.failed(era)
+                breaker.failed(era, again=again)
             else:
                 breaker.answered(era)
             if isinstance(fault, Throttled):
@@ -126,7 +132,7 @@ class Attempts:
             if monotonic() - begun_at < self._hung_seconds:
                 breaker.abandoned(era)
             else:
-                breaker.failed(era)
+                breaker.failed(era, again=again)
             raise
         finally:
             self.turns.give_back(operation)
@@ -147,7 +153,8 @@ class Attempts:
         wait = (fault.retry_after or 0.0) + jitter
         if asyncio.get_running_loop().time() + wait >= deadline or self.breakers[operation].wait > 0:
             return None
-        if not self.retry_budget.spend():
+        # A storm is many calls: one that is alone needs no budget, however much was spent before it.
+        if self._being_made > 1 and not self.retry_budget.spend():
             retry_budget_exhausted(operation)
             return None
         return wait

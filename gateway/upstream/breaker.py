@@ -9,8 +9,8 @@ from gateway.telemetry.metrics import breaker_became
 
 logger = logging.getLogger("gateway")
 
-# Failures without one answer between them. A call has at most three, so no single one opens it; Envoy takes five
-# answers, before retries.
+# Calls that fail without one answer between them, each counted once, whatever its retries: a few odd faults one after
+# the other are no outage. Envoy takes five answers, before retries.
 FAILURES_TO_OPEN: Final = 10
 # Seconds that it stays open before one call may try: short at first, as most failures pass, then twice as long each
 # time. With a probe that hangs until a deadline of 10 s the longest still ends within 30 s of healing.
@@ -21,7 +21,7 @@ PROBING_SECONDS: Final = 1.0
 
 
 class Breaker:
-    """The breaker of one operation: closed, open after FAILURES_TO_OPEN failures in a row, half-open for one probe.
+    """The breaker of one operation: closed, open after FAILURES_TO_OPEN failed calls in a row, half-open for one probe.
 
     Each call that is made is begun, and ends in one of answered, failed and abandoned, with what `begin` gave. What was
     begun before the breaker last opened says nothing of what is now, and is passed over.
@@ -70,11 +70,14 @@ class Breaker:
             breaker_became(self._operation, "closed")
             logger.warning("%s answers again", self._operation)
 
-    def failed(self, era: int) -> None:
-        """The upstream failed, or could not be reached, or did not answer for long."""
+    def failed(self, era: int, *, again: bool = False) -> None:
+        """The upstream failed, or could not be reached, or did not answer for long.
+
+        again: the call is another attempt at one that had failed before.
+        """
         if era != self._era:
             return
-        self._failures += 1
+        self._failures += not again
         if not self._probing and self._failures < FAILURES_TO_OPEN:
             return
         logger.warning(

@@ -35,6 +35,25 @@ def test_one_answer_among_the_failures_keeps_it_closed(breaker: Breaker) -> None
     assert breaker.state == "closed"
 
 
+def test_a_call_counts_once_however_often_it_was_tried(breaker: Breaker) -> None:
+    for _ in range(FAILURES_TO_OPEN - 1):
+        fail(breaker, 1)
+        breaker.failed(breaker.begin(), again=True)
+        breaker.failed(breaker.begin(), again=True)
+    assert breaker.state == "closed"
+    fail(breaker, 1)
+    assert breaker.state == "open"
+
+
+def test_a_probe_that_fails_opens_it_again_also_where_its_call_had_failed_before(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker)
+    clock.moves(FIRST_OPEN_SECONDS)
+    breaker.failed(breaker.begin(), again=True)
+    assert (breaker.state, breaker.wait) == ("open", 2 * FIRST_OPEN_SECONDS)
+
+
 def test_after_its_time_one_call_at_a_time_may_try(breaker: Breaker, clock: Clock) -> None:
     fail(breaker)
     clock.moves(FIRST_OPEN_SECONDS / 2)

@@ -29,7 +29,7 @@ def test_a_quiet_minute_fills_it_and_no_more() -> None:
     budget = RetryBudget(clock)
     spent(budget, 300)
     clock.moves(4)
-    assert spent(budget, 300) == 2
+    assert spent(budget, 300) == 6
     clock.moves(60)
     assert budget.left == CAPACITY
     assert spent(budget, 300) == 20

@@ -111,6 +111,26 @@ async def test_a_hundred_linked_numbers_of_which_each_is_throttled_are_not_asked
     assert len(upstream.asked) <= 60
 
 
+async def test_odd_faults_one_after_the_other_are_each_told_as_they_are(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """Each query is asked three times; the breaker counts nine calls, which are too few for it."""
+    failing = Says({"Code": "ServiceFailure"}, 500)
+    upstream.answers[:] = [*[failing] * 12, *[DOWN] * 12, *[failing] * 3]
+    codes = await codes_in_turn(gateway, NUMBERS, 9)
+    assert codes == ["UPSTREAM_FAILURE"] * 4 + ["UPSTREAM_UNAVAILABLE"] * 4 + ["UPSTREAM_FAILURE"]
+    assert len(upstream.asked) == 27
+
+
+async def test_a_query_that_is_alone_rides_out_two_faults_however_many_came_before_it(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """Thirty queries, one after the other, make sixty retries: three times what the budget grants a storm."""
+    upstream.answers[:] = [DOWN, DOWN, EMPTY] * 30
+    assert await codes_in_turn(gateway, NUMBERS, 30) == [None] * 30
+    assert len(upstream.asked) == 90
+
+
 async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_has_healed(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
