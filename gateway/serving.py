@@ -96,6 +96,12 @@ class _AnnouncedWorkers(Multiprocess):
         else:
             self.should_exit.set()
 
+    def terminate_all(self) -> None:
+        super().terminate_all()
+        # While anyone holds them open, who connects is not refused, but waits in vain for the workers to end.
+        for listener in self.sockets:
+            listener.close()
+
     def keep_subprocess_alive(self) -> None:
         pids = {process.pid for process in self.processes}
         super().keep_subprocess_alive()

@@ -150,11 +150,14 @@ def test_requests_that_hang_are_ended_at_the_setting(tmp_path: Path, workers: st
         assert {each.json()["errors"][0]["extensions"]["code"] for each in ended} == {"GATEWAY_STOPPING"}
 
 
-def test_while_it_stops_kept_connections_get_a_last_answer_and_idle_ones_are_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_while_it_stops_kept_connections_get_a_last_answer_and_idle_ones_are_closed(
+    tmp_path: Path, workers: str
+) -> None:
     """One request is in flight all the while, so that it does not stop before."""
     with (
         scripted_upstream(Says(PAGE.body, after_seconds=6)) as upstream,
-        serving(tmp_path, upstream.url, GATEWAY_IDLE_SECONDS="600") as serve,
+        serving(tmp_path, upstream.url, "--workers", workers, GATEWAY_IDLE_SECONDS="600") as serve,
         ThreadPoolExecutor(1) as pool,
     ):
         url = url_of(serve)
