@@ -32,7 +32,8 @@ class Breaker:
         self._operation = operation
         self._clock = clock
         self._failures = 0
-        # None: closed.
+        # When it opened first since it was last closed; both None: closed.
+        self._open_since: float | None = None
         self._open_until: float | None = None
         self._open_seconds = FIRST_OPEN_SECONDS
         self._probing = False
@@ -45,6 +46,11 @@ class Breaker:
         if self._open_until is None:
             return "closed"
         return "open" if self._clock() < self._open_until else "half-open"
+
+    @property
+    def open_since(self) -> float | None:
+        """When it opened, by its clock, however often a probe has failed since; None where it is closed."""
+        return self._open_since
 
     @property
     def wait(self) -> float:
@@ -66,7 +72,8 @@ class Breaker:
             return
         self._failures = 0
         if self._open_until is not None:
-            self._open_until, self._open_seconds, self._probing = None, FIRST_OPEN_SECONDS, False
+            self._open_since, self._open_until = None, None
+            self._open_seconds, self._probing = FIRST_OPEN_SECONDS, False
             breaker_became(self._operation, "closed")
             logger.warning("%s answers again", self._operation)
 
@@ -85,7 +92,9 @@ class Breaker:
         )
         breaker_became(self._operation, "open")
         self._era += 1
-        self._open_until, self._probing = self._clock() + self._open_seconds, False
+        now = self._clock()
+        self._open_since = now if self._open_since is None else self._open_since
+        self._open_until, self._probing = now + self._open_seconds, False
         self._open_seconds = min(2 * self._open_seconds, MAX_OPEN_SECONDS)
 
     def abandoned(self, era: int) -> None:

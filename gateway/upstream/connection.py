@@ -151,7 +151,7 @@ async def open_upstream(
     shared = None if redis is None else SharedAnswers(redis, lambda: calls.credentials, upstream)
     answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
-        yield Upstream(attempts, generation, answers, Readiness(observed))
+        yield Upstream(attempts, generation, answers, Readiness(observed, attempts.breakers.values()))
     finally:
         await client.__aexit__(None, None, None)
 

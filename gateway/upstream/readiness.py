@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +15,7 @@ from gateway.errors import (
     UpstreamNotFound,
     UpstreamTimeout,
 )
+from gateway.upstream.breaker import Breaker
 from gateway.upstream.observed_calls import ANSWERED, ObservedCalls
 
 # Seconds for which a call's outcome stands for the upstream's state; Kubernetes asks every 10 unless told otherwise.
@@ -31,14 +33,18 @@ _REACHED: Final = frozenset(
 
 
 class Readiness:
-    """The upstream's state, from the calls that are made anyway."""
+    """The upstream's state, from the calls that are made anyway.
 
-    def __init__(self, calls: ObservedCalls) -> None:
+    breakers: with one open, only what AWS has answered since says that requests should come here.
+    """
+
+    def __init__(self, calls: ObservedCalls, breakers: Iterable[Breaker]) -> None:
         self._calls = calls
+        self._breakers = tuple(breakers)
         self._probing = asyncio.Lock()
 
     async def unready(self) -> str | None:
-        """Why not, in words; None where AWS has answered in the last FRESH_SECONDS.
+        """Why not, in words; None where AWS has answered in the last FRESH_SECONDS, and since a breaker opened.
 
         Cost: none where a call has ended in that time; else one call without retries, one at a time.
         """
@@ -46,10 +52,11 @@ class Readiness:
             outcomes = self._fresh() or await self._probe()
         if outcomes & _REACHED:
             return None
-        return f"AWS has not answered in the last {FRESH_SECONDS:g} s: {', '.join(sorted(outcomes))}"
+        return f"AWS has not answered lately: {', '.join(sorted(outcomes))}"
 
     def _fresh(self) -> set[str]:
-        since = time.monotonic() - FRESH_SECONDS
+        opened = (breaker.open_since for breaker in self._breakers)
+        since = max([time.monotonic() - FRESH_SECONDS, *(each for each in opened if each is not None)])
         return {outcome for outcome, ended in self._calls.ended.items() if ended >= since}
 
     async def _probe(self) -> set[str]:

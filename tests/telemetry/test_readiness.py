@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from gateway.settings import Settings, read_settings
+from gateway.upstream.breaker import FAILURES_TO_OPEN
 from tests.aws import Aws
 from tests.conftest import Gateway, gateway_over
 from tests.processes import BIN, environment, started
@@ -47,12 +48,32 @@ async def test_it_is_not_ready_while_aws_fails_and_is_again_with_the_first_answe
             for _ in range(3):
                 answer = await gateway.http.get("/readyz")
                 assert answer.status_code == 503
-                assert answer.json() == {"ready": False, "reason": f"AWS has not answered in the last 10 s: {said}"}
+                assert answer.json() == {"ready": False, "reason": f"AWS has not answered lately: {said}"}
             assert len(upstream.asked) == 1
             assert (await gateway.http.get("/healthz")).status_code == 200
             upstream.answers[:] = [Says({"PhoneNumbers": []})]
             await gateway.query(ONE_PAGE)
             assert (await gateway.http.get("/readyz")).status_code == 200
+
+
+async def test_it_is_not_ready_once_a_breaker_has_opened_until_aws_answers_anything() -> None:
+    """What AWS answered before says nothing then. One call finds out; another operation's answer tells, too."""
+    with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
+        async with gateway_over(settings_for(upstream.url)) as gateway:
+            await gateway.query(ONE_PAGE)
+            upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, status=503)]
+            for _ in range(FAILURES_TO_OPEN):
+                assert (await gateway.http.get("/readyz")).status_code == 200
+                await gateway.answer(ONE_PAGE)
+            asked = len(upstream.asked)
+            for _ in range(3):
+                answer = await gateway.http.get("/readyz")
+                assert answer.json() == {"ready": False, "reason": "AWS has not answered lately: UPSTREAM_UNAVAILABLE"}
+            assert len(upstream.asked) == asked + 1
+            upstream.answers[:] = [Says({"PhoneNumberOrders": []})]
+            await gateway.query("{ phoneNumberOrders(first: 1) { nodes { id } } }")
+            assert (await gateway.http.get("/readyz")).status_code == 200
+            assert len(upstream.asked) == asked + 2
 
 
 async def test_what_aws_refuses_one_caller_does_not_take_it_out_of_service() -> None:
