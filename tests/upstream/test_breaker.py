@@ -40,7 +40,7 @@ def test_a_call_counts_once_however_often_it_was_tried(breaker: Breaker) -> None
         fail(breaker, 1)
         breaker.failed(breaker.begin(), again=True)
         breaker.failed(breaker.begin(), again=True)
-    assert breaker.state == "closed"
+    assert breaker.wait == 0
     fail(breaker, 1)
     assert breaker.state == "open"
 
