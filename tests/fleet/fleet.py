@@ -7,9 +7,9 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -29,6 +29,25 @@ NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $numb
 ALL = "{ phoneNumbers(first: 1000) { nodes { e164PhoneNumber } pageInfo { hasNextPage } } }"
 
 
+class Replica:
+    """A running gateway; `process` is it, or the parent of its workers."""
+
+    def __init__(self, started: Started) -> None:
+        self.process = started.process
+        stdout = self.process.stdout
+        assert stdout is not None
+        self.url = next(line.split()[1] for line in stdout if line.startswith("GraphQL"))
+        # A log that nobody reads would hold the process up.
+        threading.Thread(target=_read_on, args=(stdout,), daemon=True).start()
+
+
+def _read_on(log: IO[str]) -> None:
+    # It is closed with the process.
+    with suppress(ValueError):
+        for _ in log:
+            pass
+
+
 class Fleet:
     """Replicas, of which each may be killed, and their Redis.
 
@@ -39,7 +58,7 @@ class Fleet:
         self.wire = wire
         self.redis: RedisServer = running.enter_context(redis_server())
         self.numbers: list[str] = []
-        self._replicas: list[Started] = []
+        self._replicas: list[Replica] = []
         self._env = environment(
             home,
             AWS_ACCESS_KEY_ID="local",
@@ -56,14 +75,12 @@ class Fleet:
     @property
     def urls(self) -> list[str]:
         """Where each replica is asked."""
-        return [replica.lines[0].split()[1] for replica in self._replicas]
+        return [replica.url for replica in self._replicas]
 
-    def starts(self, *options: str) -> Started:
+    def starts(self, *options: str) -> Replica:
         """One more replica, which is not among those of `urls`."""
         command = (COMMAND, "serve", "--port", "0", *options)
-        replica = self._running.enter_context(started(*command, env=self._env, lines=3))
-        threading.Thread(target=_read_on, args=(replica,), daemon=True).start()
-        return replica
+        return Replica(self._running.enter_context(started(*command, env=self._env, lines=0)))
 
     def starts_replicas(self) -> None:
         """Put new ones in the place of those that were killed."""
@@ -84,17 +101,6 @@ class Fleet:
     def kills_redis(self) -> None:
         self.redis.process.kill()
         self.redis.process.wait()
-
-
-def _read_on(replica: Started) -> None:
-    """A log that nobody reads would hold the process up."""
-    stdout = replica.process.stdout
-    assert stdout is not None
-    try:
-        for _ in stdout:
-            pass
-    except ValueError:  # It was closed, with the process.
-        return
 
 
 @contextmanager
