@@ -94,10 +94,10 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
 @one_line_mistakes
 def serve_command(host: str, port: int, workers: int) -> None:
-    """Serve the gateway over AWS, or over GATEWAY_UPSTREAM_ENDPOINT_URL.
+    """Serve the gateway over AWS.
 
     Credentials and region are found by AWS's own chain: environment, profile, role. GATEWAY_UPSTREAM_API chooses the
-    API's generation, chime-sdk-voice or chime.
+    API's generation, chime-sdk-voice or chime; GATEWAY_UPSTREAM_ENDPOINT_URL another upstream.
     """
     settings = read_settings()
     configure_logs(settings.log_format or "json")
@@ -141,7 +141,10 @@ def serve_command(host: str, port: int, workers: int) -> None:
 @orders_option
 @one_line_mistakes
 def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: int) -> None:
-    """Serve the gateway over an emulator of its own, with sample data. Needs no AWS account and no settings."""
+    """Serve the gateway over sample data.
+
+    They are in an emulator of its own: no AWS account and no settings are needed.
+    """
     listener = _listen_for_callers(read_settings(upstream_api=api), host, port)
     options = EmulatorOptions(api=api, db=db, numbers=numbers, orders=orders)
     emulator = create_emulator(options)
@@ -192,7 +195,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
 @click.option("--secret-key", default="local", show_default=True, help="The secret that belongs to the access key.")
 @one_line_mistakes
 def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> None:
-    """Serve the local list APIs alone, for any AWS client."""
+    """Serve the emulated AWS APIs alone."""
     chosen = EmulatorOptions(faults=tuple(map(_fault, faults)), **options)
     listener = listen(host, port)
     app = create_emulator(chosen)
@@ -212,13 +215,19 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
 @main.command()
 @one_line_mistakes
 def schema() -> None:
-    """Print the schema in SDL; schema.graphql is exactly this. GATEWAY_NODE_FIELDS is heeded."""
+    """Print the schema in SDL.
+
+    schema.graphql is exactly this. GATEWAY_NODE_FIELDS is heeded.
+    """
     click.echo(build_schema(node_fields=read_settings().node_fields).as_str(), nl=False)
 
 
 @main.command("api-key")
 def api_key() -> None:
-    """Make an API key: the key is for one caller, its hash for GATEWAY_API_KEYS. Neither is kept."""
+    """Make an API key and its hash.
+
+    The key is for one caller, the hash for GATEWAY_API_KEYS. Neither is kept.
+    """
     key = new_api_key()
     click.echo(f"Key       {key}")
     click.echo(f"Hash      {hash_of(key.encode())}")
