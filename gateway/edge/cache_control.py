@@ -4,19 +4,25 @@ Answers themselves are kept by nobody on the way: `no-store` stays on each. Sour
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.edge.refusal import Headers
 from gateway.request_record import CacheUse
 
+_ANEW: Final = frozenset({b"no-cache", b"max-age=0"})
+
 
 def cache_use_of(fields: Mapping[bytes, bytes]) -> CacheUse:
-    """A request's part in the cache: `no-cache` and `no-store` take nothing out of it, `no-store` puts nothing in."""
+    """A request's part in the cache: `no-store` puts nothing in; it, `no-cache` and `max-age=0` take nothing out.
+
+    Browsers send the last one for a page's `fetch(url, {cache: "no-cache"})`.
+    """
     wishes = fields.get(b"cache-control", fields.get(b"pragma"))
     if wishes is None:
         return CacheUse()
     directives = {each.strip() for each in wishes.lower().split(b",")}
     keeps = b"no-store" not in directives
-    return CacheUse(anew=not keeps or b"no-cache" in directives, keeps=keeps)
+    return CacheUse(anew=not keeps or not directives.isdisjoint(_ANEW), keeps=keeps)
 
 
 def age_header(use: CacheUse) -> Headers:

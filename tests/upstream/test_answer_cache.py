@@ -159,6 +159,7 @@ async def test_what_answers_are_made_of_stays_as_it_came(gateway: Gateway, aws: 
         ({"cache-control": "no-cache"}, 0),
         ({"cache-control": "max-age=0, No-Cache"}, 0),
         ({"pragma": "no-cache"}, 0),
+        ({"cache-control": "max-age=0"}, 0),
         ({"cache-control": "no-store"}, 1),
     ],
 )
