@@ -97,6 +97,7 @@ class UpstreamFault(GatewayFault):
 
     The message is one fixed sentence a code. What AWS itself said stays in `detail`, for the log: it may name
     accounts, ARNs and URLs.
+    status: of AWS's answer, or a proxy's; None where there was none.
     retry_after: seconds after which asking again may help, by AWS or by what holds its calls back; None: not known.
     """
 
@@ -108,12 +109,14 @@ class UpstreamFault(GatewayFault):
         self,
         operation: str | None,
         *,
+        status: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
         detail: str = "",
     ) -> None:
         super().__init__(self.sentence)
         self.operation = operation
+        self.status = status
         self.request_id = request_id
         self.retry_after = retry_after
         self.detail = detail

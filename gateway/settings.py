@@ -228,8 +228,9 @@ class Settings(BaseSettings):
     cache_url: SecretStr | None = Field(
         default=None,
         description="URL of a Redis or Valkey in which the replicas over one account share answers, upstream rate and "
-        "callers' limits: `redis://` or `rediss://` (TLS), with user, password and database where it has them. It is "
-        "never needed: while it is away or slow, each process goes on by itself. Unset: none.",
+        "callers' limits: `redis://` or `valkey://`, by TLS `rediss://` or `valkeys://`, with user, password and "
+        "database where it has them. It is never needed: while it is away or slow, each process goes on by itself. "
+        "Unset, or `memory://`: none.",
     )
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -339,6 +340,13 @@ class Settings(BaseSettings):
         if url is not None and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
             raise ValueError("https is needed, but for a URL on this machine")
         return url
+
+    @field_validator("cache_url", mode="before")
+    @classmethod
+    def _as_redis_says_it(cls, url: object) -> object:
+        if not isinstance(url, str):
+            return url
+        return None if url in {"", "memory://"} else re.sub("^valkey(?=s?://)", "redis", url)
 
     @field_validator("cache_url")
     @classmethod

@@ -160,3 +160,12 @@ def test_a_url_that_names_no_redis_is_refused_at_start_up_without_being_shown(ur
     with pytest.raises(Misconfigured, match=r"GATEWAY_CACHE_URL: .*redis://host:6379/0 is needed") as refusal:
         read_settings(cache_url=url)
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [("", None), ("memory://", None), ("valkey://a:1/2", "redis://a:1/2"), ("valkeys://a:1", "rediss://a:1")],
+)
+def test_valkeys_own_schemes_and_words_for_none_are_understood(given: str, url: str | None) -> None:
+    cache_url = read_settings(cache_url=given).cache_url
+    assert (cache_url and cache_url.get_secret_value()) == url

@@ -23,7 +23,7 @@ from gateway.errors import (
 from gateway.telemetry.metrics import pace_became, retried, retry_budget_exhausted
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.direct_calls import Parameters
-from gateway.upstream.faults import PASSING
+from gateway.upstream.faults import is_passing
 from gateway.upstream.observed_calls import ObservedCalls
 from gateway.upstream.pace import Pace
 from gateway.upstream.quota import Quota
@@ -119,7 +119,7 @@ class Attempts:
         try:
             answer = await self._calls.call(operation, parameters)
         except UpstreamFault as fault:
-            if isinstance(fault, _FAILURES):
+            if isinstance(fault, _FAILURES) and (fault.status or 500) >= 500:  # noqa: PLR2004  # A 4xx is no failure.
                 breaker.failed(era, again=again)
             else:
                 breaker.answered(era)
@@ -147,7 +147,7 @@ class Attempts:
 
     def _wait_before_another(self, operation: str, attempt: int, fault: UpstreamFault, deadline: float) -> float | None:
         """Seconds until the next attempt, None where there is to be none."""
-        if attempt == MAX_ATTEMPTS or not isinstance(fault, PASSING):
+        if attempt == MAX_ATTEMPTS or not is_passing(fault):
             return None
         jitter = random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1))  # noqa: S311  # No secret.
         wait = (fault.retry_after or 0.0) + jitter

@@ -71,6 +71,9 @@ _BY_STATUS: Final[dict[int, type[UpstreamFault]]] = {
 }
 
 # AWS's are UUIDs. What has no dash may be an account's number, or a key's id.
+# None: the SDK failed before it asked.
+_PASSING: Final = frozenset({500, 503, None})
+
 _REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 # A word of a sentence, or a name such as chime:GetPhoneNumber or ThrottledClientException, with the marks around it.
 _WORD: Final = re.compile(
@@ -78,8 +81,15 @@ _WORD: Final = re.compile(
     r"""[)'".,:;!?]*"""
 )
 
-# What another attempt may mend. A time-out has spent the request's time already; a garbled answer would come again.
-PASSING: Final = (Throttled, UpstreamFailure, UpstreamUnavailable, UpstreamUnreachable)
+
+def is_passing(fault: UpstreamFault) -> bool:
+    """Whether another attempt may mend it: 429, 500, 503, and broken connections.
+
+    A time-out has spent the request's time already, a proxy's 504 too; a garbled answer would come again.
+    """
+    if isinstance(fault, UpstreamFailure | UpstreamUnavailable):
+        return fault.status in _PASSING
+    return isinstance(fault, Throttled | UpstreamUnreachable)
 
 
 def translate(error: Exception, operation: str, parameters: Mapping[str, str | int]) -> UpstreamFault:
@@ -100,6 +110,7 @@ def translate(error: Exception, operation: str, parameters: Mapping[str, str | i
     headers: dict[str, str] = metadata.get("HTTPHeaders", {})
     return kind(
         operation,
+        status=metadata.get("HTTPStatusCode"),
         request_id=request_id_of(error.response),
         retry_after=retry_after_seconds(headers.get("retry-after"), datetime.now(UTC)),
         detail=_for_the_log(f"{name}: {described.get('Message', '')}", parameters),

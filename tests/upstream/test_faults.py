@@ -97,11 +97,19 @@ async def test_a_2xx_answer_that_is_no_list_is_a_bad_response(body: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(502, "UPSTREAM_UNAVAILABLE"), (418, "BAD_REQUEST"), (599, "UPSTREAM_FAILURE")]
+    ("status", "code"),
+    [
+        (502, "UPSTREAM_UNAVAILABLE"),
+        (504, "UPSTREAM_UNAVAILABLE"),
+        (408, "UPSTREAM_TIMEOUT"),
+        (418, "BAD_REQUEST"),
+        (599, "UPSTREAM_FAILURE"),
+    ],
 )
-async def test_an_error_page_of_a_proxy_is_known_by_its_status(status: int, code: str) -> None:
-    _, answer = await ask(Says("<html>oh no</html>", status, {"content-type": "text/html"}))
+async def test_an_error_page_of_a_proxy_is_known_by_its_status_and_asked_for_once(status: int, code: str) -> None:
+    asked, answer = await ask(Says("<html>oh no</html>", status, {"content-type": "text/html"}))
     assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("request_id", ["123456789012", "AKIAIOSFODNN7EXAMPLE", SECRET, "a" * 36, "", " "])

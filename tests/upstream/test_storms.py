@@ -154,7 +154,7 @@ async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_h
     assert await codes_in_turn(gateway, NUMBERS, 20) == [None] * 20
 
 
-@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("status", [400, 403, 404, 408])
 async def test_what_aws_refuses_opens_no_breaker(gateway: Gateway, upstream: ScriptedUpstream, status: int) -> None:
     upstream.answers[:] = [Says({"Message": "no"}, status)]
     await codes_in_turn(gateway, NUMBERS, 40)
