@@ -39,12 +39,17 @@ class Visit:
         self.asked: list[Request] = []
         self.trouble: list[str] = []
         page.context.on("request", self._note_request)
-        page.context.on("requestfailed", lambda request: self.trouble.append(f"failed: {request.url}"))
+        page.context.on("requestfailed", self._note_failure)
         page.on("pageerror", lambda error: self.trouble.append(f"raised: {error}"))
         page.on("console", self._note_message)
 
     def _note_request(self, request: Request) -> None:
         self.asked.append(request)
+
+    def _note_failure(self, request: Request) -> None:
+        # What the page itself gives up, such as a worker of an editor that is made anew, is no trouble.
+        if request.failure != "net::ERR_ABORTED":
+            self.trouble.append(f"failed, {request.failure}: {request.url}")
 
     def _note_message(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
