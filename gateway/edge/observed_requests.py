@@ -15,7 +15,7 @@ from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
 
 class ObservedRequests:
-    """An application whose requests are observed. Takes some 10 microseconds each, and 10 more for the log.
+    """An application whose requests are observed. Takes some 10 microseconds each, and some 35 more for the log.
 
     A request without an id is neither counted nor logged: a health check, or one for a file of GraphiQL's page.
     log: takes a line a request, and one more, a warning, for each that took slow_seconds or longer; None where none is
