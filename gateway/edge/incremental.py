@@ -209,11 +209,9 @@ class WithPaths:
 
 def _found(content: Any, path: Sequence[str | int]) -> Any:
     for key in path:
-        if not isinstance(content, dict | list):
-            return None
         try:
-            content = content[key]  # type: ignore[index]  # A path is of what it leads through.
-        except (KeyError, IndexError):
+            content = content[key]
+        except (KeyError, IndexError, TypeError):
             return None
     return content
 

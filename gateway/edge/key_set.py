@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -105,7 +106,7 @@ async def _answer(url: str) -> bytes:
         # Keys are taken from where the operator said, and from nowhere else.
         session.get(url, allow_redirects=False) as response,
     ):
-        if response.status != 200:  # noqa: PLR2004  # OK.
+        if response.status != HTTPStatus.OK:
             raise UnreadableKeySet(f"status {response.status}")
         return await bounded_body(response, MAX_KEY_SET_BYTES)
 
