@@ -123,14 +123,14 @@ class UpstreamFault(GatewayFault):
 
 
 class UpstreamBadRequest(UpstreamFault):
-    """400 BadRequestException: an input does not match the service's restrictions."""
+    """BadRequestException or ValidationException: an input does not match the service's restrictions."""
 
     code = "BAD_REQUEST"
     sentence = "The upstream refused the request's values."
 
 
 class CursorExpired(UpstreamFault):
-    """400 on a call whose only news is the upstream's own token, from the page before or within a cursor.
+    """BadRequestException to a call whose only news is the upstream's own token, of the page before or of a cursor.
 
     The cursor is undamaged and for this very list, or it had been a BadCursor: so it is its token that is refused.
     """
@@ -140,28 +140,28 @@ class CursorExpired(UpstreamFault):
 
 
 class UpstreamUnauthorized(UpstreamFault):
-    """401 UnauthorizedClientException, or credentials that AWS does not know."""
+    """UnauthorizedClientException, or credentials that AWS does not know."""
 
     code = "UPSTREAM_UNAUTHORIZED"
     sentence = "The upstream does not accept the gateway's credentials."
 
 
 class UpstreamForbidden(UpstreamFault):
-    """403 ForbiddenException or AccessDenied."""
+    """ForbiddenException or AccessDenied."""
 
     code = "UPSTREAM_FORBIDDEN"
     sentence = "The gateway's credentials may not do this upstream."
 
 
 class UpstreamNotFound(UpstreamFault):
-    """404 NotFoundException for a list: its filter names a resource that does not exist."""
+    """NotFoundException for a list: its filter names a resource that does not exist."""
 
     code = "NOT_FOUND"
     sentence = "The upstream knows no such resource."
 
 
 class Throttled(UpstreamFault):
-    """429 ThrottledClientException, also spelled Throttled or Throttling; or a call's turn would come too late."""
+    """ThrottledClientException, Throttled or Throttling; any 429; or a call's turn would come too late."""
 
     code = "THROTTLED"
     sentence = "The upstream is being asked too often. Try again later."
@@ -169,7 +169,7 @@ class Throttled(UpstreamFault):
 
 
 class UpstreamFailure(UpstreamFault):
-    """500 ServiceFailureException."""
+    """ServiceFailureException, or a 5xx without a name that is known."""
 
     code = "UPSTREAM_FAILURE"
     sentence = "The upstream failed. Try again later."
@@ -177,7 +177,7 @@ class UpstreamFailure(UpstreamFault):
 
 
 class UpstreamUnavailable(UpstreamFault):
-    """503 ServiceUnavailableException, or a proxy's 502 or 504; or the operation failed lately and is not asked."""
+    """ServiceUnavailableException; any 502, 503 or 504; or the operation failed lately and is not asked."""
 
     code = "UPSTREAM_UNAVAILABLE"
     sentence = "The upstream is unavailable. Try again later."
@@ -201,7 +201,10 @@ class UpstreamUnreachable(UpstreamFault):
 
 
 class UpstreamBadResponse(UpstreamFault):
-    """An answer that is not what the API promises: no JSON, no list, a page token that repeats."""
+    """A response that is not the API's (an error without one of its names), or is not what it promises.
+
+    The latter is no JSON, no list, or a page token that repeats.
+    """
 
     code = "UPSTREAM_BAD_RESPONSE"
     sentence = "The upstream's answer could not be read. Try again later."

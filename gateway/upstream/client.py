@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from gateway.errors import UpstreamBadResponse, UpstreamFault, UpstreamNotFound, UpstreamTimeout
+from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamFault, UpstreamNotFound, UpstreamTimeout
 from gateway.upstream.answer_cache import AnswerCache, Read
 from gateway.upstream.attempts import Attempts
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
@@ -31,12 +31,18 @@ class Upstream:
     answer is kept (answer_cache.py). What is returned others are given, too: nobody may change it. `deadline` is a time
     of the event loop's clock, in seconds; at it the call is abandoned.
     attempts: how calls are made; its state tells how the upstream fares.
+    host: the host that is called, for the log.
     Raises, all methods: UpstreamFault.
     """
 
-    def __init__(self, attempts: Attempts, generation: Generation, answers: AnswerCache, readiness: Readiness) -> None:
+    def __init__(
+        self, attempts: Attempts, generation: Generation, answers: AnswerCache, readiness: Readiness, host: str
+    ) -> None:
         self.generation = generation
         self.attempts = attempts
+        self._host = host
+        # The largest MaxResults that each list operation was answered with.
+        self._accepted_sizes: dict[str, int] = {}
         self._answers = answers
         self._readiness = readiness
 
@@ -48,7 +54,8 @@ class Upstream:
         token: NextToken of the page before; None for the first page.
         size: rows asked for, 1 to generation.max_results. The answer may hold fewer, or none, and still go on.
         filters: Status, ProductType, FilterName and FilterValue, as AWS spells their values.
-        Raises: CursorExpired where the token is refused; UpstreamNotFound where a filter names nothing known.
+        Cost: one call. If a token is refused with a larger size than AWS has accepted so far, one more, without it.
+        Raises: CursorExpired if the token is refused. UpstreamNotFound if a filter names an unknown resource.
         """
         page: PhoneNumberPage = await self._list("ListPhoneNumbers", token, size, filters, deadline, _phone_number_page)
         return page
@@ -92,10 +99,18 @@ class Upstream:
         deadline: float,
         read: Read,
     ) -> Any:
-        parameters: dict[str, str | int] = {**filters, "MaxResults": size}
-        if token is not None:
-            parameters["NextToken"] = token
-        return await self._call(operation, parameters, deadline, read, self.attempts.make)
+        parameters: Parameters = {**filters, "MaxResults": size}
+        with_token = parameters if token is None else {**parameters, "NextToken": token}
+        try:
+            page = await self._call(operation, with_token, deadline, read, self.attempts.make)
+        except CursorExpired:
+            if size > self._accepted_sizes.get(operation, 0):
+                # The token is not the only news, for the page before may have been smaller. If AWS refuses the same
+                # call without a token, that is the error: a client that starts again would be refused for ever.
+                await self._list(operation, None, size, filters, deadline, read)
+            raise
+        self._accepted_sizes[operation] = max(size, self._accepted_sizes.get(operation, 0))
+        return page
 
     async def _get(self, operation: str, key: str, value: str, deadline: float, read: Read) -> Any:
         return await self._call(operation, {key: value}, deadline, read, self._attempts_to_get)
@@ -114,7 +129,9 @@ class Upstream:
             async with asyncio.timeout_at(deadline):
                 return await self._answers.get(key, partial(fetch, operation, parameters), read, deadline)
         except TimeoutError:
-            fault = UpstreamTimeout(operation, detail="the request's deadline passed")
+            fault = UpstreamTimeout(
+                operation, detail=f"timeout: {self._host} did not respond before the request's deadline"
+            )
         except UpstreamFault as raised:
             fault = raised
         stand_in = self._answers.stands_in(key, fault)

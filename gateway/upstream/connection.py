@@ -24,15 +24,13 @@ from gateway.upstream.attempts import OPERATIONS, Attempts
 from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.generations import GENERATIONS
+from gateway.upstream.network_faults import CONNECT_SECONDS
 from gateway.upstream.observed_calls import ObservedCalls
 from gateway.upstream.quota import OwnQuota, Quota
 from gateway.upstream.readiness import Readiness
-from gateway.upstream.response_parser import JsonResponseParserFactory
 from gateway.upstream.shared_answers import SharedAnswers
 from gateway.upstream.shared_quota import SharedQuota
 
-# A TCP and TLS handshake to a healthy endpoint takes well under a second; past two, another attempt is the better bet.
-CONNECT_SECONDS: Final = 2.0
 # A page of 100 numbers is 60 KB. What is a hundred times as long is no page, and must not fill the memory.
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 
@@ -116,7 +114,6 @@ async def open_upstream(
     )
     try:
         session = get_session()
-        session.register_component("response_parser_factory", JsonResponseParserFactory())
         # botocore reads only the second; AWS's other SDKs, and the containers that AWS runs, know the first.
         session.session_var_map["region"] = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
         if key_pair is not None:
@@ -151,7 +148,7 @@ async def open_upstream(
     shared = None if redis is None else SharedAnswers(redis, lambda: calls.credentials, upstream)
     answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
-        yield Upstream(attempts, generation, answers, Readiness(observed, attempts.breakers.values()))
+        yield Upstream(attempts, generation, answers, Readiness(observed, attempts.breakers.values()), calls.host)
     finally:
         await client.__aexit__(None, None, None)
 

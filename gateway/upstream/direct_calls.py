@@ -15,15 +15,14 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from botocore.exceptions import ClientError
 from yarl import URL
 
+from gateway.upstream.response_parser import parse_response
 from gateway.upstream.signature import UNRESERVED, Credentials, signed_headers
 
 Parameters = Mapping[str, str | int]
 NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
 
-_FIRST_NOT_OK: Final = 300
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -32,6 +31,7 @@ class _Operation:
     """One operation, ready but for its parameters.
 
     path: with a `{}` for each parameter of in_path. in_query: parameter -> its name on the wire.
+    output_fields: names that its response may have.
     """
 
     name: str
@@ -43,7 +43,7 @@ class _Operation:
     region: str
     service: str
     proxy: str | None
-    output_shape: Any
+    output_fields: frozenset[str]
 
 
 class DirectCalls:
@@ -52,9 +52,13 @@ class DirectCalls:
     def __init__(self, client: Any, operations: Iterable[_Operation]) -> None:
         self._credentials = client._request_signer._credentials  # noqa: SLF001  # No public name.
         self._http = client._endpoint.http_session  # noqa: SLF001  # No public name.
-        self._parser = client._endpoint._response_parser_factory.create_parser("rest-json")  # noqa: SLF001  # No public name.
         self._user_agent = client.meta.config.user_agent
         self._operations = {operation.name: operation for operation in operations}
+
+    @property
+    def host(self) -> str:
+        """The host that all operations are called at, as in the Host header."""
+        return next(operation.host for operation in self._operations.values())
 
     @property
     def credentials(self) -> Credentials:
@@ -65,11 +69,10 @@ class DirectCalls:
     async def call(
         self, operation_name: str, parameters: Parameters, trace_context: Mapping[str, str]
     ) -> dict[str, Any]:
-        """What the client's parser makes of the answer.
+        """Return the JSON object of the response, plus ResponseMetadata.
 
         trace_context: headers to send along.
-        Raises: ClientError for an answer other than 2xx; what the parser raises; what the HTTP session raises; what
-        renewing the credentials raises.
+        Raises: FailedResponse; the errors of the HTTP session; the errors of renewing the credentials.
         """
         operation = self._operations[operation_name]
         path = operation.path.format(*(quote(str(parameters[name]), safe=UNRESERVED) for name in operation.in_path))
@@ -95,11 +98,7 @@ class DirectCalls:
         headers.update(trace_context)
         url = f"{operation.origin}{path}?{query}" if query else f"{operation.origin}{path}"
         status, answer_headers, body = await self._http.get(URL(url, encoded=True), headers, operation.proxy)
-        answer = {"status_code": status, "headers": answer_headers, "body": body, "context": {}}
-        parsed: dict[str, Any] = await self._parser.parse(answer, operation.output_shape)
-        if status >= _FIRST_NOT_OK:
-            raise ClientError(parsed, operation_name)
-        return parsed
+        return parse_response(status, answer_headers, body, operation.output_fields)
 
 
 async def direct_calls(client: Any, operation_names: Iterable[str]) -> DirectCalls:
@@ -130,7 +129,9 @@ async def _prepared(client: Any, name: str) -> _Operation:
         region=signing.get("region") or client._request_signer.region_name,  # noqa: SLF001  # No public name.
         service=signing.get("signing_name") or client._request_signer.signing_name,  # noqa: SLF001  # No public name.
         proxy=client._endpoint.http_session.proxy_for(origin),  # noqa: SLF001  # No public name.
-        output_shape=model.output_shape,
+        output_fields=frozenset(
+            shape.serialization.get("name", member) for member, shape in model.output_shape.members.items()
+        ),
     )
 
 

@@ -3,13 +3,12 @@
 import time
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
+from gateway.errors import UpstreamBadResponse
 from gateway.request_record import REQUEST_RECORD
 from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, upstream_call_ended
 from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.direct_calls import DirectCalls, Parameters
-from gateway.upstream.faults import request_id_of, translate
+from gateway.upstream.faults import is_out_of_place, translate
 
 ANSWERED: Final = "ok"
 # Cancelled: at a deadline, or because its client left and nobody else waits for it.
@@ -19,12 +18,18 @@ ABANDONED: Final = "abandoned"
 class ObservedCalls:
     """The operations of an open client. Costs some 7 microseconds a call where no trace is recorded.
 
-    ended: for each outcome, `ok` or a fault's code, when a call last had it, by time.monotonic.
+    ended: for each outcome, `ok` or a fault's code, when a call last had it, by time.monotonic. An answer that the API
+    has no reason to give is among UPSTREAM_BAD_RESPONSE: with a wrong path in the endpoint, lists arrive as gets.
     """
 
     def __init__(self, calls: DirectCalls) -> None:
         self._calls = calls
         self.ended: dict[str, float] = {}
+
+    @property
+    def host(self) -> str:
+        """The host that is called, with its port if that is not the scheme's own."""
+        return self._calls.host
 
     async def call(self, operation: str, parameters: Parameters) -> dict[str, Any]:
         """What DirectCalls.call gives.
@@ -32,7 +37,7 @@ class ObservedCalls:
         Raises: UpstreamFault.
         """
         record = REQUEST_RECORD.get()
-        outcome = ABANDONED
+        outcome = tells = ABANDONED
         began = time.monotonic()
         record.call_began(began)
         UPSTREAM_CALLS_IN_FLIGHT.inc()
@@ -41,29 +46,30 @@ class ObservedCalls:
                 trace_context = record.trace_context if call_span.headers is None else call_span.headers
                 try:
                     answer = await self._calls.call(operation, parameters, trace_context)
-                except Exception as error:  # A garbled answer makes botocore raise whatever it trips over.
-                    fault = translate(error, operation, parameters)
+                except Exception as error:  # Renewing credentials may raise anything.
+                    fault = translate(error, operation, parameters, self.host)
                     outcome = fault.code
+                    tells = UpstreamBadResponse.code if is_out_of_place(fault, parameters) else outcome
                     call_span.fail(outcome)
-                    if isinstance(error, ClientError):
-                        _note(call_span, error.response)
+                    _note(call_span, fault.status, fault.request_id)
                     raise fault from error
-                outcome = ANSWERED
-                _note(call_span, answer)
+                outcome = tells = ANSWERED
+                metadata = answer["ResponseMetadata"]
+                _note(call_span, metadata["HTTPStatusCode"], metadata["RequestId"])
                 return answer
         finally:
             now = time.monotonic()
             UPSTREAM_CALLS_IN_FLIGHT.dec()
             record.call_ended(now)
             upstream_call_ended(operation, outcome, now - began)
-            if outcome != ABANDONED:
-                self.ended[outcome] = now
+            if tells != ABANDONED:
+                self.ended[tells] = now
 
 
-def _note(call_span: Span, answer: dict[str, Any]) -> None:
+def _note(call_span: Span, status: int | None, request_id: str | None) -> None:
     if not are_recorded():
         return
-    request_id = request_id_of(answer)
     if request_id is not None:
         call_span.note({"aws.request_id": request_id})
-    call_span.note({"http.response.status_code": answer["ResponseMetadata"]["HTTPStatusCode"]})
+    if status is not None:
+        call_span.note({"http.response.status_code": status})

@@ -1,29 +1,34 @@
 """Whether requests should come here: whether AWS has answered lately, and if nobody knows, a call to find out."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final
 
 from gateway.errors import (
     CursorExpired,
     Throttled,
     UpstreamBadRequest,
+    UpstreamBadResponse,
     UpstreamFault,
     UpstreamForbidden,
     UpstreamNotFound,
     UpstreamTimeout,
 )
 from gateway.upstream.breaker import Breaker
+from gateway.upstream.faults import CHECK_ENDPOINT
 from gateway.upstream.observed_calls import ANSWERED, ObservedCalls
+
+logger = logging.getLogger("gateway")
 
 # Seconds for which a call's outcome stands for the upstream's state; Kubernetes asks every 10 unless told otherwise.
 FRESH_SECONDS: Final = 10.0
 # Seconds that the call of a probe may take. An answer comes within one, a connection's TLS included.
 PROBE_SECONDS: Final = 2.0
 
-# AWS has refused one call, and answers others. That it does not know our credentials is not among them.
+# AWS has refused one call, by an error name of its own, and answers others. Unknown credentials are not among these,
+# nor are responses that are not the API's.
 _REACHED: Final = frozenset(
     {
         ANSWERED,
@@ -42,29 +47,49 @@ class Readiness:
         self._calls = calls
         self._breakers = tuple(breakers)
         self._probing = asyncio.Lock()
+        self._probed_at = float("-inf")
+        # What the log was told last, so that an outage is one line and not one for each probe.
+        self._logged: str | None = None
 
     async def unready(self) -> str | None:
-        """Why not, in words; None where AWS has answered in the last FRESH_SECONDS, and since a breaker opened.
+        """Return why not, in words, or None if AWS has answered in the last FRESH_SECONDS and since a breaker opened.
 
-        Cost: none where a call has ended in that time; else one call without retries, one at a time.
+        Cost: none if AWS has answered in that time. Otherwise one call without retries in FRESH_SECONDS, however often
+        this is asked: one request that only a proxy answers says little of the others.
         """
         async with self._probing:
-            outcomes = self._fresh() or await self._probe()
+            since = self._since()
+            if not self._outcomes(since) & _REACHED and self._probed_at < since:
+                await self._probe()
+            outcomes = self._outcomes(self._since())
         if outcomes & _REACHED:
             return None
-        return f"AWS has not answered lately: {', '.join(sorted(outcomes))}"
+        reason = f"AWS has not answered lately: {', '.join(sorted(outcomes))}"
+        if UpstreamBadResponse.code in outcomes:
+            reason += f". The responses are not those of the API. {CHECK_ENDPOINT}"
+        return reason
 
-    def _fresh(self) -> set[str]:
+    def _since(self) -> float:
         opened = (breaker.open_since for breaker in self._breakers)
-        since = max([time.monotonic() - FRESH_SECONDS, *(each for each in opened if each is not None)])
+        return max([time.monotonic() - FRESH_SECONDS, *(each for each in opened if each is not None)])
+
+    def _outcomes(self, since: float) -> set[str]:
         return {outcome for outcome, ended in self._calls.ended.items() if ended >= since}
 
-    async def _probe(self) -> set[str]:
+    async def _probe(self) -> None:
+        """Make one call, whose outcome is noted with those of all calls."""
+        failure = None
+        self._probed_at = time.monotonic()
         time_out = asyncio.timeout(PROBE_SECONDS)
-        # Its outcome is noted where all calls' are, but for one that was given up.
-        with suppress(UpstreamFault, TimeoutError):
+        try:
             async with time_out:
                 await self._calls.call("ListPhoneNumbers", {"MaxResults": 1})
-        if time_out.expired():
+        except UpstreamFault as fault:
+            failure = f"{fault.code}: {fault.detail}"
+        except TimeoutError:
+            # The call was given up, so its own outcome is none.
             self._calls.ended[UpstreamTimeout.code] = time.monotonic()
-        return self._fresh()
+            failure = f"{UpstreamTimeout.code}: timeout: {self._calls.host} did not respond within {PROBE_SECONDS:g} s"
+        if failure is not None and failure != self._logged:
+            logger.warning("readiness: ListPhoneNumbers %s", failure)
+        self._logged = failure
