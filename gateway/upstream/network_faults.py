@@ -60,7 +60,7 @@ def _peer(error: aiohttp.ClientConnectorError, host: str) -> str:
     """Return the host that a connection was meant for: the upstream's, or the proxy's in front of it."""
     if error.host == urlsplit(f"//{host}").hostname:
         return host
-    return f"the proxy {error.host}:{error.port}"
+    return f"the proxy {error.host}:{error.port} of {host}"
 
 
 def _reason(error: Exception) -> str:
