@@ -26,6 +26,7 @@ ORDERS = "{ phoneNumberOrders(first: 2) { nodes { id } } }"
 EMPTY = Says({"PhoneNumbers": [], "PhoneNumberOrders": []})
 DOWN = Says({"Code": "ServiceUnavailable"}, 503)
 THROTTLED = Says({"Code": "Throttled"}, 429)
+THROTTLED_BY_A_PROXY = Says("<html>slow down</html>", 429, {"content-type": "text/html"})
 
 
 @pytest.fixture
@@ -73,10 +74,11 @@ def state(upstream: Upstream) -> str:
     ("says", "codes"),
     [
         (THROTTLED, {"THROTTLED"}),
+        (THROTTLED_BY_A_PROXY, {"THROTTLED"}),
         (DOWN, {"UPSTREAM_UNAVAILABLE"}),
         (Says({"Code": "ServiceFailure"}, 500), {"UPSTREAM_FAILURE", "UPSTREAM_UNAVAILABLE"}),
     ],
-    ids=["throttled", "unavailable", "failing"],
+    ids=["throttled", "throttled by a proxy", "unavailable", "failing"],
 )
 async def test_a_storm_is_not_multiplied_by_retries(
     gateway: Gateway, upstream: ScriptedUpstream, says: Says, codes: set[str]
@@ -85,7 +87,7 @@ async def test_a_storm_is_not_multiplied_by_retries(
     errors = await storm(gateway, 150)
     assert {error["code"] for error in errors} == codes
     assert len(upstream.asked) <= 1.2 * 150 + 20
-    if says is THROTTLED:
+    if codes == {"THROTTLED"}:
         assert all(error["retryAfter"] >= 1 for error in errors)
 
 
@@ -129,6 +131,18 @@ async def test_a_query_that_is_alone_rides_out_two_faults_however_many_came_befo
     upstream.answers[:] = [DOWN, DOWN, EMPTY] * 30
     assert await codes_in_turn(gateway, NUMBERS, 30) == [None] * 30
     assert len(upstream.asked) == 90
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 407, 414])
+async def test_responses_that_are_not_the_apis_hold_no_later_call_back(
+    gateway: Gateway, upstream: ScriptedUpstream, status: int
+) -> None:
+    """They come at once, so a breaker would spare callers no wait."""
+    upstream.answers[:] = [Says("<html>no</html>", status, {"content-type": "text/html"})]
+    assert await codes_in_turn(gateway, NUMBERS, 15) == ["UPSTREAM_BAD_RESPONSE"] * 15
+    upstream.answers[:] = [EMPTY]
+    assert await codes_in_turn(gateway, NUMBERS, 1) == [None]
+    assert len(upstream.asked) == 16
 
 
 async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_has_healed(
