@@ -17,9 +17,9 @@ from pydantic import SecretBytes
 from gateway.app import app_from_environment, create_app
 from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.edge.hosts import LOOPBACK_HOSTS
-from gateway.emulator.conditions import Fault
-from gateway.emulator.errors import EmulatorError
-from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.aws_errors import EmulatorError
+from gateway.emulator.fault_injection import Fault
 from gateway.errors import Misconfigured
 from gateway.logs import configure_logs
 from gateway.paging.seal import random_key

@@ -7,10 +7,10 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.emulator.conditions import Fault
-from gateway.emulator.generations import GENERATIONS, Api
-from gateway.emulator.sample_data import fill
-from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.fault_injection import Fault
+from gateway.emulator.sample.generator import fill
+from gateway.emulator.service_model import SERVICE_MODELS, Api
 from tests.serving import served
 
 FIRST_NUMBER = 12_065_550_000
@@ -56,7 +56,7 @@ class Aws:
 
     def holds_sample_data(self) -> None:
         """Fill the account as `make run` does."""
-        fill(self._emulator.state.store, GENERATIONS[self.api], numbers=250, orders=40)
+        fill(self._emulator.state.store, SERVICE_MODELS[self.api], numbers=250, orders=40)
 
     def adds_numbers(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Put records at the list's end, or in place of those with the same number."""
@@ -72,15 +72,15 @@ class Aws:
 
     def fails(self, operation: str, code: str, *, names_type: bool = True) -> None:
         """Answer an operation, or `*`, with an error from now on."""
-        self._emulator.state.conditions.faults.append(Fault(operation, code, names_type))
+        self._emulator.state.fault_injection.faults.append(Fault(operation, code, names_type))
 
     def recovers(self) -> None:
         """End all faults."""
-        self._emulator.state.conditions.faults.clear()
+        self._emulator.state.fault_injection.faults.clear()
 
     def takes_ms(self, latency_ms: int) -> None:
         """Wait before each answer."""
-        self._emulator.state.conditions.latency_ms = latency_ms
+        self._emulator.state.fault_injection.latency_ms = latency_ms
 
 
 class _NotingCalls:

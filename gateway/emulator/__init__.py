@@ -15,9 +15,9 @@ Lists
   resource without numbers gives an empty list, an unknown one NotFound.
 - `product-type` takes no notice of spaces in a record: the page's sample says "Voice Connector".
 - The status filter of `chime-sdk-voice` takes its list of PhoneNumberStatus, though its model says "string".
-- A record is answered with the keys that it was put with. Generated records have every key of their generation, null
+- A record is answered with the keys that it was put with. Generated records have every key of their service, null
   where there is nothing to say; the pages' samples and loaded records have those that were printed. On
-  `chime-sdk-voice` the pages' samples gain the keys that this generation adds.
+  `chime-sdk-voice` the pages' samples gain the keys that this service adds.
 
 Requests
 - Checks stand in this order: path and method, signature, rate, faults, parameters.
@@ -33,7 +33,7 @@ Signatures
   both generations. Host and X-Amz-Date must be signed. A session token may come with it and is not looked at.
 - Signatures in the query string (presigned URLs) are not read.
 
-Tokens
+NextTokens
 - A next-token is sealed and says nothing to its holder. It is bound to API, operation and filters, not to max-results
   or to the caller, may be used many times, and is good for 24 hours and across restarts on the same database.
 - It names the last record that was given out, so records added and removed between pages shift nothing.

@@ -5,20 +5,20 @@ from urllib.parse import unquote
 
 import orjson
 
-from gateway.emulator.errors import NOT_FOUND, AwsError
-from gateway.emulator.generations import Generation, OperationName
-from gateway.emulator.store import Store, StoredRecord, e164_key
-from gateway.emulator.tokens import Scope, Tokens
-from gateway.emulator.validation import list_phone_number_orders_request, list_phone_numbers_request
+from gateway.emulator.aws_errors import NOT_FOUND, AwsError
+from gateway.emulator.next_tokens import NextTokens, TokenScope
+from gateway.emulator.query_validation import list_phone_number_orders_request, list_phone_numbers_request
+from gateway.emulator.service_model import OperationName, ServiceModel
+from gateway.emulator.store import Store, StoredRecord, normalize_e164
 
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """The operations of one generation over one store. Each blocks on the database, and belongs into a thread."""
+    """The operations of one service over one store. Each blocks on the database, and belongs into a thread."""
 
-    generation: Generation
+    service: ServiceModel
     store: Store
-    tokens: Tokens
+    tokens: NextTokens
 
     def list_phone_numbers(self, raw_query: str) -> bytes:
         """One page of the numbers that pass all filters.
@@ -26,7 +26,7 @@ class Operations:
         Raises: BadRequest for a parameter or token out of order, NotFound for a filter on an unknown resource.
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, ListPhoneNumbers.
         """
-        request = list_phone_numbers_request(raw_query, self.generation)
+        request = list_phone_numbers_request(raw_query, self.service)
         wanted = request.filter
         association = wanted.association or (None, None)
         scope = self._scope("ListPhoneNumbers", *association, wanted.product_type, wanted.status)
@@ -43,7 +43,7 @@ class Operations:
         Raises: BadRequest for a parameter or token out of order.
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, ListPhoneNumberOrders.
         """
-        request = list_phone_number_orders_request(raw_query, self.generation)
+        request = list_phone_number_orders_request(raw_query, self.service)
         scope = self._scope("ListPhoneNumberOrders")
         after = self._after(scope, request.next_token)
         rows = self.store.phone_number_orders(after=after, limit=request.max_results + 1)
@@ -55,7 +55,7 @@ class Operations:
         Raises: NotFound for a number that is not held.
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, GetPhoneNumber.
         """
-        e164 = e164_key(unquote(phone_number_id))
+        e164 = normalize_e164(unquote(phone_number_id))
         record = None if e164 is None else self.store.phone_number(e164)
         if record is None:
             raise AwsError(NOT_FOUND)
@@ -72,13 +72,13 @@ class Operations:
             raise AwsError(NOT_FOUND)
         return _json({"PhoneNumberOrder": orjson.Fragment(record)})
 
-    def _scope(self, operation: OperationName, *filters: str | None) -> Scope:
-        return Scope(self.generation.api, operation, filters)
+    def _scope(self, operation: OperationName, *filters: str | None) -> TokenScope:
+        return TokenScope(self.service.api, operation, filters)
 
-    def _after(self, scope: Scope, next_token: str | None) -> int:
+    def _after(self, scope: TokenScope, next_token: str | None) -> int:
         return 0 if next_token is None else self.tokens.read(scope, next_token)
 
-    def _page(self, key: str, scope: Scope, rows: list[StoredRecord], size: int) -> bytes:
+    def _page(self, key: str, scope: TokenScope, rows: list[StoredRecord], size: int) -> bytes:
         page = rows[:size]
         next_token = self.tokens.issue(scope, page[-1].place) if len(rows) > size else None
         return _json({"NextToken": next_token, key: [orjson.Fragment(row.record) for row in page]})

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import orjson
 
-from gateway.emulator.errors import EmulatorError
-from gateway.emulator.generations import Api
-from gateway.emulator.tokens import KEY_BYTES
+from gateway.emulator.aws_errors import EmulatorError
+from gateway.emulator.next_tokens import KEY_BYTES
+from gateway.emulator.service_model import Api
 
 # "Chim", in the header of every database that is ours.
 _APPLICATION_ID = 0x4368696D
@@ -78,7 +78,7 @@ _E164 = re.compile(r"\+?([1-9][0-9]{1,14})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneNumberFilter:
+class ListPhoneNumbersFilter:
     """What listed numbers must have; None asks for nothing."""
 
     association: tuple[str, str] | None = None
@@ -94,7 +94,7 @@ class StoredRecord:
     record: str
 
 
-def e164_key(text: str) -> str | None:
+def normalize_e164(text: str) -> str | None:
     """The number with its plus, by which it is kept: `12065550100` is `+12065550100`. None for what is no number."""
     match = _E164.fullmatch(text)
     return f"+{match[1]}" if match else None
@@ -189,7 +189,7 @@ class Store:
                 self._put_phone_number(record)
 
     def _put_phone_number(self, record: Mapping[str, object]) -> None:
-        e164 = e164_key(str(record["E164PhoneNumber"]))
+        e164 = normalize_e164(str(record["E164PhoneNumber"]))
         if e164 is None:
             raise ValueError(f"{record['E164PhoneNumber']!r} is not in E.164 format")
         product_type = record.get("ProductType")
@@ -226,11 +226,11 @@ class Store:
     def delete_phone_number(self, e164: str) -> None:
         """Remove a number, if it is held; the resources that it belonged to stay known."""
         with self.transaction():
-            self._connection.execute("DELETE FROM phone_numbers WHERE e164 = ?", (e164_key(e164),))
+            self._connection.execute("DELETE FROM phone_numbers WHERE e164 = ?", (normalize_e164(e164),))
 
     # What is asked
 
-    def phone_numbers(self, wanted: PhoneNumberFilter, *, after: int, limit: int) -> list[StoredRecord]:
+    def phone_numbers(self, wanted: ListPhoneNumbersFilter, *, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` numbers from behind the place `after` on."""
         query, values = listing_query(wanted)
         with self._lock:
@@ -264,7 +264,7 @@ class Store:
         return None if row is None else row[0]
 
 
-def listing_query(wanted: PhoneNumberFilter) -> tuple[str, list[str]]:
+def listing_query(wanted: ListPhoneNumbersFilter) -> tuple[str, list[str]]:
     """The query for a page of numbers, and the filter's values; the place to start behind and the limit come after."""
     if wanted.association is None:
         source = listed = "phone_numbers"

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
-from gateway.emulator.generations import CHIME
+from gateway.emulator.next_tokens import NextTokens, TokenScope
 from gateway.emulator.operations import Operations
-from gateway.emulator.sample_data import fill
+from gateway.emulator.sample.generator import fill
+from gateway.emulator.service_model import CHIME
 from gateway.emulator.store import Store
-from gateway.emulator.tokens import Scope, Tokens
 
 CONNECTOR = {"filter-name": "VoiceConnectorId", "filter-value": "abcdef1ghij2klmno3pqr4"}
 FILTERS = ("filter-name", "filter-value", "product-type", "status")
@@ -80,7 +80,7 @@ def inventory(folder: Path, numbers: int) -> Iterator[Operations]:
     try:
         fill(store, CHIME, numbers=numbers, orders=40)
         print(f"{numbers:,} numbers put in {time.perf_counter() - started:.1f} s")  # noqa: T201  # Its output.
-        yield Operations(CHIME, store, Tokens(store.token_key, time.time))
+        yield Operations(CHIME, store, NextTokens(store.token_key, time.time))
     finally:
         store.close()
 
@@ -89,7 +89,7 @@ def cost(operations: Operations, case: Case, numbers: int) -> float:
     """Microseconds that one page takes."""
     query = {"max-results": str(case.size), **case.filters}
     if place := case.place(numbers):
-        scope = Scope(CHIME.api, "ListPhoneNumbers", tuple(case.filters.get(name) for name in FILTERS))
+        scope = TokenScope(CHIME.api, "ListPhoneNumbers", tuple(case.filters.get(name) for name in FILTERS))
         query["next-token"] = operations.tokens.issue(scope, place)
     raw_query = urlencode(query)
     started = time.perf_counter()

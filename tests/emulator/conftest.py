@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from gateway.emulator.conditions import Conditions
-from gateway.emulator.generations import GENERATIONS, Api, Generation
-from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.fault_injection import FaultInjection
+from gateway.emulator.service_model import SERVICE_MODELS, Api, ServiceModel
 from gateway.emulator.store import Store
-from tests.emulator.clients import AwsCommandLine, Caller
+from tests.emulator.aws_clients import AwsCommandLine, Caller
 from tests.serving import served
 
 
@@ -20,13 +20,13 @@ class Emulated:
     """A running emulator."""
 
     url: str
-    generation: Generation
+    service: ServiceModel
     store: Store
-    conditions: Conditions
+    fault_injection: FaultInjection
     caller: Caller
 
     def aws(self, home: Path) -> AwsCommandLine:
-        return AwsCommandLine(self.url, self.generation.api, home)
+        return AwsCommandLine(self.url, self.service.api, home)
 
 
 class Emulate(Protocol):
@@ -64,8 +64,8 @@ def running_emulator(clock: Callable[[], float] = time.time, **options: Any) -> 
     with served(app) as url:
         yield Emulated(
             url=url,
-            generation=GENERATIONS[chosen.api],
+            service=SERVICE_MODELS[chosen.api],
             store=app.state.store,
-            conditions=app.state.conditions,
+            fault_injection=app.state.fault_injection,
             caller=Caller(url, clock=clock),
         )

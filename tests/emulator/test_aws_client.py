@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from gateway.emulator.conditions import Fault
-from gateway.emulator.generations import Api
-from tests.emulator.clients import aws_client
+from gateway.emulator.fault_injection import Fault
+from gateway.emulator.service_model import Api
+from tests.emulator.aws_clients import aws_client
 from tests.emulator.conftest import Emulate, Emulated
 
 
 async def test_bad_request(sample: Emulated) -> None:
-    async with aws_client(sample.url, sample.generation.api) as client:
+    async with aws_client(sample.url, sample.service.api) as client:
         with pytest.raises(client.exceptions.BadRequestException, match="must be given together"):
             await client.list_phone_numbers(FilterName="SipRuleId")
         with pytest.raises(client.exceptions.BadRequestException, match="less than or equal to"):
@@ -21,7 +21,7 @@ async def test_bad_request(sample: Emulated) -> None:
 
 
 async def test_not_found(sample: Emulated) -> None:
-    async with aws_client(sample.url, sample.generation.api) as client:
+    async with aws_client(sample.url, sample.service.api) as client:
         with pytest.raises(client.exceptions.NotFoundException):
             await client.list_phone_numbers(FilterName="SipRuleId", FilterValue="unknown")
         with pytest.raises(client.exceptions.NotFoundException):
@@ -33,7 +33,7 @@ async def test_not_found(sample: Emulated) -> None:
 
 
 async def test_unauthorized(sample: Emulated) -> None:
-    async with aws_client(sample.url, sample.generation.api, secret_key="wrong") as client:
+    async with aws_client(sample.url, sample.service.api, secret_key="wrong") as client:
         for call in _four_calls(client):
             with pytest.raises(client.exceptions.UnauthorizedClientException):
                 await call()
@@ -67,7 +67,7 @@ async def test_each_error_by_a_fault(emulate: Emulate, api: Api, name: str) -> N
 
 
 async def test_an_error_without_its_header_goes_by_the_code_in_its_body(emulate: Emulate, api: Api) -> None:
-    fault = Fault("*", "ServiceUnavailable", names_type=False)
+    fault = Fault("*", "ServiceUnavailable", send_error_type=False)
     async with aws_client(emulate(api=api, faults=(fault,)).url, api) as client:
         with pytest.raises(client.exceptions.ClientError) as raised:
             await client.list_phone_numbers()
@@ -76,7 +76,7 @@ async def test_an_error_without_its_header_goes_by_the_code_in_its_body(emulate:
 
 async def test_the_ids_of_a_list_fetch_its_records(sample: Emulated) -> None:
     """PhoneNumberId as it stands in the list, percent sign and all, and the number itself."""
-    async with aws_client(sample.url, sample.generation.api) as client:
+    async with aws_client(sample.url, sample.service.api) as client:
         numbers = (await client.list_phone_numbers(MaxResults=5))["PhoneNumbers"]
         orders = (await client.list_phone_number_orders(MaxResults=5))["PhoneNumberOrders"]
         assert len(numbers) == len(orders) == 5

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.emulator.generations import Api
+from gateway.emulator.service_model import Api
 from tests.emulator.conftest import Emulate, Emulated
 from tests.emulator.test_lists import inventory, passes
 
@@ -26,7 +26,7 @@ def test_it_lists_the_first_page_of_both_lists(sample: Emulated, tmp_path: Path)
     ):
         answer = sample.aws(tmp_path).answer(command)
         page = sample.caller.get(target).json
-        # Tokens differ by the time of their issue.
+        # NextTokens differ by the time of their issue.
         assert answer.pop("NextToken", None) is None or page["NextToken"] is not None
         del page["NextToken"]
         assert answer == without_nulls(page)
@@ -61,7 +61,7 @@ def test_it_gets_a_number_and_an_order(sample: Emulated, tmp_path: Path) -> None
 
 def test_it_shows_errors_by_their_names(sample: Emulated, tmp_path: Path) -> None:
     aws = sample.aws(tmp_path)
-    past_the_bound = str(sample.generation.max_results + 1)
+    past_the_bound = str(sample.service.max_results + 1)
     assert "(BadRequestException)" in aws.error("list-phone-numbers", "--max-results", past_the_bound)
     unknown = ("--filter-name", "SipRuleId", "--filter-value", "unknown")
     assert "(NotFoundException)" in aws.error("list-phone-numbers", *unknown)
@@ -88,7 +88,7 @@ def test_it_pages_through_ten_thousand_numbers_and_meets_each_once(emulate: Emul
     seen: list[str] = []
     token: tuple[str, ...] | None = ()
     while token is not None:
-        most = str(emulated.generation.max_results)
+        most = str(emulated.service.max_results)
         answer = aws.answer("list-phone-numbers", "--max-results", most, *token)
         seen += [number["E164PhoneNumber"] for number in answer["PhoneNumbers"]]
         token = ("--next-token", answer["NextToken"]) if "NextToken" in answer else None

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.emulator.generations import GENERATIONS, Api
-from gateway.emulator.sample_data import EMPTY_RESOURCES
-from tests.emulator.clients import Caller, Json, aws_client
+from gateway.emulator.sample.generator import EMPTY_RESOURCES
+from gateway.emulator.service_model import SERVICE_MODELS, Api
+from tests.emulator.aws_clients import Caller, Json, aws_client
 from tests.emulator.conftest import Emulate, Emulated, running_emulator
 
 PATIENT = settings(
@@ -36,13 +36,13 @@ def passes(number: Json, filters: Json) -> bool:
     )
 
 
-def filters_of(generation_api: Api, numbers: list[Json]) -> st.SearchStrategy[Json]:
+def filters_of(api: Api, numbers: list[Json]) -> st.SearchStrategy[Json]:
     """Any combination of the three filters; the association is one that some number has."""
-    generation = GENERATIONS[generation_api]
+    service = SERVICE_MODELS[api]
     associations = sorted({(each["Name"], each["Value"]) for number in numbers for each in number["Associations"]})
     association = st.sampled_from(associations).map(lambda pair: {"filter_name": pair[0], "filter_value": pair[1]})
-    status = st.sampled_from(generation.phone_number_statuses).map(lambda word: {"status": word})
-    product_type = st.sampled_from(generation.product_types).map(lambda word: {"product_type": word})
+    status = st.sampled_from(service.phone_number_statuses).map(lambda word: {"status": word})
+    product_type = st.sampled_from(service.product_types).map(lambda word: {"product_type": word})
     nothing: st.SearchStrategy[Json] = st.just({})
     return st.tuples(association | nothing, status | nothing, product_type | nothing).map(
         lambda parts: parts[0] | parts[1] | parts[2]
@@ -56,8 +56,8 @@ def test_a_walk_gives_each_number_that_passes_the_filters_once_and_in_order(
 ) -> None:
     """In pages of any sizes, which change from page to page; each is full, but for the last."""
     numbers = inventory(sample.caller)
-    filters = data.draw(filters_of(sample.generation.api, numbers))
-    sizes = data.draw(st.lists(st.integers(20, sample.generation.max_results), min_size=1, max_size=5))
+    filters = data.draw(filters_of(sample.service.api, numbers))
+    sizes = data.draw(st.lists(st.integers(20, sample.service.max_results), min_size=1, max_size=5))
     pages = list(sample.caller.walk("/phone-numbers", itertools.cycle(sizes), **filters))
     assert list(itertools.chain(*pages)) == [number for number in numbers if passes(number, filters)]
     for page, size in zip(pages[:-1], itertools.cycle(sizes), strict=False):
@@ -67,10 +67,10 @@ def test_a_walk_gives_each_number_that_passes_the_filters_once_and_in_order(
 def test_every_parameter_alone_gives_what_it_says(sample: Emulated) -> None:
     numbers = inventory(sample.caller)
     assert len(numbers) == 250
-    generation = sample.generation
+    service = sample.service
     filters: list[Json] = [
-        *({"status": status} for status in generation.phone_number_statuses),
-        *({"product_type": product_type} for product_type in generation.product_types),
+        *({"status": status} for status in service.phone_number_statuses),
+        *({"product_type": product_type} for product_type in service.product_types),
         *(
             {"filter_name": name, "filter_value": value}
             for name, value in sorted({(a["Name"], a["Value"]) for n in numbers for a in n["Associations"]})
@@ -93,12 +93,12 @@ def test_orders_are_listed_once_and_in_order_whatever_the_pages(sample: Emulated
 
 
 def test_without_max_results_a_page_is_as_long_as_may_be(sample: Emulated) -> None:
-    assert len(sample.caller.get("/phone-numbers").json["PhoneNumbers"]) == sample.generation.max_results
+    assert len(sample.caller.get("/phone-numbers").json["PhoneNumbers"]) == sample.service.max_results
 
 
 def test_a_known_resource_without_numbers_gives_an_empty_list(sample: Emulated) -> None:
     for name, value in EMPTY_RESOURCES:
-        if name in sample.generation.association_names:
+        if name in sample.service.association_names:
             answer = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
             assert answer.json == {"NextToken": None, "PhoneNumbers": []}
 
@@ -227,9 +227,9 @@ async def test_aws_own_client_pages_through_ten_thousand_numbers_and_meets_each_
     async with aws_client(emulated.url, api) as client:
         more: Json = {}
         while calls == 0 or more:
-            page = await client.list_phone_numbers(MaxResults=emulated.generation.max_results, **more)
+            page = await client.list_phone_numbers(MaxResults=emulated.service.max_results, **more)
             seen += [number["E164PhoneNumber"] for number in page["PhoneNumbers"]]
             more = {"NextToken": page["NextToken"]} if page.get("NextToken") else {}
             calls += 1
     assert len(seen) == len(set(seen)) == 10_000
-    assert calls == -(-10_000 // emulated.generation.max_results)
+    assert calls == -(-10_000 // emulated.service.max_results)

@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gateway.emulator.errors import EmulatorError
-from gateway.emulator.generations import Api
-from gateway.emulator.server import EmulatorOptions, create_emulator
-from gateway.emulator.store import PhoneNumberFilter, listing_query
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.aws_errors import EmulatorError
+from gateway.emulator.service_model import Api
+from gateway.emulator.store import ListPhoneNumbersFilter, listing_query
 from tests.emulator.conftest import Emulate
 
 FILTERS = [
-    PhoneNumberFilter(association=association, product_type=product_type, status=status)
+    ListPhoneNumbersFilter(association=association, product_type=product_type, status=status)
     for association, product_type, status in itertools.product(
         (None, ("VoiceConnectorId", "abcdef1ghij2klmno3pqr4")), (None, "VoiceConnector"), (None, "Assigned")
     )
@@ -24,7 +24,7 @@ FILTERS = [
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
 def test_a_page_of_any_filters_is_one_range_of_an_index(
-    emulate: Emulate, tmp_path: Path, wanted: PhoneNumberFilter
+    emulate: Emulate, tmp_path: Path, wanted: ListPhoneNumbersFilter
 ) -> None:
     """Nothing is scanned or sorted: the filters and the place are all in the index' range."""
     emulate(db=tmp_path / "chime.db")

@@ -7,9 +7,9 @@ import orjson
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.emulator.errors import ErrorShape
-from gateway.emulator.generations import Api
-from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.aws_errors import ErrorShape
+from gateway.emulator.service_model import Api
 from tests.aws import Aws
 from tests.serving import served
 

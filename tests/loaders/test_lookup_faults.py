@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.emulator.errors import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_FAILURE, THROTTLED, UNAUTHORIZED
+from gateway.emulator.aws_errors import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_FAILURE, THROTTLED, UNAUTHORIZED
 from gateway.settings import Settings
 from tests.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway

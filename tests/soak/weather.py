@@ -6,8 +6,8 @@ from itertools import cycle
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.emulator.conditions import RateLimit
-from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.fault_injection import RequestRateLimiter
 from gateway.upstream.connection import MAX_ANSWER_BYTES
 from tests.aws import Aws
 from tests.serving import served
@@ -36,7 +36,7 @@ class StormyAws(Aws):
         super().__init__("chime-sdk-voice", emulator)
         self.came = 0
         self._app: ASGIApp = emulator
-        self._conditions = emulator.state.conditions
+        self._conditions = emulator.state.fault_injection
         self._odd_bodies = cycle(ODD_BODIES)
         self._garbling = False
 
@@ -44,12 +44,12 @@ class StormyAws(Aws):
         """Answer everything, at once."""
         self.recovers()
         self.takes_ms(0)
-        self._conditions.rate_limit = None
+        self._conditions.rate_limiter = None
         self._garbling = False
 
     def throttles(self, rate: int) -> None:
         """Answer so many calls a second, and the others with 429."""
-        self._conditions.rate_limit = RateLimit(rate)
+        self._conditions.rate_limiter = RequestRateLimiter(rate)
 
     def garbles(self) -> None:
         """Say nothing of sense to every other call."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from gateway.emulator.errors import EmulatorError
+from gateway.emulator.aws_errors import EmulatorError
 
 
 @dataclass(frozen=True, slots=True)

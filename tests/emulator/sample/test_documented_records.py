@@ -1,6 +1,6 @@
 """The two pages' sample answers, byte for byte."""
 
-from gateway.emulator.generations import Api
+from gateway.emulator.service_model import Api
 from tests.emulator.conftest import Emulate, Emulated
 
 PHONE_NUMBERS = (

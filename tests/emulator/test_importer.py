@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.emulator.errors import EmulatorError
-from gateway.emulator.server import EmulatorOptions, create_emulator
-from tests.emulator.clients import Json
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.aws_errors import EmulatorError
+from tests.emulator.aws_clients import Json
 from tests.emulator.conftest import Emulate
 
 NUMBER = {

@@ -15,22 +15,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gateway.emulator.conditions import Conditions, Fault, RateLimit
-from gateway.emulator.errors import SERVICE_FAILURE, UNKNOWN_OPERATION, AwsError
-from gateway.emulator.generations import GENERATIONS, Api, OperationName
-from gateway.emulator.load import load
+from gateway.emulator.aws_errors import SERVICE_FAILURE, UNKNOWN_OPERATION, AwsError
+from gateway.emulator.fault_injection import Fault, FaultInjection, RequestRateLimiter
+from gateway.emulator.importer import load
+from gateway.emulator.next_tokens import NextTokens
 from gateway.emulator.operations import Operations
-from gateway.emulator.sample_data import fill
-from gateway.emulator.signature import SignatureCheck, SignedRequest
+from gateway.emulator.sample.generator import fill
+from gateway.emulator.service_model import SERVICE_MODELS, Api, OperationName
+from gateway.emulator.sigv4_verifier import SignedRequest, SigV4Verifier
 from gateway.emulator.store import Store
-from gateway.emulator.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorOptions:
     """How the emulator is asked to be.
 
-    api: the generation that it speaks.
+    api: the service that it speaks.
     db: the file that it keeps its data in; without one, data live in memory and end with the process.
     numbers, orders: how much sample data a database that holds nothing yet is given, those of AWS's pages included.
     load: files as printed by `aws chime list-phone-numbers` and the like. Where given, they take the sample's place.
@@ -56,29 +56,29 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
     """The emulator as an application, its data in place.
 
     `clock` gives the seconds since 1970, for signatures and tokens.
-    On the application's state: `store`, to count, put and remove records, and `conditions`, to change latency and
+    On the application's state: `store`, to count, put and remove records, and `fault_injection`, to change latency and
     faults, both while it runs. The store is closed when the application shuts down.
     Raises: EmulatorError for a database or file to load that cannot be used.
     """
-    generation = GENERATIONS[options.api]
+    service = SERVICE_MODELS[options.api]
     store = Store(options.db, options.api)
     try:
         if options.load:
             load(options.load, store)
         elif store.counts() == (0, 0):
-            fill(store, generation, numbers=options.numbers, orders=options.orders)
+            fill(store, service, numbers=options.numbers, orders=options.orders)
     except BaseException:
         store.close()
         raise
-    conditions = Conditions(
+    fault_injection = FaultInjection(
         latency_ms=options.latency_ms,
-        rate_limit=None if options.rate is None else RateLimit(options.rate),
+        rate_limiter=None if options.rate is None else RequestRateLimiter(options.rate),
         faults=list(options.faults),
     )
-    service = _Service(
-        operations=Operations(generation, store, Tokens(store.token_key, clock)),
-        signature=SignatureCheck(options.access_key, options.secret_key, clock),
-        conditions=conditions,
+    endpoint = _Endpoint(
+        operations=Operations(service, store, NextTokens(store.token_key, clock)),
+        signature=SigV4Verifier(options.access_key, options.secret_key, clock),
+        fault_injection=fault_injection,
     )
 
     @asynccontextmanager
@@ -87,26 +87,26 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
         store.close()
 
     app = Starlette(
-        routes=[Route("/{path:path}", service)],
+        routes=[Route("/{path:path}", endpoint)],
         exception_handlers={Exception: _unexpected},
         lifespan=lifespan,
     )
     app.state.store = store
-    app.state.conditions = conditions
+    app.state.fault_injection = fault_injection
     return app
 
 
 @dataclass(frozen=True, slots=True)
-class _Service:
+class _Endpoint:
     """Every path and method; the checks stand in `_answer` in their order."""
 
     operations: Operations
-    signature: SignatureCheck
-    conditions: Conditions
+    signature: SigV4Verifier
+    fault_injection: FaultInjection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        await asyncio.sleep(self.conditions.latency_ms / 1000)
+        await asyncio.sleep(self.fault_injection.latency_ms / 1000)
         try:
             response = _response(200, await self._answer(request))
         except AwsError as error:
@@ -129,7 +129,7 @@ class _Service:
                 body=await request.body(),
             )
         )
-        self.conditions.check(name)
+        self.fault_injection.check(name)
         return await asyncio.to_thread(operation, argument)
 
     def _called(self, method: str, raw_path: str, raw_query: str) -> tuple[OperationName, Callable[[str], bytes], str]:
@@ -152,7 +152,7 @@ def _response(status: int, body: bytes) -> Response:
 
 def _error_response(error: AwsError) -> Response:
     response = _response(error.shape.status, error.body())
-    if error.names_type:
+    if error.send_error_type:
         response.headers["x-amzn-ErrorType"] = error.shape.name
     return response
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway.emulator.errors import FAULTS, THROTTLED, AwsError, ErrorShape
-from gateway.emulator.generations import OPERATION_NAMES, OperationName
+from gateway.emulator.aws_errors import FAULTS, THROTTLED, AwsError, ErrorShape
+from gateway.emulator.service_model import OPERATION_NAMES, OperationName
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,14 @@ class Fault:
 
     operation: one of the four operations' names, or `*` for all of them.
     code: the error in either spelling, `Throttled` or `ThrottledClientException`.
-    names_type: whether the answer carries x-amzn-ErrorType. Clients that find the header report the exception's name,
-        the others report the body's Code, so this decides which of the two spellings a client meets.
+    send_error_type: whether the response has the header x-amzn-ErrorType. Clients that find the header report the
+        exception's name. Other clients report the body's Code.
     Raises: ValueError for an operation or an error that the API does not have.
     """
 
     operation: str
     code: str
-    names_type: bool = True
+    send_error_type: bool = True
 
     def __post_init__(self) -> None:
         if self.operation not in (*OPERATION_NAMES, "*"):
@@ -49,7 +49,7 @@ class Fault:
         return next(shape for shape in FAULTS if self.code in (shape.name, shape.code))
 
 
-class RateLimit:
+class RequestRateLimiter:
     """Lets so many requests through in any one second."""
 
     def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,17 +66,17 @@ class RateLimit:
 
 
 @dataclass(slots=True)
-class Conditions:
+class FaultInjection:
     """The weather: may be changed while the emulator runs."""
 
     latency_ms: int = 0
-    rate_limit: RateLimit | None = None
+    rate_limiter: RequestRateLimiter | None = None
     faults: list[Fault] = field(default_factory=list)
 
     def check(self, operation: OperationName) -> None:
         """Raises Throttled past the rate, then the first fault that was set for `operation`."""
-        if self.rate_limit is not None:
-            self.rate_limit.check()
+        if self.rate_limiter is not None:
+            self.rate_limiter.check()
         for fault in self.faults:
             if fault.operation in (operation, "*"):
-                raise AwsError(fault.shape, names_type=fault.names_type)
+                raise AwsError(fault.shape, send_error_type=fault.send_error_type)

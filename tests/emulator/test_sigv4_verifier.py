@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.clients import Answer, Caller
+from tests.emulator.aws_clients import Answer, Caller
 from tests.emulator.conftest import Emulated
 
 PATH = "/phone-numbers?max-results=3"

@@ -11,50 +11,50 @@ import orjson
 import pytest
 from botocore.session import get_session
 
-from gateway.emulator.errors import EmulatorError
-from gateway.emulator.generations import CHIME, CHIME_SDK_VOICE, Generation
-from gateway.emulator.sample_data import phone_number_orders, phone_numbers
-from gateway.emulator.sample_numbers import sample_number
-from tests.emulator.clients import Json
+from gateway.emulator.aws_errors import EmulatorError
+from gateway.emulator.sample.generator import phone_number_orders, phone_numbers
+from gateway.emulator.sample.number_ranges import sample_number
+from gateway.emulator.service_model import CHIME, CHIME_SDK_VOICE, ServiceModel
+from tests.emulator.aws_clients import Json
 
-GENERATIONS = [CHIME, CHIME_SDK_VOICE]
+SERVICE_MODELS = [CHIME, CHIME_SDK_VOICE]
 ON_THE_PAGE = 3
 
 
-def numbers_of(generation: Generation, count: int = 250) -> list[Json]:
-    return list(phone_numbers(generation, count, 40))
+def numbers_of(service: ServiceModel, count: int = 250) -> list[Json]:
+    return list(phone_numbers(service, count, 40))
 
 
-def orders_of(generation: Generation) -> list[Json]:
-    return list(phone_number_orders(generation, 40))
+def orders_of(service: ServiceModel) -> list[Json]:
+    return list(phone_number_orders(service, 40))
 
 
 @cache
-def shape(generation: Generation, name: str) -> Any:
-    return get_session().get_service_model(generation.api).shape_for(name)
+def shape(service: ServiceModel, name: str) -> Any:
+    return get_session().get_service_model(service.api).shape_for(name)
 
 
-@pytest.mark.parametrize("generation", GENERATIONS, ids=lambda generation: generation.api)
-def test_the_words_of_a_generation_are_those_of_its_model(generation: Generation) -> None:
-    assert generation.max_results == shape(generation, "ResultMax").metadata["max"]
+@pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
+def test_the_words_of_a_generation_are_those_of_its_model(service: ServiceModel) -> None:
+    assert service.max_results == shape(service, "ResultMax").metadata["max"]
     for words, name in (
-        (generation.association_names, "PhoneNumberAssociationName"),
-        (generation.product_types, "PhoneNumberProductType"),
-        (generation.phone_number_statuses, "PhoneNumberStatus"),
-        (generation.order_statuses, "PhoneNumberOrderStatus"),
+        (service.association_names, "PhoneNumberAssociationName"),
+        (service.product_types, "PhoneNumberProductType"),
+        (service.phone_number_statuses, "PhoneNumberStatus"),
+        (service.order_statuses, "PhoneNumberOrderStatus"),
     ):
-        assert sorted(words) == sorted(shape(generation, name).enum)
-    if generation is CHIME_SDK_VOICE:
-        assert list(generation.order_types) == shape(generation, "PhoneNumberOrderType").enum
+        assert sorted(words) == sorted(shape(service, name).enum)
+    if service is CHIME_SDK_VOICE:
+        assert list(service.order_types) == shape(service, "PhoneNumberOrderType").enum
 
 
-@pytest.mark.parametrize("generation", GENERATIONS, ids=lambda generation: generation.api)
-def test_generated_records_fit_the_model(generation: Generation) -> None:
-    """Every key of the generation and no other; every word, pattern and timestamp as the model says."""
-    numbers, orders = numbers_of(generation, 2_000)[ON_THE_PAGE:], orders_of(generation)[1:]
+@pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
+def test_generated_records_fit_the_model(service: ServiceModel) -> None:
+    """Every key of the service and no other; every word, pattern and timestamp as the model says."""
+    numbers, orders = numbers_of(service, 2_000)[ON_THE_PAGE:], orders_of(service)[1:]
     misfits = [
-        *(misfit for number in numbers for misfit in misfits_of(shape(generation, "PhoneNumber"), number)),
-        *(misfit for order in orders for misfit in misfits_of(shape(generation, "PhoneNumberOrder"), order)),
+        *(misfit for number in numbers for misfit in misfits_of(shape(service, "PhoneNumber"), number)),
+        *(misfit for order in orders for misfit in misfits_of(shape(service, "PhoneNumberOrder"), order)),
     ]
     assert misfits == []
 
@@ -80,51 +80,51 @@ def misfits_of(model: Any, value: Any) -> Iterator[str]:
         yield f"{model.name}: {value}"
 
 
-@pytest.mark.parametrize("generation", GENERATIONS, ids=lambda generation: generation.api)
-def test_every_case_is_among_the_numbers(generation: Generation) -> None:
-    numbers = numbers_of(generation)[ON_THE_PAGE:]
-    assert {number["Status"] for number in numbers} == set(generation.phone_number_statuses)
-    assert {number["ProductType"] for number in numbers} == set(generation.product_types)
+@pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
+def test_every_case_is_among_the_numbers(service: ServiceModel) -> None:
+    numbers = numbers_of(service)[ON_THE_PAGE:]
+    assert {number["Status"] for number in numbers} == set(service.phone_number_statuses)
+    assert {number["ProductType"] for number in numbers} == set(service.product_types)
     assert {number["Type"] for number in numbers} == {"Local", "TollFree"}
     assert {number["Country"] for number in numbers} >= {"US", "CA", "GB", "DE", "FR", "AU", "IE"}
     assert {len(number["Associations"]) for number in numbers} == {0, 1, 2}
-    assert {each["Name"] for number in numbers for each in number["Associations"]} == set(generation.association_names)
-    assert {number["CallingNameStatus"] for number in numbers} == set(shape(generation, "CallingNameStatus").enum)
+    assert {each["Name"] for number in numbers for each in number["Associations"]} == set(service.association_names)
+    assert {number["CallingNameStatus"] for number in numbers} == set(shape(service, "CallingNameStatus").enum)
     assert {bool(number["CallingName"]) for number in numbers} == {True, False}
     assert {bool(number["DeletionTimestamp"]) for number in numbers} == {True, False}
     for capability in numbers[0]["Capabilities"]:
         assert None in {number["Capabilities"][capability] for number in numbers}
-    if generation is CHIME_SDK_VOICE:
+    if service is CHIME_SDK_VOICE:
         assert {bool(number["Name"]) for number in numbers} == {True, False}
         assert {bool(number["OrderId"]) for number in numbers} == {True, False}
 
 
-@pytest.mark.parametrize("generation", GENERATIONS, ids=lambda generation: generation.api)
-def test_every_case_is_among_the_orders(generation: Generation) -> None:
-    orders = orders_of(generation)
-    held = {number["E164PhoneNumber"] for number in numbers_of(generation)}
-    assert {order["Status"] for order in orders} == set(generation.order_statuses)
+@pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
+def test_every_case_is_among_the_orders(service: ServiceModel) -> None:
+    orders = orders_of(service)
+    held = {number["E164PhoneNumber"] for number in numbers_of(service)}
+    assert {order["Status"] for order in orders} == set(service.order_statuses)
     ordered = [each for order in orders for each in order["OrderedPhoneNumbers"]]
-    assert {each["Status"] for each in ordered} == set(shape(generation, "OrderedPhoneNumberStatus").enum)
+    assert {each["Status"] for each in ordered} == set(shape(service, "OrderedPhoneNumberStatus").enum)
     times_ordered = Counter(each["E164PhoneNumber"] for each in ordered)
     assert {times for e164, times in times_ordered.items()} == {1, 2}
     assert 0 < len(times_ordered.keys() - held) < len(orders)
     assert len(times_ordered.keys() & held) > 50
-    if generation is CHIME_SDK_VOICE:
-        assert {order["OrderType"] for order in orders} == set(generation.order_types)
+    if service is CHIME_SDK_VOICE:
+        assert {order["OrderType"] for order in orders} == set(service.order_types)
         assert {bool(order["FocDate"]) for order in orders if order["OrderType"] == "Porting"} == {True, False}
         assert not any(order["FocDate"] for order in orders if order["OrderType"] == "New")
 
 
-@pytest.mark.parametrize("generation", GENERATIONS, ids=lambda generation: generation.api)
-def test_orders_and_numbers_tell_the_same_story(generation: Generation) -> None:
+@pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
+def test_orders_and_numbers_tell_the_same_story(service: ServiceModel) -> None:
     latest = {
         each["E164PhoneNumber"]: (order, each["Status"])
-        for order in orders_of(generation)
+        for order in orders_of(service)
         for each in order["OrderedPhoneNumbers"]
     }
     never_acquired = {"AcquireFailed", "AcquireInProgress", "Cancelled", "PortinCancelRequested", "PortinInProgress"}
-    for number in numbers_of(generation):
+    for number in numbers_of(service):
         order, status = latest.get(number["E164PhoneNumber"], (None, "Acquired"))
         assert (number["Status"] in never_acquired) == (status != "Acquired")
         assert bool(number["Associations"]) == (number["Status"] == "Assigned")
@@ -132,14 +132,14 @@ def test_orders_and_numbers_tell_the_same_story(generation: Generation) -> None:
         if order:
             assert order["ProductType"] == number["ProductType"]
             assert order["CreatedTimestamp"] <= number["CreatedTimestamp"]
-        if generation is CHIME_SDK_VOICE:
+        if service is CHIME_SDK_VOICE:
             assert number["OrderId"] == (order["PhoneNumberOrderId"] if order else None)
 
 
 def test_sample_data_are_the_same_on_every_machine() -> None:
     """The digests change with the sample data, and with nothing else."""
-    for generation, digest in ((CHIME, "5efdad2a284955f3"), (CHIME_SDK_VOICE, "9d0c448cef48f88f")):
-        data = orjson.dumps([numbers_of(generation), orders_of(generation)], option=orjson.OPT_SORT_KEYS)
+    for service, digest in ((CHIME, "5efdad2a284955f3"), (CHIME_SDK_VOICE, "9d0c448cef48f88f")):
+        data = orjson.dumps([numbers_of(service), orders_of(service)], option=orjson.OPT_SORT_KEYS)
         assert hashlib.sha256(data).hexdigest()[:16] == digest
 
 

@@ -100,11 +100,11 @@ FAULTS = (
 class AwsError(Exception):
     """One request ends in an error of the API."""
 
-    def __init__(self, shape: ErrorShape, message: str | None = None, *, names_type: bool = True) -> None:
-        """Say `message`, or the page's own sentence. Without `names_type` only the body tells what it is."""
+    def __init__(self, shape: ErrorShape, message: str | None = None, *, send_error_type: bool = True) -> None:
+        """Say `message`, or the page's own sentence. Without `send_error_type` only the body tells what it is."""
         super().__init__(message or shape.message)
         self.shape = shape
-        self.names_type = names_type
+        self.send_error_type = send_error_type
 
     def body(self) -> bytes:
         """The error's JSON, for both generations: `{"Code":...,"Message":...}`."""

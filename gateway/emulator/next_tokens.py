@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.emulator.errors import BAD_REQUEST, AwsError
-from gateway.emulator.generations import Api, OperationName
+from gateway.emulator.aws_errors import BAD_REQUEST, AwsError
+from gateway.emulator.service_model import Api, OperationName
 
 KEY_BYTES = 32
 
@@ -26,7 +26,7 @@ _LETTERS = b"._"
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class TokenScope:
     """The list that a token belongs to. The page's size is no part of it."""
 
     api: Api
@@ -38,7 +38,7 @@ class Scope:
         return hashlib.sha256(repr((self.api, self.operation, self.filters)).encode()).digest()[:8]
 
 
-class Tokens:
+class NextTokens:
     """Gives out next-tokens and takes them back.
 
     The content is hidden as well as sealed: what a client can read it comes to rely on. The seal is a code over the
@@ -51,13 +51,13 @@ class Tokens:
         self._mask_key = hmac.digest(key, b"mask", "sha256")
         self._clock = clock
 
-    def issue(self, scope: Scope, after: int) -> str:
+    def issue(self, scope: TokenScope, after: int) -> str:
         """A token for the rest of a list, from behind the record at `after`: 48 URL-safe characters."""
         content = _CONTENT.pack(scope.digest(), int(self._clock()), after)
         seal = self._seal(content)
         return base64.b64encode(seal + self._masked(content, seal), _LETTERS).decode()
 
-    def read(self, scope: Scope, token: str) -> int:
+    def read(self, scope: TokenScope, token: str) -> int:
         """The place after which the list goes on.
 
         Raises: BadRequest for a token that was not given out here, that belongs to another list, or is too old.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.emulator.clients import Caller
+from tests.emulator.aws_clients import Caller
 from tests.emulator.conftest import Emulated
 
 BAD_REQUEST = (400, "BadRequestException", "BadRequest")
@@ -19,8 +19,8 @@ def refusal(caller: Caller, target: str, **parameters: object) -> str:
 
 
 def test_max_results_reaches_from_one_to_the_most_of_the_generation(sample: Emulated) -> None:
-    most = sample.generation.max_results
-    assert most == {"chime": 99, "chime-sdk-voice": 100}[sample.generation.api]
+    most = sample.service.max_results
+    assert most == {"chime": 99, "chime-sdk-voice": 100}[sample.service.api]
     for target in LISTS:
         assert sample.caller.get(target, max_results=1).status == 200
         assert sample.caller.get(target, max_results=most).status == 200
@@ -49,12 +49,12 @@ def test_an_empty_filter_value_is_refused(sample: Emulated) -> None:
 
 
 def test_words_that_are_on_no_list_are_refused_with_the_list(sample: Emulated) -> None:
-    generation = sample.generation
+    service = sample.service
     for parameters, allowed in (
-        ({"status": "assigned"}, generation.phone_number_statuses),
-        ({"product_type": "Voice Connector"}, generation.product_types),
-        ({"filter_name": "Region", "filter_value": "x"}, generation.association_names),
-        ({"status": ""}, generation.phone_number_statuses),
+        ({"status": "assigned"}, service.phone_number_statuses),
+        ({"product_type": "Voice Connector"}, service.product_types),
+        ({"filter_name": "Region", "filter_value": "x"}, service.association_names),
+        ({"status": ""}, service.phone_number_statuses),
     ):
         message = refusal(sample.caller, "/phone-numbers", **parameters)
         assert f"Member must satisfy enum value set: [{', '.join(allowed)}]" in message
@@ -67,7 +67,7 @@ def test_each_generation_takes_its_own_words_only(sample: Emulated) -> None:
         {"filter_name": "UserId", "filter_value": "x"},
     ]
     second_alone = [{"status": "Cancelled"}, {"status": "PortinCancelRequested"}, {"status": "PortinInProgress"}]
-    first = sample.generation.api == "chime"
+    first = sample.service.api == "chime"
     for parameters in second_alone if first else first_alone:
         refusal(sample.caller, "/phone-numbers", **parameters)
     for parameters in first_alone if first else second_alone:
@@ -92,7 +92,7 @@ def test_parameters_that_the_page_does_not_name_are_passed_over(sample: Emulated
 
 
 def test_a_filter_on_an_unknown_resource_is_not_found(sample: Emulated) -> None:
-    for name in sample.generation.association_names:
+    for name in sample.service.association_names:
         for value in ("nobody", "x y+z/%2B~é&=", "'; DROP TABLE phone_numbers; --"):
             answer = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
             assert answer.error == (404, "NotFoundException", "NotFound")

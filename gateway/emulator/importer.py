@@ -7,9 +7,9 @@ from pathlib import Path
 
 import orjson
 
-from gateway.emulator.errors import EmulatorError
-from gateway.emulator.generations import Record
-from gateway.emulator.store import Store, e164_key
+from gateway.emulator.aws_errors import EmulatorError
+from gateway.emulator.service_model import Record
+from gateway.emulator.store import Store, normalize_e164
 
 _TIMESTAMPS = ("AssociatedTimestamp", "CreatedTimestamp", "DeletionTimestamp", "FocDate", "UpdatedTimestamp")
 
@@ -61,7 +61,7 @@ class _UnusableError(Exception):
 
 def _phone_number(entry: Record) -> Record:
     record = _with_timestamps_as_printed_on_the_page(entry)
-    e164 = e164_key(_text(record, "E164PhoneNumber"))
+    e164 = normalize_e164(_text(record, "E164PhoneNumber"))
     if e164 is None:
         raise _UnusableError(f"has an E164PhoneNumber that is not in E.164 format: {entry['E164PhoneNumber']}")
     if not record.get("PhoneNumberId"):

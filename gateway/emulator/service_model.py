@@ -11,8 +11,8 @@ OPERATION_NAMES: tuple[OperationName, ...] = get_args(OperationName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
-    """One generation of the API, in the words of its pages and of its service model."""
+class ServiceModel:
+    """One service of the API, in the words of its pages and of its service model."""
 
     api: Api
     max_results: int
@@ -20,11 +20,11 @@ class Generation:
     product_types: tuple[str, ...]
     phone_number_statuses: tuple[str, ...]
     order_statuses: tuple[str, ...]
-    # The first generation's orders have no type, and its numbers neither OrderId nor Name.
+    # The first service's orders have no type, and its numbers neither OrderId nor Name.
     order_types: tuple[str, ...] = ()
 
 
-CHIME = Generation(
+CHIME = ServiceModel(
     api="chime",
     max_results=99,
     association_names=("AccountId", "UserId", "VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId"),
@@ -42,7 +42,7 @@ CHIME = Generation(
     order_statuses=("Processing", "Successful", "Failed", "Partial"),
 )
 
-CHIME_SDK_VOICE = Generation(
+CHIME_SDK_VOICE = ServiceModel(
     api="chime-sdk-voice",
     max_results=100,
     association_names=("VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId"),
@@ -66,4 +66,4 @@ CHIME_SDK_VOICE = Generation(
     order_types=("New", "Porting"),
 )
 
-GENERATIONS: dict[Api, Generation] = {each.api: each for each in (CHIME, CHIME_SDK_VOICE)}
+SERVICE_MODELS: dict[Api, ServiceModel] = {each.api: each for each in (CHIME, CHIME_SDK_VOICE)}

@@ -1,6 +1,6 @@
 """The records of the two pages' sample answers, as printed there."""
 
-from gateway.emulator.generations import Generation, Record
+from gateway.emulator.service_model import Record, ServiceModel
 
 _CAPABILITIES = dict.fromkeys(
     ("InboundCall", "InboundMMS", "InboundSMS", "OutboundCall", "OutboundMMS", "OutboundSMS"), True
@@ -78,19 +78,19 @@ _PHONE_NUMBER_ORDER: Record = {
     "UpdatedTimestamp": "2019-08-12T22:10:31.186Z",
 }
 
-PHONE_NUMBERS_ON_THE_PAGE = len(_PHONE_NUMBERS)
+DOCUMENTED_PHONE_NUMBER_COUNT = len(_PHONE_NUMBERS)
 
 
-def phone_numbers_on_the_page(generation: Generation) -> list[Record]:
-    """The three numbers; the second generation, which has no page with a sample, gets what it adds to them."""
-    if generation.api == "chime":
+def documented_phone_numbers(service: ServiceModel) -> list[Record]:
+    """The three numbers; the second service, which has no page with a sample, gets what it adds to them."""
+    if service.api == "chime":
         return list(_PHONE_NUMBERS)
     first, second, third = ({**number, "Country": "US", "Name": None} for number in _PHONE_NUMBERS)
     return [{**first, "OrderId": _ORDER_ID}, {**second, "OrderId": _ORDER_ID}, {**third, "OrderId": None}]
 
 
-def phone_number_order_on_the_page(generation: Generation) -> Record:
-    """The order; for the second generation with what it adds."""
-    if generation.api == "chime":
+def documented_phone_number_order(service: ServiceModel) -> Record:
+    """The order; for the second service with what it adds."""
+    if service.api == "chime":
         return _PHONE_NUMBER_ORDER
     return {**_PHONE_NUMBER_ORDER, "FocDate": None, "OrderType": "New"}

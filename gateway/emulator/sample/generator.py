@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from gateway.emulator.generations import Generation, Record
-from gateway.emulator.sample_numbers import SampleNumber, released_number, sample_number
-from gateway.emulator.sample_pages import (
-    PHONE_NUMBERS_ON_THE_PAGE,
-    phone_number_order_on_the_page,
-    phone_numbers_on_the_page,
+from gateway.emulator.sample.documented_records import (
+    DOCUMENTED_PHONE_NUMBER_COUNT,
+    documented_phone_number_order,
+    documented_phone_numbers,
 )
+from gateway.emulator.sample.number_ranges import SampleNumber, released_number, sample_number
+from gateway.emulator.service_model import Record, ServiceModel
 from gateway.emulator.store import Store
 
 _ORDERS_BEGIN = datetime(2019, 11, 4, 9, 30, 12, 480_000, tzinfo=UTC)
@@ -155,44 +155,44 @@ class _Order:
         return "Acquired"
 
 
-def fill(store: Store, generation: Generation, *, numbers: int, orders: int) -> None:
+def fill(store: Store, service: ServiceModel, *, numbers: int, orders: int) -> None:
     """Put the first `numbers` and `orders` of the sample data into the store, all or nothing.
 
     The first three numbers and the first order are the pages'. Of what follows, 250 numbers and 40 orders hold every
     case at least once. A million numbers take about a minute.
     """
     with store.transaction():
-        store.put_phone_numbers(phone_numbers(generation, numbers, orders))
-        store.put_phone_number_orders(phone_number_orders(generation, orders))
+        store.put_phone_numbers(phone_numbers(service, numbers, orders))
+        store.put_phone_number_orders(phone_number_orders(service, orders))
         if numbers:
-            store.put_resources(resource for resource in EMPTY_RESOURCES if resource[0] in generation.association_names)
+            store.put_resources(resource for resource in EMPTY_RESOURCES if resource[0] in service.association_names)
 
 
-def phone_numbers(generation: Generation, numbers: int, orders: int) -> Iterator[Record]:
+def phone_numbers(service: ServiceModel, numbers: int, orders: int) -> Iterator[Record]:
     """The inventory. Numbers that no order holds were there before the oldest of them."""
-    yield from phone_numbers_on_the_page(generation)[:numbers]
+    yield from documented_phone_numbers(service)[:numbers]
     order_of = {
         number: order
-        for order in _orders(generation, orders)
+        for order in _orders(service, orders)
         if order.first < numbers
         for number in range(order.first, order.end)
     }
-    for index in range(PHONE_NUMBERS_ON_THE_PAGE, numbers):
-        yield _phone_number(generation, index, order_of.get(index))
+    for index in range(DOCUMENTED_PHONE_NUMBER_COUNT, numbers):
+        yield _phone_number(service, index, order_of.get(index))
 
 
-def phone_number_orders(generation: Generation, orders: int) -> Iterator[Record]:
+def phone_number_orders(service: ServiceModel, orders: int) -> Iterator[Record]:
     """The orders, the oldest first. Past the end of the inventory they hold numbers that left it since."""
     if orders:
-        yield phone_number_order_on_the_page(generation)
-    for order in _orders(generation, orders):
-        yield _phone_number_order(generation, order)
+        yield documented_phone_number_order(service)
+    for order in _orders(service, orders):
+        yield _phone_number_order(service, order)
 
 
-def _orders(generation: Generation, orders: int) -> Iterator[_Order]:
-    kinds = _NEW_ORDERS + (_PORTING_ORDERS if generation.order_types else ())
-    product_types = generation.product_types
-    first = PHONE_NUMBERS_ON_THE_PAGE
+def _orders(service: ServiceModel, orders: int) -> Iterator[_Order]:
+    kinds = _NEW_ORDERS + (_PORTING_ORDERS if service.order_types else ())
+    product_types = service.product_types
+    first = DOCUMENTED_PHONE_NUMBER_COUNT
     for index in range(1, orders):
         round_, turn = divmod(index - 1, len(kinds))
         kind = kinds[turn]
@@ -207,7 +207,7 @@ def _orders(generation: Generation, orders: int) -> Iterator[_Order]:
         first = order.end
 
 
-def _phone_number_order(generation: Generation, order: _Order) -> Record:
+def _phone_number_order(service: ServiceModel, order: _Order) -> Record:
     ordered = [(_number_at(number).e164, order.ordered_status(number)) for number in range(order.first, order.end)]
     if order.kind.released:
         ordered.append((released_number(order.index), "Acquired"))
@@ -219,18 +219,18 @@ def _phone_number_order(generation: Generation, order: _Order) -> Record:
         "Status": order.kind.status,
         "UpdatedTimestamp": _timestamp(order.created + timedelta(seconds=11, milliseconds=706)),
     }
-    if generation.order_types:
+    if service.order_types:
         has_foc_date = order.kind.type == "Porting" and order.kind.status not in _WITHOUT_FOC_DATE
         record["FocDate"] = _timestamp(order.created + timedelta(days=10)) if has_foc_date else None
         record["OrderType"] = order.kind.type
     return record
 
 
-def _phone_number(generation: Generation, index: int, order: _Order | None) -> Record:
+def _phone_number(service: ServiceModel, index: int, order: _Order | None) -> Record:
     number = _number_at(index)
     acquired = order is None or order.ordered_status(index) == "Acquired"
     if order is None:
-        product_type = generation.product_types[index % len(generation.product_types)]
+        product_type = service.product_types[index % len(service.product_types)]
         created = _ORDERS_BEGIN - timedelta(minutes=7 * (index % 100_000), milliseconds=index % 1_000)
     else:
         product_type = order.product_type
@@ -258,14 +258,14 @@ def _phone_number(generation: Generation, index: int, order: _Order | None) -> R
         "Type": number.type,
         "UpdatedTimestamp": _timestamp(updated),
     }
-    if generation.api == "chime-sdk-voice":
+    if service.api == "chime-sdk-voice":
         record["Name"] = f"Line-{index}" if index % 3 == 0 else None
         record["OrderId"] = order and order.id
     return record
 
 
 def _number_at(index: int) -> SampleNumber:
-    return sample_number(index - PHONE_NUMBERS_ON_THE_PAGE)
+    return sample_number(index - DOCUMENTED_PHONE_NUMBER_COUNT)
 
 
 def _associations(product_type: str, index: int, created: datetime) -> list[Record]:

@@ -12,7 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from gateway.emulator.errors import UNAUTHORIZED, AwsError
+from gateway.emulator.aws_errors import UNAUTHORIZED, AwsError
 
 # Both generations sign as this service.
 SERVICE = "chime"
@@ -49,7 +49,7 @@ class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore carries no types.
         return request.headers
 
 
-class SignatureCheck:
+class SigV4Verifier:
     """Lets a request pass that was signed with the one key pair that the emulator knows."""
 
     def __init__(self, access_key: str, secret_key: str, clock: Callable[[], float]) -> None:

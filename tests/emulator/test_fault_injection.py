@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from gateway.emulator.conditions import Fault, RateLimit
-from gateway.emulator.errors import FAULTS, AwsError
+from gateway.emulator.aws_errors import FAULTS, AwsError
+from gateway.emulator.fault_injection import Fault, RequestRateLimiter
 from tests.emulator.conftest import Emulate
 
 TARGETS = {
@@ -32,15 +32,15 @@ def test_any_error_can_be_a_fault_in_either_spelling_and_be_changed_while_it_run
     emulated = emulate()
     for shape in FAULTS:
         for spelling in (shape.name, shape.code):
-            emulated.conditions.faults[:] = [Fault("*", spelling)]
+            emulated.fault_injection.faults[:] = [Fault("*", spelling)]
             for target in TARGETS.values():
                 assert emulated.caller.get(target).error == (shape.status, shape.name, shape.code)
-    emulated.conditions.faults.clear()
+    emulated.fault_injection.faults.clear()
     assert emulated.caller.get("/phone-numbers").status == 200
 
 
 def test_a_fault_may_leave_its_name_to_the_body(emulate: Emulate) -> None:
-    answer = emulate(faults=(Fault("*", "Throttled", names_type=False),)).caller.get("/phone-numbers")
+    answer = emulate(faults=(Fault("*", "Throttled", send_error_type=False),)).caller.get("/phone-numbers")
     assert (answer.status, answer.json["Code"]) == (429, "Throttled")
     assert "x-amzn-ErrorType" not in answer.headers
 
@@ -83,7 +83,7 @@ def test_past_the_rate_requests_are_throttled_until_a_second_has_passed(emulate:
 def test_no_second_lets_more_through_than_the_rate() -> None:
     """Whenever it begins; and those refused cost nothing."""
     now = 0.0
-    limit = RateLimit(5, clock=lambda: now)
+    limit = RequestRateLimiter(5, clock=lambda: now)
     passed: list[float] = []
     for step in range(1_000):
         now = step / 100
@@ -113,7 +113,7 @@ def test_latency_delays_each_answer_and_can_be_changed_while_it_runs(emulate: Em
 
     delayed = [seconds(target) for target in ("/phone-numbers", "/phone-numbers?max-results=0", "/nothing")]
     assert min(delayed) >= 0.15
-    emulated.conditions.latency_ms = 0
+    emulated.fault_injection.latency_ms = 0
     # One of many is quick, however busy the machine is.
     assert any(seconds("/phone-numbers") < 0.15 for _ in range(100))
 

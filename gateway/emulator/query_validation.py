@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from gateway.emulator.errors import BAD_REQUEST, AwsError
-from gateway.emulator.generations import Generation
-from gateway.emulator.store import PhoneNumberFilter
+from gateway.emulator.aws_errors import BAD_REQUEST, AwsError
+from gateway.emulator.service_model import ServiceModel
+from gateway.emulator.store import ListPhoneNumbersFilter
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -28,16 +28,16 @@ class ListPhoneNumberOrdersRequest:
 class ListPhoneNumbersRequest(ListPhoneNumberOrdersRequest):
     """ListPhoneNumbers: as above, and what the numbers must have."""
 
-    filter: PhoneNumberFilter
+    filter: ListPhoneNumbersFilter
 
 
 class _Query:
     """One request's query; collects everything that is wrong with it, as AWS tells all of it at once."""
 
-    def __init__(self, raw_query: str, names: Iterable[str], generation: Generation) -> None:
+    def __init__(self, raw_query: str, names: Iterable[str], service: ServiceModel) -> None:
         pairs = [pair for pair in parse_qsl(raw_query, keep_blank_values=True) if pair[0] in names]
         self._values = dict(pairs)
-        self._generation = generation
+        self._service = service
         self._errors = [
             f"Parameter '{_member(name)}' is given {times} times"
             for name, times in Counter(name for name, _ in pairs).items()
@@ -57,7 +57,7 @@ class _Query:
         return value
 
     def max_results(self) -> int:
-        most = self._generation.max_results
+        most = self._service.max_results
         value = self._values.get("max-results")
         if value is None:
             return most
@@ -71,7 +71,7 @@ class _Query:
         return int(value)
 
     def association(self) -> tuple[str, str] | None:
-        name = self.word("filter-name", self._generation.association_names)
+        name = self.word("filter-name", self._service.association_names)
         value = self.text("filter-value")
         if name is not None and value is not None:
             return name, value
@@ -89,17 +89,17 @@ class _Query:
         self._errors.append(f"Value '{value}' at '{_member(name)}' failed to satisfy constraint: {rule}")
 
 
-def list_phone_numbers_request(raw_query: str, generation: Generation) -> ListPhoneNumbersRequest:
+def list_phone_numbers_request(raw_query: str, service: ServiceModel) -> ListPhoneNumbersRequest:
     """Read the query of ListPhoneNumbers.
 
     Raises: BadRequest, naming each parameter that is out of bounds, unknown to its list, half given or given twice.
     """
-    query = _Query(raw_query, _LIST_PHONE_NUMBERS, generation)
+    query = _Query(raw_query, _LIST_PHONE_NUMBERS, service)
     request = ListPhoneNumbersRequest(
-        filter=PhoneNumberFilter(
+        filter=ListPhoneNumbersFilter(
             association=query.association(),
-            product_type=query.word("product-type", generation.product_types),
-            status=query.word("status", generation.phone_number_statuses),
+            product_type=query.word("product-type", service.product_types),
+            status=query.word("status", service.phone_number_statuses),
         ),
         max_results=query.max_results(),
         next_token=query.text("next-token"),
@@ -108,12 +108,12 @@ def list_phone_numbers_request(raw_query: str, generation: Generation) -> ListPh
     return request
 
 
-def list_phone_number_orders_request(raw_query: str, generation: Generation) -> ListPhoneNumberOrdersRequest:
+def list_phone_number_orders_request(raw_query: str, service: ServiceModel) -> ListPhoneNumberOrdersRequest:
     """Read the query of ListPhoneNumberOrders.
 
     Raises: BadRequest, naming each parameter that is out of bounds or given twice.
     """
-    query = _Query(raw_query, _LIST_PHONE_NUMBER_ORDERS, generation)
+    query = _Query(raw_query, _LIST_PHONE_NUMBER_ORDERS, service)
     request = ListPhoneNumberOrdersRequest(max_results=query.max_results(), next_token=query.text("next-token"))
     query.finish()
     return request

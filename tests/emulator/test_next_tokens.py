@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.emulator.errors import AwsError
-from gateway.emulator.tokens import Scope, Tokens
-from tests.emulator.clients import Answer, Caller
+from gateway.emulator.aws_errors import AwsError
+from gateway.emulator.next_tokens import NextTokens, TokenScope
+from tests.emulator.aws_clients import Answer, Caller
 from tests.emulator.conftest import Emulate, Emulated
 
 CONNECTOR = {"filter_name": "VoiceConnectorId", "filter_value": "abcdef1ghij2klmno3pqr4"}
@@ -35,7 +35,7 @@ def test_a_token_is_short_url_safe_and_says_nothing(sample: Emulated) -> None:
 
 def test_no_token_begins_like_an_option_of_the_command_line() -> None:
     """`aws ... --next-token -abc` is refused by the `aws` command itself."""
-    tokens, scope = Tokens(b"k" * 32, time.time), Scope("chime", "ListPhoneNumbers")
+    tokens, scope = NextTokens(b"k" * 32, time.time), TokenScope("chime", "ListPhoneNumbers")
     assert not any(tokens.issue(scope, place).startswith("-") for place in range(2_000))
 
 
@@ -92,11 +92,11 @@ def test_a_token_of_the_other_generation_is_refused(emulate: Emulate) -> None:
 
 
 def test_a_token_of_the_other_generation_is_refused_under_the_same_key() -> None:
-    tokens = Tokens(b"k" * 32, time.time)
-    token = tokens.issue(Scope("chime", "ListPhoneNumbers"), 7)
-    assert tokens.read(Scope("chime", "ListPhoneNumbers"), token) == 7
+    tokens = NextTokens(b"k" * 32, time.time)
+    token = tokens.issue(TokenScope("chime", "ListPhoneNumbers"), 7)
+    assert tokens.read(TokenScope("chime", "ListPhoneNumbers"), token) == 7
     with pytest.raises(AwsError, match="other parameters"):
-        tokens.read(Scope("chime-sdk-voice", "ListPhoneNumbers"), token)
+        tokens.read(TokenScope("chime-sdk-voice", "ListPhoneNumbers"), token)
 
 
 def test_a_token_of_another_database_is_refused(emulate: Emulate) -> None:

@@ -1,0 +1,1 @@
+"""Sample data for an emulator that has no data of its own."""
