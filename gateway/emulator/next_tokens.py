@@ -1,84 +1,77 @@
-"""Next-tokens: where a list goes on, sealed."""
+"""Next-tokens: encrypted positions in a list."""
 
 import base64
 import hashlib
-import hmac
 import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.fernet import Fernet, InvalidToken
+
 from gateway.emulator.aws_errors import BAD_REQUEST, AwsError
 from gateway.emulator.service_model import Api, OperationName
 
+# Fernet's own: 128 bits for signing and 128 bits for encryption.
 KEY_BYTES = 32
 
-# AWS says nothing of a token's life here; elsewhere it says 24 hours.
-LIFETIME_SECONDS = 24 * 60 * 60
+# AWS does not document a lifetime for these tokens. Other AWS APIs document 24 hours.
+TTL_SECONDS = 24 * 60 * 60
 
-_SEAL_BYTES = 16
-# The scope's digest, the second of issue, the place after which the list goes on. With the seal this makes 36 bytes,
-# which base64 writes without padding or spare bits: no two texts are the same token.
-_CONTENT = struct.Struct(">8sIQ")
-_TOKEN = re.compile(r"[A-Za-z0-9._]{48}")
-# No hyphen among the URL-safe letters: the `aws` command takes a token that begins with one for an option.
-_LETTERS = b"._"
+# The digest of the list, and the position of the last record that was returned. Fernet adds the time of issue.
+_CONTENT = struct.Struct(">32sQ")
+# 40 bytes of content make a token of 105 bytes. Base64 writes them without padding or spare bits. Fernet ignores other
+# characters in a token. If they are rejected first, each token has only one spelling.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{140}")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenScope:
-    """The list that a token belongs to. The page's size is no part of it."""
+    """The list that a token belongs to. The page size is not part of it."""
 
     api: Api
     operation: OperationName
     filters: tuple[str | None, ...] = ()
 
     def digest(self) -> bytes:
-        """Eight bytes that tell this list from others."""
-        return hashlib.sha256(repr((self.api, self.operation, self.filters)).encode()).digest()[:8]
+        """Return 32 bytes that identify this list."""
+        return hashlib.sha256(repr((self.api, self.operation, self.filters)).encode()).digest()
 
 
 class NextTokens:
-    """Gives out next-tokens and takes them back.
+    """Issues and reads next-tokens, which are Fernet tokens.
 
-    The content is hidden as well as sealed: what a client can read it comes to rely on. The seal is a code over the
-    content, and the mask over the content is made from the seal, so nothing but the key has to be kept.
+    Clients come to rely on each token content that they can read, so the content is encrypted.
+    A token starts with `gAAAA`. The `aws` command would take a token that starts with a hyphen for an option.
     """
 
     def __init__(self, key: bytes, clock: Callable[[], float]) -> None:
-        """`key` is kept with the data; `clock` gives the seconds since 1970."""
-        self._seal_key = hmac.digest(key, b"seal", "sha256")
-        self._mask_key = hmac.digest(key, b"mask", "sha256")
+        """`key` has 32 bytes and is stored with the data. `clock` returns seconds since 1970."""
+        self._fernet = Fernet(base64.urlsafe_b64encode(key))
         self._clock = clock
 
     def issue(self, scope: TokenScope, after: int) -> str:
-        """A token for the rest of a list, from behind the record at `after`: 48 URL-safe characters."""
-        content = _CONTENT.pack(scope.digest(), int(self._clock()), after)
-        seal = self._seal(content)
-        return base64.b64encode(seal + self._masked(content, seal), _LETTERS).decode()
+        """Return a token for the records after the position `after`. It has 140 URL-safe characters."""
+        return self._fernet.encrypt_at_time(_CONTENT.pack(scope.digest(), after), int(self._clock())).decode()
 
     def read(self, scope: TokenScope, token: str) -> int:
-        """The place after which the list goes on.
+        """Return the position after which the list continues.
 
-        Raises: BadRequest for a token that was not given out here, that belongs to another list, or is too old.
+        Raises:
+            AwsError: BadRequest if the token was not issued here, belongs to another list, or has expired.
         """
         if _TOKEN.fullmatch(token) is None:
             raise AwsError(BAD_REQUEST, "The next token is not valid.")
-        raw = base64.b64decode(token, _LETTERS)
-        seal = raw[:_SEAL_BYTES]
-        content = self._masked(raw[_SEAL_BYTES:], seal)
-        if not hmac.compare_digest(seal, self._seal(content)):
-            raise AwsError(BAD_REQUEST, "The next token is not valid.")
-        digest, issued, after = _CONTENT.unpack(content)
+        try:
+            # This verifies the token's signature. If decryption fails afterwards, the token's time is the reason.
+            self._fernet.extract_timestamp(token)
+        except InvalidToken:
+            raise AwsError(BAD_REQUEST, "The next token is not valid.") from None
+        try:
+            content = self._fernet.decrypt_at_time(token, TTL_SECONDS, int(self._clock()))
+        except InvalidToken:
+            raise AwsError(BAD_REQUEST, "The next token has expired.") from None
+        digest, after = _CONTENT.unpack(content)
         if digest != scope.digest():
             raise AwsError(BAD_REQUEST, "The next token belongs to a request with other parameters.")
-        if self._clock() - issued > LIFETIME_SECONDS:
-            raise AwsError(BAD_REQUEST, "The next token has expired.")
         return int(after)
-
-    def _seal(self, content: bytes) -> bytes:
-        return hmac.digest(self._seal_key, content, "sha256")[:_SEAL_BYTES]
-
-    def _masked(self, content: bytes, seal: bytes) -> bytes:
-        mask = hmac.digest(self._mask_key, seal, "sha256")
-        return bytes(byte ^ cover for byte, cover in zip(content, mask, strict=False))
