@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.emulator.generations import Api
-from gateway.emulator.server import EmulatorOptions, create_emulator
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.service_model import Api
 from gateway.schema.node import global_id
 from gateway.settings import Settings, read_settings
 from tests.aws import e164, emulated_aws, number_record, order_record
