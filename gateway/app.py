@@ -23,7 +23,7 @@ from gateway.edge.operations_port import OperationsPort
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import RateLimit
 from gateway.edge.refusal import refuse_elsewhere
-from gateway.execution.executable_schema import ExecutableSchema
+from gateway.execution.engine import ExecutableSchema
 from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
 from gateway.logs import configure_logs

@@ -25,7 +25,7 @@
     |   `-- UpstreamBadResponse     UPSTREAM_BAD_RESPONSE  retryable
     `-- Misconfigured           said at start-up in one line; no request ever sees it
 
-Anything else that is raised is masked as INTERNAL_SERVER_ERROR (gateway/schema/present.py).
+Anything else that is raised is masked as INTERNAL_SERVER_ERROR (gateway/execution/error_formatter.py).
 """
 
 from typing import ClassVar

@@ -38,10 +38,10 @@ from gateway.edge.refusal import (
 )
 from gateway.edge.trace_context import trace_context
 from gateway.errors import CallerFault, refusal_body
-from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema, NotAQuery
+from gateway.execution.engine import DocumentRefused, ExecutableSchema, NotAQuery
+from gateway.execution.error_formatter import MASKED, present_error
 from gateway.execution.known_documents import KnownDocuments
 from gateway.request_record import REQUEST_RECORD
-from gateway.schema.present import MASKED, present_error
 
 logger = logging.getLogger("gateway")
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import orjson
 
 from gateway.errors import BadUserInput, DocumentNotTrusted, Misconfigured, PersistedQueryNotFound
-from gateway.execution.executable_schema import ExecutableSchema
+from gateway.execution.engine import ExecutableSchema
 
 # Characters of registered documents, the hash of each included: as many as are kept ready to run.
 REGISTERED_CHARACTERS: Final = 262_144

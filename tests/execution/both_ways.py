@@ -10,7 +10,7 @@ from graphql import ExecutionResult, GraphQLError
 from strawberry import Schema
 
 from gateway.context import RequestContext
-from gateway.execution.executable_schema import DocumentRefused, ExecutableSchema
+from gateway.execution.engine import DocumentRefused, ExecutableSchema
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Prices
 from gateway.schema.federation import build_schema

@@ -9,7 +9,7 @@ import pytest
 import strawberry
 
 from gateway.errors import Throttled
-from gateway.execution.executable_schema import KEPT_CHARACTERS
+from gateway.execution.engine import KEPT_CHARACTERS
 from gateway.schema.node import global_id
 from tests.aws import e164, number_record, order_record
 from tests.execution.both_ways import (
