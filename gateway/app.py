@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import structlog
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -21,9 +22,10 @@ from gateway.edge.hosts import AllowedHosts
 from gateway.edge.observed_requests import ObservedRequests
 from gateway.edge.operations_port import OperationsPort
 from gateway.edge.origins import Origins
-from gateway.edge.rate_limit import RateLimit
-from gateway.edge.refusal import refuse_elsewhere
-from gateway.execution.engine import ExecutableSchema
+from gateway.edge.rate_limit import CallerRateLimiter
+from gateway.edge.refusal import reject_path
+from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET
+from gateway.execution.engine import Engine
 from gateway.execution.known_documents import known_documents
 from gateway.execution.limits import Limits
 from gateway.logs import configure_logs
@@ -54,17 +56,21 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
             upstream = await stack.enter_async_context(open_upstream(settings, key_pair, redis))
             yield {"new_context": request_contexts(settings, upstream), "unready": upstream.unready}
 
-    schema = ExecutableSchema(
+    # graphql-core reads this module attribute at each validation. It is the documented way to set the budget.
+    overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = FIELD_COMPARISON_BUDGET
+    engine = Engine(
         build_schema(node_fields=settings.node_fields),
         Limits.of(settings),
         introspection=bool(settings.introspection),
     )
-    rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.replicas, redis)
+    rate_limiter = (
+        None if settings.rate_limit is None else CallerRateLimiter(settings.rate_limit, settings.replicas, redis)
+    )
     endpoint = GraphQLEndpoint(
-        schema,
-        known_documents(settings.trusted_documents, schema),
+        engine,
+        known_documents(settings.trusted_documents, engine.documents),
         authentication(settings),
-        rate_limit,
+        rate_limiter,
         Origins(settings.cors_origins),
     )
     # A browser has no router's secret, and the page would be refused whatever it asks.
@@ -94,7 +100,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
 
 
 def _routed(routes: list[Route], lifespan: Any = None) -> Starlette:
-    routed = Starlette(routes=routes, exception_handlers={HTTPException: refuse_elsewhere}, lifespan=lifespan)
+    routed = Starlette(routes=routes, exception_handlers={HTTPException: reject_path}, lifespan=lifespan)
     routed.router.redirect_slashes = False
     return routed
 

@@ -18,6 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.edge.health import DRAINING
 from gateway.request_checks import (
     MAX_HEAD_BYTES,
     MAX_HEAD_FIELDS,
@@ -48,8 +49,6 @@ LOOKED_THROUGH: Final = 64
 # Seconds in which a client may still use a connection that it has kept, once the server stops: what it sent before it
 # could know is answered. Whoever asks nothing in this time is cut off.
 LAST_REQUEST_SECONDS: Final = 2.0
-# In the state of a request that came in while the server stops.
-DRAINING: Final = "draining"
 
 _NOT_HTTP: Final = "This cannot be read as an HTTP/1.1 request with a known method and a URL in ASCII."
 _LOOKED_AT: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})

@@ -1,7 +1,7 @@
 """What one request carries down the house: its caller, settings, loaders and the upstream, under one deadline."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -25,8 +25,6 @@ class RequestContext:
     records, so it is the loaders that need a scope.
     principal: Caller.principal, to which what is given out to one caller alone can be bound.
     unanswered: what is under way for fields that an error has taken out of the answer.
-    cost: points that the operation is estimated at (gateway/execution/measure.py); 0 until it is read.
-    spend: takes points from the caller, once for a request; None where callers may spend as much as they like.
     """
 
     def __init__(
@@ -44,8 +42,6 @@ class RequestContext:
         self.principal = caller.principal
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
-        self.cost = 0
-        self.spend: Callable[[int], Awaitable[None]] | None = None
         self._number_permission = number_permission
         self._order_permission = order_permission
         # Of each connection the list, and the upstream pages that it has fetched.

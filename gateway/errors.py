@@ -9,8 +9,8 @@
     |   |-- Forbidden               FORBIDDEN
     |   |-- DocumentTooComplex      DOCUMENT_TOO_COMPLEX
     |   |-- DocumentNotTrusted      DOCUMENT_NOT_TRUSTED
-    |   |-- PersistedQueryNotFound  PERSISTED_QUERY_NOT_FOUND
-    |   `-- Refusal                 HTTP's own: gateway/edge/refusal.py
+    |   `-- PersistedQueryNotFound  PERSISTED_QUERY_NOT_FOUND
+    |-- HttpError               an HTTP status of its own; defined beside the code that raises it
     |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
     |   |-- CursorExpired           CURSOR_EXPIRED
@@ -30,7 +30,7 @@ Anything else that is raised is masked as INTERNAL_SERVER_ERROR (gateway/executi
 
 from typing import ClassVar
 
-import orjson
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class GatewayFault(Exception):
@@ -90,6 +90,14 @@ class PersistedQueryNotFound(CallerFault):
     """A hash that nobody has registered here, or not lately. By these very words clients know to send the text."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
+
+
+class HttpError(GatewayFault):
+    """A request is rejected with an HTTP status. The client reads the message as it is."""
+
+    code: str = "BAD_USER_INPUT"
+    status: int
+    headers: Headers = ()
 
 
 class UpstreamFault(GatewayFault):
@@ -213,8 +221,3 @@ class UpstreamBadResponse(UpstreamFault):
 
 class Misconfigured(GatewayFault):
     """The gateway cannot start; the words say which setting to mend."""
-
-
-def refusal_body(message: str, code: str) -> bytes:
-    """The JSON that a refusal is answered with: a GraphQL answer that has one error and no data."""
-    return orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})

@@ -8,11 +8,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from secrets import token_hex
 from typing import Final
 
-from gateway.answer_headers import SECURITY_HEADERS
-from gateway.errors import refusal_body
+from gateway.edge.refusal import error_response, new_request_id, response_headers
+from gateway.errors import HttpError
 
 # RFC 9110, 4.1, asks for 8,000 at least; Apache takes 8,190.
 MAX_URL_BYTES: Final = 8_192
@@ -37,23 +36,15 @@ class Limits:
     connections: int = 10_000
 
 
-class Refused(Exception):
+class Refused(HttpError):
     """A request that is not taken, with its answer: raised within the parser's callbacks, out of which it ends all."""
 
     def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, code: str = "BAD_USER_INPUT") -> None:
         super().__init__(message)
-        self.request_id = token_hex(16)
-        self.status = status
-        content = refusal_body(message, code)
-        self.fields = (
-            (b"content-type", b"application/json; charset=utf-8"),
-            (b"content-length", b"%d" % len(content)),
-            (b"connection", b"close"),
-            (b"x-request-id", self.request_id.encode()),
-            *SECURITY_HEADERS,
-        )
+        self.status, self.code, self.headers = status, code, ((b"connection", b"close"),)
+        self.request_id = new_request_id()
         self.status_line = f"HTTP/1.1 {status} {status.phrase}".encode()
-        self.content = content
+        _, self.fields, self.content = error_response(self, response_headers(self.request_id))
 
 
 def head_too_large() -> Refused:

@@ -147,7 +147,7 @@ def test_requests_that_hang_are_ended_at_the_setting(tmp_path: Path, workers: st
         assert serve.stop(signal.SIGTERM) == 0
         ended = [each.result() for each in hung]
         assert [each.status_code for each in ended] == [503, 503]
-        assert {each.json()["errors"][0]["extensions"]["code"] for each in ended} == {"GATEWAY_STOPPING"}
+        assert {each.json()["errors"][0]["extensions"]["code"] for each in ended} == {"SHUTTING_DOWN"}
 
 
 @pytest.mark.parametrize("workers", WORKERS)

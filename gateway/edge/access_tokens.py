@@ -10,8 +10,7 @@ import jwt
 
 from gateway.caller import ALL_SCOPES, READ_DEBUG, Caller
 from gateway.edge.bearer import bearer_credential, missing, wrong
-from gateway.edge.key_set import ALGORITHMS, KeySet
-from gateway.edge.refusal import KeysUnavailable
+from gateway.edge.key_set import ALGORITHMS, KeySet, KeysUnavailable
 
 # Seconds by which two machines' clocks may differ; those that a time server sets differ by well under one.
 LEEWAY_SECONDS: Final = 10

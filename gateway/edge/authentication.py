@@ -7,8 +7,8 @@ from typing import Protocol
 from gateway.caller import ANYONE, Caller
 from gateway.edge.access_tokens import AccessTokens
 from gateway.edge.api_keys import ApiKeys
+from gateway.edge.bearer import Unauthenticated
 from gateway.edge.key_set import KeySet
-from gateway.edge.refusal import Unauthenticated
 from gateway.settings import Settings
 
 
@@ -18,7 +18,7 @@ class Authentication(Protocol):
     async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
         """The caller of a request, by its header fields.
 
-        Raises: Refusal, before anything else of the request is looked at.
+        Raises: HttpError, before anything else of the request is looked at.
         """
 
 

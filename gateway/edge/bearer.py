@@ -1,21 +1,33 @@
-"""The Authorization header of a request, and the challenge where it does not do. Source: RFC 6750, 2.1 and 3."""
+"""Bearer credentials in the Authorization header, and the challenges of a 401. Source: RFC 6750, 2.1 and 3."""
 
 from collections.abc import Mapping
 
-from gateway.edge.refusal import Unauthenticated
+from gateway.errors import HttpError
+
+
+class Unauthenticated(HttpError):
+    """Credentials are missing or invalid."""
+
+    code = "UNAUTHENTICATED"
+    status = 401
+
+    def __init__(self, message: str, *, challenge: bytes) -> None:
+        super().__init__(message)
+        # A 401 must name a challenge. RFC 9110, 15.5.2.
+        self.headers = ((b"www-authenticate", challenge),)
 
 
 def bearer_credential(fields: Mapping[bytes, bytes]) -> bytes | None:
-    """What follows `Bearer` in the header Authorization; None without one, or where it is of another scheme."""
+    """Return the credential of the Authorization header, or None if it is missing or has another scheme."""
     scheme, _, credential = fields.get(b"authorization", b"").partition(b" ")
     return credential.strip() or None if scheme.lower() == b"bearer" else None
 
 
 def missing(message: str) -> Unauthenticated:
-    """The refusal of a request that brings no credential."""
+    """Return the error for a request without a credential."""
     return Unauthenticated(message, challenge=b'Bearer realm="chime-gateway"')
 
 
 def wrong(message: str) -> Unauthenticated:
-    """The refusal of a credential that is not, or no longer, one of those that are taken."""
+    """Return the error for a credential that is invalid or has expired."""
     return Unauthenticated(message, challenge=b'Bearer realm="chime-gateway", error="invalid_token"')

@@ -6,7 +6,7 @@ Answers themselves are kept by nobody on the way: `no-store` stays on each. Sour
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.edge.refusal import Headers
+from gateway.errors import Headers
 from gateway.request_record import CacheUse
 
 _ANEW: Final = frozenset({b"no-cache", b"max-age=0"})

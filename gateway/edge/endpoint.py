@@ -1,230 +1,285 @@
 """The GraphQL endpoint, in plain ASGI: GraphQL over HTTP by POST and, for queries, by GET.
 
-Source: GraphQL over HTTP specification; RFC 9110.
+A request goes through these stages: authenticate, check, parse, resolve the document, prepare, charge and run.
+Source: GraphQL over HTTP specification, RFC 9110.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from random import getrandbits
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
-from graphql import ExperimentalIncrementalExecutionResults
+from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, GraphQLError
 from starlette.types import Receive, Scope, Send
 
-from gateway.answer_headers import SECURITY_HEADERS
-from gateway.caller import ANYONE, READ_DEBUG, Caller
+from gateway.caller import READ_DEBUG, Caller
 from gateway.context import RequestContext
 from gateway.edge.authentication import Authentication
 from gateway.edge.cache_control import age_header, cache_use_of
 from gateway.edge.client_watch import ClientLeft, ClientWatch
 from gateway.edge.header_fields import header_fields
-from gateway.edge.incremental import Delivery, delivery_in_parts
-from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json
+from gateway.edge.incremental import delivery_in_parts
+from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json, parts_form
 from gateway.edge.origins import Origins
-from gateway.edge.parameters import GraphQLRequest, from_body, from_query_string
-from gateway.edge.rate_limit import Purse, RateLimit
+from gateway.edge.parameters import from_body, from_query_string
+from gateway.edge.rate_limit import CallerRateLimiter
 from gateway.edge.refusal import (
     METHODS,
-    Headers,
+    InternalError,
     MethodNotAllowed,
     NotAcceptable,
-    Refusal,
-    Stopping,
+    Response,
+    ShuttingDown,
     UnsupportedCoding,
     UnsupportedMediaType,
+    error_response,
+    json_response,
+    new_request_id,
+    response_headers,
 )
 from gateway.edge.trace_context import trace_context
-from gateway.errors import CallerFault, refusal_body
-from gateway.execution.engine import DocumentRefused, ExecutableSchema, NotAQuery
-from gateway.execution.error_formatter import MASKED, present_error
+from gateway.errors import CallerFault, Headers, HttpError
+from gateway.execution.document_cache import InvalidDocument
+from gateway.execution.engine import Engine, NotAQuery, Prepared
+from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.known_documents import KnownDocuments
 from gateway.request_record import REQUEST_RECORD
 
 logger = logging.getLogger("gateway")
 
-# With any value, from whoever has the scope for it: the answer then says what it cost upstream.
+# If a caller with the scope for it sends this header, with any value, the response reports its cost upstream.
 DEBUG_HEADER: Final = b"x-debug-upstream"
 
-_CONTENT_TYPE: Final = {kind: (b"content-type", f"{kind}; charset=utf-8".encode()) for kind in (JSON, GRAPHQL_RESPONSE)}
+
+class HttpRequest(NamedTuple):
+    """The head of a request, and what it says about the response.
+
+    Attributes:
+        headers: The values by lower-case name.
+        media_type: The type of a response in one piece. It is None if the client does not accept either type.
+        response_headers: The headers of every response to this request, also those that CORS needs.
+    """
+
+    id: str
+    method: str
+    headers: Mapping[bytes, bytes]
+    query_string: bytes
+    accept: str
+    media_type: str | None
+    response_headers: Headers
 
 
 class GraphQLEndpoint:
-    """Answers GraphQL requests; there is one for the process.
+    """The application at `/graphql`. A process has one.
 
-    Status: with `application/json` 200 to every well-formed request; with `application/graphql-response+json` 400
-    where nothing was executed. Whoever may not ask gets 401 or 403, and whoever asks too much 429; what is no GraphQL
-    request is 400, 405, 406 or 415. All are JSON; what a document defers or streams comes in parts to those who take
-    them. The answer's `x-request-id` is the id in the log.
+    A rejected credential is 401 or 403, and an exceeded rate limit 429. A request that is no GraphQL request is 400,
+    405, 406 or 415. A well-formed GraphQL request is 200. If it was not executed and the client accepts
+    `application/graphql-response+json`, it is 400. All of these are JSON. A client that accepts `multipart/mixed` gets
+    deferred and streamed parts as they complete. The id in `x-request-id` is the one in the log.
     """
 
     def __init__(
         self,
-        schema: ExecutableSchema,
+        engine: Engine,
         documents: KnownDocuments,
         authentication: Authentication,
-        rate_limit: RateLimit | None,
+        rate_limiter: CallerRateLimiter | None,
         origins: Origins,
     ) -> None:
-        self._schema = schema
+        self._engine = engine
         self._documents = documents
         self._authentication = authentication
-        self._rate_limit = rate_limit
+        self._rate_limiter = rate_limiter
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Where its client leaves meanwhile, what is under way for it ends."""
-        record = REQUEST_RECORD.get()
-        # Nobody gains by guessing it, and the system's own randomness costs 18 microseconds.
-        record.id = f"{getrandbits(128):032x}"
-        fields = header_fields(scope["headers"])
-        record.trace_context, record.cache_use = trace_context(fields), cache_use_of(fields)
-        accept = fields.get(b"accept", b"").decode("latin-1")
-        media_type = answer_type(accept)
-        head = [(b"x-request-id", record.id.encode()), self._origins.vary, *SECURITY_HEADERS]
-        if b"origin" in fields:
-            head += self._origins.headers(fields)
-        headers: Headers = ()
+        """Respond to one request. If the client disconnects first, cancel the work for it."""
+        request = self._read_head(scope)
         try:
-            preflight = self._origins.preflight(fields) if scope["method"] == "OPTIONS" else ()
-            # Browsers send no credentials with a preflight.
-            caller = ANYONE if preflight else await self._authentication.caller(fields)
-            self._admit(scope["method"], fields, media_type)
-            if scope["method"] == "OPTIONS":
-                status, content, headers = 204, b"", ((b"allow", METHODS.encode()), *preflight)
-            else:
-                record.shows_upstream = DEBUG_HEADER in fields and READ_DEBUG in caller.scopes
-                delivery = delivery_in_parts(accept, send, head, body=scope["method"] != "HEAD")
-                answer = await self._answer(scope, receive, caller, delivery)
-                if answer is None:
-                    return
-                content = orjson.dumps(answer)
-                # Without data nothing was executed.
-                status = 200 if "data" in answer or media_type == JSON else 400
-                headers = age_header(record.cache_use)
+            response = await self._respond(request, scope["state"], receive, send)
         except ClientLeft:
             return
         except asyncio.CancelledError:
-            # By the server, whose time to drain is up; a client that leaves is told of above.
-            record.error_codes.append(Stopping.code)
-            status, content = Stopping.status, refusal_body(Stopping.words, Stopping.code)
-        except Refusal as refusal:
-            record.error_codes.append(refusal.code)
-            status, content, headers = refusal.status, refusal_body(str(refusal), refusal.code), refusal.headers
-        except Exception:  # Whatever it is, the client gets JSON and the log the rest.
-            logger.exception("request %s", record.id)
-            record.error_codes.append("INTERNAL_SERVER_ERROR")
-            status, content = 500, refusal_body(MASKED, "INTERNAL_SERVER_ERROR")
-        head += headers
-        if content:
-            head += (_CONTENT_TYPE[media_type or JSON], (b"content-length", b"%d" % len(content)))
-        await send({"type": "http.response.start", "status": status, "headers": head})
-        # To HEAD, too: it is the server that leaves a body out.
-        await send({"type": "http.response.body", "body": content})
+            # The server cancels a request when its shutdown timeout has passed. A client that leaves is handled above.
+            response = _reject(request, ShuttingDown())
+        except HttpError as error:
+            response = _reject(request, error)
+        except Exception:  # The client gets JSON whatever was raised, and the log gets the exception.
+            logger.exception("request %s", request.id)
+            response = _reject(request, InternalError(MASKED))
+        if response is not None:
+            await response.send(send)
 
-    def _admit(self, method: str, fields: Mapping[bytes, bytes], media_type: str | None) -> None:
-        """Pass a request whose head is right: how it asks, for what, and with which body.
+    def _read_head(self, scope: Scope) -> HttpRequest:
+        """Read the head of a request, and note in the request record what it says for others."""
+        record = REQUEST_RECORD.get()
+        record.id = new_request_id()
+        headers = header_fields(scope["headers"])
+        record.trace_context, record.cache_use = trace_context(headers), cache_use_of(headers)
+        accept = headers.get(b"accept", b"").decode("latin-1")
+        cors = self._origins.headers(headers) if b"origin" in headers else ()
+        return HttpRequest(
+            record.id,
+            scope["method"],
+            headers,
+            scope["query_string"],
+            accept,
+            answer_type(accept),
+            (*response_headers(record.id), self._origins.vary, *cors),
+        )
 
-        Raises: Refusal.
+    async def _respond(
+        self, request: HttpRequest, state: Mapping[str, Any], receive: Receive, send: Send
+    ) -> Response | None:
+        """Return the response to a request, or None if it was sent in parts.
+
+        Raises:
+            HttpError: If the request is rejected.
+            ClientLeft: If the client disconnects.
         """
-        if method == "OPTIONS":
-            return
-        if method not in {"POST", "GET", "HEAD"}:
-            raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {method}.")
-        self._origins.refuse_cross_site(method, fields)
-        if media_type is None:
-            raise NotAcceptable(f"An answer is {GRAPHQL_RESPONSE} or {JSON}; accept one of them.")
-        if method == "POST":
-            if not is_json(fields.get(b"content-type", b"").decode("latin-1")):
-                raise UnsupportedMediaType(f"Send a GraphQL request as {JSON}, in UTF-8.")
-            if fields.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise UnsupportedCoding("Send the body as it is: no content coding is taken.")
-
-    async def _answer(
-        self, scope: Scope, receive: Receive, caller: Caller, delivery: Delivery | None
-    ) -> dict[str, Any] | None:
-        """The answer, with data where anything was executed; None once it has gone out in parts.
-
-        Raises: Refusal; ClientLeft.
-        """
-        post = scope["method"] == "POST"
-        content = await _body(receive) if post else scope["query_string"]
-        context: RequestContext = scope["state"]["new_context"](caller)
-        if self._rate_limit is not None:
-            self._rate_limit.refuse_empty(context.principal)
-            context.spend = Purse(self._rate_limit, context.principal).spend
+        if request.method == "OPTIONS":
+            return await self._options(request)
+        caller = await self._authentication.caller(request.headers)
+        self._check(request)
+        if DEBUG_HEADER in request.headers and READ_DEBUG in caller.scopes:
+            REQUEST_RECORD.get().shows_upstream = True
+        body = await _body(receive) if request.method == "POST" else b""
+        if self._rate_limiter is not None:
+            self._rate_limiter.check(caller.principal)
+        context: RequestContext = state["new_context"](caller)
         try:
-            request = from_body(content) if post else from_query_string(content)
             with ClientWatch(receive):
-                answer = await self._execute(request, context, delivery, only_queries=not post)
-            await _spend_a_point(context)
-        except Refusal:
-            await _spend_a_point(context)
-            raise
+                prepared, cost = await self._prepare_and_charge(request, body, caller)
+                result = await self._engine.run(prepared, context, incremental=parts_form(request.accept) is not None)
+                if isinstance(result, ExecutionResult):
+                    return _graphql_response(request, _content(result), cost)
+                await _send_parts(request, result, cost, send)
+                return None
+        except InvalidDocument as invalid:
+            errors = [format_error(error, before_execution=True) for error in invalid.errors]
+            return _graphql_response(request, {"errors": errors}, {})
         finally:
             context.close()
-        return answer
 
-    async def _execute(
-        self, request: GraphQLRequest, context: RequestContext, delivery: Delivery | None, *, only_queries: bool
-    ) -> dict[str, Any] | None:
-        query, variables, operation_name, document_id, query_hash, wants_cost = request
+    async def _options(self, request: HttpRequest) -> Response:
+        preflight = self._origins.preflight(request.headers)
+        # Browsers send no credentials with a preflight.
+        if not preflight:
+            await self._authentication.caller(request.headers)
+        return Response(204, (*request.response_headers, (b"allow", METHODS.encode()), *preflight))
+
+    def _check(self, request: HttpRequest) -> None:
+        """Raise HttpError unless the method, the origin and the media types are allowed."""
+        if request.method not in {"POST", "GET", "HEAD"}:
+            raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {request.method}.")
+        self._origins.refuse_cross_site(request.method, request.headers)
+        if request.media_type is None:
+            raise NotAcceptable(f"The response is {GRAPHQL_RESPONSE} or {JSON}. Accept one of them.")
+        if request.method == "POST":
+            if not is_json(request.headers.get(b"content-type", b"").decode("latin-1")):
+                raise UnsupportedMediaType(f"Send a GraphQL request as {JSON}, in UTF-8.")
+            if request.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise UnsupportedCoding("Send the body without a content coding.")
+
+    async def _prepare_and_charge(
+        self, request: HttpRequest, body: bytes, caller: Caller
+    ) -> tuple[Prepared, dict[str, Any]]:
+        """Prepare the operation and charge the caller for it, before any upstream call.
+
+        A rejected request costs one point.
+
+        Returns:
+            The operation, and the entry of `extensions` that reports its cost. It is empty unless the client wants it.
+
+        Raises:
+            HttpError: If the parameters are malformed, the operation needs POST, or the caller has too few points.
+            InvalidDocument: If the document cannot be run.
+        """
+        try:
+            prepared, reports_cost = self._prepare(request, body)
+        except (HttpError, InvalidDocument):
+            if self._rate_limiter is not None:
+                await self._rate_limiter.consume(caller.principal, 1)
+            raise
+        if self._rate_limiter is not None:
+            await self._rate_limiter.consume(caller.principal, max(prepared.cost, 1))
+        return prepared, prepared.cost_extension if reports_cost else {}
+
+    def _prepare(self, request: HttpRequest, body: bytes) -> tuple[Prepared, bool]:
+        """Parse the GraphQL request, resolve its document, and prepare its operation.
+
+        Returns:
+            The operation, and whether the response reports its cost.
+        """
+        is_post = request.method == "POST"
+        parameters = from_body(body) if is_post else from_query_string(request.query_string)
+        query, variables, operation_name, document_id, query_hash, reports_cost = parameters
         try:
             text = self._documents.text(query, document_id, query_hash)
-            result = await self._schema.execute(
-                text, variables, operation_name, context, only_queries=only_queries, in_parts=delivery is not None
-            )
+            prepared = self._engine.prepare(text, operation_name, variables, only_queries=not is_post)
+        except CallerFault as error:
+            raise InvalidDocument([GraphQLError(str(error), original_error=error)]) from None
         except NotAQuery:
-            raise MethodNotAllowed("By GET only queries are run; send this operation by POST.", allow="POST") from None
-        except Refusal:
-            raise
-        except CallerFault as fault:
-            REQUEST_RECORD.get().error_codes.append(fault.code)
-            return {"errors": [{"message": str(fault), "extensions": {"code": fault.code}}], **_extensions(None)}
-        except DocumentRefused as refused:
-            errors = [present_error(error, before_execution=True) for error in refused.errors]
-            return {"errors": errors, **_extensions(None)}
-        present = partial(present_error, before_execution=False)
-        if isinstance(result, ExperimentalIncrementalExecutionResults):
-            cost = result.initial_result.extensions if wants_cost else None
-            if delivery is not None:
-                age = age_header(REQUEST_RECORD.get().cache_use)
-                await delivery.send(result, present, partial(_extensions, cost), age)
-            return None
-        errors = [present(error) for error in result.errors or ()]
-        extensions = _extensions(result.extensions if wants_cost else None)
-        if not errors:
-            return {"data": result.data, **extensions}
-        # Without a path, no field was reached: the request was refused, and an answer to it has no data.
-        data = {"data": result.data} if any("path" in error for error in errors) else {}
-        return {**data, "errors": errors, **extensions}
+            raise MethodNotAllowed("GET runs only queries. Send this operation by POST.", allow="POST") from None
+        return prepared, reports_cost
 
 
-def _extensions(cost: dict[str, Any] | None) -> dict[str, Any]:
-    """An answer's entry `extensions`, as far as it is known by now; empty where there is nothing to say."""
-    told, record = dict(cost or {}), REQUEST_RECORD.get()
-    if record.cache_use.stale:
-        told["stale"] = True
-    if record.shows_upstream:
-        told["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
-    return {"extensions": told} if told else {}
+async def _send_parts(
+    request: HttpRequest, results: ExperimentalIncrementalExecutionResults, cost: dict[str, Any], send: Send
+) -> None:
+    """Send a result in parts, each as it completes."""
+    delivery = delivery_in_parts(request.accept, send, request.response_headers, body=request.method != "HEAD")
+    if delivery is not None:
+        age = age_header(REQUEST_RECORD.get().cache_use)
+        await delivery.send(results, format_error, partial(_extensions, cost), age)
 
 
-async def _spend_a_point(context: RequestContext) -> None:
-    """What is refused costs a point; what was run has been paid for.
+def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[str, Any]) -> Response:
+    """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
 
-    Raises: RateLimited.
+    Args:
+        cost: The entry of `extensions` that reports the cost, empty to leave it out.
     """
-    if context.spend is not None:
-        await context.spend(1)
+    media_type = request.media_type or JSON
+    status = 200 if media_type == JSON or "data" in content else 400
+    content.update(_extensions(cost))
+    headers = (*request.response_headers, *age_header(REQUEST_RECORD.get().cache_use))
+    return json_response(status, orjson.dumps(content), headers, media_type)
+
+
+def _reject(request: HttpRequest, error: HttpError) -> Response:
+    """Return the response to a rejected request, and note the error's code in the request record."""
+    REQUEST_RECORD.get().error_codes.append(error.code)
+    return error_response(error, request.response_headers, request.media_type or JSON)
+
+
+def _content(result: ExecutionResult) -> dict[str, Any]:
+    """Return the data and errors of a result."""
+    if not result.errors:
+        return {"data": result.data}
+    errors = [format_error(error) for error in result.errors]
+    # If no error has a path, execution did not reach a field, and the response has no data.
+    return {"data": result.data, "errors": errors} if any("path" in error for error in errors) else {"errors": errors}
+
+
+def _extensions(cost: dict[str, Any]) -> dict[str, Any]:
+    """Return the response's entry `extensions` as far as it is known now. Leave out an empty one."""
+    record = REQUEST_RECORD.get()
+    content = dict(cost)
+    if record.cache_use.stale:
+        content["stale"] = True
+    if record.shows_upstream:
+        content["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
+    return {"extensions": content} if content else {}
 
 
 async def _body(receive: Receive) -> bytes:
-    """The whole body; mostly it comes in one message.
+    """Return the whole body. Most bodies arrive in one message.
 
-    Raises: ClientLeft.
+    Raises:
+        ClientLeft: If the client disconnects before the end.
     """
     parts = []
     while True:

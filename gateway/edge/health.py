@@ -1,15 +1,17 @@
 """What those who run the gateway ask it: whether it is alive, whether it should be asked, and its numbers."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.answer_headers import SECURITY_HEADERS
-from gateway.connection import DRAINING
 from gateway.telemetry.metrics import EXPOSITION_TYPE, exposition
+
+# The server puts it into the state of a request that arrives while the server shuts down.
+DRAINING: Final = "draining"
 
 
 async def healthz(_request: Request) -> Response:

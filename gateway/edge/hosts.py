@@ -10,7 +10,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.edge.refusal import Misdirected, refused
+from gateway.edge.refusal import MisdirectedRequest, reject
 
 # What a browser calls this machine; no other machine's page can have one of these names.
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -28,8 +28,7 @@ class AllowedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the application, or refuse. Health checks ask by addresses, and learn nothing."""
         if scope["type"] == "http" and scope["path"] not in PROBES and not self._is_ours(Headers(scope=scope)):
-            words = "The gateway does not go by this Host; GATEWAY_ALLOWED_HOSTS says by which it does."
-            await refused(words, Misdirected.status, {})(scope, receive, send)
+            await reject(MisdirectedRequest("Host not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")).send(send)
         else:
             await self._app(scope, receive, send)
 

@@ -13,7 +13,7 @@ import orjson
 from jwt import PyJWK
 
 from gateway.bounded_body import BodyTooLong, bounded_body
-from gateway.edge.refusal import KeysUnavailable
+from gateway.errors import HttpError
 
 logger = logging.getLogger("gateway")
 
@@ -31,6 +31,17 @@ FETCH_SECONDS: Final = 5.0
 MAX_KEY_SET_BYTES: Final = 256 * 1024
 
 _Keys = Mapping[tuple[str | None, str], PyJWK]
+
+
+class KeysUnavailable(HttpError):
+    """The issuer's keys could not be fetched yet, so that no token can be verified."""
+
+    code = "AUTHENTICATION_UNAVAILABLE"
+    status = 503
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Access tokens cannot be verified now. Retry later.")
+        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 
 class UnreadableKeySet(Exception):

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.edge.negotiation import is_json
-from gateway.edge.refusal import METHODS, CrossSite, Headers
+from gateway.edge.refusal import METHODS, CrossSite
+from gateway.errors import Headers
 
 # A page can set any of these only after a preflight, which is not granted: Apollo's two, and jQuery's.
 PREFLIGHTED: Final = (b"apollo-require-preflight", b"x-apollo-operation-name", b"x-requested-with")

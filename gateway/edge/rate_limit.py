@@ -1,7 +1,7 @@
-"""How much each caller may ask: a bucket of points, which fills up evenly within a minute.
+"""A rate limiter with one token bucket for each caller. A bucket refills evenly within a minute.
 
-Buckets are in the Redis that replicas share, so that they count together, or, without one and while it is away, in each
-process for its share. There, too, a bucket is kept as the time when it will be full again.
+Replicas that share a Redis count together in it. Without Redis, and while Redis is unavailable, each process counts its
+share of the points. In both a bucket is stored as the time at which it will be full again (GCRA).
 """
 
 import math
@@ -19,29 +19,33 @@ MINUTE: Final = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """In microseconds: what a point takes to come back, and an empty bucket to be full."""
+    """The time in which one point, and a whole bucket, refills. Both are in microseconds."""
 
-    point: int
+    interval: int
     bucket: int
 
     @classmethod
     def of(cls, points: float) -> "_Rate":
-        """So many points a minute. A bucket holds as many, and at least one, or a small share could buy nothing."""
-        point = math.ceil(MINUTE / points)
-        return cls(point, max(MINUTE, point))
+        """Return the rate of this many points a minute.
 
-    def takes(self, cost: int) -> int:
-        """Microseconds that a cost is; what costs more than a whole bucket takes a full one."""
-        return min(cost * self.point, self.bucket)
+        A bucket holds as many points, but at least one. A smaller bucket could never pay for a request.
+        """
+        interval = math.ceil(MINUTE / points)
+        return cls(interval, max(MINUTE, interval))
+
+    def time_of(self, cost: int) -> int:
+        """Return the microseconds in which a cost refills. A cost above a whole bucket counts as a whole bucket."""
+        return min(cost * self.interval, self.bucket)
 
 
-class RateLimit:
-    """One bucket a principal, full at first.
+class CallerRateLimiter:
+    """A rate limiter that lets each principal spend points. Every bucket starts full.
 
-    points: what a bucket holds, and what flows into it a minute.
-    replicas: processes that share the points where they cannot count together.
-    redis: where they count together.
-    clock: seconds from any start.
+    Args:
+        points: The size of a bucket, and the points that refill in a minute.
+        replicas: The number of processes that share the points when they cannot count together.
+        redis: Where replicas count together.
+        clock: Return seconds from any start.
     """
 
     def __init__(
@@ -54,39 +58,38 @@ class RateLimit:
         self._whole, self._share = _Rate.of(points), _Rate.of(points / replicas)
         self._redis = redis
         self._clock = clock
-        # When each bucket of this process is full again, and until when one of anywhere was last seen to be empty.
-        # Past times need not be kept.
+        # The time at which each bucket of this process is full again, and the time until which a bucket is known to be
+        # empty, whether it is here or in Redis. Past times may be dropped.
         self._full_at: dict[str, int] = {}
         self._empty_until: dict[str, int] = {}
         self._sweep_at = self._now() + MINUTE
 
-    def refuse_empty(self, principal: str) -> None:
-        """Pass a caller that is not known to have no point left: who asks on and on costs no reading, and no Redis.
+    def check(self, principal: str) -> None:
+        """Raise RateLimited if the principal is known to have no point left.
 
-        Raises: RateLimited.
+        A caller that keeps sending requests then costs no parsing and no call to Redis.
         """
         if principal in self._empty_until:
             self._refuse(self._empty_until[principal] - self._now())
 
-    async def spend(self, principal: str, cost: int) -> None:
-        """Take a request's points from its caller's bucket.
+    async def consume(self, principal: str, points: int) -> None:
+        """Take points from the principal's bucket, or raise RateLimited and take none.
 
-        Cost: a round trip to Redis, where there is one.
-        Raises: RateLimited, which takes none.
+        Cost: one round trip to Redis, if there is one.
         """
-        rate, wanted = self._whole, self._whole.takes(cost)
-        full_in = await self._take_together(principal, wanted)
+        rate, wanted = self._whole, self._whole.time_of(points)
+        full_in = await self._take_shared(principal, wanted)
         if full_in is None:
-            rate, wanted = self._share, self._share.takes(cost)
-            full_in = self._take_alone(principal, wanted)
+            rate, wanted = self._share, self._share.time_of(points)
+            full_in = self._take_local(principal, wanted)
         now = self._now()
         self._sweep(now)
-        if full_in + rate.point > rate.bucket:
-            self._empty_until[principal] = now + full_in + rate.point - rate.bucket
+        if full_in + rate.interval > rate.bucket:
+            self._empty_until[principal] = now + full_in + rate.interval - rate.bucket
         self._refuse(full_in + wanted - rate.bucket)
 
-    async def _take_together(self, principal: str, wanted: int) -> int | None:
-        """Microseconds in which the shared bucket is full, as it was before; None where there is none to be had."""
+    async def _take_shared(self, principal: str, wanted: int) -> int | None:
+        """Return the microseconds in which the shared bucket was full before, or None if there is no Redis."""
         if self._redis is None:
             return None
         try:
@@ -94,7 +97,7 @@ class RateLimit:
         except RedisUnavailable:
             return None
 
-    def _take_alone(self, principal: str, wanted: int) -> int:
+    def _take_local(self, principal: str, wanted: int) -> int:
         now = self._now()
         full_in = max(self._full_at.get(principal, now) - now, 0)
         if full_in + wanted <= self._share.bucket:
@@ -113,23 +116,3 @@ class RateLimit:
 
     def _now(self) -> int:
         return round(self._clock() * SECOND)
-
-
-class Purse:
-    """One request's way to its caller's bucket. It spends once: what comes later is paid for."""
-
-    __slots__ = ("_limit", "_principal", "_spent")
-
-    def __init__(self, limit: RateLimit, principal: str) -> None:
-        self._limit = limit
-        self._principal = principal
-        self._spent = False
-
-    async def spend(self, cost: int) -> None:
-        """Take the request's points, unless it has spent them.
-
-        Raises: RateLimited.
-        """
-        if not self._spent:
-            self._spent = True
-            await self._limit.spend(self._principal, cost)

@@ -1,94 +1,113 @@
-"""What HTTP itself refuses, before any GraphQL is looked at: a status for programs, words for people."""
+"""HTTP errors, and the one place that builds error responses: body, headers and request id."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from secrets import token_hex
-from typing import ClassVar, Final
+from random import getrandbits
+from typing import Final, NamedTuple
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response as StarletteResponse
+from starlette.types import Send
 
 from gateway.answer_headers import SECURITY_HEADERS
-from gateway.errors import CallerFault, refusal_body
+from gateway.edge.negotiation import GRAPHQL_RESPONSE, JSON
+from gateway.errors import Headers, HttpError
 from gateway.request_record import REQUEST_RECORD
-
-Headers = tuple[tuple[bytes, bytes], ...]
 
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
 
-
-class Refusal(CallerFault):
-    """A request that is no GraphQL request, or not one for this caller."""
-
-    code = "BAD_USER_INPUT"
-    status: ClassVar[int]
-    headers: Headers = ()
+_CONTENT_TYPE: Final = {kind: (b"content-type", f"{kind}; charset=utf-8".encode()) for kind in (JSON, GRAPHQL_RESPONSE)}
 
 
-class BadRequest(Refusal):
-    """The body, or the URL's query, does not hold the parameters of a GraphQL request."""
+class Response(NamedTuple):
+    """A whole HTTP response."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+    async def send(self, send: Send) -> None:
+        """Send the response, its body also to HEAD: the server leaves the body out."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def new_request_id() -> str:
+    """Return a random id of 32 hexadecimal digits.
+
+    It only has to be unique. The system's own randomness would make it unpredictable, and takes 18 microseconds.
+    """
+    return f"{getrandbits(128):032x}"
+
+
+def response_headers(request_id: str) -> Headers:
+    """Return the headers that every response of the gateway has."""
+    return ((b"x-request-id", request_id.encode()), *SECURITY_HEADERS)
+
+
+def json_response(status: int, body: bytes, headers: Headers, media_type: str = JSON) -> Response:
+    """Build a response with a JSON body.
+
+    Args:
+        headers: All headers but the body's own.
+        media_type: JSON or GRAPHQL_RESPONSE.
+    """
+    return Response(status, (*headers, _CONTENT_TYPE[media_type], (b"content-length", b"%d" % len(body))), body)
+
+
+def error_response(error: HttpError, headers: Headers, media_type: str = JSON) -> Response:
+    """Build the response to an HTTP error: a GraphQL result that has one error and no data.
+
+    Args:
+        headers: The `response_headers`, and further ones.
+        media_type: JSON or GRAPHQL_RESPONSE.
+    """
+    body = orjson.dumps({"errors": [{"message": str(error), "extensions": {"code": error.code}}]})
+    return json_response(error.status, body, (*headers, *error.headers), media_type)
+
+
+def reject(error: HttpError) -> Response:
+    """Build the response to a request that does not reach the GraphQL endpoint. Give the request an id."""
+    record = REQUEST_RECORD.get()
+    record.id = new_request_id()
+    return error_response(error, response_headers(record.id))
+
+
+async def reject_path(_request: Request, error: Exception) -> StarletteResponse:
+    """Build the response if Starlette finds no route for a path, or none for its method."""
+    allowed = error.headers if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND else None
+    status, headers, body = reject(
+        NotFound("There is no such path. GraphQL is at /graphql.")
+        if allowed is None
+        else MethodNotAllowed("This path does not have this method.", allow=allowed["Allow"])
+    )
+    response = StarletteResponse(body, status)
+    response.raw_headers = list(headers)
+    return response
+
+
+class BadRequest(HttpError):
+    """The body or the query string does not hold the parameters of a GraphQL request."""
 
     status = 400
 
 
-class Unauthenticated(Refusal):
-    """Nobody that may ask: what says who asks is missing, or wrong."""
-
-    code = "UNAUTHENTICATED"
-    status = 401
-
-    def __init__(self, message: str, *, challenge: bytes) -> None:
-        super().__init__(message)
-        # A 401 must name a challenge. RFC 9110, 15.5.2.
-        self.headers = ((b"www-authenticate", challenge),)
-
-
-class KeysUnavailable(Refusal):
-    """The keys that tokens are verified with could not be fetched yet: the token may be right all the same."""
-
-    code = "AUTHENTICATION_UNAVAILABLE"
-    status = 503
-
-    def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__("Access tokens cannot be verified for now. Try again later.")
-        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
-
-
-class RateLimited(Refusal):
-    """The caller has asked as much as it may for now."""
-
-    code = "RATE_LIMITED"
-    status = 429
-
-    def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"You have asked as much as you may for now. Ask again in {retry_after_seconds} seconds.")
-        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
-
-
-class Stopping(Refusal):
-    """The server stops, and the request was still under way when its time to drain was up."""
-
-    code = "GATEWAY_STOPPING"
-    status = 503
-    words = "The gateway stops, and this took longer than it could wait. Ask again: another one may answer."
-
-
-class CrossSite(Refusal):
-    """A browser asks on behalf of a page that is not this gateway's, and that no setting names."""
+class CrossSite(HttpError):
+    """A browser sends the request for a page of another origin, and no setting names that origin."""
 
     code = "FORBIDDEN"
     status = 403
 
 
-class Misdirected(Refusal):
-    """The request's Host is none of this gateway's names. RFC 9110, 15.5.20."""
+class NotFound(HttpError):
+    """The path does not exist."""
 
-    status = 421
+    status = 404
 
 
-class MethodNotAllowed(Refusal):
-    """Another method than those that the endpoint, or this operation on it, has."""
+class MethodNotAllowed(HttpError):
+    """The path, or this operation, does not have this method."""
 
     status = 405
 
@@ -97,41 +116,54 @@ class MethodNotAllowed(Refusal):
         self.headers = ((b"allow", allow.encode()),)
 
 
-class NotAcceptable(Refusal):
-    """The client takes none of the media types that an answer can be in."""
+class NotAcceptable(HttpError):
+    """The client accepts no media type that the gateway can send."""
 
     status = 406
 
 
-class UnsupportedMediaType(Refusal):
-    """A body that is not JSON in UTF-8. The answer says what is taken instead. RFC 9110, 15.5.16."""
+class UnsupportedMediaType(HttpError):
+    """The body is not JSON in UTF-8. The response names the accepted type. RFC 9110, 15.5.16."""
 
     status = 415
     headers = ((b"accept", b"application/json"),)
 
 
 class UnsupportedCoding(UnsupportedMediaType):
-    """A compressed body."""
+    """The body is compressed."""
 
     headers = ((b"accept-encoding", b"identity"),)
 
 
-async def refuse_elsewhere(_request: Request, error: Exception) -> Response:
-    """The answer to a path other than the endpoint's that is not there, or has no such method."""
-    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
-    words = (
-        "Nothing is here; GraphQL is at /graphql."
-        if status == HTTPStatus.NOT_FOUND
-        else "This path has no such method."
-    )
-    return refused(words, status, headers or {})
+class MisdirectedRequest(HttpError):
+    """The Host header is not one of the gateway's names. RFC 9110, 15.5.20."""
+
+    status = 421
 
 
-def refused(words: str, status: int, headers: Mapping[str, str]) -> Response:
-    """A refusal of another path than the endpoint's, or of all of them."""
-    record = REQUEST_RECORD.get()
-    record.id = token_hex(16)
-    own = {"x-request-id": record.id, "content-type": "application/json; charset=utf-8"}
-    response = Response(refusal_body(words, Refusal.code), status, {**own, **headers})
-    response.raw_headers.extend(SECURITY_HEADERS)
-    return response
+class RateLimited(HttpError):
+    """The caller has spent its points."""
+
+    code = "RATE_LIMITED"
+    status = 429
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"Rate limit exceeded. Retry in {retry_after_seconds} seconds.")
+        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
+
+
+class InternalError(HttpError):
+    """The gateway failed. The log has the cause."""
+
+    code = "INTERNAL_SERVER_ERROR"
+    status = 500
+
+
+class ShuttingDown(HttpError):
+    """The gateway is shutting down, and the request was still in flight at the shutdown timeout."""
+
+    code = "SHUTTING_DOWN"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is shutting down and this request did not finish in time. Retry it.")

@@ -1,264 +1,171 @@
-"""A schema as it is executed: documents kept ready, operations run by graphql-core itself.
+"""The GraphQL engine: `prepare` an operation, then `run` it by graphql-core.
 
-Strawberry's own way to execute runs its extensions, of which this gateway has none, around the same calls.
+Strawberry's own `execute` makes the same calls, with its extensions around them. This gateway does not use any.
 """
 
 import inspect
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import (
-    DirectiveNode,
-    DocumentNode,
     ExecutionResult,
     ExperimentalIncrementalExecutionResults,
-    FieldNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    Visitor,
     get_operation_ast,
-    specified_rules,
-    validate,
-    visit,
 )
-from graphql.validation import NoSchemaIntrospectionCustomRule
-from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.base import BaseSchema
 
 from gateway.context import RequestContext
-from gateway.execution.executor import ProjectingExecutor, Projections
+from gateway.execution.document_cache import Document, DocumentCache, InvalidDocument
+from gateway.execution.executor import ProjectingExecutor
 from gateway.execution.incremental import IncrementalExecutor, UndividedExecutor
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Measure
-from gateway.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH, RequestRecord
+from gateway.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
-# Characters of the documents that are kept ready, with their projections: at about 160 bytes a character 8 MB, some 30
-# where Boolean variables make many projections of each; and eighty documents of a front end, those asked last.
-KEPT_CHARACTERS: Final = 49_152
-# A longer one would put out too many others.
-LONGEST_KEPT: Final = KEPT_CHARACTERS // 4
-# Answers to introspection that are kept: a tool has one document for it, and there are few tools. One is about 2 MB
-# where it asks for the schema once; tools ask for __schema, __type and __typename at most.
-KEPT_INTROSPECTIONS: Final = 8
-MOST_FIELDS_KEPT: Final = 3
-# Comparisons of fields that may have to be merged, after which a document is refused: 0.1 s of them, where graphql-core
-# would go on for a second. This attribute is its way to be told so.
-overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
+# Cached results of introspection. A tool has one document for it, and there are few tools. A result takes about 2 MB if
+# it holds the schema once.
+MAX_CACHED_INTROSPECTIONS: Final = 8
 
-
-# Whole, or in parts.
+# In one piece, or in parts.
 Result = ExecutionResult | ExperimentalIncrementalExecutionResults
 
 
-class DocumentRefused(Exception):
-    """A document that cannot be parsed or is not valid: nothing of it was executed."""
-
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__("the document cannot be executed")
-        self.errors = errors
-
-
 class NotAQuery(Exception):
-    """The operation is another one than the query that it has to be."""
+    """The operation is a mutation or a subscription, and only a query is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """measures: of its operations, by name; errors: what validation found; divided: it has @defer or @stream."""
+class Prepared(NamedTuple):
+    """A valid operation that can be run, and its cost.
 
-    node: DocumentNode
-    measures: dict[str | None, Measure]
-    errors: list[GraphQLError]
-    introspects: bool
-    divided: bool
-    projections: Projections = field(default_factory=dict)
+    Attributes:
+        operation: None if the document has no such operation. `run` then returns the error.
+        cost: Estimated points, 0 without an operation.
+        cost_extension: The entry of a response's `extensions` that reports the cost, empty without an operation.
+    """
+
+    text: str
+    document: Document
+    operation: OperationDefinitionNode | None
+    operation_name: str | None
+    variables: dict[str, Any] | None
+    cost: int
+    cost_extension: dict[str, Any]
 
 
-class ExecutableSchema:
-    """Executes documents of one schema; each text is parsed and validated once, for as long as it is kept.
+class Engine:
+    """Prepares and runs the operations on one schema.
 
-    introspection: whether the schema can be asked for, and mistakes are answered with what was perhaps meant.
+    Args:
+        introspection: Whether clients may query the schema. If not, error messages hold no suggestions either.
     """
 
     def __init__(self, schema: BaseSchema, limits: Limits, *, introspection: bool) -> None:
+        self._schema: GraphQLSchema = schema._schema  # type: ignore[attr-defined]  # noqa: SLF001  # It has no public name.
         self._limits = limits
         self._hide_suggestions = not introspection
-        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
-        self._schema: GraphQLSchema = schema._schema  # type: ignore[attr-defined]  # noqa: SLF001  # It has no public name.
-        self._documents: OrderedDict[str, _Document] = OrderedDict()
-        self._kept_characters = 0
+        self.documents = DocumentCache(self._schema, limits, introspection=introspection)
         self._introspections: OrderedDict[tuple[str, str | None], Result] = OrderedDict()
 
-    async def execute(
+    def prepare(
         self,
         text: str,
-        variables: dict[str, Any] | None,
         operation_name: str | None,
-        context: RequestContext,
+        variables: dict[str, Any] | None,
         *,
         only_queries: bool = False,
-        in_parts: bool = False,
-    ) -> Result:
-        """Run one operation of a document. Errors without a path mean that none was run.
+    ) -> Prepared:
+        """Parse and validate a document, and price one of its operations.
 
-        The result's extensions, or those of its first part, tell its cost, and what is left of what one may.
-        The context's `spend` takes that cost before anything is run; what it raises passes through.
-        in_parts: whether what the document defers or streams may come later.
-        Raises: DocumentRefused; NotAQuery, where only queries are run.
+        Note the operation's name and cost in the request record. Do not run it.
+
+        Raises:
+            InvalidDocument: If the document is not valid, or exceeds a limit.
+            NotAQuery: If `only_queries` is set and the operation has another type.
         """
-        document = self._document(text)
+        document = self.documents.get(text)
         operation = get_operation_ast(document.node, operation_name)
         record = REQUEST_RECORD.get()
         if operation is not None and operation.name is not None:
             record.operation = operation.name.value[:SHOWN_NAME_LENGTH]
+        # The type is checked first. The schema has only queries, so that others are never valid.
         if only_queries and operation is not None and operation.operation is not OperationType.QUERY:
             raise NotAQuery
         if document.errors:
-            raise DocumentRefused(document.errors)
+            raise InvalidDocument(document.errors)
         record.is_valid = True
-        extensions = self._charge(document.measures.get(operation_name), variables, context)
-        if context.spend is not None:
-            await context.spend(max(context.cost, 1))
-        key = (text, operation_name)
-        kept = document.introspects and not variables
-        result = self._introspections.pop(key, None) if kept else None
+        cost, extension = self._price(document.measures.get(operation_name), variables)
+        return Prepared(text, document, operation, operation_name, variables, cost, extension)
+
+    async def run(self, prepared: Prepared, context: RequestContext, *, incremental: bool = False) -> Result:
+        """Run an operation. If the result has errors and all of them lack a path, no field was executed.
+
+        A result of introspection may be shared with other requests, so do not change it.
+
+        Args:
+            incremental: Whether deferred and streamed parts may follow later. Otherwise the result is in one piece.
+        """
+        if not prepared.document.introspects or prepared.variables:
+            return await self._execute(prepared, context, incremental=incremental)
+        key = (prepared.text, prepared.operation_name)
+        result = self._introspections.pop(key, None)
         if result is None:
-            with _operation_span(operation, record):
-                result = await self._run(document, variables, operation_name, context, in_parts=in_parts)
-        if kept:
-            self._introspections[key] = result
-            if len(self._introspections) > KEPT_INTROSPECTIONS:
-                self._introspections.popitem(last=False)
-        first = result.initial_result if isinstance(result, ExperimentalIncrementalExecutionResults) else result
-        first.extensions = extensions
+            result = await self._execute(prepared, context, incremental=incremental)
+        self._introspections[key] = result
+        if len(self._introspections) > MAX_CACHED_INTROSPECTIONS:
+            self._introspections.popitem(last=False)
         return result
 
-    def refusal(self, text: str) -> str | None:
-        """Why a document cannot be run, whatever its variables are; None where it can. Nothing is kept."""
-        try:
-            errors = self._read(text).errors
-        except DocumentRefused as refused:
-            errors = refused.errors
-        return (errors[0].message or "it cannot be read") if errors else None
+    def _price(self, measure: Measure | None, variables: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        """Return an operation's cost and the extension that reports it.
 
-    def _charge(
-        self, measure: Measure | None, variables: dict[str, Any] | None, context: RequestContext
-    ) -> dict[str, Any] | None:
-        """What an answer may tell of its operation's cost; None where there is no such operation.
-
-        Raises: DocumentRefused.
+        Raises:
+            InvalidDocument: If the operation costs too much.
         """
         if measure is None:
-            return None
-        context.cost = measure.cost(variables)
-        REQUEST_RECORD.get().cost = context.cost
+            return 0, {}
+        cost = measure.cost(variables)
+        REQUEST_RECORD.get().cost = cost
         try:
-            self._limits.refuse_cost(context.cost)
+            self._limits.refuse_cost(cost)
         except GraphQLError as error:
-            raise DocumentRefused([error]) from None
-        left = self._limits.cost - context.cost
-        return {"cost": {"points": context.cost, "left": left, "fields": measure.fields}}
+            raise InvalidDocument([error]) from None
+        return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": measure.fields}}
 
-    async def _run(
-        self,
-        document: _Document,
-        variables: dict[str, Any] | None,
-        operation_name: str | None,
-        context: RequestContext,
-        *,
-        in_parts: bool,
-    ) -> Result:
+    async def _execute(self, prepared: Prepared, context: RequestContext, *, incremental: bool) -> Result:
+        document = prepared.document
         executor_class = ProjectingExecutor
-        if document.divided:
-            executor_class = IncrementalExecutor if in_parts else UndividedExecutor
-        try:
-            executor = executor_class.build(
-                self._schema,
-                document.node,
-                context_value=context,
-                raw_variable_values=variables,
-                operation_name=operation_name,
-                hide_suggestions=self._hide_suggestions,
-                projections=document.projections,
-            )
-            if isinstance(executor, list):
-                return ExecutionResult(None, executor)
-            # graphql-core lets it run on, to hear of errors that nobody reads.
-            context.unanswered = executor.background_futures
-            result: Any = executor.execute_operation()
-            answered: Result
-            answered = await result if inspect.isawaitable(result) else result
-        except Exception as error:  # noqa: BLE001  # Nothing is known to raise; what does is ours, and is masked.
-            return ExecutionResult(None, [GraphQLError("", original_error=error)])
-        return answered
-
-    def _document(self, text: str) -> _Document:
-        document = self._documents.get(text)
-        if document is not None:
-            self._documents.move_to_end(text)
-            return document
-        document = self._read(text)
-        if not document.errors and len(text) <= LONGEST_KEPT:
-            self._documents[text] = document
-            self._kept_characters += len(text)
-            while self._kept_characters > KEPT_CHARACTERS:
-                self._kept_characters -= len(self._documents.popitem(last=False)[0])
-        return document
-
-    def _read(self, text: str) -> _Document:
-        try:
-            node = self._limits.parse(text)
-            measures = self._limits.measure(node, self._schema)
-            errors = validate(self._schema, node, self._rules, hide_suggestions=self._hide_suggestions)
-            if self._hide_suggestions:
-                for error in errors:
-                    # One rule, on objects without a selection, takes no notice.
-                    error.message = error.message.partition(" Did you mean ")[0]
-            divided = any(measure.directives for measure in measures.values()) and _is_divided(node)
-            return _Document(node, measures, errors, _introspects(node) and not divided, divided)
-        except GraphQLError as error:
-            raise DocumentRefused([error]) from None
-        except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.
-            raise DocumentRefused([GraphQLError("", original_error=error)]) from error
+        if document.incremental:
+            executor_class = IncrementalExecutor if incremental else UndividedExecutor
+        with _operation_span(prepared.operation):
+            try:
+                executor = executor_class.build(
+                    self._schema,
+                    document.node,
+                    context_value=context,
+                    raw_variable_values=prepared.variables,
+                    operation_name=prepared.operation_name,
+                    hide_suggestions=self._hide_suggestions,
+                    projections=document.projections,
+                )
+                if isinstance(executor, list):
+                    return ExecutionResult(None, executor)
+                # graphql-core lets it run on, only to collect errors that no response shows.
+                context.unanswered = executor.background_futures
+                result: Any = executor.execute_operation()
+                completed: Result = await result if inspect.isawaitable(result) else result
+            except Exception as error:  # noqa: BLE001  # No known input raises here. If one does, the error is masked.
+                return ExecutionResult(None, [GraphQLError("", original_error=error)])
+            return completed
 
 
-def _operation_span(operation: OperationDefinitionNode | None, record: RequestRecord) -> Span:
-    """The span of an operation's execution. Source: OpenTelemetry, semantic conventions for GraphQL servers."""
+def _operation_span(operation: OperationDefinitionNode | None) -> Span:
+    """Return the span of an operation's execution. Source: OpenTelemetry, semantic conventions for GraphQL servers."""
     if operation is None or not are_recorded():
         return NO_SPAN
-    kind = operation.operation.value
-    named = {} if record.operation is None else {"graphql.operation.name": record.operation}
-    return span(kind, {"graphql.operation.type": kind, **named})
-
-
-class _Dividing(Visitor):
-    """Looks for the directives that divide an answer."""
-
-    found = False
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """Note them."""
-        self.found = self.found or node.name.value in {"defer", "stream"}
-
-
-def _is_divided(document: DocumentNode) -> bool:
-    dividing = _Dividing()
-    visit(document, dividing)
-    return dividing.found
-
-
-def _introspects(document: DocumentNode) -> bool:
-    """Whether all that a document asks is about the schema, which stays as it is, and is not asked many times over."""
-    asked = [
-        selection
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode)
-        for selection in definition.selection_set.selections
-    ]
-    return len(asked) <= MOST_FIELDS_KEPT and all(
-        isinstance(selection, FieldNode) and selection.name.value.startswith("__") for selection in asked
-    )
+    kind, name = operation.operation.value, REQUEST_RECORD.get().operation
+    return span(kind, {"graphql.operation.type": kind} | ({} if name is None else {"graphql.operation.name": name}))

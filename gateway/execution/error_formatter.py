@@ -1,8 +1,10 @@
-"""Faults out, once: what a caller may read of an error, and what goes to the log instead."""
+"""The one place that formats GraphQL errors: the response's entry, the log line and the code in the request record."""
 
 import logging
 import math
-from typing import Any, Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
@@ -12,66 +14,89 @@ from gateway.request_record import REQUEST_RECORD
 
 logger = logging.getLogger("gateway")
 
-MASKED: Final = "The gateway failed on this. It has been logged under the request's id."
-# Characters of a message: graphql-core's quote what was sent, which may be a whole body, in each of up to 100 errors.
+INTERNAL_SERVER_ERROR: Final = "INTERNAL_SERVER_ERROR"
+MASKED: Final = "The gateway failed on this request. Its log has the cause under the x-request-id of this response."
+# Characters of a message. graphql-core's messages quote the request, which may be a whole body, in up to 100 errors.
 MAX_MESSAGE: Final = 500
 
 
-def present_error(error: GraphQLError, *, before_execution: bool) -> dict[str, Any]:
-    """One entry of an answer's `errors`.
+class ErrorEntry(NamedTuple):
+    """One error as a client reads it.
 
-    A CallerFault is shown as it stands; an UpstreamFault as its one sentence, with operation, retryable, AWS's
-    request id and, where it is known, the seconds to wait; GraphQL's own errors in graphql-core's words; all else is
-    masked.
-    before_execution: the document itself was refused, by syntax or by validation.
+    Attributes:
+        extra: The extensions beside the code.
+        log: The log line, unless the error is not logged.
+    """
+
+    code: str
+    message: str
+    extra: Mapping[str, Any] = MappingProxyType({})
+    log: str | None = None
+
+
+def format_error(error: GraphQLError, *, before_execution: bool = False) -> dict[str, Any]:
+    """Return one entry of a response's `errors`. Log the error if needed, and note its code in the request record.
+
+    Args:
+        before_execution: Whether parsing or validation found the error, so that the document was not executed.
     """
     cause, record = _cause(error), REQUEST_RECORD.get()
-    entry: dict[str, Any] = {"message": _shortened(error.message)}
+    code, message, extra, log = classify(error, cause, before_execution=before_execution)
+    if code == INTERNAL_SERVER_ERROR:
+        logger.error("request %s: %s", record.id, log, exc_info=cause)
+    elif log is not None:
+        logger.warning("request %s: %s", record.id, log)
+    record.error_codes.append(code)
+    entry: dict[str, Any] = {"message": _shortened(message)}
     if error.locations:
         entry["locations"] = [location.formatted for location in error.locations]
     if error.path is not None:
         entry["path"] = error.path
+    entry["extensions"] = {"code": code, **extra}
+    return entry
+
+
+def classify(  # noqa: PLR0911  # One return for each kind of error.
+    error: GraphQLError, cause: Exception, *, before_execution: bool
+) -> ErrorEntry:
+    """Return the code and message that a client reads, and the line for the log.
+
+    The caller's errors keep their message. An upstream error has one fixed message a code, and AWS's own words go to
+    the log. GraphQL's errors keep graphql-core's message. Every other error is masked.
+
+    Args:
+        cause: The exception that GraphQL's errors wrap.
+        before_execution: As in `format_error`.
+    """
+    message = error.message
     match cause:
         case CallerFault():
-            entry["extensions"] = {"code": cause.code}
+            return ErrorEntry(cause.code, message)
         case UpstreamFault():
-            entry["message"] = cause.sentence
-            entry["extensions"] = {
-                "code": cause.code,
-                "operation": cause.operation,
-                "retryable": cause.retryable,
-                "requestId": cause.request_id,
-            }
+            extra: dict[str, Any] = {"operation": cause.operation, "retryable": cause.retryable}
+            extra["requestId"] = cause.request_id
             if cause.retry_after is not None:
-                entry["extensions"]["retryAfter"] = max(1, math.ceil(cause.retry_after))
-            logger.warning("request %s: %s %s: %s", record.id, cause.operation, cause.code, cause.detail)
-        # A variable, or an argument's text, is not what its place takes: graphql-core points there, not at a field.
+                extra["retryAfter"] = max(1, math.ceil(cause.retry_after))
+            return ErrorEntry(cause.code, cause.sentence, extra, f"{cause.operation} {cause.code}: {cause.detail}")
+        # A variable or an argument does not fit its type: graphql-core points at the argument, not at a field.
         case GraphQLError() if error.path is not None and _is_about_an_argument(error, cause):
-            entry["extensions"] = {"code": "BAD_USER_INPUT"}
-        # graphql-core could not write a value: a record holds what its field's type does not allow.
+            return ErrorEntry("BAD_USER_INPUT", message)
+        # graphql-core cannot write a value: a record holds one that the field's type does not allow.
         case GraphQLError() if error.path is not None:
-            entry["message"] = UpstreamBadResponse.sentence
-            entry["extensions"] = {"code": UpstreamBadResponse.code, "retryable": UpstreamBadResponse.retryable}
-            # The path may hold the caller's own words, as aliases; the field's name is the schema's.
-            field = error.nodes[0] if error.nodes else None
-            name = field.name.value if isinstance(field, FieldNode) else "a field"
-            logger.warning("request %s: a value of %s cannot be written", record.id, name)
+            extra = {"retryable": UpstreamBadResponse.retryable}
+            log = f"a value of {_field_name(error)} cannot be written"
+            return ErrorEntry(UpstreamBadResponse.code, UpstreamBadResponse.sentence, extra, log)
         case GraphQLSyntaxError():
-            entry["extensions"] = {"code": "GRAPHQL_PARSE_FAILED"}
+            return ErrorEntry("GRAPHQL_PARSE_FAILED", message)
         case GraphQLError() if before_execution:
-            entry["extensions"] = {"code": "GRAPHQL_VALIDATION_FAILED"}
-        # No field was reached: the variables do not fit.
+            return ErrorEntry("GRAPHQL_VALIDATION_FAILED", message)
+        # Execution did not reach a field: the variables do not fit, or the document has no such operation.
         case GraphQLError():
-            entry["extensions"] = {"code": "BAD_USER_INPUT"}
+            return ErrorEntry("BAD_USER_INPUT", message)
         case _ if before_execution:
-            entry["message"] = "The document holds a value that cannot be read."
-            entry["extensions"] = {"code": "GRAPHQL_VALIDATION_FAILED"}
+            return ErrorEntry("GRAPHQL_VALIDATION_FAILED", "The document holds a value that cannot be read.")
         case _:
-            entry["message"] = MASKED
-            entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
-            logger.error("request %s: %r", record.id, cause, exc_info=cause)
-    record.error_codes.append(entry["extensions"]["code"])
-    return entry
+            return ErrorEntry(INTERNAL_SERVER_ERROR, MASKED, log=repr(cause))
 
 
 def _shortened(message: str) -> str:
@@ -79,12 +104,18 @@ def _shortened(message: str) -> str:
 
 
 def _is_about_an_argument(error: GraphQLError, cause: GraphQLError) -> bool:
-    pointed_at = error.nodes[0] if error.nodes else None
-    return isinstance(cause, StrawberryInputCoercionError) or not isinstance(pointed_at, FieldNode | None)
+    node = error.nodes[0] if error.nodes else None
+    return isinstance(cause, StrawberryInputCoercionError) or not isinstance(node, FieldNode | None)
+
+
+def _field_name(error: GraphQLError) -> str:
+    """Return the field's name for the log. The error's path may hold the caller's own words, as aliases."""
+    node = error.nodes[0] if error.nodes else None
+    return node.name.value if isinstance(node, FieldNode) else "a field"
 
 
 def _cause(error: GraphQLError) -> Exception:
-    """What was raised at first, beneath the errors that GraphQL has wrapped it in."""
+    """Return the exception that was raised first, inside the errors that GraphQL has wrapped it in."""
     cause: Exception = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import orjson
 
 from gateway.errors import BadUserInput, DocumentNotTrusted, Misconfigured, PersistedQueryNotFound
-from gateway.execution.engine import ExecutableSchema
+from gateway.execution.document_cache import DocumentCache
 
 # Characters of registered documents, the hash of each included: as many as are kept ready to run.
 REGISTERED_CHARACTERS: Final = 262_144
@@ -80,18 +80,18 @@ class RegisteredDocuments:
             self._characters -= len(dropped) + len(dropped_hash)
 
 
-def known_documents(trusted: Path | None, schema: ExecutableSchema) -> KnownDocuments:
+def known_documents(trusted: Path | None, cache: DocumentCache) -> KnownDocuments:
     """The trusted documents of a file, or, without one, those that callers register.
 
     trusted: Relay's persisted queries, `{"id": "text"}`, or Apollo's manifest.
-    schema: what they are run by. Its limits are theirs as well.
+    cache: Checks that each of them can be run.
     Cost: some milliseconds a document.
     Raises: Misconfigured, saying what is wrong with the file, or with which of its documents.
     """
-    return RegisteredDocuments() if trusted is None else TrustedDocuments(_read(trusted, schema))
+    return RegisteredDocuments() if trusted is None else TrustedDocuments(_read(trusted, cache))
 
 
-def _read(path: Path, schema: ExecutableSchema) -> Mapping[str, str]:
+def _read(path: Path, cache: DocumentCache) -> Mapping[str, str]:
     try:
         held = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -106,7 +106,7 @@ def _read(path: Path, schema: ExecutableSchema) -> Mapping[str, str]:
     for name, text in texts.items():
         if not name or not isinstance(text, str):
             raise _broken(path, f"holds something else than a text under {name!r}")
-        if reason := schema.refusal(text):
+        if reason := cache.validation_error(text):
             raise _broken(path, f"holds a document that cannot be run, under {name!r}: {reason}")
     return texts
 

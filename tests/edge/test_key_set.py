@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.edge.key_set import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, KeySet
-from gateway.edge.refusal import KeysUnavailable
+from gateway.edge.key_set import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, KeySet, KeysUnavailable
 from tests.issuer import Issuer, SigningKey, issuer_of
 from tests.scripted import Says
 

@@ -196,6 +196,27 @@ def test_a_refusal_does_not_quote_at_length(endpoint: httpx.Client, text: str, p
     assert len(answer.content) < 1_500
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ phoneNumbers { nodes { " + "order { id } " * 300 + "} } }",
+        "{ phoneNumberOrders { nodes { " + "orderedPhoneNumbers { status } " * 300 + "} } }",
+        "{ phoneNumbers { nodes { " + "associations { target { __typename } } " * 170 + "} } }",
+    ],
+)
+def test_validation_stops_when_too_many_fields_would_have_to_be_compared(endpoint: httpx.Client, text: str) -> None:
+    error = refusal(endpoint, text)
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    assert error["message"] == "Validation aborted."
+
+
+def test_a_cached_introspection_result_does_not_keep_the_cost_that_one_request_wanted(endpoint: httpx.Client) -> None:
+    body = {"query": "{ __schema { queryType { name } } }"}
+    for _ in range(2):
+        assert "extensions" in endpoint.post("/graphql", json=body | {"extensions": {"cost": True}}).json()
+        assert "extensions" not in endpoint.post("/graphql", json=body).json()
+
+
 def test_braces_past_all_bounds_are_told_by_their_depth(endpoint: httpx.Client) -> None:
     assert "depth" in refusal(endpoint, "{a" * 700 + "}" * 700)["message"]
 

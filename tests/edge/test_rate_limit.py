@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.edge.api_keys import hash_of, new_api_key
-from gateway.edge.rate_limit import RateLimit
+from gateway.edge.rate_limit import CallerRateLimiter
 from gateway.edge.refusal import RateLimited
 from gateway.redis_link import RedisLink
 from gateway.settings import Settings, read_settings
@@ -101,6 +101,23 @@ async def test_what_is_refused_costs_a_point_each_time(gateway: Gateway, aws: Aw
     assert aws.calls == []
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"query": "{"},
+        {"query": "{ nothing }"},
+        {"query": "mutation { nothing }"},
+        {"query": "{ a }", "variables": "{"},
+    ],
+)
+async def test_a_rejected_get_costs_one_point(gateway: Gateway, aws: Aws, parameters: dict[str, str]) -> None:
+    headers = {"x-api-key": ONE}
+    answers = [await gateway.http.get("/graphql", params=parameters, headers=headers) for _ in range(7)]
+    assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
+    assert aws.calls == []
+
+
 async def test_whoever_may_not_ask_spends_nobodys_points(gateway: Gateway) -> None:
     assert await statuses(gateway, 7, "wrong") == [401] * 7
     assert await statuses(gateway, 1) == [200]
@@ -154,39 +171,39 @@ async def test_a_redis_that_does_not_count_is_no_way_around_the_limit(reply: byt
     with pretending(well_until_asked(lambda _asked: reply)) as url:
         link = RedisLink(url)
         async with link.open():
-            limit = RateLimit(2, redis=link)
+            limit = CallerRateLimiter(2, redis=link)
             for _ in range(2):
-                await limit.spend("caller", 1)
+                await limit.consume("caller", 1)
             with pytest.raises(RateLimited):
-                await limit.spend("caller", 1)
+                await limit.consume("caller", 1)
 
 
 async def test_who_is_known_to_have_no_point_left_is_refused_without_asking_redis(redis: RedisServer) -> None:
     link = RedisLink(redis.url)
     now = 0.0
-    limit = RateLimit(60, redis=link, clock=lambda: now)
+    limit = CallerRateLimiter(60, redis=link, clock=lambda: now)
     async with link.open():
-        await limit.spend("spender", 60)
-        limit.refuse_empty("spender")
+        await limit.consume("spender", 60)
+        limit.check("spender")
         with pytest.raises(RateLimited):
-            await limit.spend("spender", 1)
+            await limit.consume("spender", 1)
         with pytest.raises(RateLimited):
-            limit.refuse_empty("spender")
+            limit.check("spender")
         now = 1.0
-        limit.refuse_empty("spender")
+        limit.check("spender")
 
 
 async def test_a_bucket_that_redis_says_is_full_in_an_hour_is_an_empty_one(redis: RedisServer) -> None:
     """Its clock was set back, or somebody else wrote there."""
     link = RedisLink(redis.url)
     async with link.open():
-        await RateLimit(60, redis=link).spend("sufferer", 1)
+        await CallerRateLimiter(60, redis=link).consume("sufferer", 1)
         with redis.client() as client:
             now, _ = client.time()
             for name in client.scan_iter("chime-gateway:limit:*"):
                 client.set(name, (now + 3600) * 1_000_000)
         with pytest.raises(RateLimited) as refusal:
-            await RateLimit(60, redis=link).spend("sufferer", 1)
+            await CallerRateLimiter(60, redis=link).consume("sufferer", 1)
     assert refusal.value.headers == ((b"retry-after", b"1"),)
 
 
@@ -195,53 +212,53 @@ async def test_a_bucket_that_redis_says_is_full_in_an_hour_is_an_empty_one(redis
 
 async def test_points_come_back_evenly_and_no_more_than_a_bucket_holds() -> None:
     now = 0.0
-    limit = RateLimit(60, clock=lambda: now)
-    await limit.spend("caller", 60)
+    limit = CallerRateLimiter(60, clock=lambda: now)
+    await limit.consume("caller", 60)
     for _ in range(3):
         with pytest.raises(RateLimited):
-            await limit.spend("caller", 1)
+            await limit.consume("caller", 1)
     now = 10.0
     with pytest.raises(RateLimited) as refusal:
-        await limit.spend("caller", 12)
+        await limit.consume("caller", 12)
     # Refused, it has spent none, and the wait that it is told is enough.
     assert refusal.value.headers == ((b"retry-after", b"2"),)
     now = 12.0
-    await limit.spend("caller", 12)
+    await limit.consume("caller", 12)
     now = 100_000.0
-    await limit.spend("caller", 60)
+    await limit.consume("caller", 60)
     with pytest.raises(RateLimited):
-        await limit.spend("caller", 1)
-    await limit.spend("another caller", 60)
+        await limit.consume("caller", 1)
+    await limit.consume("another caller", 60)
 
 
 async def test_what_costs_more_than_a_bucket_holds_takes_a_full_one() -> None:
     now = 0.0
-    limit = RateLimit(10, clock=lambda: now)
-    await limit.spend("caller", 1_000)
+    limit = CallerRateLimiter(10, clock=lambda: now)
+    await limit.consume("caller", 1_000)
     with pytest.raises(RateLimited):
-        await limit.spend("caller", 1)
+        await limit.consume("caller", 1)
     now = 59.0
     with pytest.raises(RateLimited):
-        await limit.spend("caller", 1_000)
+        await limit.consume("caller", 1_000)
     now = 60.0
-    await limit.spend("caller", 1_000)
+    await limit.consume("caller", 1_000)
 
 
 async def test_a_share_of_less_than_a_point_a_minute_is_a_point_in_some_minutes() -> None:
     now = 0.0
-    limit = RateLimit(3, replicas=9, clock=lambda: now)
-    await limit.spend("caller", 5)
+    limit = CallerRateLimiter(3, replicas=9, clock=lambda: now)
+    await limit.consume("caller", 5)
     with pytest.raises(RateLimited) as refusal:
-        await limit.spend("caller", 5)
+        await limit.consume("caller", 5)
     assert refusal.value.headers == ((b"retry-after", b"180"),)
     now = 180.0
-    await limit.spend("caller", 5)
+    await limit.consume("caller", 5)
 
 
 async def test_points_spent_at_once_are_counted_one_by_one(redis: RedisServer) -> None:
     link = RedisLink(redis.url)
-    limit = RateLimit(30, redis=link)
+    limit = CallerRateLimiter(30, redis=link)
     async with link.open():
-        outcomes = await asyncio.gather(*(limit.spend("crowd", 1) for _ in range(100)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(limit.consume("crowd", 1) for _ in range(100)), return_exceptions=True)
     assert sum(outcome is None for outcome in outcomes) == 30
     assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 70

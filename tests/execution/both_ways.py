@@ -10,7 +10,8 @@ from graphql import ExecutionResult, GraphQLError
 from strawberry import Schema
 
 from gateway.context import RequestContext
-from gateway.execution.engine import DocumentRefused, ExecutableSchema
+from gateway.execution.document_cache import InvalidDocument
+from gateway.execution.engine import Engine
 from gateway.execution.limits import Limits
 from gateway.execution.measure import Prices
 from gateway.schema.federation import build_schema
@@ -43,13 +44,14 @@ def standard_way(schema: Schema) -> Way:
 
 def projecting_way(schema: Schema) -> Way:
     """As the gateway does."""
-    executable = ExecutableSchema(schema, UNLIMITED, introspection=True)
+    engine = Engine(schema, UNLIMITED, introspection=True)
 
     async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
         try:
-            result = await executable.execute(text, variables, operation, context)
-        except DocumentRefused as refused:
-            return ExecutionResult(None, refused.errors)
+            prepared = engine.prepare(text, operation, variables)
+        except InvalidDocument as invalid:
+            return ExecutionResult(None, list(invalid.errors))
+        result = await engine.run(prepared, context)
         assert isinstance(result, ExecutionResult)
         return result
 

@@ -9,7 +9,7 @@ import pytest
 import strawberry
 
 from gateway.errors import Throttled
-from gateway.execution.engine import KEPT_CHARACTERS
+from gateway.execution.document_cache import MAX_CACHED_CHARACTERS
 from gateway.schema.node import global_id
 from tests.aws import e164, number_record, order_record
 from tests.execution.both_ways import (
@@ -347,7 +347,7 @@ async def test_documents_are_forgotten_in_time_those_that_are_asked_again_last()
         return f"{{ forgotten{index}: phoneNumbers {{ nodes {{ value: {keys[index % 5]} }} }} }} {padding}"
 
     way = projecting_way(SCHEMA)
-    documents = 2 * KEPT_CHARACTERS // len(text(0))
+    documents = 2 * MAX_CACHED_CHARACTERS // len(text(0))
     for index in range(documents):
         answer, _ = await counted(answer_of(way, account, text(index), None, None))
         assert json.loads(answer.data) == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
@@ -362,7 +362,7 @@ async def test_documents_are_forgotten_in_time_those_that_are_asked_again_last()
 
 
 async def test_a_document_that_is_longer_than_all_that_is_kept_is_answered_and_forgotten() -> None:
-    text = "{ phoneNumbers { nodes { country } } } #" + "x" * KEPT_CHARACTERS
+    text = "{ phoneNumbers { nodes { country } } } #" + "x" * MAX_CACHED_CHARACTERS
     way = projecting_way(SCHEMA)
     for _ in range(2):
         answer, calls = await counted(answer_of(way, account_with(), text, None, None))

@@ -1,0 +1,151 @@
+"""Parsed, validated and measured documents, cached by their text."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    Visitor,
+    specified_rules,
+    validate,
+    visit,
+)
+from graphql.validation import NoSchemaIntrospectionCustomRule
+
+from gateway.execution.executor import Projections
+from gateway.execution.limits import Limits
+from gateway.execution.measure import Measure
+
+# Characters of all cached documents. With its projections a document takes about 160 bytes a character, 8 MB in all. If
+# Boolean variables make many projections of each document, it is some 30 MB. Eighty documents of a front end fit.
+MAX_CACHED_CHARACTERS: Final = 49_152
+# Characters of one cached document. A longer one would evict too many others.
+MAX_DOCUMENT_CHARACTERS: Final = MAX_CACHED_CHARACTERS // 4
+# Units of work that graphql-core may spend on comparing fields that have the same response name, in one document. That
+# is 0.1 s. graphql-core's own budget is ten times as much.
+FIELD_COMPARISON_BUDGET: Final = 50_000
+# Tools that introspect request `__schema`, `__type` and `__typename` at most. A result with more root fields is not
+# worth its memory.
+MAX_INTROSPECTION_FIELDS: Final = 3
+
+
+class InvalidDocument(Exception):
+    """A document that cannot be run. No part of it was executed."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__("the document cannot be executed")
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that was parsed, measured and validated.
+
+    Attributes:
+        measures: The measure of each operation, by the operation's name.
+        errors: The errors that validation found.
+        introspects: Whether it has only a few root fields, all of them introspection.
+        incremental: Whether it has `@defer` or `@stream`.
+        projections: The projections made for it so far.
+    """
+
+    node: DocumentNode
+    measures: dict[str | None, Measure]
+    errors: list[GraphQLError]
+    introspects: bool
+    incremental: bool
+    projections: Projections = field(default_factory=dict)
+
+
+class DocumentCache:
+    """An LRU cache of valid documents. It parses and validates each text once while the text is cached.
+
+    Args:
+        introspection: Whether clients may query the schema. If not, error messages hold no suggestions either.
+    """
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._hide_suggestions = not introspection
+        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
+
+    def get(self, text: str) -> Document:
+        """Return the document of a text. It has `errors` if it is not valid.
+
+        Raises:
+            InvalidDocument: If the text cannot be parsed or exceeds a limit.
+        """
+        document = self._documents.get(text)
+        if document is not None:
+            self._documents.move_to_end(text)
+            return document
+        document = self._parse(text)
+        if not document.errors and len(text) <= MAX_DOCUMENT_CHARACTERS:
+            self._documents[text] = document
+            self._characters += len(text)
+            while self._characters > MAX_CACHED_CHARACTERS:
+                self._characters -= len(self._documents.popitem(last=False)[0])
+        return document
+
+    def validation_error(self, text: str) -> str | None:
+        """Return why a document cannot be run with any variables, or None if it can. Do not cache it."""
+        try:
+            errors: Sequence[GraphQLError] = self._parse(text).errors
+        except InvalidDocument as invalid:
+            errors = invalid.errors
+        return (errors[0].message or "it cannot be read") if errors else None
+
+    def _parse(self, text: str) -> Document:
+        try:
+            node = self._limits.parse(text)
+            measures = self._limits.measure(node, self._schema)
+            errors = validate(self._schema, node, self._rules, hide_suggestions=self._hide_suggestions)
+            if self._hide_suggestions:
+                for error in errors:
+                    # The rule about objects without a selection ignores hide_suggestions.
+                    error.message = error.message.partition(" Did you mean ")[0]
+            incremental = any(measure.directives for measure in measures.values()) and _is_incremental(node)
+            return Document(node, measures, errors, _introspects(node) and not incremental, incremental)
+        except GraphQLError as error:
+            raise InvalidDocument([error]) from None
+        except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.
+            raise InvalidDocument([GraphQLError("", original_error=error)]) from error
+
+
+class _IncrementalDirectives(Visitor):
+    """A visitor that looks for `@defer` and `@stream`."""
+
+    found = False
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        """Note whether a directive is one of them."""
+        self.found = self.found or node.name.value in {"defer", "stream"}
+
+
+def _is_incremental(document: DocumentNode) -> bool:
+    directives = _IncrementalDirectives()
+    visit(document, directives)
+    return directives.found
+
+
+def _introspects(document: DocumentNode) -> bool:
+    """Return whether every root field is introspection, whose result never changes, and there are few of them."""
+    selections = [
+        selection
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+        for selection in definition.selection_set.selections
+    ]
+    return len(selections) <= MAX_INTROSPECTION_FIELDS and all(
+        isinstance(selection, FieldNode) and selection.name.value.startswith("__") for selection in selections
+    )
