@@ -51,7 +51,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise Misconfigured(
             f"cannot listen on {host}, port {port}: {reason}; choose another with --host, --port"
         ) from None
-    listener.set_inheritable(True)
     return listener
 
 
