@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import shlex
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,7 +104,10 @@ def serve_command(host: str, port: int, workers: int) -> None:
     configure_logs(settings.log_format or "json")
     listener = _listen_for_callers(settings, host, port)
     listeners, operations_port = _with_operations(settings, host, listener)
-    asyncio.run(_try_upstream(settings))
+    try:
+        asyncio.run(_try_upstream(settings))
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None
     if settings.trusted_documents is not None:
         create_app(settings)  # A broken file, too, is said before a worker finds it.
 
@@ -274,6 +278,10 @@ def _announce_operations(listeners: list[socket.socket]) -> None:
 
 async def _try_upstream(settings: Settings) -> None:
     """Open the upstream and close it: a missing credential is said before the server starts, not by its traceback."""
+    # Python's own handling of SIGTERM would leave a program behind that is asked for credentials.
+    opening = asyncio.current_task()
+    if opening is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, opening.cancel)
     async with open_upstream(settings):
         pass
 

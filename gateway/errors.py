@@ -15,6 +15,7 @@
     |   |-- UpstreamBadRequest      BAD_REQUEST
     |   |-- CursorExpired           CURSOR_EXPIRED
     |   |-- UpstreamUnauthorized    UPSTREAM_UNAUTHORIZED
+    |   |   `-- CredentialsUnavailable  retryable if the source's error may pass
     |   |-- UpstreamForbidden       UPSTREAM_FORBIDDEN
     |   |-- UpstreamNotFound        NOT_FOUND
     |   |-- Throttled               THROTTLED              retryable
@@ -111,7 +112,7 @@ class UpstreamFault(GatewayFault):
 
     code: ClassVar[str]
     sentence: ClassVar[str]
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(
         self,
@@ -152,6 +153,20 @@ class UpstreamUnauthorized(UpstreamFault):
 
     code = "UPSTREAM_UNAUTHORIZED"
     sentence = "The upstream does not accept the gateway's credentials."
+
+
+class CredentialsUnavailable(UpstreamUnauthorized):
+    """The gateway could not obtain AWS credentials, so no call was made.
+
+    Args:
+        retryable: Whether the credentials' source failed in a way that may pass.
+    """
+
+    sentence = "The gateway has no credentials for the upstream."
+
+    def __init__(self, operation: str | None, *, retryable: bool, retry_after: float | None, detail: str) -> None:
+        super().__init__(operation, retry_after=retry_after, detail=detail)
+        self.retryable = retryable
 
 
 class UpstreamForbidden(UpstreamFault):

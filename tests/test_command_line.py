@@ -98,7 +98,7 @@ def test_credentials_that_a_program_garbles_are_said_in_one_line(tmp_path: Path)
     config.write_text("[default]\nregion = us-east-1\ncredential_process = /bin/echo hello\n")
     result = run(tmp_path, "serve", "--port", "0", AWS_CONFIG_FILE=str(config))
     assert result.returncode == 1
-    assert result.stderr.startswith("Error: AWS's configuration cannot be used: ")
+    assert result.stderr.startswith("Error: no AWS credentials from credential_process: ")
     assert "Traceback" not in result.stderr
 
 

@@ -112,6 +112,14 @@ CACHE_LOOKUPS: Final = Counter(
     ("operation", "result"),
 )
 
+# AWS credentials
+
+CREDENTIAL_RENEWALS: Final = Counter(
+    "chime_gateway_credential_renewals_total",
+    "Times that AWS credentials were fetched after the start, by their source and outcome: ok, failed or timed_out.",
+    ("source", "outcome"),
+)
+
 # How records are found
 
 LOADER_BATCHES: Final = Counter(
@@ -211,6 +219,11 @@ def paced(seconds: float) -> None:
 def pace_refused(operation: str) -> None:
     """A call fails at once, as its turn would come too late."""
     PACE_REFUSED.labels(operation).inc()
+
+
+def credentials_renewed(source: str, outcome: Literal["ok", "failed", "timed_out"]) -> None:
+    """Count one fetch of AWS credentials from their source."""
+    CREDENTIAL_RENEWALS.labels(source, outcome).inc()
 
 
 def looked_up(operation: str, result: Literal["hit", "miss", "stale", "negative"]) -> None:

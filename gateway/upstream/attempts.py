@@ -1,7 +1,7 @@
 """One call made as often as it takes and is worth: up to three attempts, and none that nobody could wait for.
 
-Before each attempt stand the operation's breaker and the process's turns; after one that failed, what may still mend
-it, the retry budget, and the deadline.
+Before each attempt stand the credentials, the operation's breaker and the process's turns; after one that failed, what
+may still mend it, the retry budget, and the deadline.
 """
 
 import asyncio
@@ -22,12 +22,14 @@ from gateway.errors import (
 )
 from gateway.telemetry.metrics import pace_became, retried, retry_budget_exhausted
 from gateway.upstream.breaker import Breaker
+from gateway.upstream.credentials import CredentialCache
 from gateway.upstream.direct_calls import Parameters
 from gateway.upstream.faults import is_passing
 from gateway.upstream.observed_calls import ObservedCalls
 from gateway.upstream.pace import Pace
 from gateway.upstream.quota import Quota
 from gateway.upstream.retry_budget import RetryBudget
+from gateway.upstream.signature import Credentials
 from gateway.upstream.turns import Turns, Wanted
 
 # The SDKs' own count: one call and two retries ride out a passing fault without multiplying a storm by more than 3.
@@ -52,12 +54,21 @@ class Attempts:
     request_seconds: what a request may take in all.
     """
 
-    def __init__(self, calls: ObservedCalls, *, concurrency: int, quota: Quota | None, request_seconds: float) -> None:
+    def __init__(
+        self,
+        calls: ObservedCalls,
+        credentials: CredentialCache,
+        *,
+        concurrency: int,
+        quota: Quota | None,
+        request_seconds: float,
+    ) -> None:
         self.breakers: Mapping[str, Breaker] = MappingProxyType({name: Breaker(name) for name in OPERATIONS})
         self.pace = Pace()
         self.turns = Turns(OPERATIONS, concurrency, self.pace, quota)
         self.retry_budget = RetryBudget()
         self._calls = calls
+        self._credentials = credentials
         self._being_made = 0
         self._hung_seconds = min(HUNG_SECONDS, request_seconds / 2)
         self._shown_pace: float | None = None
@@ -73,11 +84,14 @@ class Attempts:
         try:
             while True:
                 try:
+                    credentials = await self._credentials.get(operation)
                     await self._admit(operation, wanted)
                 except UpstreamFault as refusal:
                     raise fault or refusal from None
+                # They may have been renewed while the call waited for its turn.
+                credentials = self._credentials.at_hand() or credentials
                 try:
-                    answer = await self._call(operation, parameters, again=attempt > 1)
+                    answer = await self._call(operation, parameters, credentials, again=attempt > 1)
                 except UpstreamFault as error:
                     fault = error
                 else:
@@ -94,6 +108,14 @@ class Attempts:
         finally:
             self._being_made -= 1
 
+    def overdue(self, operation: str) -> UpstreamFault:
+        """Return the error of a call that was not answered by its deadline: what it waited for says which."""
+        late = self._credentials.overdue(operation)
+        if late is not None:
+            return late
+        detail = f"timeout: {self._calls.host} did not respond before the request's deadline"
+        return UpstreamTimeout(operation, detail=detail)
+
     async def _admit(self, operation: str, wanted: Wanted) -> None:
         """Take a turn.
 
@@ -108,7 +130,9 @@ class Attempts:
         if breaker.wait > 0:
             raise UpstreamUnavailable(operation, retry_after=breaker.wait, detail="not asked: it has failed lately")
 
-    async def _call(self, operation: str, parameters: Parameters, *, again: bool) -> dict[str, Any]:
+    async def _call(
+        self, operation: str, parameters: Parameters, credentials: Credentials, *, again: bool
+    ) -> dict[str, Any]:
         """Make one attempt, and give its turn back.
 
         again: one before it has failed.
@@ -117,7 +141,7 @@ class Attempts:
         breaker, begun_at = self.breakers[operation], monotonic()
         era = breaker.begin()
         try:
-            answer = await self._calls.call(operation, parameters)
+            answer = await self._calls.call(operation, parameters, credentials)
         except UpstreamFault as fault:
             if isinstance(fault, _FAILURES) and (fault.status or 500) >= 500:  # noqa: PLR2004  # A 4xx is no failure.
                 breaker.failed(era, again=again)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamFault, UpstreamNotFound, UpstreamTimeout
+from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamFault, UpstreamNotFound
 from gateway.upstream.answer_cache import AnswerCache, Read
 from gateway.upstream.attempts import Attempts
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
@@ -31,16 +31,12 @@ class Upstream:
     answer is kept (answer_cache.py). What is returned others are given, too: nobody may change it. `deadline` is a time
     of the event loop's clock, in seconds; at it the call is abandoned.
     attempts: how calls are made; its state tells how the upstream fares.
-    host: the host that is called, for the log.
     Raises, all methods: UpstreamFault.
     """
 
-    def __init__(
-        self, attempts: Attempts, generation: Generation, answers: AnswerCache, readiness: Readiness, host: str
-    ) -> None:
+    def __init__(self, attempts: Attempts, generation: Generation, answers: AnswerCache, readiness: Readiness) -> None:
         self.generation = generation
         self.attempts = attempts
-        self._host = host
         # The largest MaxResults that each list operation was answered with.
         self._accepted_sizes: dict[str, int] = {}
         self._answers = answers
@@ -129,9 +125,7 @@ class Upstream:
             async with asyncio.timeout_at(deadline):
                 return await self._answers.get(key, partial(fetch, operation, parameters), read, deadline)
         except TimeoutError:
-            fault = UpstreamTimeout(
-                operation, detail=f"timeout: {self._host} did not respond before the request's deadline"
-            )
+            fault = self.attempts.overdue(operation)
         except UpstreamFault as raised:
             fault = raised
         stand_in = self._answers.stands_in(key, fault)

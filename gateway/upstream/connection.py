@@ -22,6 +22,8 @@ from gateway.settings import Settings
 from gateway.upstream.answer_cache import AnswerCache
 from gateway.upstream.attempts import OPERATIONS, Attempts
 from gateway.upstream.client import Upstream
+from gateway.upstream.credential_process import use_own_processes
+from gateway.upstream.credentials import load_credentials
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.generations import GENERATIONS
 from gateway.upstream.network_faults import CONNECT_SECONDS
@@ -31,6 +33,8 @@ from gateway.upstream.readiness import Readiness
 from gateway.upstream.shared_answers import SharedAnswers
 from gateway.upstream.shared_quota import SharedQuota
 
+# STS and SSO answer in well under a second.
+SOURCE_SECONDS: Final = 5.0
 # A page of 100 numbers is 60 KB. What is a hundred times as long is no page, and must not fill the memory.
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 
@@ -86,6 +90,18 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
         return session
 
 
+class _ClientConfig(AioConfig):  # type: ignore[misc]  # aiobotocore carries no types.
+    """The configuration of every client. Those for STS and SSO send tokens, so they verify the host as well.
+
+    aiobotocore's own loses the HTTP session's class when it is merged with a client's.
+    """
+
+    def merge(self, other_config: AioConfig) -> AioConfig:
+        merged = super().merge(other_config)
+        merged.http_session_cls = self.http_session_cls
+        return merged
+
+
 @asynccontextmanager
 async def open_upstream(
     settings: Settings, key_pair: AwsKeyPair | None = None, redis: RedisLink | None = None
@@ -120,7 +136,19 @@ async def open_upstream(
             _leave_unread_what_the_user_has_set_up(session)
             session.set_credentials(key_pair.access_key_id, key_pair.secret_access_key)
         region = key_pair.region if key_pair else session.get_config_variable("region") or generation.default_region
-        if await session.get_credentials() is None:
+        use_own_processes()
+        # Of the clients that renew credentials, botocore's for STS and SSO. By itself it makes five attempts, and waits
+        # for a minute each.
+        session.set_default_client_config(
+            _ClientConfig(
+                http_session_cls=HttpSession,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=SOURCE_SECONDS,
+                retries={"total_max_attempts": 2, "mode": "standard"},
+            )
+        )
+        credentials = await load_credentials(session)
+        if credentials is None:
             _refuse_without_credentials()
         client = aioboto3.Session(botocore_session=session).client(
             generation.api,
@@ -141,15 +169,17 @@ async def open_upstream(
     observed = ObservedCalls(calls)
     attempts = Attempts(
         observed,
+        credentials,
         concurrency=settings.upstream_concurrency,
         quota=_quota(settings, redis, upstream),
         request_seconds=settings.request_deadline_seconds,
     )
-    shared = None if redis is None else SharedAnswers(redis, lambda: calls.credentials, upstream)
+    shared = None if redis is None else SharedAnswers(redis, lambda: credentials.newest, upstream)
     answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
-        yield Upstream(attempts, generation, answers, Readiness(observed, attempts.breakers.values()), calls.host)
+        yield Upstream(attempts, generation, answers, Readiness(observed, credentials, attempts.breakers.values()))
     finally:
+        await credentials.close()
         await client.__aexit__(None, None, None)
 
 

@@ -3,7 +3,7 @@
 For each call botocore walks its hooks, endpoint rules, serializer and signer, and aiobotocore its proxies: 0.5 of the
 0.6 ms of CPU that a call costs. None of that depends on the parameters of the operations called here, which are signed
 GETs. So endpoint, path and names are read off the client's rules and models when it is opened; a call fills in values,
-signs and sends. Credentials, connections, TLS, proxies and the reading of answers stay the client's own.
+signs and sends. Connections, TLS, proxies and the reading of answers stay the client's own.
 
 A test compares what is sent with what the client itself sends, so that a release of it that changes is noticed.
 """
@@ -50,7 +50,6 @@ class DirectCalls:
     """The operations of one open aioboto3 client."""
 
     def __init__(self, client: Any, operations: Iterable[_Operation]) -> None:
-        self._credentials = client._request_signer._credentials  # noqa: SLF001  # No public name.
         self._http = client._endpoint.http_session  # noqa: SLF001  # No public name.
         self._user_agent = client.meta.config.user_agent
         self._operations = {operation.name: operation for operation in operations}
@@ -60,19 +59,18 @@ class DirectCalls:
         """The host that all operations are called at, as in the Host header."""
         return next(operation.host for operation in self._operations.values())
 
-    @property
-    def credentials(self) -> Credentials:
-        """Those of the last call; their access key is None before the first, where they have to be fetched."""
-        credentials: Credentials = self._credentials
-        return credentials
-
     async def call(
-        self, operation_name: str, parameters: Parameters, trace_context: Mapping[str, str]
+        self, operation_name: str, parameters: Parameters, credentials: Credentials, trace_context: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Return the JSON object of the response, plus ResponseMetadata.
+        """Make a call and return the JSON object of the response, plus ResponseMetadata.
 
-        trace_context: headers to send along.
-        Raises: FailedResponse; the errors of the HTTP session; the errors of renewing the credentials.
+        Args:
+            credentials: What to sign with.
+            trace_context: Headers to send along.
+
+        Raises:
+            FailedResponse: For a response other than 2xx, or one that is not the API's.
+            Exception: The errors of the HTTP session.
         """
         operation = self._operations[operation_name]
         path = operation.path.format(*(quote(str(parameters[name]), safe=UNRESERVED) for name in operation.in_path))
@@ -87,7 +85,7 @@ class DirectCalls:
             operation.host,
             path,
             query,
-            await self._credentials.get_frozen_credentials(),
+            credentials,
             region=operation.region,
             service=operation.service,
         )

@@ -9,6 +9,7 @@ from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, upstream_call_en
 from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.direct_calls import DirectCalls, Parameters
 from gateway.upstream.faults import is_out_of_place, translate
+from gateway.upstream.signature import Credentials
 
 ANSWERED: Final = "ok"
 # Cancelled: at a deadline, or because its client left and nobody else waits for it.
@@ -31,7 +32,7 @@ class ObservedCalls:
         """The host that is called, with its port if that is not the scheme's own."""
         return self._calls.host
 
-    async def call(self, operation: str, parameters: Parameters) -> dict[str, Any]:
+    async def call(self, operation: str, parameters: Parameters, credentials: Credentials) -> dict[str, Any]:
         """What DirectCalls.call gives.
 
         Raises: UpstreamFault.
@@ -45,8 +46,8 @@ class ObservedCalls:
             with span(operation, {"rpc.system.name": "aws-api", "rpc.method": operation}, kind="client") as call_span:
                 trace_context = record.trace_context if call_span.headers is None else call_span.headers
                 try:
-                    answer = await self._calls.call(operation, parameters, trace_context)
-                except Exception as error:  # Renewing credentials may raise anything.
+                    answer = await self._calls.call(operation, parameters, credentials, trace_context)
+                except Exception as error:  # An HTTP session may raise anything.
                     fault = translate(error, operation, parameters, self.host)
                     outcome = fault.code
                     tells = UpstreamBadResponse.code if is_out_of_place(fault, parameters) else outcome

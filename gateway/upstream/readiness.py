@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.errors import (
+    CredentialsUnavailable,
     CursorExpired,
     Throttled,
     UpstreamBadRequest,
@@ -17,6 +18,7 @@ from gateway.errors import (
     UpstreamTimeout,
 )
 from gateway.upstream.breaker import Breaker
+from gateway.upstream.credentials import CredentialCache
 from gateway.upstream.faults import CHECK_ENDPOINT
 from gateway.upstream.observed_calls import ANSWERED, ObservedCalls
 
@@ -43,8 +45,9 @@ class Readiness:
     breakers: with one open, only what AWS has answered since says that requests should come here.
     """
 
-    def __init__(self, calls: ObservedCalls, breakers: Iterable[Breaker]) -> None:
+    def __init__(self, calls: ObservedCalls, credentials: CredentialCache, breakers: Iterable[Breaker]) -> None:
         self._calls = calls
+        self._credentials = credentials
         self._breakers = tuple(breakers)
         self._probing = asyncio.Lock()
         self._probed_at = float("-inf")
@@ -56,7 +59,15 @@ class Readiness:
 
         Cost: none if AWS has answered in that time. Otherwise one call without retries in FRESH_SECONDS, however often
         this is asked: one request that only a proxy answers says little of the others.
+        Without valid credentials the reason names their source, whatever AWS answered before.
         """
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await self._credentials.get()
+        except CredentialsUnavailable as fault:
+            return fault.detail
+        except TimeoutError:
+            return f"no AWS credentials from {self._credentials.source} yet"
         async with self._probing:
             since = self._since()
             if not self._outcomes(since) & _REACHED and self._probed_at < since:
@@ -83,7 +94,8 @@ class Readiness:
         time_out = asyncio.timeout(PROBE_SECONDS)
         try:
             async with time_out:
-                await self._calls.call("ListPhoneNumbers", {"MaxResults": 1})
+                credentials = await self._credentials.get()
+                await self._calls.call("ListPhoneNumbers", {"MaxResults": 1}, credentials)
         except UpstreamFault as fault:
             failure = f"{fault.code}: {fault.detail}"
         except TimeoutError:

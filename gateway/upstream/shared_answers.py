@@ -37,7 +37,7 @@ _NONCE_BYTES: Final = 12
 class SharedAnswers:
     """The answers in one Redis of one upstream.
 
-    credentials: those that the last call was signed with; without a key where there was none yet.
+    credentials: those that calls are signed with now; None before they have come.
     upstream: generation, region and endpoint: what else an answer depends on.
     clock: seconds since 1970, which replicas about agree on.
     """
@@ -45,7 +45,7 @@ class SharedAnswers:
     def __init__(
         self,
         link: RedisLink,
-        credentials: Callable[[], Credentials],
+        credentials: Callable[[], Credentials | None],
         upstream: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,9 +99,9 @@ class SharedAnswers:
         The name is a digest, for a key holds phone numbers and tokens.
         """
         credentials = self._credentials()
-        access_key, secret_key = credentials.access_key, credentials.secret_key
-        if not access_key:
+        if credentials is None:
             return None
+        access_key, secret_key = credentials.access_key, credentials.secret_key
         if self._sealing is None or self._sealing[:2] != (access_key, secret_key):
             derived = HKDF(SHA256(), 32, salt=None, info=_LABEL).derive(secret_key.encode())
             self._sealing = (access_key, secret_key, AESGCM(derived))

@@ -27,6 +27,8 @@ def main() -> None:
         metrics.looked_up(operation, "miss")
         metrics.looked_up(operation, "stale")
         metrics.looked_up(operation, "negative")
+    for credentials in ("ok", "failed", "timed_out"):
+        metrics.credentials_renewed("web_identity", credentials)
     metrics.pace_became(5.0)
     metrics.paced(0.1)
     for operation in LISTS:

@@ -82,8 +82,9 @@ async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple
     calls = await direct_calls(opened, OPERATIONS)
     with pytest.raises(Sent) as stock:
         await opened._make_api_call(operation, parameters)  # noqa: SLF001  # It has the parameters' own names.
+    credentials = await opened._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001  # No public name.
     with pytest.raises(Sent) as ours:
-        await calls.call(operation, parameters, {})
+        await calls.call(operation, parameters, credentials, {})
     return stock.value, ours.value
 
 
