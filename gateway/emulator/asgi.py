@@ -1,4 +1,4 @@
-"""The service: from a connection's bytes to an operation, and back."""
+"""The emulator as an ASGI application: routing, checks and responses."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.emulator.aws_errors import SERVICE_FAILURE, UNKNOWN_OPERATION, AwsError
 from gateway.emulator.fault_injection import Fault, FaultInjection, RequestRateLimiter
-from gateway.emulator.importer import load
+from gateway.emulator.importer import import_files
 from gateway.emulator.next_tokens import NextTokens
 from gateway.emulator.operations import Operations
 from gateway.emulator.sample.generator import fill
@@ -28,16 +28,19 @@ from gateway.emulator.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorOptions:
-    """How the emulator is asked to be.
+    """The options of one emulator.
 
-    api: the service that it speaks.
-    db: the file that it keeps its data in; without one, data live in memory and end with the process.
-    numbers, orders: how much sample data a database that holds nothing yet is given, those of AWS's pages included.
-    load: files as printed by `aws chime list-phone-numbers` and the like. Where given, they take the sample's place.
-    latency_ms: milliseconds that every answer waits.
-    rate: requests a second past which it answers 429.
-    faults: errors that operations end in.
-    access_key, secret_key: the one key pair that requests may be signed with.
+    Attributes:
+        api: The API to emulate.
+        db: The database file. Without it, data are in memory and end with the process.
+        numbers: Number of sample phone numbers for an empty database. It includes the three in AWS's API reference.
+        orders: Number of sample orders for an empty database. It includes the one in AWS's API reference.
+        load: Files with the output of `aws chime list-phone-numbers` and similar commands, used instead of sample data.
+        latency_ms: Delay of each response, in milliseconds.
+        rate: Requests a second. The emulator throttles more requests with 429.
+        faults: Errors that operations end with.
+        access_key: The one access key ID that requests may be signed with.
+        secret_key: The secret that belongs to the access key.
     """
 
     api: Api = "chime"
@@ -53,18 +56,23 @@ class EmulatorOptions:
 
 
 def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.time) -> Starlette:
-    """The emulator as an application, its data in place.
+    """Create the emulator and its data.
 
-    `clock` gives the seconds since 1970, for signatures and tokens.
-    On the application's state: `store`, to count, put and remove records, and `fault_injection`, to change latency and
-    faults, both while it runs. The store is closed when the application shuts down.
-    Raises: EmulatorError for a database or file to load that cannot be used.
+    The application's state has `store`, which counts, stores and deletes records, and `fault_injection`. You can use
+    both while the emulator runs. The store closes when the application shuts down.
+
+    Args:
+        options: The options of the emulator.
+        clock: Returns seconds since 1970, for signatures and next-tokens.
+
+    Raises:
+        EmulatorError: If the database or an imported file cannot be used.
     """
     service = SERVICE_MODELS[options.api]
     store = Store(options.db, options.api)
     try:
         if options.load:
-            load(options.load, store)
+            import_files(options.load, store)
         elif store.counts() == (0, 0):
             fill(store, service, numbers=options.numbers, orders=options.orders)
     except BaseException:
@@ -77,7 +85,7 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
     )
     endpoint = _Endpoint(
         operations=Operations(service, store, NextTokens(store.token_key, clock)),
-        signature=SigV4Verifier(options.access_key, options.secret_key, clock),
+        verifier=SigV4Verifier(options.access_key, options.secret_key, clock),
         fault_injection=fault_injection,
     )
 
@@ -88,7 +96,7 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
 
     app = Starlette(
         routes=[Route("/{path:path}", endpoint)],
-        exception_handlers={Exception: _unexpected},
+        exception_handlers={Exception: _unexpected_error},
         lifespan=lifespan,
     )
     app.state.store = store
@@ -98,29 +106,29 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """Every path and method; the checks stand in `_answer` in their order."""
+    """The endpoint for every path and method. `_respond` has the checks in their order."""
 
     operations: Operations
-    signature: SigV4Verifier
+    verifier: SigV4Verifier
     fault_injection: FaultInjection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         await asyncio.sleep(self.fault_injection.latency_ms / 1000)
         try:
-            response = _response(200, await self._answer(request))
+            response = _response(200, await self._respond(request))
         except AwsError as error:
             response = _error_response(error)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> bytes:
-        # Not request.url: it holds the path decoded, and neither a signature nor %2F in an id survives that.
+    async def _respond(self, request: Request) -> bytes:
+        # request.url has the decoded path. Decoding would break the signature and `%2F` in IDs.
         raw_path = request.scope["raw_path"].decode("latin-1")
         raw_query = request.scope["query_string"].decode("latin-1")
-        name, operation, argument = self._called(request.method, raw_path, raw_query)
-        self.signature.verify(
+        name, operation, argument = self._route(request.method, raw_path, raw_query)
+        self.verifier.verify(
             SignedRequest(
                 method=request.method,
                 raw_path=raw_path,
@@ -132,8 +140,8 @@ class _Endpoint:
         self.fault_injection.check(name)
         return await asyncio.to_thread(operation, argument)
 
-    def _called(self, method: str, raw_path: str, raw_query: str) -> tuple[OperationName, Callable[[str], bytes], str]:
-        """The operation's name, the operation, and what it is called with: a list's query, or a record's id."""
+    def _route(self, method: str, raw_path: str, raw_query: str) -> tuple[OperationName, Callable[[str], bytes], str]:
+        """Return the operation's name, the operation, and its argument, which is a list's query or a record's ID."""
         match method, *raw_path.split("/"):
             case "GET", "", "phone-numbers":
                 return "ListPhoneNumbers", self.operations.list_phone_numbers, raw_query
@@ -157,6 +165,6 @@ def _error_response(error: AwsError) -> Response:
     return response
 
 
-async def _unexpected(_: Request, __: Exception) -> Response:
-    # The server logs the exception itself; a client is told no more than AWS would tell it.
+async def _unexpected_error(_: Request, __: Exception) -> Response:
+    # The server logs the exception. The client gets the message that AWS would send.
     return _error_response(AwsError(SERVICE_FAILURE))

@@ -1,4 +1,4 @@
-"""AWS's errors, as they stand on the wire, and the one for the person who starts the emulator."""
+"""AWS's errors as they are sent over HTTP, and the error for users who start the emulator."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,19 @@ import orjson
 
 
 class EmulatorError(Exception):
-    """The emulator cannot start as it was asked to; the message is one sentence for a person."""
+    """The emulator cannot start with the given options. The message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
-    """An error of the API: `name` goes into x-amzn-ErrorType, `code` into the body, `message` is the page's own."""
+    """An error of the API.
+
+    Attributes:
+        name: The exception's name, in the header x-amzn-ErrorType.
+        code: The value of Code in the body.
+        status: The HTTP status.
+        message: The sentence in AWS's API reference.
+    """
 
     name: str
     code: str
@@ -62,7 +69,8 @@ SERVICE_UNAVAILABLE = ErrorShape(
     "The service is currently unavailable.",
 )
 
-# On no page of the four operations; the ErrorCode list of their model has both words, and AWS's front doors say them.
+# The API reference of the four operations does not list these two. The ErrorCode enum of their service model has both,
+# and AWS's shared front end sends them.
 ACCESS_DENIED = ErrorShape(
     "AccessDeniedException",
     "AccessDenied",
@@ -76,7 +84,7 @@ THROTTLING = ErrorShape(
     "The request was denied due to request throttling.",
 )
 
-# What a service of the rest-json protocol says to a path or method that is none of its own.
+# Services with the rest-json protocol send this error if they do not know the path or method.
 UNKNOWN_OPERATION = ErrorShape(
     "UnknownOperationException",
     "UnknownOperation",
@@ -98,14 +106,17 @@ FAULTS = (
 
 
 class AwsError(Exception):
-    """One request ends in an error of the API."""
+    """A request failed with an error of the API."""
 
     def __init__(self, shape: ErrorShape, message: str | None = None, *, send_error_type: bool = True) -> None:
-        """Say `message`, or the page's own sentence. Without `send_error_type` only the body tells what it is."""
+        """Use `message`, or the shape's message if it is not given.
+
+        Without `send_error_type`, the response has no header x-amzn-ErrorType, and only the body names the error.
+        """
         super().__init__(message or shape.message)
         self.shape = shape
         self.send_error_type = send_error_type
 
     def body(self) -> bytes:
-        """The error's JSON, for both generations: `{"Code":...,"Message":...}`."""
+        """Return the response body, `{"Code":...,"Message":...}` in both APIs."""
         return orjson.dumps({"Code": self.shape.code, "Message": str(self)})

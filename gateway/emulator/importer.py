@@ -1,4 +1,4 @@
-"""Brings an account's own data home, from what the `aws` command printed."""
+"""Imports an account's own data from the output of the `aws` command."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -14,12 +14,14 @@ from gateway.emulator.store import Store, normalize_e164
 _TIMESTAMPS = ("AssociatedTimestamp", "CreatedTimestamp", "DeletionTimestamp", "FocDate", "UpdatedTimestamp")
 
 
-def load(paths: Iterable[Path], store: Store) -> None:
-    """Put what the files hold into the store, all or nothing; of records given twice, the last counts.
+def import_files(paths: Iterable[Path], store: Store) -> None:
+    """Store the records of all files in one transaction. If a record is given twice, the last one is stored.
 
-    A file holds the JSON that `aws chime list-phone-numbers`, `aws chime-sdk-voice list-phone-number-orders` or
-    their sisters print: an object with PhoneNumbers, PhoneNumberOrders, or both.
-    Raises: EmulatorError naming the file, and the entry in it, that cannot be used.
+    A file holds the JSON that `aws chime list-phone-numbers`, `aws chime-sdk-voice list-phone-number-orders` or a
+    similar command prints: an object with PhoneNumbers, PhoneNumberOrders, or both.
+
+    Raises:
+        EmulatorError: If a file cannot be used. The message names the file and the entry.
     """
     with store.transaction():
         for path in paths:
@@ -31,14 +33,16 @@ def load(paths: Iterable[Path], store: Store) -> None:
 def _read(path: Path) -> Record:
     try:
         content = path.read_bytes()
-        # Not always UTF-8: PowerShell writes UTF-16 into files.
+        # PowerShell writes files in UTF-16.
         document = orjson.loads(content.decode(json.detect_encoding(content)))
     except OSError as error:
         raise EmulatorError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise EmulatorError(f"{path} is not JSON: {error}.") from error
     if not isinstance(document, dict) or not document.keys() & {"PhoneNumbers", "PhoneNumberOrders"}:
-        raise EmulatorError(f"{path} holds neither PhoneNumbers nor PhoneNumberOrders.")
+        raise EmulatorError(
+            f"{path} has neither PhoneNumbers nor PhoneNumberOrders. Use the output of `aws chime list-phone-numbers`."
+        )
     return document
 
 
@@ -56,11 +60,11 @@ def _entries(path: Path, document: Record, key: str, read: Callable[[Record], Re
 
 
 class _UnusableError(Exception):
-    """An entry is no record; the message goes on from the entry's name."""
+    """An entry is not a record. The message is the predicate of a sentence about the entry."""
 
 
 def _phone_number(entry: Record) -> Record:
-    record = _with_timestamps_as_printed_on_the_page(entry)
+    record = _with_api_timestamps(entry)
     e164 = normalize_e164(_text(record, "E164PhoneNumber"))
     if e164 is None:
         raise _UnusableError(f"has an E164PhoneNumber that is not in E.164 format: {entry['E164PhoneNumber']}")
@@ -76,13 +80,13 @@ def _phone_number(entry: Record) -> Record:
         for association in associations:
             _text(association, "Name")
             _text(association, "Value")
-        record["Associations"] = [_with_timestamps_as_printed_on_the_page(each) for each in associations]
+        record["Associations"] = [_with_api_timestamps(each) for each in associations]
     return record
 
 
 def _phone_number_order(entry: Record) -> Record:
     _text(entry, "PhoneNumberOrderId")
-    return _with_timestamps_as_printed_on_the_page(entry)
+    return _with_api_timestamps(entry)
 
 
 def _text(record: Record, key: str) -> str:
@@ -92,8 +96,11 @@ def _text(record: Record, key: str) -> str:
     return value
 
 
-def _with_timestamps_as_printed_on_the_page(record: Record) -> Record:
-    """The `aws` command prints 2019-08-12T22:10:20.504000+00:00 where the API said 2019-08-12T22:10:20.504Z."""
+def _with_api_timestamps(record: Record) -> Record:
+    """Return the record with timestamps as the API sends them.
+
+    The `aws` command prints 2019-08-12T22:10:20.504Z as 2019-08-12T22:10:20.504000+00:00.
+    """
     return {
         key: _timestamp(key, value) if key in _TIMESTAMPS and value is not None else value
         for key, value in record.items()
@@ -102,7 +109,7 @@ def _with_timestamps_as_printed_on_the_page(record: Record) -> Record:
 
 def _timestamp(key: str, value: object) -> str:
     try:
-        # A number is what the `aws` command prints where it was told to leave timestamps as it finds them.
+        # The `aws` command can be configured to print timestamps as the API sent them, which may be numbers.
         instant = (
             datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else datetime.fromisoformat(str(value))
         )

@@ -1,4 +1,4 @@
-"""The four operations: from a request that may be answered to the JSON of its answer."""
+"""The four operations, each from a request to the JSON of its response."""
 
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -14,33 +14,37 @@ from gateway.emulator.store import Store, StoredRecord, normalize_e164
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """The operations of one service over one store. Each blocks on the database, and belongs into a thread."""
+    """The operations of one API over one store. Each blocks on the database, so run it in a thread."""
 
     service: ServiceModel
     store: Store
     tokens: NextTokens
 
     def list_phone_numbers(self, raw_query: str) -> bytes:
-        """One page of the numbers that pass all filters.
+        """Return one page of the numbers that match all filters.
 
-        Raises: BadRequest for a parameter or token out of order, NotFound for a filter on an unknown resource.
+        Raises:
+            AwsError: BadRequest if a parameter or the token is invalid, NotFound if the filter's resource is unknown.
+
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, ListPhoneNumbers.
         """
         request = list_phone_numbers_request(raw_query, self.service)
-        wanted = request.filter
-        association = wanted.association or (None, None)
-        scope = self._scope("ListPhoneNumbers", *association, wanted.product_type, wanted.status)
+        filters = request.filters
+        association = filters.association or (None, None)
+        scope = self._scope("ListPhoneNumbers", *association, filters.product_type, filters.status)
         after = self._after(scope, request.next_token)
-        if wanted.association is not None and not self.store.knows_resource(*wanted.association):
+        if filters.association is not None and not self.store.knows_resource(*filters.association):
             raise AwsError(NOT_FOUND)
-        # One more than asked for: only where there is one is there a next page.
-        rows = self.store.phone_numbers(wanted, after=after, limit=request.max_results + 1)
+        # If there is one row more than the page has, there is a next page.
+        rows = self.store.phone_numbers(filters, after=after, limit=request.max_results + 1)
         return self._page("PhoneNumbers", scope, rows, request.max_results)
 
     def list_phone_number_orders(self, raw_query: str) -> bytes:
-        """One page of the orders.
+        """Return one page of the orders.
 
-        Raises: BadRequest for a parameter or token out of order.
+        Raises:
+            AwsError: BadRequest if a parameter or the token is invalid.
+
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, ListPhoneNumberOrders.
         """
         request = list_phone_number_orders_request(raw_query, self.service)
@@ -50,9 +54,11 @@ class Operations:
         return self._page("PhoneNumberOrders", scope, rows, request.max_results)
 
     def get_phone_number(self, phone_number_id: str) -> bytes:
-        """The number, named with or without its plus, or as the lists' PhoneNumberId names it: %2B12065550100.
+        """Return a number by its E.164 form, with or without the plus, or by its PhoneNumberId (`%2B12065550100`).
 
-        Raises: NotFound for a number that is not held.
+        Raises:
+            AwsError: NotFound if the number does not exist.
+
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, GetPhoneNumber.
         """
         e164 = normalize_e164(unquote(phone_number_id))
@@ -62,9 +68,11 @@ class Operations:
         return _json({"PhoneNumber": orjson.Fragment(record)})
 
     def get_phone_number_order(self, phone_number_order_id: str) -> bytes:
-        """The order; its id need not be a GUID, as that of the page's sample is none.
+        """Return an order by its ID. An ID need not be a GUID, because the ID in AWS's sample is not one.
 
-        Raises: NotFound for an order that is not held.
+        Raises:
+            AwsError: NotFound if the order does not exist.
+
         Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK voice API 2022-08-03, GetPhoneNumberOrder.
         """
         record = self.store.phone_number_order(phone_number_order_id)
@@ -84,5 +92,5 @@ class Operations:
         return _json({"NextToken": next_token, key: [orjson.Fragment(row.record) for row in page]})
 
 
-def _json(answer: dict[str, object]) -> bytes:
-    return orjson.dumps(answer, option=orjson.OPT_SORT_KEYS)
+def _json(response: dict[str, object]) -> bytes:
+    return orjson.dumps(response, option=orjson.OPT_SORT_KEYS)

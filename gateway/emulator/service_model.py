@@ -1,4 +1,4 @@
-"""The two generations of the API: what each allows a request to say, and a record to hold."""
+"""The two APIs: the values that each allows in requests and in records."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -12,7 +12,7 @@ OPERATION_NAMES: tuple[OperationName, ...] = get_args(OperationName)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceModel:
-    """One service of the API, in the words of its pages and of its service model."""
+    """The limits and enums of one API, from its reference and from botocore's service model."""
 
     api: Api
     max_results: int
@@ -20,7 +20,7 @@ class ServiceModel:
     product_types: tuple[str, ...]
     phone_number_statuses: tuple[str, ...]
     order_statuses: tuple[str, ...]
-    # The first service's orders have no type, and its numbers neither OrderId nor Name.
+    # Orders of `chime` have no type, and its numbers have neither OrderId nor Name.
     order_types: tuple[str, ...] = ()
 
 

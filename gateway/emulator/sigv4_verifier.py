@@ -1,4 +1,4 @@
-"""Signature Version 4, verified: every request is signed again with botocore's signer, and must come out the same."""
+"""A verifier for Signature Version 4. It signs each request with botocore's signer and compares the signatures."""
 
 import hashlib
 import hmac
@@ -14,10 +14,10 @@ from botocore.credentials import Credentials
 
 from gateway.emulator.aws_errors import UNAUTHORIZED, AwsError
 
-# Both generations sign as this service.
+# Both APIs use this signing name.
 SERVICE = "chime"
 
-# AWS's services allow five to fifteen minutes; the longer, as a laptop's clock is no server's.
+# AWS's services allow five to fifteen minutes. This is the maximum, because a laptop's clock may be inaccurate.
 MAX_SKEW_SECONDS = 15 * 60
 
 _AUTHORIZATION = re.compile(
@@ -31,8 +31,9 @@ _TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRequest:
-    """What a signature covers, as it came over the wire: path and query still percent-encoded, header names in lower
-    case.
+    """The signed parts of a request as they were sent.
+
+    Path and query are percent-encoded. Header names are in lower case.
     """
 
     method: str
@@ -43,38 +44,42 @@ class SignedRequest:
 
 
 class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore carries no types.
-    """botocore's signer over exactly the headers that the client signed; its own would leave some out."""
+    """botocore's signer, but for all headers that the client signed. botocore itself omits some headers."""
 
     def headers_to_sign(self, request: AWSRequest) -> object:
         return request.headers
 
 
 class SigV4Verifier:
-    """Lets a request pass that was signed with the one key pair that the emulator knows."""
+    """Verifies that requests were signed with the emulator's one key pair."""
 
     def __init__(self, access_key: str, secret_key: str, clock: Callable[[], float]) -> None:
-        """`clock` gives the seconds since 1970."""
+        """`clock` returns seconds since 1970."""
         self._credentials = Credentials(access_key, secret_key)
         self._clock = clock
 
     def verify(self, request: SignedRequest) -> None:
-        """Raises Unauthorized unless the request's Authorization header holds a fresh signature of all of it."""
+        """Check the signature in the request's Authorization header.
+
+        Raises:
+            AwsError: Unauthorized if the signature is missing, invalid, expired, or from another request or key.
+        """
         authorization = request.headers.get("authorization")
         if authorization is None:
             raise AwsError(UNAUTHORIZED, "The request must carry an Authorization header.")
-        claim = _AUTHORIZATION.fullmatch(authorization)
-        if claim is None:
+        parsed = _AUTHORIZATION.fullmatch(authorization)
+        if parsed is None:
             raise AwsError(UNAUTHORIZED, "The Authorization header is not a Signature Version 4 header.")
-        if claim["access_key"] != self._credentials.access_key:
+        if parsed["access_key"] != self._credentials.access_key:
             raise AwsError(UNAUTHORIZED, "The security token included in the request is invalid.")
-        if claim["service"] != SERVICE:
+        if parsed["service"] != SERVICE:
             raise AwsError(UNAUTHORIZED, f"Credential should be scoped to correct service: '{SERVICE}'.")
-        timestamp = self._fresh_timestamp(request.headers.get("x-amz-date", ""), claim["day"])
-        signed_headers = claim["signed_headers"].split(";")
+        timestamp = self._fresh_timestamp(request.headers.get("x-amz-date", ""), parsed["day"])
+        signed_headers = parsed["signed_headers"].split(";")
         if "host" not in signed_headers or "x-amz-date" not in signed_headers:
             raise AwsError(UNAUTHORIZED, "'Host' and 'X-Amz-Date' must be signed headers.")
         if not hmac.compare_digest(
-            claim["signature"], self._signature(request, signed_headers, claim["region"], timestamp)
+            parsed["signature"], self._signature(request, signed_headers, parsed["region"], timestamp)
         ):
             raise AwsError(
                 UNAUTHORIZED, "The request signature we calculated does not match the signature you provided."
@@ -98,16 +103,16 @@ class SigV4Verifier:
         body_hash = hashlib.sha256(request.body).hexdigest()
         if request.headers.get("x-amz-content-sha256", body_hash) != body_hash:
             raise AwsError(UNAUTHORIZED, "X-Amz-Content-SHA256 does not match the body.")
-        # The path is signed as it was sent, the query in the one form that Signature Version 4 defines. The host is
-        # signed as a header; the one in this URL goes nowhere.
-        again = AWSRequest(
+        # Clients sign the path as they send it, and the query in the canonical form of Signature Version 4. The signer
+        # reads the host from the headers, so the host in this URL does not matter.
+        copy = AWSRequest(
             method=request.method,
             url=f"http://emulator{request.raw_path}",
             params=parse_qsl(request.raw_query, keep_blank_values=True),
             headers={name: request.headers[name] for name in signed_headers},
             data=request.body,
         )
-        again.context["timestamp"] = timestamp
+        copy.context["timestamp"] = timestamp
         signer = _Signer(self._credentials, SERVICE, region)
-        signature: str = signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again)
+        signature: str = signer.signature(signer.string_to_sign(copy, signer.canonical_request(copy)), copy)
         return signature

@@ -1,4 +1,4 @@
-"""Numbers, orders and the resources that numbers belong to, on SQLite."""
+"""A SQLite store of phone numbers, orders and the resources that numbers are associated with."""
 
 import re
 import secrets
@@ -15,14 +15,14 @@ from gateway.emulator.aws_errors import EmulatorError
 from gateway.emulator.next_tokens import KEY_BYTES
 from gateway.emulator.service_model import Api
 
-# "Chim", in the header of every database that is ours.
+# "Chim" in ASCII. It marks a database file as the emulator's.
 _APPLICATION_ID = 0x4368696D
 _SCHEMA_VERSION = 1
 
-# `place` is the order of the list. AUTOINCREMENT, as a place must never be given out twice: a token that names the
-# last record, now removed, would otherwise pass over the next one put.
-# Every index ends in the place (a rowid is part of each index), so that a page of any filter is one range of one
-# index. For associations this takes a copy of the two other filters beside each.
+# Lists are ordered by `place`. AUTOINCREMENT keeps SQLite from using a place twice. Otherwise, if the record of a token
+# was deleted, a newer record could get its place, and the list would skip that record.
+# Each index ends with the place, because SQLite appends the rowid to every index. For any filters, a page is thus one
+# range of one index. The table of associations repeats product type and status for this.
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 
@@ -78,8 +78,8 @@ _E164 = re.compile(r"\+?([1-9][0-9]{1,14})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListPhoneNumbersFilter:
-    """What listed numbers must have; None asks for nothing."""
+class ListPhoneNumbersFilters:
+    """The filters of ListPhoneNumbers. A filter that is None matches all numbers."""
 
     association: tuple[str, str] | None = None
     product_type: str | None = None
@@ -88,28 +88,30 @@ class ListPhoneNumbersFilter:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record's place in its list, and its JSON."""
+    """A record's JSON and its place in the list."""
 
     place: int
     record: str
 
 
 def normalize_e164(text: str) -> str | None:
-    """The number with its plus, by which it is kept: `12065550100` is `+12065550100`. None for what is no number."""
+    """Return the number with its plus: `+12065550100` for `12065550100`. Return None if it is not an E.164 number."""
     match = _E164.fullmatch(text)
     return f"+{match[1]}" if match else None
 
 
 class Store:
-    """One database. Every method may be called from any thread, and waits for its turn.
+    """One database. You can call each method from any thread.
 
-    One connection serves all: a page takes a fraction of a millisecond, so threads have nothing to gain from more.
+    All threads share one connection under a lock. A page takes a fraction of a millisecond, so more connections would
+    not be faster.
     """
 
     def __init__(self, path: Path | None, api: Api) -> None:
-        """Open the database at `path`, or make it; without a path it lives in memory.
+        """Open or create the database at `path`. Without a path, the database is in memory.
 
-        Raises: EmulatorError for a file that cannot be opened or written, or that is no database of this API's.
+        Raises:
+            EmulatorError: If the file cannot be opened or written, or is not a database of this API.
         """
         self._lock = threading.RLock()
         try:
@@ -131,14 +133,14 @@ class Store:
         (version,) = execute("PRAGMA user_version").fetchone()
         (tables,) = execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and (application_id, version) != (_APPLICATION_ID, _SCHEMA_VERSION):
-            raise EmulatorError(f"The file {path} is not a database of this emulator.")
-        # Other programs may read the file while this one writes; after a crash of the machine, not of the program,
-        # the last writes may be missing.
+            raise EmulatorError(f"The file {path} is not a database of this emulator. Use another file (--db).")
+        # With these two pragmas, other programs can read the file while the emulator writes. If the machine crashes,
+        # the last writes may be lost. If the program crashes, they are not.
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA foreign_keys = ON")
         with self.transaction():
-            # Written each time, as only a write tells whether the file can be written.
+            # Only a write shows whether the file is writable, so these are written at each start.
             execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
             if not tables:
@@ -148,19 +150,22 @@ class Store:
                     "INSERT INTO settings VALUES ('api', ?), ('token_key', ?)",
                     (api, secrets.token_bytes(KEY_BYTES)),
                 )
-        (kept_api,) = execute("SELECT value FROM settings WHERE name = 'api'").fetchone()
-        if kept_api != api:
-            raise EmulatorError(f"The database {path} holds data of {kept_api}, not of {api}.")
+        (stored_api,) = execute("SELECT value FROM settings WHERE name = 'api'").fetchone()
+        if stored_api != api:
+            raise EmulatorError(
+                f"The database {path} has data of {stored_api}, not of {api}. "
+                f"Use --api {stored_api} or another file (--db)."
+            )
         (self.token_key,) = execute("SELECT value FROM settings WHERE name = 'token_key'").fetchone()
 
     def close(self) -> None:
-        """Close the database; one in memory is gone."""
+        """Close the database. If it is in memory, its data end here."""
         with self._lock:
             self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is put while the block runs; others wait. Blocks may be nested."""
+        """Commit all writes of the block. If it raises, undo all of them. Other threads wait. Blocks can be nested."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
@@ -170,19 +175,19 @@ class Store:
                 yield
 
     def counts(self) -> tuple[int, int]:
-        """How many numbers and orders are held."""
+        """Return how many numbers and orders the store has."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT (SELECT count(*) FROM phone_numbers), (SELECT count(*) FROM phone_number_orders)"
             ).fetchone()
         return row[0], row[1]
 
-    # What is put
-
     def put_phone_numbers(self, records: Iterable[Mapping[str, object]]) -> None:
-        """Keep numbers by their E164PhoneNumber; one that is held already keeps its place and nothing else.
+        """Store numbers by their E164PhoneNumber. A number that exists is replaced, but keeps its place.
 
-        Raises: KeyError for a record without E164PhoneNumber, ValueError for one that is not in E.164 format.
+        Raises:
+            KeyError: If a record has no E164PhoneNumber.
+            ValueError: If an E164PhoneNumber is not in E.164 format.
         """
         with self.transaction():
             for record in records:
@@ -209,36 +214,35 @@ class Store:
             )
 
     def put_phone_number_orders(self, records: Iterable[Mapping[str, object]]) -> None:
-        """Keep orders by their PhoneNumberOrderId; one that is held already keeps its place and nothing else.
+        """Store orders by their PhoneNumberOrderId. An order that exists is replaced, but keeps its place.
 
-        Raises: KeyError for a record without PhoneNumberOrderId.
+        Raises:
+            KeyError: If a record has no PhoneNumberOrderId.
         """
         with self.transaction():
             for record in records:
                 self._connection.execute(_PUT_PHONE_NUMBER_ORDER, (str(record["PhoneNumberOrderId"]), _json(record)))
 
     def put_resources(self, resources: Iterable[tuple[str, str]]) -> None:
-        """Make resources known, as (association name, value), though no number may belong to them."""
+        """Store resources, each as (association name, value). A resource may have no numbers."""
         with self.transaction():
             for resource in resources:
                 self._connection.execute("INSERT OR IGNORE INTO resources VALUES (?, ?)", resource)
 
     def delete_phone_number(self, e164: str) -> None:
-        """Remove a number, if it is held; the resources that it belonged to stay known."""
+        """Delete a number if it exists. The resources that it was associated with stay known."""
         with self.transaction():
             self._connection.execute("DELETE FROM phone_numbers WHERE e164 = ?", (normalize_e164(e164),))
 
-    # What is asked
-
-    def phone_numbers(self, wanted: ListPhoneNumbersFilter, *, after: int, limit: int) -> list[StoredRecord]:
-        """At most `limit` numbers from behind the place `after` on."""
-        query, values = listing_query(wanted)
+    def phone_numbers(self, filters: ListPhoneNumbersFilters, *, after: int, limit: int) -> list[StoredRecord]:
+        """Return at most `limit` numbers that follow the place `after`."""
+        query, values = listing_query(filters)
         with self._lock:
             rows = self._connection.execute(query, (*values, after, limit)).fetchall()
         return [StoredRecord(*row) for row in rows]
 
     def phone_number_orders(self, *, after: int, limit: int) -> list[StoredRecord]:
-        """At most `limit` orders from behind the place `after` on."""
+        """Return at most `limit` orders that follow the place `after`."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT place, record FROM phone_number_orders WHERE place > ? ORDER BY place LIMIT ?",
@@ -247,36 +251,36 @@ class Store:
         return [StoredRecord(*row) for row in rows]
 
     def phone_number(self, e164: str) -> str | None:
-        """The record of the number, which is given with its plus."""
-        return self._one("SELECT record FROM phone_numbers WHERE e164 = ?", e164)
+        """Return a number's record as JSON. `e164` has its plus."""
+        return self._fetch_value("SELECT record FROM phone_numbers WHERE e164 = ?", e164)
 
     def phone_number_order(self, order_id: str) -> str | None:
-        """The record of the order."""
-        return self._one("SELECT record FROM phone_number_orders WHERE order_id = ?", order_id)
+        """Return an order's record as JSON."""
+        return self._fetch_value("SELECT record FROM phone_number_orders WHERE order_id = ?", order_id)
 
     def knows_resource(self, name: str, value: str) -> bool:
-        """Whether a number ever belonged to the resource, or it was made known without one."""
-        return self._one("SELECT 1 FROM resources WHERE name = ? AND value = ?", name, value) is not None
+        """Return whether the resource is stored, or was ever associated with a number."""
+        return self._fetch_value("SELECT 1 FROM resources WHERE name = ? AND value = ?", name, value) is not None
 
-    def _one(self, query: str, *values: str) -> str | None:
+    def _fetch_value(self, query: str, *values: str) -> str | None:
         with self._lock:
             row = self._connection.execute(query, values).fetchone()
         return None if row is None else row[0]
 
 
-def listing_query(wanted: ListPhoneNumbersFilter) -> tuple[str, list[str]]:
-    """The query for a page of numbers, and the filter's values; the place to start behind and the limit come after."""
-    if wanted.association is None:
+def listing_query(filters: ListPhoneNumbersFilters) -> tuple[str, list[str]]:
+    """Return the SQL for a page of numbers, and the filters' values. Two more values follow: `after` and `limit`."""
+    if filters.association is None:
         source = listed = "phone_numbers"
     else:
-        # CROSS JOIN keeps SQLite to this order: from the association's range to its numbers.
+        # With CROSS JOIN, SQLite reads the association's range first and then its numbers.
         listed = "associations"
         source = "associations CROSS JOIN phone_numbers ON phone_numbers.place = associations.place"
     conditions = {
-        "name": wanted.association and wanted.association[0],
-        "value": wanted.association and wanted.association[1],
-        "product_type": wanted.product_type,
-        "status": wanted.status,
+        "name": filters.association and filters.association[0],
+        "value": filters.association and filters.association[1],
+        "product_type": filters.product_type,
+        "status": filters.status,
     }
     given = {column: value for column, value in conditions.items() if value is not None}
     where = "".join(f"{listed}.{column} = ? AND " for column in given)

@@ -11,37 +11,37 @@ import pytest
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.aws_errors import EmulatorError
 from gateway.emulator.service_model import Api
-from gateway.emulator.store import ListPhoneNumbersFilter, listing_query
+from gateway.emulator.store import ListPhoneNumbersFilters, listing_query
 from tests.emulator.conftest import Emulate
 
 FILTERS = [
-    ListPhoneNumbersFilter(association=association, product_type=product_type, status=status)
+    ListPhoneNumbersFilters(association=association, product_type=product_type, status=status)
     for association, product_type, status in itertools.product(
         (None, ("VoiceConnectorId", "abcdef1ghij2klmno3pqr4")), (None, "VoiceConnector"), (None, "Assigned")
     )
 ]
 
 
-@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
 def test_a_page_of_any_filters_is_one_range_of_an_index(
-    emulate: Emulate, tmp_path: Path, wanted: ListPhoneNumbersFilter
+    emulate: Emulate, tmp_path: Path, filters: ListPhoneNumbersFilters
 ) -> None:
     """Nothing is scanned or sorted: the filters and the place are all in the index' range."""
     emulate(db=tmp_path / "chime.db")
-    query, values = listing_query(wanted)
+    query, values = listing_query(filters)
     with sqlite3.connect(tmp_path / "chime.db") as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", (*values, 0, 100))]
     connection.close()
     given = [
-        *(["name=?", "value=?"] if wanted.association else []),
-        *(["status=?"] if wanted.status else []),
-        *(["product_type=?"] if wanted.product_type else []),
+        *(["name=?", "value=?"] if filters.association else []),
+        *(["status=?"] if filters.status else []),
+        *(["product_type=?"] if filters.product_type else []),
     ]
     searched, *joined = plan
     assert searched.startswith("SEARCH ")
     assert all(condition in searched for condition in given)
     assert "rowid>?" in searched or "place>?" in searched
-    if wanted.association:
+    if filters.association:
         assert joined == ["SEARCH phone_numbers USING INTEGER PRIMARY KEY (rowid=?)"]
     else:
         assert not joined

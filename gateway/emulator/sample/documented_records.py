@@ -1,4 +1,4 @@
-"""The records of the two pages' sample answers, as printed there."""
+"""The records of the sample responses in AWS's API reference of ListPhoneNumbers and ListPhoneNumberOrders."""
 
 from gateway.emulator.service_model import Record, ServiceModel
 
@@ -8,7 +8,7 @@ _CAPABILITIES = dict.fromkeys(
 _VOICE_CONNECTOR = "abcdef1ghij2klmno3pqr4"
 _ORDER_ID = "abc12345-de67-89f0-123g-h45i678j9012"
 
-# The page's numbers have no Country, and their product type has a space.
+# The documented numbers have no Country, and their product type has a space.
 _PHONE_NUMBERS: tuple[Record, ...] = (
     {
         "Associations": [
@@ -82,7 +82,10 @@ DOCUMENTED_PHONE_NUMBER_COUNT = len(_PHONE_NUMBERS)
 
 
 def documented_phone_numbers(service: ServiceModel) -> list[Record]:
-    """The three numbers; the second service, which has no page with a sample, gets what it adds to them."""
+    """Return the three documented numbers.
+
+    AWS has no sample for `chime-sdk-voice`, so its numbers are the same, with the keys that this API adds.
+    """
     if service.api == "chime":
         return list(_PHONE_NUMBERS)
     first, second, third = ({**number, "Country": "US", "Name": None} for number in _PHONE_NUMBERS)
@@ -90,7 +93,7 @@ def documented_phone_numbers(service: ServiceModel) -> list[Record]:
 
 
 def documented_phone_number_order(service: ServiceModel) -> Record:
-    """The order; for the second service with what it adds."""
+    """Return the documented order. On `chime-sdk-voice` it also has the keys that this API adds."""
     if service.api == "chime":
         return _PHONE_NUMBER_ORDER
     return {**_PHONE_NUMBER_ORDER, "FocDate": None, "OrderType": "New"}

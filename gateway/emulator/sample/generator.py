@@ -1,4 +1,4 @@
-"""An account's worth of sample data: the pages' records, then generated ones, the same on every machine."""
+"""A sample account: the records in AWS's API reference, then generated records. It is the same on every machine."""
 
 import uuid
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from gateway.emulator.store import Store
 
 _ORDERS_BEGIN = datetime(2019, 11, 4, 9, 30, 12, 480_000, tzinfo=UTC)
 
-# Numbers wait this long in the deletion queue.
+# Amazon Chime keeps numbers in the deletion queue for this time.
 _DELETION_QUEUE = timedelta(days=7)
 
 _VOICE_CONNECTORS = ("abcdef1ghij2klmno3pqr4", "bcdefg2hijk3lmnop4qrs5", "cdefgh3ijkl4mnopq5rst6")
@@ -30,7 +30,7 @@ _ACCOUNTS = tuple(_guid(f"account {index}") for index in range(2))
 _GROUPS = tuple(_guid(f"voice connector group {index}") for index in range(2))
 _SIP_RULES = tuple(_guid(f"sip rule {index}") for index in range(3))
 
-# Resources that exist and have no numbers at present: filters on them give an empty list, not an error.
+# Resources without numbers. A filter with one of them returns an empty list, not an error.
 EMPTY_RESOURCES = (
     ("AccountId", _guid("account without numbers")),
     ("UserId", _guid("user without numbers")),
@@ -39,7 +39,7 @@ EMPTY_RESOURCES = (
     ("SipRuleId", _guid("sip rule without numbers")),
 )
 
-# What has become of the numbers that were acquired, in turn.
+# The statuses of acquired numbers, in rotation.
 _ACQUIRED_STATUSES = (
     "Assigned",
     "Unassigned",
@@ -60,7 +60,8 @@ _ACQUIRED_STATUSES = (
     "Unassigned",
 )
 
-# Calling names, and how it stands with them, in turn; five and seventeen have no divisor in common, so all meet all.
+# Calling names and their statuses, in rotation. There are 5 of these and 17 statuses above. All combinations occur,
+# because 5 and 17 are coprime.
 _CALLING_NAMES = (
     (None, "Unassigned"),
     ("Desk {}", "UpdateSucceeded"),
@@ -72,25 +73,28 @@ _CALLING_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OrderKind:
-    """An order's status and size, and how many of its numbers, from the last, were not acquired."""
+    """A kind of order.
+
+    `processing` and `failed` are how many of its numbers were not acquired. They are the last numbers of the order.
+    """
 
     status: str
     size: int
     type: str = "New"
     processing: int = 0
     failed: int = 0
-    # The status of those of its numbers that were not acquired.
+    # The status of the numbers that were not acquired.
     phone_number_status: str = "AcquireInProgress"
-    # Its first number is the last of the order before, where it had failed.
-    orders_again: bool = False
-    # One number more, that has left the inventory since.
+    # If true, the first number is the last number of the previous order, in which it failed.
+    reorders: bool = False
+    # If true, the order has one more number, which was released later and is not in the inventory.
     released: bool = False
 
 
 _NEW_ORDERS = (
     _OrderKind(status="Successful", size=3),
     _OrderKind(status="Partial", size=4, failed=1, phone_number_status="AcquireFailed"),
-    _OrderKind(status="Successful", size=2, orders_again=True),
+    _OrderKind(status="Successful", size=2, reorders=True),
     _OrderKind(status="Processing", size=3, processing=2),
     _OrderKind(status="Failed", size=2, failed=2, phone_number_status="AcquireFailed"),
     _OrderKind(status="Successful", size=5, released=True),
@@ -126,7 +130,7 @@ _WITHOUT_FOC_DATE = ("PendingDocuments", "Submitted")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """One generated order. Its numbers are named by their index in the inventory, the page's three included."""
+    """A generated order. A number is given by its index in the inventory, which begins with the documented numbers."""
 
     index: int
     kind: _OrderKind
@@ -139,7 +143,7 @@ class _Order:
 
     @property
     def created(self) -> datetime:
-        # Past these the dates come round again, so that however many orders there are, none lies in the future.
+        # After 1,500 orders the dates start again, so that no date is in the future.
         return _ORDERS_BEGIN + self.index % 1_500 * timedelta(hours=31, minutes=17, seconds=5, milliseconds=137)
 
     @property
@@ -156,10 +160,13 @@ class _Order:
 
 
 def fill(store: Store, service: ServiceModel, *, numbers: int, orders: int) -> None:
-    """Put the first `numbers` and `orders` of the sample data into the store, all or nothing.
+    """Store sample data in one transaction.
 
-    The first three numbers and the first order are the pages'. Of what follows, 250 numbers and 40 orders hold every
-    case at least once. A million numbers take about a minute.
+    The first three numbers and the first order are those in AWS's API reference. If there are at least 250 numbers and
+    40 orders, every case occurs at least once. A million numbers take about a minute.
+
+    Raises:
+        EmulatorError: If there are not enough sample numbers.
     """
     with store.transaction():
         store.put_phone_numbers(phone_numbers(service, numbers, orders))
@@ -169,7 +176,7 @@ def fill(store: Store, service: ServiceModel, *, numbers: int, orders: int) -> N
 
 
 def phone_numbers(service: ServiceModel, numbers: int, orders: int) -> Iterator[Record]:
-    """The inventory. Numbers that no order holds were there before the oldest of them."""
+    """Yield the inventory. Numbers without an order were created before the first order."""
     yield from documented_phone_numbers(service)[:numbers]
     order_of = {
         number: order
@@ -182,7 +189,7 @@ def phone_numbers(service: ServiceModel, numbers: int, orders: int) -> Iterator[
 
 
 def phone_number_orders(service: ServiceModel, orders: int) -> Iterator[Record]:
-    """The orders, the oldest first. Past the end of the inventory they hold numbers that left it since."""
+    """Yield the orders, the oldest first. If the inventory is too small, they have numbers that are not in it."""
     if orders:
         yield documented_phone_number_order(service)
     for order in _orders(service, orders):
@@ -194,14 +201,14 @@ def _orders(service: ServiceModel, orders: int) -> Iterator[_Order]:
     product_types = service.product_types
     first = DOCUMENTED_PHONE_NUMBER_COUNT
     for index in range(1, orders):
-        round_, turn = divmod(index - 1, len(kinds))
-        kind = kinds[turn]
-        first -= kind.orders_again
+        round_, step = divmod(index - 1, len(kinds))
+        kind = kinds[step]
+        first -= kind.reorders
         order = _Order(
             index=index,
             kind=kind,
             first=first,
-            product_type=product_types[(round_ + turn - kind.orders_again) % len(product_types)],
+            product_type=product_types[(round_ + step - kind.reorders) % len(product_types)],
         )
         yield order
         first = order.end
@@ -269,19 +276,19 @@ def _number_at(index: int) -> SampleNumber:
 
 
 def _associations(product_type: str, index: int, created: datetime) -> list[Record]:
-    """One or two resources of the kinds that the product type goes with."""
-    turn = index // 7
+    """Return associations with one or two resources, of kinds that fit the product type."""
+    step = index // 7
     resources: tuple[tuple[str, str], ...]
     if product_type == "BusinessCalling":
-        account = ("AccountId", _ACCOUNTS[turn % len(_ACCOUNTS)])
+        account = ("AccountId", _ACCOUNTS[step % len(_ACCOUNTS)])
         resources = (account, ("UserId", _guid(f"user {index}"))) if index // 3 % 2 else (account,)
     elif product_type == "VoiceConnector":
-        connector = ("VoiceConnectorId", _VOICE_CONNECTORS[turn % len(_VOICE_CONNECTORS)])
-        group = ("VoiceConnectorGroupId", _GROUPS[turn % len(_GROUPS)])
+        connector = ("VoiceConnectorId", _VOICE_CONNECTORS[step % len(_VOICE_CONNECTORS)])
+        group = ("VoiceConnectorGroupId", _GROUPS[step % len(_GROUPS)])
         resources = ((connector,), (connector, group), (group,))[index // 2 % 3]
     else:
-        rule = ("SipRuleId", _SIP_RULES[turn % len(_SIP_RULES)])
-        other_rule = ("SipRuleId", _SIP_RULES[(turn + 1) % len(_SIP_RULES)])
+        rule = ("SipRuleId", _SIP_RULES[step % len(_SIP_RULES)])
+        other_rule = ("SipRuleId", _SIP_RULES[(step + 1) % len(_SIP_RULES)])
         resources = (rule, other_rule) if index % 4 == 0 else (rule,)
     return [
         {
@@ -294,18 +301,21 @@ def _associations(product_type: str, index: int, created: datetime) -> list[Reco
 
 
 def _capabilities(number: SampleNumber, product_type: str, *, acquired: bool) -> Record:
-    """Messages within North America only; a number that was never acquired is not known to be capable of anything."""
+    """Return the capabilities. Only numbers in the US and Canada have messages.
+
+    The capabilities of a number that was never acquired are null.
+    """
     if not acquired:
         return dict.fromkeys(("InboundCall", "InboundMMS", "InboundSMS", "OutboundCall", "OutboundMMS", "OutboundSMS"))
-    text = number.country in {"US", "CA"} and product_type != "SipMediaApplicationDialIn"
-    pictures = text and number.type == "Local"
+    messages = number.country in {"US", "CA"} and product_type != "SipMediaApplicationDialIn"
+    pictures = messages and number.type == "Local"
     return {
         "InboundCall": True,
         "InboundMMS": pictures,
-        "InboundSMS": text,
+        "InboundSMS": messages,
         "OutboundCall": product_type != "SipMediaApplicationDialIn",
         "OutboundMMS": pictures,
-        "OutboundSMS": text,
+        "OutboundSMS": messages,
     }
 
 

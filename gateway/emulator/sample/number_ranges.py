@@ -1,4 +1,4 @@
-"""Phone numbers that ring nowhere: from ranges that national regulators keep free for films and examples."""
+"""Phone numbers from ranges that national regulators reserve for films and examples. They reach no phone."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from gateway.emulator.aws_errors import EmulatorError
 
 @dataclass(frozen=True, slots=True)
 class SampleNumber:
-    """A number and what its range says of it."""
+    """A phone number with the country and the type of its range."""
 
     e164: str
     country: str
@@ -17,7 +17,10 @@ class SampleNumber:
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """`size` numbers behind each prefix; they count up from `first`, `digits` digits wide."""
+    """Reserved numbers, of which each prefix has `size`.
+
+    After the prefix, they count up from `first` in `digits` digits.
+    """
 
     country: str
     type: str
@@ -38,20 +41,21 @@ def _area_codes(codes: str) -> tuple[str, ...]:
     return tuple(f"+1{code}555" for code in codes.split())
 
 
-# North America: 555-0100 to 555-0199 of every area code. 206 is left to the numbers of AWS's page.
+# North America: 555-0100 to 555-0199 of every area code. Area code 206 is left out, because the sample in AWS's API
+# reference has its numbers.
 _US = _Range("US", "Local", _area_codes("212 303 312 404 415 503 512 602 617 702 713 808 904 919"), 4, 100, 100)
 _US_TOLL_FREE = _Range("US", "TollFree", _area_codes("800 833 844 855 866 877 888"), 4, 100, 100)
 _CANADA = _Range("CA", "Local", _area_codes("403 416 514 604 613 902"), 4, 100, 100)
-# United Kingdom: Ofcom's numbers for drama, London and freephone.
+# United Kingdom: Ofcom's numbers for TV and radio drama, in London and freephone.
 _BRITAIN = _Range("GB", "Local", ("+44207946",), 4, 0, 1_000)
 _BRITAIN_TOLL_FREE = _Range("GB", "TollFree", ("+44808157",), 4, 0, 1_000)
-# Germany: the Bundesnetzagentur's, Berlin. France: ARCEP's. Australia: ACMA's. Ireland: ComReg's.
+# Reserved by the Bundesnetzagentur (Germany, in Berlin), ARCEP (France), ACMA (Australia) and ComReg (Ireland).
 _GERMANY = _Range("DE", "Local", ("+493023125",), 3, 0, 1_000)
 _FRANCE = _Range("FR", "Local", ("+3319900",), 4, 0, 10_000)
 _AUSTRALIA = _Range("AU", "Local", ("+6125550", "+6135550", "+6175550", "+6185550"), 4, 0, 10_000)
 _IRELAND = _Range("IE", "Local", ("+3532091",), 5, 0, 100_000)
 
-_TURNS = (
+_ROTATION = (
     _US,
     _US,
     _BRITAIN,
@@ -67,11 +71,12 @@ _TURNS = (
     _US,
     _IRELAND,
 )
-_TURNS_OF = Counter(_TURNS)
-_EARLIER_TURNS = tuple(_TURNS[:turn].count(each) for turn, each in enumerate(_TURNS))
+_TIMES_IN_ROTATION = Counter(_ROTATION)
+_EARLIER_IN_ROTATION = tuple(_ROTATION[:step].count(each) for step, each in enumerate(_ROTATION))
 
-# Where the ranges end, 555 goes on: beside directory assistance hardly a line of it is in use. The area codes are all
-# that the North American plan has room for, but for those that end in 11 or have a 9 in the middle.
+# If the reserved ranges are used up, other 555 numbers follow. Apart from directory assistance, hardly any of them is
+# in use. The area codes are all possible ones of the North American plan, which has no codes that end in 11 or have the
+# middle digit 9.
 _OVERFLOW = _Range(
     "US",
     "Local",
@@ -79,7 +84,7 @@ _OVERFLOW = _Range(
         " ".join(
             str(code)
             for code in range(200, 1_000)
-            if code % 100 != 11 and code // 10 % 10 != 9  # noqa: PLR2004  # The plan's own digits.
+            if code % 100 != 11 and code // 10 % 10 != 9  # noqa: PLR2004  # Digits of the numbering plan.
         )
     ),
     4,
@@ -89,18 +94,19 @@ _OVERFLOW = _Range(
 
 
 def sample_number(index: int) -> SampleNumber:
-    """The number at `index`, from 0; every one is another.
+    """Return the sample number at `index`, which starts at 0. All sample numbers are different.
 
-    Raises: EmulatorError past some five and a half million, where the numbers end.
+    Raises:
+        EmulatorError: If `index` is above about five and a half million. There are no more sample numbers.
     """
-    round_, turn = divmod(index, len(_TURNS))
-    source = _TURNS[turn]
-    number = source.number(round_ * _TURNS_OF[source] + _EARLIER_TURNS[turn]) or _OVERFLOW.number(index)
+    round_, step = divmod(index, len(_ROTATION))
+    source = _ROTATION[step]
+    number = source.number(round_ * _TIMES_IN_ROTATION[source] + _EARLIER_IN_ROTATION[step]) or _OVERFLOW.number(index)
     if number is None:
-        raise EmulatorError("There are not so many sample numbers; ask for five million at most.")
+        raise EmulatorError("There are not enough sample numbers. Use at most 5,000,000 (--numbers).")
     return number
 
 
 def released_number(index: int) -> str:
-    """A number that is in no inventory: of an area code of its own. There are a hundred, then they come again."""
+    """Return a number that no inventory has. It is one of a hundred numbers of an area code that is used only here."""
     return f"+1907555{100 + index % 100:04}"
