@@ -37,18 +37,20 @@ FIRST_QUERY: Final = "{ phoneNumbers(first: 3) { nodes { e164PhoneNumber status 
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 numbers_option = click.option(
-    "--numbers", type=click.IntRange(0, 5_000_000), default=250, show_default=True, help="Sample phone numbers to hold."
+    "--numbers",
+    type=click.IntRange(0, 5_000_000),
+    default=250,
+    show_default=True,
+    help="Number of sample phone numbers.",
 )
 orders_option = click.option(
-    "--orders", type=click.IntRange(0, 1_000_000), default=40, show_default=True, help="Sample orders to hold."
+    "--orders", type=click.IntRange(0, 1_000_000), default=40, show_default=True, help="Number of sample orders."
 )
-api_option = click.option(
-    "--api", type=click.Choice(APIS), default="chime", show_default=True, help="Generation of the API to emulate."
-)
+api_option = click.option("--api", type=click.Choice(APIS), default="chime", show_default=True, help="API to emulate.")
 db_option = click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to keep the emulator's data in; without it they last as long as the process.",
+    help="Database file of the emulator. Without it, data are in memory and end with the process.",
 )
 
 
@@ -183,23 +185,32 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     "--load",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="JSON printed by `aws ... list-phone-numbers` or `list-phone-number-orders`, in place of sample data; may be "
-    "given several times.",
+    help="File with the output of `aws ... list-phone-numbers` or `list-phone-number-orders`, used instead of sample "
+    "data. Repeat the option for more files.",
 )
-@click.option("--latency-ms", type=click.IntRange(min=0), default=0, help="Milliseconds that each answer waits.")
-@click.option("--rate", type=click.IntRange(min=1), help="Requests a second past which it answers 429.")
+@click.option(
+    "--latency-ms",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Delay of each response, in milliseconds.",
+)
+@click.option("--rate", type=click.IntRange(min=1), help="Requests a second. More requests are throttled with 429.")
 @click.option(
     "--fault",
     "faults",
     multiple=True,
-    help="OPERATION=CODE: an operation, or *, that fails, such as ListPhoneNumbers=Throttled; may be given several "
-    "times.",
+    metavar="OPERATION=CODE",
+    help="Error for each call of an operation, or of all operations (*), such as ListPhoneNumbers=Throttled. Repeat the "
+    "option for more faults.",
 )
-@click.option("--access-key", default="local", show_default=True, help="The access key id that it knows.")
-@click.option("--secret-key", default="local", show_default=True, help="The secret that belongs to the access key.")
+@click.option(
+    "--access-key", default="local", show_default=True, help="The one access key ID that requests may be signed with."
+)
+@click.option("--secret-key", default="local", show_default=True, help="The secret of the access key.")
 @one_line_mistakes
 def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> None:
-    """Serve the emulated AWS APIs alone."""
+    """Serve the emulator of AWS's APIs without the gateway."""
     chosen = EmulatorOptions(faults=tuple(map(_fault, faults)), **options)
     listener = listen(host, port)
     app = create_emulator(chosen)

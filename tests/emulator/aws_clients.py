@@ -1,4 +1,4 @@
-"""Those who call the emulator in these tests: bytes over HTTP, AWS's own client for Python, AWS's command line."""
+"""The emulator's clients in these tests: raw HTTP, AWS's client for Python and AWS's command line."""
 
 import http.client
 import json
@@ -35,13 +35,13 @@ class Answer:
 
     @property
     def error(self) -> tuple[int, str | None, str | None]:
-        """Status, exception and code, in all three places where they stand."""
+        """Status, exception name and code, from the status line, the header and the body."""
         return self.status, self.headers.get("x-amzn-ErrorType"), self.json.get("Code")
 
 
 @dataclass
 class Caller:
-    """Sends exactly the path and query that it is given, signed with botocore's signer."""
+    """Sends exactly the given path and query, signed with botocore's signer."""
 
     url: str
     access_key: str = "local"
@@ -53,7 +53,7 @@ class Caller:
     extra_headers: dict[str, str] = field(default_factory=dict)
 
     def signed(self, target: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
-        """The headers that sign this request."""
+        """Return the headers that sign this request."""
         signer = SigV4Auth(Credentials(self.access_key, self.secret_key), self.service, self.region)
         timestamp = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y%m%dT%H%M%SZ")
         headers = {"X-Amz-Date": timestamp, **self.extra_headers}
@@ -79,14 +79,14 @@ class Caller:
             connection.close()
 
     def get(self, target: str, **parameters: object) -> Answer:
-        """GET, with the parameters in AWS's own words: `max_results=3` is `max-results=3`."""
+        """Send a GET request. The parameter `max_results=3` is sent as `max-results=3`."""
         query = {name.replace("_", "-"): str(value) for name, value in parameters.items() if value is not None}
         if query:
             target = f"{target}?{urlencode(query, quote_via=quote, safe='-_.~')}"
         return self.send(target, self.signed(target))
 
     def walk(self, target: str, page_sizes: Iterator[int | None], **filters: object) -> Iterator[list[Json]]:
-        """The pages of a list, one after the other, each as long as the next of `page_sizes` says."""
+        """Yield the pages of a list. Each page has the next size of `page_sizes`."""
         token = None
         while True:
             page = self.get(target, max_results=next(page_sizes), next_token=token, **filters).json
@@ -98,7 +98,7 @@ class Caller:
 
 
 def aws_client(url: str, api: str, secret_key: str = "local") -> Any:
-    """AWS's client for Python, as everybody makes it, but for retries."""
+    """Return AWS's client for Python in its usual configuration, but without retries."""
     return aioboto3.Session(
         aws_access_key_id="local", aws_secret_access_key=secret_key, region_name="eu-central-1"
     ).client(api, endpoint_url=url, config=AioConfig(retries={"total_max_attempts": 1}))
@@ -106,7 +106,7 @@ def aws_client(url: str, api: str, secret_key: str = "local") -> Any:
 
 @dataclass(frozen=True)
 class AwsCommandLine:
-    """The `aws` command, with no configuration but this."""
+    """The `aws` command without any configuration of the machine."""
 
     url: str
     api: str

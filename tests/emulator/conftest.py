@@ -35,7 +35,7 @@ class Emulate(Protocol):
 
 @pytest.fixture
 def emulate() -> Iterator[Emulate]:
-    """Starts emulators that end with the test."""
+    """Start emulators that stop with the test."""
     with ExitStack() as running:
 
         def start(clock: Callable[[], float] = time.time, **options: Any) -> Emulated:
@@ -52,7 +52,7 @@ def api(request: pytest.FixtureRequest) -> Api:
 
 @pytest.fixture(scope="session", params=["chime", "chime-sdk-voice"])
 def sample(request: pytest.FixtureRequest) -> Iterator[Emulated]:
-    """An emulator with the sample data, for tests that change nothing."""
+    """An emulator with sample data, for tests that do not change it."""
     with running_emulator(api=request.param) as emulated:
         yield emulated
 

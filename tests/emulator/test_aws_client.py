@@ -1,4 +1,4 @@
-"""AWS's own client for Python: raises the right exception for each error, and reads the answers."""
+"""AWS's client for Python raises the right exception for each error and parses the responses."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.emulator.aws_clients import aws_client
 from tests.emulator.conftest import Emulate, Emulated
 
 
-async def test_bad_request(sample: Emulated) -> None:
+async def test_client_raises_bad_request(sample: Emulated) -> None:
     async with aws_client(sample.url, sample.service.api) as client:
         with pytest.raises(client.exceptions.BadRequestException, match="must be given together"):
             await client.list_phone_numbers(FilterName="SipRuleId")
@@ -20,7 +20,7 @@ async def test_bad_request(sample: Emulated) -> None:
             await client.list_phone_number_orders(NextToken="made-up")
 
 
-async def test_not_found(sample: Emulated) -> None:
+async def test_client_raises_not_found(sample: Emulated) -> None:
     async with aws_client(sample.url, sample.service.api) as client:
         with pytest.raises(client.exceptions.NotFoundException):
             await client.list_phone_numbers(FilterName="SipRuleId", FilterValue="unknown")
@@ -32,14 +32,14 @@ async def test_not_found(sample: Emulated) -> None:
     assert (metadata["HTTPStatusCode"], len(metadata["RequestId"])) == (404, 36)
 
 
-async def test_unauthorized(sample: Emulated) -> None:
+async def test_client_raises_unauthorized(sample: Emulated) -> None:
     async with aws_client(sample.url, sample.service.api, secret_key="wrong") as client:
         for call in _four_calls(client):
             with pytest.raises(client.exceptions.UnauthorizedClientException):
                 await call()
 
 
-async def test_throttled(emulate: Emulate, api: Api) -> None:
+async def test_client_raises_throttled(emulate: Emulate, api: Api) -> None:
     async with aws_client(emulate(api=api, rate=1).url, api) as client:
         await client.list_phone_numbers()
         with pytest.raises(client.exceptions.ThrottledClientException):
@@ -58,7 +58,7 @@ async def test_throttled(emulate: Emulate, api: Api) -> None:
         "UnauthorizedClientException",
     ],
 )
-async def test_each_error_by_a_fault(emulate: Emulate, api: Api, name: str) -> None:
+async def test_client_raises_the_exception_of_each_fault(emulate: Emulate, api: Api, name: str) -> None:
     async with aws_client(emulate(api=api, faults=(Fault("*", name),)).url, api) as client:
         for call in _four_calls(client):
             with pytest.raises(getattr(client.exceptions, name)) as raised:
@@ -66,7 +66,7 @@ async def test_each_error_by_a_fault(emulate: Emulate, api: Api, name: str) -> N
             assert raised.value.response["Error"]["Code"] == name
 
 
-async def test_an_error_without_its_header_goes_by_the_code_in_its_body(emulate: Emulate, api: Api) -> None:
+async def test_client_uses_the_code_in_the_body_if_the_header_is_missing(emulate: Emulate, api: Api) -> None:
     fault = Fault("*", "ServiceUnavailable", send_error_type=False)
     async with aws_client(emulate(api=api, faults=(fault,)).url, api) as client:
         with pytest.raises(client.exceptions.ClientError) as raised:
@@ -74,8 +74,8 @@ async def test_an_error_without_its_header_goes_by_the_code_in_its_body(emulate:
     assert raised.value.response["Error"]["Code"] == "ServiceUnavailable"
 
 
-async def test_the_ids_of_a_list_fetch_its_records(sample: Emulated) -> None:
-    """PhoneNumberId as it stands in the list, percent sign and all, and the number itself."""
+async def test_client_gets_records_by_the_ids_in_lists(sample: Emulated) -> None:
+    """A number's PhoneNumberId, with its percent sign, and its E164PhoneNumber both work."""
     async with aws_client(sample.url, sample.service.api) as client:
         numbers = (await client.list_phone_numbers(MaxResults=5))["PhoneNumbers"]
         orders = (await client.list_phone_number_orders(MaxResults=5))["PhoneNumberOrders"]

@@ -1,4 +1,4 @@
-"""The `aws` command line, as it comes from PyPI: lists, filters, pages through and gets all of it."""
+"""The `aws` command from PyPI lists, filters, pages and gets all records."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.emulator.test_lists import inventory, passes
 
 
 def without_nulls(value: object) -> object:
-    """As AWS's clients show an answer: they leave out what is null."""
+    """Return the value without its nulls, which AWS's clients leave out."""
     if isinstance(value, dict):
         return {key: without_nulls(each) for key, each in value.items() if each is not None}
     if isinstance(value, list):
@@ -19,20 +19,20 @@ def without_nulls(value: object) -> object:
     return value
 
 
-def test_it_lists_the_first_page_of_both_lists(sample: Emulated, tmp_path: Path) -> None:
+def test_command_prints_the_first_page_of_both_lists(sample: Emulated, tmp_path: Path) -> None:
     for command, target in (
         ("list-phone-numbers", "/phone-numbers"),
         ("list-phone-number-orders", "/phone-number-orders"),
     ):
         answer = sample.aws(tmp_path).answer(command)
         page = sample.caller.get(target).json
-        # NextTokens differ by the time of their issue.
+        # Each token is different.
         assert answer.pop("NextToken", None) is None or page["NextToken"] is not None
         del page["NextToken"]
         assert answer == without_nulls(page)
 
 
-def test_it_filters_with_every_parameter_and_pages_on(sample: Emulated, tmp_path: Path) -> None:
+def test_command_filters_by_every_parameter_and_continues_with_a_token(sample: Emulated, tmp_path: Path) -> None:
     aws = sample.aws(tmp_path)
     filters = {
         "filter_name": "VoiceConnectorId",
@@ -49,7 +49,7 @@ def test_it_filters_with_every_parameter_and_pages_on(sample: Emulated, tmp_path
     assert first["PhoneNumbers"] + second["PhoneNumbers"] == without_nulls(wanted)
 
 
-def test_it_gets_a_number_and_an_order(sample: Emulated, tmp_path: Path) -> None:
+def test_command_gets_a_number_and_an_order(sample: Emulated, tmp_path: Path) -> None:
     aws = sample.aws(tmp_path)
     number = aws.answer("get-phone-number", "--phone-number-id", "+12065550101")["PhoneNumber"]
     assert number["PhoneNumberId"] == "%2B12065550101"
@@ -59,16 +59,16 @@ def test_it_gets_a_number_and_an_order(sample: Emulated, tmp_path: Path) -> None
     assert [each["E164PhoneNumber"] for each in order["OrderedPhoneNumbers"]] == ["+12065550100", "+12065550101"]
 
 
-def test_it_shows_errors_by_their_names(sample: Emulated, tmp_path: Path) -> None:
+def test_command_prints_the_names_of_errors(sample: Emulated, tmp_path: Path) -> None:
     aws = sample.aws(tmp_path)
-    past_the_bound = str(sample.service.max_results + 1)
-    assert "(BadRequestException)" in aws.error("list-phone-numbers", "--max-results", past_the_bound)
+    too_many = str(sample.service.max_results + 1)
+    assert "(BadRequestException)" in aws.error("list-phone-numbers", "--max-results", too_many)
     unknown = ("--filter-name", "SipRuleId", "--filter-value", "unknown")
     assert "(NotFoundException)" in aws.error("list-phone-numbers", *unknown)
 
 
-def test_what_it_prints_can_be_loaded_and_is_printed_again(emulate: Emulate, api: Api, tmp_path: Path) -> None:
-    """The actual output, piped into files and brought home."""
+def test_printed_records_can_be_imported_and_are_printed_again(emulate: Emulate, api: Api, tmp_path: Path) -> None:
+    """The files hold the command's actual output."""
     aws = emulate(api=api, numbers=99).aws(tmp_path)
     printed: list[Path] = []
     for command in ("list-phone-numbers", "list-phone-number-orders"):
@@ -81,8 +81,8 @@ def test_what_it_prints_can_be_loaded_and_is_printed_again(emulate: Emulate, api
 
 
 @pytest.mark.slow
-def test_it_pages_through_ten_thousand_numbers_and_meets_each_once(emulate: Emulate, api: Api, tmp_path: Path) -> None:
-    """A start of the command for each page."""
+def test_command_pages_through_ten_thousand_numbers_without_repeats(emulate: Emulate, api: Api, tmp_path: Path) -> None:
+    """The command starts once for each page."""
     emulated = emulate(api=api, numbers=10_000, orders=0)
     aws = emulated.aws(tmp_path)
     seen: list[str] = []

@@ -116,7 +116,7 @@ def passed_at(limiter: RequestRateLimiter, clock: Clock, moments: range) -> list
 
 @pytest.mark.parametrize("rate", [1, 3, 5, 7, 60])
 def test_rate_limiter_passes_a_burst_and_then_the_rate(rate: int) -> None:
-    """A hundred requests a second for ten seconds. Throttled requests do not count, or none would pass later."""
+    """The client sends 100 requests a second for ten seconds. If throttled requests counted, later ones would fail."""
     clock = Clock()
     passed = passed_at(RequestRateLimiter(rate, clock), clock, range(0, 10 * SECOND, SECOND // 100))
     assert len(passed) in {11 * rate - 1, 11 * rate}

@@ -1,4 +1,4 @@
-"""One number, one order, and paths that are neither."""
+"""GetPhoneNumber, GetPhoneNumberOrder and unknown paths."""
 
 import pytest
 
@@ -9,14 +9,14 @@ UNKNOWN_OPERATION = (404, "UnknownOperationException", "UnknownOperation")
 
 
 @pytest.mark.parametrize("written", ["%2B12065550100", "+12065550100", "12065550100", "%252B12065550100"])
-def test_a_number_goes_by_all_its_spellings(sample: Emulated, written: str) -> None:
-    """Encoded once as AWS's clients send it, bare, without plus, and as PhoneNumberId stands in answers."""
+def test_number_is_found_by_each_spelling(sample: Emulated, written: str) -> None:
+    """Encoded as AWS's clients send it, not encoded, without the plus, and as a response's PhoneNumberId, encoded."""
     answer = sample.caller.get(f"/phone-numbers/{written}")
     assert answer.status == 200
     assert answer.json == {"PhoneNumber": sample.caller.get("/phone-numbers", max_results=1).json["PhoneNumbers"][0]}
 
 
-def test_an_order_goes_by_its_id(sample: Emulated) -> None:
+def test_order_is_found_by_its_id(sample: Emulated) -> None:
     orders = sample.caller.get("/phone-number-orders").json["PhoneNumberOrders"]
     assert len(orders) == 40
     for order in orders:
@@ -37,17 +37,17 @@ def test_an_order_goes_by_its_id(sample: Emulated) -> None:
         "/phone-number-orders/%00",
     ],
 )
-def test_an_id_that_names_nothing_is_not_found(sample: Emulated, path: str) -> None:
+def test_unknown_id_is_not_found(sample: Emulated, path: str) -> None:
     assert sample.caller.get(path).error == NOT_FOUND
 
 
 @pytest.mark.parametrize("path", ["/", "/phone-numbers/", "/phone-numbers/a/b", "/Phone-Numbers", "/accounts", "//"])
-def test_other_paths_are_unknown_operations(sample: Emulated, path: str) -> None:
+def test_other_path_is_unknown_operation(sample: Emulated, path: str) -> None:
     assert sample.caller.get(path).error == UNKNOWN_OPERATION
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods_are_unknown_operations(sample: Emulated, method: str) -> None:
+def test_other_method_is_unknown_operation(sample: Emulated, method: str) -> None:
     for path in ("/phone-numbers", "/phone-numbers/%2B12065550100", "/phone-number-orders"):
         headers = sample.caller.signed(path, method)
         assert sample.caller.send(path, headers, method).error == UNKNOWN_OPERATION

@@ -1,4 +1,4 @@
-"""What the `aws` command printed comes home."""
+"""Import of the `aws` command's output."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ ORDER = {
 
 @pytest.fixture
 def file(tmp_path: Path) -> Any:
-    """Writes a file; text as it is, anything else as JSON."""
+    """Write a file, with a string as it is and any other content as JSON."""
 
     def write(name: str, content: object) -> Path:
         path = tmp_path / name
@@ -50,8 +50,8 @@ def file(tmp_path: Path) -> Any:
     return write
 
 
-def test_loaded_records_take_the_place_of_sample_data(emulate: Emulate, file: Any) -> None:
-    """Keys are kept as they are, timestamps are answered as the page prints them."""
+def test_imported_records_replace_sample_data(emulate: Emulate, file: Any) -> None:
+    """Keys do not change. Timestamps get the API's format."""
     path = file("account.json", {"PhoneNumbers": [NUMBER], "PhoneNumberOrders": [ORDER], "NextToken": "more"})
     emulated = emulate(api="chime-sdk-voice", load=(path,))
     assert emulated.store.counts() == (1, 1)
@@ -76,8 +76,8 @@ def test_loaded_records_take_the_place_of_sample_data(emulate: Emulate, file: An
     assert len(emulated.caller.get("/phone-numbers", **wanted).json["PhoneNumbers"]) == 1
 
 
-def test_of_records_given_twice_the_last_counts(emulate: Emulate, file: Any) -> None:
-    """In one file or in two, and whatever the plus; the first place is kept."""
+def test_last_of_repeated_records_is_stored(emulate: Emulate, file: Any) -> None:
+    """In one file or in two, with or without the plus. The record keeps its first place."""
     other = {"E164PhoneNumber": "+12065550151", "PhoneNumberId": "%2B12065550151"}
     first = file("1.json", {"PhoneNumbers": [NUMBER, other, {**NUMBER, "Status": "Unassigned"}]})
     second = file("2.json", {"PhoneNumbers": [{**other, "E164PhoneNumber": "12065550151", "Country": "CA"}]})
@@ -88,25 +88,25 @@ def test_of_records_given_twice_the_last_counts(emulate: Emulate, file: Any) -> 
     ]
 
 
-def test_a_missing_phone_number_id_is_made_from_the_number(emulate: Emulate, file: Any) -> None:
+def test_missing_phone_number_id_is_made_from_the_number(emulate: Emulate, file: Any) -> None:
     caller = emulate(load=(file("n.json", {"PhoneNumbers": [{"E164PhoneNumber": "+12065550150"}]}),)).caller
     assert caller.get("/phone-numbers").json["PhoneNumbers"] == [
         {"E164PhoneNumber": "+12065550150", "PhoneNumberId": "%2B12065550150"}
     ]
 
 
-def test_loading_into_a_database_adds_to_what_it_holds(emulate: Emulate, file: Any, tmp_path: Path) -> None:
+def test_import_adds_to_the_records_of_a_database(emulate: Emulate, file: Any, tmp_path: Path) -> None:
     emulate(db=tmp_path / "chime.db", numbers=3, orders=1).store.close()
     loaded = emulate(db=tmp_path / "chime.db", load=(file("n.json", {"PhoneNumbers": [NUMBER]}),))
     assert loaded.store.counts() == (4, 1)
 
 
-def test_empty_lists_load_as_an_empty_account(emulate: Emulate, file: Any) -> None:
+def test_import_of_empty_lists_creates_an_empty_account(emulate: Emulate, file: Any) -> None:
     assert emulate(load=(file("n.json", {"PhoneNumbers": []}),)).store.counts() == (0, 0)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_files_of_other_shells_are_read(emulate: Emulate, tmp_path: Path, encoding: str) -> None:
+def test_files_in_the_encodings_of_other_shells_are_imported(emulate: Emulate, tmp_path: Path, encoding: str) -> None:
     (tmp_path / "n.json").write_text(json.dumps({"PhoneNumbers": [NUMBER]}), encoding=encoding)
     assert emulate(load=(tmp_path / "n.json",)).store.counts() == (1, 0)
 
@@ -116,12 +116,12 @@ def number(**changes: object) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         ("", "is not JSON"),
         ("PhoneNumbers: []", "is not JSON"),
-        ([], "holds neither PhoneNumbers nor PhoneNumberOrders"),
-        ({"Users": []}, "holds neither PhoneNumbers nor PhoneNumberOrders"),
+        ([], "has neither PhoneNumbers nor PhoneNumberOrders"),
+        ({"Users": []}, "has neither PhoneNumbers nor PhoneNumberOrders"),
         ({"PhoneNumbers": {}}, "PhoneNumbers is not a list"),
         ({"PhoneNumbers": ["+12065550150"]}, r"PhoneNumbers\[0\] is not an object"),
         ({"PhoneNumbers": [{}]}, r"PhoneNumbers\[0\] has no E164PhoneNumber"),
@@ -137,21 +137,21 @@ def number(**changes: object) -> Json:
         ({"PhoneNumberOrders": [{"Status": "Failed"}]}, r"PhoneNumberOrders\[0\] has no PhoneNumberOrderId"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_by_name_and_entry(file: Any, content: object, complaint: str) -> None:
+def test_invalid_file_is_rejected_with_its_name_and_entry(file: Any, content: object, message: str) -> None:
     path = file("account.json", content)
-    with pytest.raises(EmulatorError, match=complaint) as raised:
+    with pytest.raises(EmulatorError, match=message) as raised:
         create_emulator(EmulatorOptions(load=(path,)))
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_file_is_rejected(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(EmulatorError, match=f"cannot be read: {reason}"):
             create_emulator(EmulatorOptions(load=(path,)))
 
 
-def test_one_bad_entry_leaves_the_database_as_it_was(emulate: Emulate, file: Any, tmp_path: Path) -> None:
+def test_one_invalid_entry_leaves_the_database_unchanged(emulate: Emulate, file: Any, tmp_path: Path) -> None:
     emulate(db=tmp_path / "chime.db", numbers=3, orders=1).store.close()
     good, bad = file("good.json", {"PhoneNumbers": [NUMBER]}), file("bad.json", {"PhoneNumbers": [NUMBER, {}]})
     with pytest.raises(EmulatorError):

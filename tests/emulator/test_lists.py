@@ -1,4 +1,4 @@
-"""What is listed, filtered and paged, against a plain model of it."""
+"""Lists, filters and paging, compared with a simple model."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def inventory(caller: Caller, target: str = "/phone-numbers") -> list[Json]:
 
 
 def passes(number: Json, filters: Json) -> bool:
-    """The filters in plain words."""
+    """Return whether the number matches the filters, by a simple model."""
     if "status" in filters and number["Status"] != filters["status"]:
         return False
     if "product_type" in filters and number["ProductType"].replace(" ", "") != filters["product_type"]:
@@ -37,7 +37,7 @@ def passes(number: Json, filters: Json) -> bool:
 
 
 def filters_of(api: Api, numbers: list[Json]) -> st.SearchStrategy[Json]:
-    """Any combination of the three filters; the association is one that some number has."""
+    """Return any combination of the three filters. The association is one of the sample's."""
     service = SERVICE_MODELS[api]
     associations = sorted({(each["Name"], each["Value"]) for number in numbers for each in number["Associations"]})
     association = st.sampled_from(associations).map(lambda pair: {"filter_name": pair[0], "filter_value": pair[1]})
@@ -51,10 +51,8 @@ def filters_of(api: Api, numbers: list[Json]) -> st.SearchStrategy[Json]:
 
 @given(data=st.data())
 @PATIENT
-def test_a_walk_gives_each_number_that_passes_the_filters_once_and_in_order(
-    sample: Emulated, data: st.DataObject
-) -> None:
-    """In pages of any sizes, which change from page to page; each is full, but for the last."""
+def test_paging_returns_each_matching_number_once_and_in_order(sample: Emulated, data: st.DataObject) -> None:
+    """The page size changes from page to page. Each page but the last is full."""
     numbers = inventory(sample.caller)
     filters = data.draw(filters_of(sample.service.api, numbers))
     sizes = data.draw(st.lists(st.integers(20, sample.service.max_results), min_size=1, max_size=5))
@@ -64,7 +62,7 @@ def test_a_walk_gives_each_number_that_passes_the_filters_once_and_in_order(
         assert len(page) == size
 
 
-def test_every_parameter_alone_gives_what_it_says(sample: Emulated) -> None:
+def test_each_filter_returns_its_numbers(sample: Emulated) -> None:
     numbers = inventory(sample.caller)
     assert len(numbers) == 250
     service = sample.service
@@ -83,7 +81,7 @@ def test_every_parameter_alone_gives_what_it_says(sample: Emulated) -> None:
         assert got == wanted
 
 
-def test_orders_are_listed_once_and_in_order_whatever_the_pages(sample: Emulated) -> None:
+def test_orders_are_listed_once_and_in_order_with_any_page_size(sample: Emulated) -> None:
     orders = inventory(sample.caller, "/phone-number-orders")
     assert len(orders) == 40
     for size in (1, 7, 39, 40, 99):
@@ -92,24 +90,24 @@ def test_orders_are_listed_once_and_in_order_whatever_the_pages(sample: Emulated
         assert len(pages) == -(-40 // size)
 
 
-def test_without_max_results_a_page_is_as_long_as_may_be(sample: Emulated) -> None:
+def test_page_has_the_maximum_size_without_max_results(sample: Emulated) -> None:
     assert len(sample.caller.get("/phone-numbers").json["PhoneNumbers"]) == sample.service.max_results
 
 
-def test_a_known_resource_without_numbers_gives_an_empty_list(sample: Emulated) -> None:
+def test_known_resource_without_numbers_returns_an_empty_list(sample: Emulated) -> None:
     for name, value in EMPTY_RESOURCES:
         if name in sample.service.association_names:
             answer = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
             assert answer.json == {"NextToken": None, "PhoneNumbers": []}
 
 
-def test_an_empty_account_has_empty_lists(emulate: Emulate) -> None:
+def test_empty_account_has_empty_lists(emulate: Emulate) -> None:
     caller = emulate(numbers=0, orders=0).caller
     assert caller.get("/phone-numbers").json == {"NextToken": None, "PhoneNumbers": []}
     assert caller.get("/phone-number-orders").json == {"NextToken": None, "PhoneNumberOrders": []}
 
 
-def test_a_resource_stays_known_when_its_last_number_goes(emulate: Emulate) -> None:
+def test_resource_stays_known_after_its_last_number_is_deleted(emulate: Emulate) -> None:
     emulated = emulate(numbers=3)
     connector = {"filter_name": "VoiceConnectorId", "filter_value": "abcdef1ghij2klmno3pqr4"}
     for e164 in ("+12065550100", "+12065550101"):
@@ -117,7 +115,7 @@ def test_a_resource_stays_known_when_its_last_number_goes(emulate: Emulate) -> N
     assert emulated.caller.get("/phone-numbers", **connector).json["PhoneNumbers"] == []
 
 
-def test_a_number_that_is_put_again_keeps_its_place_and_leaves_its_old_lists(emulate: Emulate) -> None:
+def test_replaced_number_keeps_its_place_and_leaves_its_old_filters(emulate: Emulate) -> None:
     emulated = emulate(numbers=3)
     number = emulated.caller.get("/phone-numbers/%2B12065550100").json["PhoneNumber"]
     emulated.store.put_phone_numbers([{**number, "Status": "Unassigned", "Associations": []}])
@@ -133,8 +131,8 @@ def test_a_number_that_is_put_again_keeps_its_place_and_leaves_its_old_lists(emu
     assert len(emulated.caller.get("/phone-numbers", status="Unassigned").json["PhoneNumbers"]) == 2
 
 
-def test_a_record_is_given_back_as_it_was_put(emulate: Emulate, api: Api) -> None:
-    """Keys that no page knows included."""
+def test_record_is_returned_as_it_was_stored(emulate: Emulate, api: Api) -> None:
+    """This includes keys that AWS does not document."""
     emulated = emulate(api=api, numbers=0, orders=0)
     number = {"E164PhoneNumber": "+12065550150", "Status": "Paused", "Note": {"b": [1, None], "a": "ä"}}
     order = {"PhoneNumberOrderId": "an order/of mine?", "OrderedPhoneNumbers": [{"E164PhoneNumber": None}]}
@@ -169,14 +167,14 @@ def record(index: int) -> Json:
     ),
 )
 @PATIENT
-def test_rows_that_come_and_go_between_pages_shift_no_others(
+def test_records_stored_or_deleted_between_pages_do_not_shift_others(
     changing: Emulated, changes: list[tuple[int, list[int], list[int]]], filters: Json
 ) -> None:
-    """Each number that is there all along is seen exactly once, what is put meanwhile is met at the end."""
+    """Numbers that exist all the time are listed exactly once. New numbers are listed at the end."""
     for index in range(60):
         changing.store.delete_phone_number(record(index)["E164PhoneNumber"])
     changing.store.put_phone_numbers(record(index) for index in range(30))
-    # The model: the numbers held, in order of their first being put.
+    # The model: the stored numbers, in the order in which they were first stored.
     held = [record(index)["E164PhoneNumber"] for index in range(30)]
     always = set(held)
     seen: list[str] = []
@@ -206,8 +204,8 @@ def changing() -> Iterator[Emulated]:
         yield emulated
 
 
-def test_a_number_put_after_the_last_one_listed_was_removed_is_not_passed_over(emulate: Emulate) -> None:
-    """The removed number's place in the list is not given out again."""
+def test_number_stored_after_the_last_listed_one_was_deleted_is_not_skipped(emulate: Emulate) -> None:
+    """The deleted number's place in the list is not used again."""
     emulated = emulate(numbers=0, orders=0)
     emulated.store.put_phone_numbers(record(index) for index in range(3))
     token = emulated.caller.get("/phone-numbers", max_results=2).json["NextToken"]
@@ -218,9 +216,7 @@ def test_a_number_put_after_the_last_one_listed_was_removed_is_not_passed_over(e
     assert page == {"NextToken": None, "PhoneNumbers": [record(9)]}
 
 
-async def test_aws_own_client_pages_through_ten_thousand_numbers_and_meets_each_once(
-    emulate: Emulate, api: Api
-) -> None:
+async def test_client_pages_through_ten_thousand_numbers_without_repeats(emulate: Emulate, api: Api) -> None:
     emulated = emulate(api=api, numbers=10_000, orders=0)
     seen: list[str] = []
     calls = 0

@@ -1,4 +1,4 @@
-"""The database: what it is asked costs one range of one index, what it holds is kept, and no other file is touched."""
+"""The database: its queries, its contents after a restart, and files that it must not change."""
 
 import itertools
 import os
@@ -23,10 +23,10 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
-def test_a_page_of_any_filters_is_one_range_of_an_index(
+def test_page_with_any_filters_reads_one_range_of_an_index(
     emulate: Emulate, tmp_path: Path, filters: ListPhoneNumbersFilters
 ) -> None:
-    """Nothing is scanned or sorted: the filters and the place are all in the index' range."""
+    """SQLite neither scans nor sorts. The index range has all filters and the place."""
     emulate(db=tmp_path / "chime.db")
     query, values = listing_query(filters)
     with sqlite3.connect(tmp_path / "chime.db") as connection:
@@ -47,7 +47,7 @@ def test_a_page_of_any_filters_is_one_range_of_an_index(
         assert not joined
 
 
-def test_what_a_database_holds_is_kept_and_gets_no_sample_data(emulate: Emulate, tmp_path: Path) -> None:
+def test_database_keeps_its_records_and_gets_no_sample_data(emulate: Emulate, tmp_path: Path) -> None:
     first = emulate(db=tmp_path / "chime.db", numbers=5, orders=2)
     first.store.delete_phone_number("+12065550100")
     first.store.close()
@@ -56,12 +56,12 @@ def test_what_a_database_holds_is_kept_and_gets_no_sample_data(emulate: Emulate,
     assert again.caller.get("/phone-numbers/%2B12065550100").status == 404
 
 
-def test_an_empty_database_gets_sample_data(emulate: Emulate, tmp_path: Path) -> None:
+def test_empty_database_gets_sample_data(emulate: Emulate, tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     assert emulate(db=tmp_path / "empty.db").store.counts() == (250, 40)
 
 
-def test_another_program_may_read_the_database_while_it_is_in_use(emulate: Emulate, tmp_path: Path) -> None:
+def test_another_program_can_read_the_database_while_the_emulator_runs(emulate: Emulate, tmp_path: Path) -> None:
     emulated = emulate(db=tmp_path / "chime.db")
     other = sqlite3.connect(tmp_path / "chime.db")
     try:
@@ -74,7 +74,7 @@ def test_another_program_may_read_the_database_while_it_is_in_use(emulate: Emula
         other.close()
 
 
-def test_a_removed_number_leaves_nothing_behind_but_its_known_resources(emulate: Emulate, tmp_path: Path) -> None:
+def test_deleted_number_leaves_only_its_known_resources(emulate: Emulate, tmp_path: Path) -> None:
     emulated = emulate(db=tmp_path / "chime.db", numbers=3, orders=0)
     for e164 in ("+12065550100", "12065550101", "+12065550102"):
         emulated.store.delete_phone_number(e164)
@@ -87,7 +87,7 @@ def test_a_removed_number_leaves_nothing_behind_but_its_known_resources(emulate:
     assert rows == {"phone_numbers": 0, "associations": 0}
 
 
-def complaint(**options: object) -> str:
+def rejection(**options: object) -> str:
     with pytest.raises(EmulatorError) as raised:
         create_emulator(EmulatorOptions(**options))  # type: ignore[arg-type]  # Any options.
     message = str(raised.value)
@@ -95,36 +95,40 @@ def complaint(**options: object) -> str:
     return message
 
 
-def test_a_database_of_the_other_generation_is_refused(emulate: Emulate, tmp_path: Path) -> None:
+def test_database_of_the_other_api_is_rejected(emulate: Emulate, tmp_path: Path) -> None:
     emulate(db=tmp_path / "chime.db")
-    said = complaint(db=tmp_path / "chime.db", api="chime-sdk-voice")
-    assert said == f"The database {tmp_path / 'chime.db'} holds data of chime, not of chime-sdk-voice."
+    said = rejection(db=tmp_path / "chime.db", api="chime-sdk-voice")
+    assert said == (
+        f"The database {tmp_path / 'chime.db'} has data of chime, not of chime-sdk-voice. "
+        "Use --api chime or another file (--db)."
+    )
 
 
-def test_a_database_of_another_program_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+def test_database_of_another_program_is_rejected_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE mine (id)")
     connection.close()
     before = path.read_bytes()
-    assert "is not a database of this emulator" in complaint(db=path)
+    assert "is not a database of this emulator" in rejection(db=path)
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_rejected_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("Not a database, whatever else it is.\n" * 100)
-    assert "file is not a database" in complaint(db=path)
+    path.write_text("Not a database.\n" * 100)
+    assert "file is not a database" in rejection(db=path)
     assert path.read_text().startswith("Not a database")
 
 
-def test_a_database_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
-    assert "unable to open database file" in complaint(db=tmp_path / "no such folder" / "chime.db")
-    assert "unable to open database file" in complaint(db=tmp_path)
+def test_database_that_cannot_be_opened_is_rejected(tmp_path: Path) -> None:
+    assert "unable to open database file" in rejection(db=tmp_path / "no such folder" / "chime.db")
+    assert "unable to open database file" in rejection(db=tmp_path)
 
 
-def test_a_database_that_cannot_be_written_is_refused(emulate: Emulate) -> None:
-    # Not pytest's own folder, which only its owner may enter; and not as root, to whom file modes mean nothing.
+def test_read_only_database_is_rejected(emulate: Emulate) -> None:
+    # Only the owner can enter pytest's own folder, so this test uses another one. It does not run as root, because root
+    # can write any file.
     with TemporaryDirectory() as folder:
         path = Path(folder, "chime.db")
         emulate(db=path).store.close()
@@ -133,27 +137,25 @@ def test_a_database_that_cannot_be_written_is_refused(emulate: Emulate) -> None:
         myself = os.geteuid()
         os.seteuid(myself or 65534)
         try:
-            said = complaint(db=path)
+            said = rejection(db=path)
         finally:
             os.seteuid(myself)
     assert "readonly database" in said
 
 
 @pytest.mark.slow
-def test_a_database_that_another_program_keeps_to_itself_is_refused(emulate: Emulate, tmp_path: Path) -> None:
-    """After a wait of five seconds."""
+def test_locked_database_is_rejected(emulate: Emulate, tmp_path: Path) -> None:
+    """SQLite waits for five seconds before."""
     emulate(db=tmp_path / "chime.db").store.close()
     with sqlite3.connect(tmp_path / "chime.db") as holder:
         holder.execute("PRAGMA journal_mode = DELETE")
         holder.execute("BEGIN EXCLUSIVE")
-        assert "database is locked" in complaint(db=tmp_path / "chime.db")
+        assert "database is locked" in rejection(db=tmp_path / "chime.db")
     holder.close()
 
 
 @pytest.mark.parametrize("record", [{}, {"E164PhoneNumber": None}, {"E164PhoneNumber": "+0"}])
-def test_a_record_that_cannot_be_put_leaves_all_as_it_was(
-    emulate: Emulate, api: Api, record: dict[str, object]
-) -> None:
+def test_invalid_record_leaves_the_store_unchanged(emulate: Emulate, api: Api, record: dict[str, object]) -> None:
     emulated = emulate(api=api, numbers=0, orders=0)
     with pytest.raises((KeyError, ValueError)):
         emulated.store.put_phone_numbers([{"E164PhoneNumber": "+12065550150"}, record])

@@ -1,4 +1,4 @@
-"""The two pages' sample answers, byte for byte."""
+"""The sample responses of AWS's API reference."""
 
 from gateway.emulator.service_model import Api
 from tests.emulator.conftest import Emulate, Emulated
@@ -29,25 +29,25 @@ PHONE_NUMBER_ORDERS = (
 )
 
 
-def test_the_numbers_of_the_page_are_answered_byte_for_byte(emulate: Emulate) -> None:
+def test_response_with_the_documented_numbers_equals_the_sample_byte_for_byte(emulate: Emulate) -> None:
     answer = emulate(numbers=3, orders=1).caller.get("/phone-numbers")
     assert answer.body == PHONE_NUMBERS
     assert answer.headers["Content-Type"] == "application/json"
     assert len(answer.headers["x-amzn-RequestId"]) == len("c859a1d1-84ce-4cfc-a3ad-4dcde29d9265")
 
 
-def test_the_order_of_the_page_is_answered_byte_for_byte(emulate: Emulate) -> None:
+def test_response_with_the_documented_order_equals_the_sample_byte_for_byte(emulate: Emulate) -> None:
     answer = emulate(numbers=3, orders=1).caller.get("/phone-number-orders")
     assert answer.body == PHONE_NUMBER_ORDERS
 
 
-def test_every_answer_has_a_request_id_of_its_own(sample: Emulated) -> None:
+def test_each_response_has_its_own_request_id(sample: Emulated) -> None:
     paths = ["/phone-numbers", "/phone-numbers", "/phone-numbers?max-results=0", "/nothing"]
     ids = {sample.caller.get(path).headers["x-amzn-RequestId"] for path in paths}
     assert len(ids) == len(paths)
 
 
-def test_the_records_of_the_pages_come_first_among_the_sample_data(emulate: Emulate, api: Api) -> None:
+def test_documented_records_are_the_first_sample_records(emulate: Emulate, api: Api) -> None:
     few, many = emulate(api=api, numbers=3, orders=1).caller, emulate(api=api).caller
     for target, key, count in (("/phone-numbers", "PhoneNumbers", 3), ("/phone-number-orders", "PhoneNumberOrders", 1)):
         alone = few.get(target).json
@@ -55,7 +55,7 @@ def test_the_records_of_the_pages_come_first_among_the_sample_data(emulate: Emul
         assert many.get(target, max_results=count).json[key] == alone[key]
 
 
-def test_the_second_generation_adds_its_own_keys_to_the_records_of_the_pages(emulate: Emulate) -> None:
+def test_chime_sdk_voice_adds_its_own_keys_to_the_documented_records(emulate: Emulate) -> None:
     caller = emulate(api="chime-sdk-voice", numbers=3, orders=1).caller
     number = caller.get("/phone-numbers/%2B12065550100").json["PhoneNumber"]
     order = caller.get("/phone-number-orders/abc12345-de67-89f0-123g-h45i678j9012").json["PhoneNumberOrder"]

@@ -1,4 +1,4 @@
-"""The sample data hold every case, hang together, and are the same everywhere. Judged by AWS's own service models."""
+"""Sample data have every case, are consistent, are the same everywhere, and fit botocore's service models."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ from gateway.emulator.service_model import CHIME, CHIME_SDK_VOICE, ServiceModel
 from tests.emulator.aws_clients import Json
 
 SERVICE_MODELS = [CHIME, CHIME_SDK_VOICE]
-ON_THE_PAGE = 3
+DOCUMENTED = 3
 
 
 def numbers_of(service: ServiceModel, count: int = 250) -> list[Json]:
@@ -35,7 +35,7 @@ def shape(service: ServiceModel, name: str) -> Any:
 
 
 @pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
-def test_the_words_of_a_generation_are_those_of_its_model(service: ServiceModel) -> None:
+def test_limits_and_enums_equal_those_of_the_service_model(service: ServiceModel) -> None:
     assert service.max_results == shape(service, "ResultMax").metadata["max"]
     for words, name in (
         (service.association_names, "PhoneNumberAssociationName"),
@@ -49,9 +49,9 @@ def test_the_words_of_a_generation_are_those_of_its_model(service: ServiceModel)
 
 
 @pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
-def test_generated_records_fit_the_model(service: ServiceModel) -> None:
-    """Every key of the service and no other; every word, pattern and timestamp as the model says."""
-    numbers, orders = numbers_of(service, 2_000)[ON_THE_PAGE:], orders_of(service)[1:]
+def test_generated_records_fit_the_service_model(service: ServiceModel) -> None:
+    """A record has exactly the keys of its model. Its enums, patterns and timestamps are valid."""
+    numbers, orders = numbers_of(service, 2_000)[DOCUMENTED:], orders_of(service)[1:]
     misfits = [
         *(misfit for number in numbers for misfit in misfits_of(shape(service, "PhoneNumber"), number)),
         *(misfit for order in orders for misfit in misfits_of(shape(service, "PhoneNumberOrder"), order)),
@@ -81,8 +81,8 @@ def misfits_of(model: Any, value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
-def test_every_case_is_among_the_numbers(service: ServiceModel) -> None:
-    numbers = numbers_of(service)[ON_THE_PAGE:]
+def test_sample_numbers_have_every_case(service: ServiceModel) -> None:
+    numbers = numbers_of(service)[DOCUMENTED:]
     assert {number["Status"] for number in numbers} == set(service.phone_number_statuses)
     assert {number["ProductType"] for number in numbers} == set(service.product_types)
     assert {number["Type"] for number in numbers} == {"Local", "TollFree"}
@@ -100,7 +100,7 @@ def test_every_case_is_among_the_numbers(service: ServiceModel) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
-def test_every_case_is_among_the_orders(service: ServiceModel) -> None:
+def test_sample_orders_have_every_case(service: ServiceModel) -> None:
     orders = orders_of(service)
     held = {number["E164PhoneNumber"] for number in numbers_of(service)}
     assert {order["Status"] for order in orders} == set(service.order_statuses)
@@ -117,7 +117,7 @@ def test_every_case_is_among_the_orders(service: ServiceModel) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICE_MODELS, ids=lambda service: service.api)
-def test_orders_and_numbers_tell_the_same_story(service: ServiceModel) -> None:
+def test_orders_and_numbers_are_consistent(service: ServiceModel) -> None:
     latest = {
         each["E164PhoneNumber"]: (order, each["Status"])
         for order in orders_of(service)
@@ -137,24 +137,24 @@ def test_orders_and_numbers_tell_the_same_story(service: ServiceModel) -> None:
 
 
 def test_sample_data_are_the_same_on_every_machine() -> None:
-    """The digests change with the sample data, and with nothing else."""
+    """The digests change only if the sample data change."""
     for service, digest in ((CHIME, "5efdad2a284955f3"), (CHIME_SDK_VOICE, "9d0c448cef48f88f")):
         data = orjson.dumps([numbers_of(service), orders_of(service)], option=orjson.OPT_SORT_KEYS)
         assert hashlib.sha256(data).hexdigest()[:16] == digest
 
 
-def test_fewer_numbers_are_the_first_of_more() -> None:
+def test_smaller_sample_is_the_start_of_a_larger_one() -> None:
     assert numbers_of(CHIME, 1_000)[:250] == numbers_of(CHIME, 250)
     assert len(numbers_of(CHIME, 2)) == 2
 
 
-def test_a_million_numbers_are_a_million_different_ones() -> None:
+def test_a_million_sample_numbers_are_different() -> None:
     e164s = {sample_number(index).e164 for index in range(1_000_000)}
     assert len(e164s) == 1_000_000
     assert all(re.fullmatch(r"\+[1-9]\d{1,14}", e164) for e164 in list(e164s)[::1_000])
 
 
-def test_where_the_sample_numbers_end_is_said_in_words() -> None:
+def test_too_large_sample_is_rejected() -> None:
     assert sample_number(5_000_000).e164.startswith("+1")
-    with pytest.raises(EmulatorError, match="not so many sample numbers"):
+    with pytest.raises(EmulatorError, match="not enough sample numbers"):
         sample_number(10_000_000)
