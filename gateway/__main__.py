@@ -61,7 +61,7 @@ def port_option(default: int) -> Callable[[Any], Any]:
         type=click.IntRange(0, 65535),
         default=default,
         show_default=True,
-        help="Port to listen on; 0 takes a free one.",
+        help="Port to listen on. 0 selects a free port.",
     )
 
 
@@ -201,8 +201,8 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     "faults",
     multiple=True,
     metavar="OPERATION=CODE",
-    help="Error for each call of an operation, or of all operations (*), such as ListPhoneNumbers=Throttled. Repeat the "
-    "option for more faults.",
+    help="Error for each call of an operation, or of all operations (*), such as ListPhoneNumbers=Throttled. Repeat "
+    "the option for more faults.",
 )
 @click.option(
     "--access-key", default="local", show_default=True, help="The one access key ID that requests may be signed with."
