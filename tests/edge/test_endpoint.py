@@ -11,7 +11,7 @@ ONE = {"query": "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"}
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 
 
-async def test_a_query_is_answered_by_post_and_by_get(gateway: Gateway, aws: Aws) -> None:
+async def test_post_and_get_return_the_same_result(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     expected = {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550000"}]}}}
     posted = await gateway.http.post("/graphql", json=ONE)
@@ -21,7 +21,7 @@ async def test_a_query_is_answered_by_post_and_by_get(gateway: Gateway, aws: Aws
     assert len(posted.headers["x-request-id"]) == 32
 
 
-async def test_a_refused_body_asks_nothing_upstream(gateway: Gateway, aws: Aws) -> None:
+async def test_a_malformed_body_is_400_and_makes_no_upstream_call(gateway: Gateway, aws: Aws) -> None:
     for body in (b"", b"[]", json.dumps([ONE]).encode(), json.dumps(ONE | {"variables": 7}).encode()):
         response = await gateway.http.post("/graphql", content=body, headers={"content-type": "application/json"})
         assert response.status_code == 400
@@ -36,7 +36,7 @@ async def test_a_refused_body_asks_nothing_upstream(gateway: Gateway, aws: Aws) 
         ("query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id } }", "BAD_USER_INPUT"),
     ],
 )
-async def test_a_refused_request_has_no_data_and_its_status_follows_the_media_type(
+async def test_an_invalid_document_has_no_data_and_a_status_by_media_type(
     gateway: Gateway, aws: Aws, query: str, code: str
 ) -> None:
     for accept, status in (("application/json", 200), (GRAPHQL_RESPONSE, 400)):
@@ -49,13 +49,13 @@ async def test_a_refused_request_has_no_data_and_its_status_follows_the_media_ty
 
 
 @pytest.mark.parametrize(("accept", "status"), [("application/json", 200), (GRAPHQL_RESPONSE, 400)])
-async def test_an_operation_that_the_document_lacks_is_refused(gateway: Gateway, accept: str, status: int) -> None:
+async def test_an_unknown_operation_name_is_an_error(gateway: Gateway, accept: str, status: int) -> None:
     response = await gateway.http.post("/graphql", json=ONE | {"operationName": "Other"}, headers={"accept": accept})
     assert response.status_code == status
     assert "Other" in response.json()["errors"][0]["message"]
 
 
-async def test_the_process_says_that_it_is_alive_without_asking_upstream(gateway: Gateway, aws: Aws) -> None:
+async def test_healthz_makes_no_upstream_call(gateway: Gateway, aws: Aws) -> None:
     aws.fails("*", "ServiceUnavailable")
     response = await gateway.http.get("/healthz")
     assert (response.status_code, response.text) == (200, "ok\n")
@@ -63,9 +63,7 @@ async def test_the_process_says_that_it_is_alive_without_asking_upstream(gateway
 
 
 @pytest.mark.parametrize("operation_name", [None, ""])
-async def test_of_several_operations_none_is_run_unless_it_is_named(
-    gateway: Gateway, operation_name: str | None
-) -> None:
+async def test_several_operations_need_an_operation_name(gateway: Gateway, operation_name: str | None) -> None:
     document = "query A { a: __typename } query B { b: __typename }"
     body = {"query": document, "operationName": operation_name}
     [error] = (await gateway.http.post("/graphql", json=body)).json()["errors"]
@@ -75,12 +73,12 @@ async def test_of_several_operations_none_is_run_unless_it_is_named(
     assert named.json() == {"data": {"b": "Query"}}
 
 
-async def test_a_number_too_long_to_be_read_is_the_documents_fault(gateway: Gateway) -> None:
+async def test_an_integer_too_long_to_parse_is_a_validation_error(gateway: Gateway) -> None:
     answer = await gateway.answer(f"{{ phoneNumbers(first: {'9' * 5_000}) {{ nodes {{ id }} }} }}")
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
 
 
-async def test_a_client_that_hangs_up_leaves_no_trace(
+async def test_a_client_that_disconnects_early_leaves_no_traceback_in_the_log(
     gateway: Gateway, aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = gateway.http.base_url

@@ -21,7 +21,7 @@ def assert_refused(answer: httpx.Response, status: int) -> str:
     return message
 
 
-def test_head_is_get_without_a_body(endpoint: httpx.Client) -> None:
+def test_head_has_the_headers_of_get_and_no_body(endpoint: httpx.Client) -> None:
     for parameters, status in ((QUERY, 200), ({}, 400), ({"query": "mutation { __typename }"}, 405)):
         got = endpoint.get("/graphql", params=parameters)
         head = endpoint.head("/graphql", params=parameters)
@@ -31,7 +31,7 @@ def test_head_is_get_without_a_body(endpoint: httpx.Client) -> None:
         assert {name: got.headers[name] for name in same} == {name: head.headers.get(name) for name in same}
 
 
-def test_options_says_what_can_be_done(endpoint: httpx.Client) -> None:
+def test_options_lists_the_methods(endpoint: httpx.Client) -> None:
     answer = endpoint.options("/graphql", headers={"accept": "text/html"})
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["allow"] == METHODS
@@ -39,7 +39,7 @@ def test_options_says_what_can_be_done(endpoint: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_another_method_is_refused_with_those_that_there_are(endpoint: httpx.Client, method: str) -> None:
+def test_an_unsupported_method_is_405_with_allow(endpoint: httpx.Client, method: str) -> None:
     answer = endpoint.request(method, "/graphql", content=json.dumps(QUERY))
     assert method in assert_refused(answer, 405)
     assert answer.headers["allow"] == METHODS
@@ -55,7 +55,9 @@ def test_another_method_is_refused_with_those_that_there_are(endpoint: httpx.Cli
         {"query": "mutation { nothing }"},
     ],
 )
-def test_by_get_queries_alone_are_run(endpoint: httpx.Client, method: str, parameters: dict[str, str]) -> None:
+def test_get_rejects_an_operation_that_is_not_a_query(
+    endpoint: httpx.Client, method: str, parameters: dict[str, str]
+) -> None:
     for accept in ("application/json", "application/graphql-response+json"):
         answer = endpoint.request(method, "/graphql", params=parameters, headers={"accept": accept})
         assert answer.status_code == 405
@@ -66,9 +68,7 @@ def test_by_get_queries_alone_are_run(endpoint: httpx.Client, method: str, param
     "content_type",
     [None, "", "text/plain", "application/jsonx", "application/json; charset=utf-16", "application/graphql"],
 )
-def test_a_body_of_another_type_is_refused_with_the_one_that_is_taken(
-    endpoint: httpx.Client, content_type: str | None
-) -> None:
+def test_an_unsupported_content_type_is_415_with_accept(endpoint: httpx.Client, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
     answer = endpoint.post("/graphql", content=json.dumps(QUERY), headers=headers)
     assert "application/json" in assert_refused(answer, 415)
@@ -76,7 +76,7 @@ def test_a_body_of_another_type_is_refused_with_the_one_that_is_taken(
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
-def test_a_compressed_body_is_refused(endpoint: httpx.Client, coding: str) -> None:
+def test_a_compressed_body_is_415(endpoint: httpx.Client, coding: str) -> None:
     headers = {"content-type": "application/json", "content-encoding": coding}
     answer = endpoint.post("/graphql", content=b"\x1f\x8b", headers=headers)
     assert "coding" in assert_refused(answer, 415)
@@ -85,7 +85,7 @@ def test_a_compressed_body_is_refused(endpoint: httpx.Client, coding: str) -> No
     assert plain.json() == DATA
 
 
-def test_a_body_in_many_pieces_is_one_body(endpoint: httpx.Client) -> None:
+def test_a_chunked_body_is_read_whole(endpoint: httpx.Client) -> None:
     pieces = (bytes([each]) for each in json.dumps(QUERY | {"variables": {"a": "x" * 200}}).encode())
     answer = endpoint.post("/graphql", content=pieces, headers={"content-type": "application/json"})
     assert answer.json() == DATA
@@ -93,11 +93,11 @@ def test_a_body_in_many_pieces_is_one_body(endpoint: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/graphql/", "/graphqlx", "/graphql/x", "//graphql", "/GraphQL", "/healthz/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_another_path_is_not_there(endpoint: httpx.Client, method: str, path: str) -> None:
+def test_an_unknown_path_is_404(endpoint: httpx.Client, method: str, path: str) -> None:
     assert "/graphql" in assert_refused(endpoint.request(method, f"{endpoint.base_url}".rstrip("/") + path), 404)
 
 
-def test_a_method_that_a_path_beside_it_lacks_is_refused_with_those_that_it_has(endpoint: httpx.Client) -> None:
+def test_an_unsupported_method_of_an_admin_path_is_405_with_allow(endpoint: httpx.Client) -> None:
     answer = endpoint.delete("/healthz")
     assert "method" in assert_refused(answer, 405)
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
@@ -117,9 +117,7 @@ def test_a_method_that_a_path_beside_it_lacks_is_refused_with_those_that_it_has(
         ("BREW", "/graphql"),
     ],
 )
-def test_every_answer_says_that_it_is_neither_kept_nor_guessed_at_nor_framed(
-    endpoint: httpx.Client, method: str, path: str
-) -> None:
+def test_every_response_has_the_security_headers(endpoint: httpx.Client, method: str, path: str) -> None:
     answer = endpoint.request(method, path)
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"

@@ -1,4 +1,4 @@
-"""A limit on what each caller may ask, in the points that its operations are estimated at."""
+"""The rate limit of each caller, in the points that its operations cost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ ONE, OTHER = new_api_key(), new_api_key()
 # A record and a call: 2 points.
 LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 LONG_LISTS = " ".join(f"{alias}: phoneNumbers(first: 1000) {{ nodes {{ id }} }}" for alias in "abcdef")
-# Refused in one way or another: 1 point.
+# Each of these is rejected and costs one point.
 RUBBISH: list[dict[str, Any]] = [
     {"content": b"{", "headers": {"content-type": "application/json"}},
     {"json": {"query": "{"}},
@@ -75,7 +75,7 @@ async def statuses(gateway: Gateway, times: int, key: str = ONE) -> list[int]:
     return [(await posted(gateway, key)).status_code for _ in range(times)]
 
 
-async def test_each_caller_is_refused_past_its_own_points_with_the_time_to_wait(gateway: Gateway, aws: Aws) -> None:
+async def test_a_caller_without_points_gets_429_and_the_time_to_wait(gateway: Gateway, aws: Aws) -> None:
     for key in (ONE, OTHER):
         aws.calls.clear()
         assert await statuses(gateway, 5, key) == [200, 200, 200, 429, 429]
@@ -85,16 +85,16 @@ async def test_each_caller_is_refused_past_its_own_points_with_the_time_to_wait(
         assert len(aws.calls) == 3
 
 
-async def test_what_costs_more_takes_more_points(gateway: Gateway, aws: Aws) -> None:
+async def test_a_costlier_query_takes_more_points(gateway: Gateway, aws: Aws) -> None:
     cheap, dear = ({"query": f"{{ phoneNumbers(first: {first}) {{ nodes {{ id }} }} }}"} for first in (1, 3))
     answers = [(await posted(gateway, json=query)).status_code for query in (dear, dear, cheap, cheap)]
-    # 4 points, 4 that are no more there, 2 that are, and none left.
+    # 4 of 6 points, then 4 are too many, then the last 2, then 2 are too many.
     assert answers == [200, 429, 200, 429]
     assert len(aws.calls) == 2
 
 
 @pytest.mark.parametrize("request_", RUBBISH)
-async def test_what_is_refused_costs_a_point_each_time(gateway: Gateway, aws: Aws, request_: dict[str, Any]) -> None:
+async def test_a_rejected_request_costs_one_point(gateway: Gateway, aws: Aws, request_: dict[str, Any]) -> None:
     answers = [await posted(gateway, **request_) for _ in range(7)]
     assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
     assert "errors" in answers[0].json()
@@ -118,7 +118,7 @@ async def test_a_rejected_get_costs_one_point(gateway: Gateway, aws: Aws, parame
     assert aws.calls == []
 
 
-async def test_whoever_may_not_ask_spends_nobodys_points(gateway: Gateway) -> None:
+async def test_an_unauthenticated_request_costs_no_points(gateway: Gateway) -> None:
     assert await statuses(gateway, 7, "wrong") == [401] * 7
     assert await statuses(gateway, 1) == [200]
 
@@ -142,18 +142,18 @@ async def test_replicas_over_one_redis_count_together(aws: Aws, redis: RedisServ
     with redis.client() as client:
         limits = list(client.scan_iter("chime-gateway:limit:*"))
         assert len(limits) == 2
-        # They go by themselves, and tell of nobody.
+        # They expire, and their names do not reveal the caller.
         assert all(0 < client.pttl(name) <= 60_000 for name in limits)
         assert not any(hash_of(key.encode()).encode() in name for name in limits for key in (ONE, OTHER))
 
 
-async def test_without_redis_each_replica_takes_its_share(aws: Aws) -> None:
+async def test_without_redis_each_replica_enforces_its_share(aws: Aws) -> None:
     async with two_gateways(limited(aws, 8, replicas=2)) as gateways:
         for gateway in gateways:
             assert await statuses(gateway, 4) == [200, 200, 429, 429]
 
 
-async def test_each_replica_takes_its_share_when_redis_goes(aws: Aws) -> None:
+async def test_each_replica_enforces_its_share_when_redis_dies(aws: Aws) -> None:
     with redis_server() as own:
         async with two_gateways(limited(aws, 8, replicas=2, cache_url=own.url)) as gateways:
             assert await statuses(gateways[0], 4) == [200] * 4
@@ -167,7 +167,7 @@ async def test_each_replica_takes_its_share_when_redis_goes(aws: Aws) -> None:
 @pytest.mark.parametrize(
     "reply", [b":-1\r\n", b":99999999999999\r\n", b"+OK\r\n", b"$1\r\n7\r\n", b"*-1\r\n", b"HTTP/1.1\r\n"]
 )
-async def test_a_redis_that_does_not_count_is_no_way_around_the_limit(reply: bytes) -> None:
+async def test_a_broken_redis_reply_does_not_lift_the_limit(reply: bytes) -> None:
     with pretending(well_until_asked(lambda _asked: reply)) as url:
         link = RedisLink(url)
         async with link.open():
@@ -178,7 +178,7 @@ async def test_a_redis_that_does_not_count_is_no_way_around_the_limit(reply: byt
                 await limit.consume("caller", 1)
 
 
-async def test_who_is_known_to_have_no_point_left_is_refused_without_asking_redis(redis: RedisServer) -> None:
+async def test_a_caller_known_to_have_no_points_is_rejected_without_redis(redis: RedisServer) -> None:
     link = RedisLink(redis.url)
     now = 0.0
     limit = CallerRateLimiter(60, redis=link, clock=lambda: now)
@@ -193,8 +193,8 @@ async def test_who_is_known_to_have_no_point_left_is_refused_without_asking_redi
         limit.check("spender")
 
 
-async def test_a_bucket_that_redis_says_is_full_in_an_hour_is_an_empty_one(redis: RedisServer) -> None:
-    """Its clock was set back, or somebody else wrote there."""
+async def test_a_bucket_with_a_time_too_far_ahead_counts_as_empty(redis: RedisServer) -> None:
+    """Redis's clock was set back, or another program wrote the key."""
     link = RedisLink(redis.url)
     async with link.open():
         await CallerRateLimiter(60, redis=link).consume("sufferer", 1)
@@ -210,7 +210,7 @@ async def test_a_bucket_that_redis_says_is_full_in_an_hour_is_an_empty_one(redis
 # In one process, by its clock
 
 
-async def test_points_come_back_evenly_and_no_more_than_a_bucket_holds() -> None:
+async def test_points_refill_evenly_up_to_the_size_of_the_bucket() -> None:
     now = 0.0
     limit = CallerRateLimiter(60, clock=lambda: now)
     await limit.consume("caller", 60)
@@ -220,7 +220,7 @@ async def test_points_come_back_evenly_and_no_more_than_a_bucket_holds() -> None
     now = 10.0
     with pytest.raises(RateLimited) as refusal:
         await limit.consume("caller", 12)
-    # Refused, it has spent none, and the wait that it is told is enough.
+    # A rejected request takes no points, and the reported wait is long enough.
     assert refusal.value.headers == ((b"retry-after", b"2"),)
     now = 12.0
     await limit.consume("caller", 12)
@@ -231,7 +231,7 @@ async def test_points_come_back_evenly_and_no_more_than_a_bucket_holds() -> None
     await limit.consume("another caller", 60)
 
 
-async def test_what_costs_more_than_a_bucket_holds_takes_a_full_one() -> None:
+async def test_a_cost_above_the_bucket_takes_a_full_bucket() -> None:
     now = 0.0
     limit = CallerRateLimiter(10, clock=lambda: now)
     await limit.consume("caller", 1_000)
@@ -244,7 +244,7 @@ async def test_what_costs_more_than_a_bucket_holds_takes_a_full_one() -> None:
     await limit.consume("caller", 1_000)
 
 
-async def test_a_share_of_less_than_a_point_a_minute_is_a_point_in_some_minutes() -> None:
+async def test_a_share_below_one_point_a_minute_allows_one_point_in_several_minutes() -> None:
     now = 0.0
     limit = CallerRateLimiter(3, replicas=9, clock=lambda: now)
     await limit.consume("caller", 5)
@@ -255,7 +255,7 @@ async def test_a_share_of_less_than_a_point_a_minute_is_a_point_in_some_minutes(
     await limit.consume("caller", 5)
 
 
-async def test_points_spent_at_once_are_counted_one_by_one(redis: RedisServer) -> None:
+async def test_concurrent_requests_are_counted_one_by_one(redis: RedisServer) -> None:
     link = RedisLink(redis.url)
     limit = CallerRateLimiter(30, redis=link)
     async with link.open():
