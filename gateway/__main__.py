@@ -24,7 +24,7 @@ from gateway.emulator.fault_injection import Fault
 from gateway.errors import Misconfigured
 from gateway.logs import configure_logs
 from gateway.paging.seal import random_key
-from gateway.request_checks import Limits
+from gateway.request_checks import ConnectionLimits
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings
@@ -297,8 +297,8 @@ async def _try_upstream(settings: Settings) -> None:
         pass
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.max_body_bytes, settings.receive_seconds, settings.idle_seconds)
+def _limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(settings.max_body_bytes, settings.receive_seconds, settings.idle_seconds)
 
 
 def _fault(text: str) -> Fault:

@@ -1,15 +1,15 @@
-"""One connection of a client: how long what it sends may take, and how much of it is taken (request_checks.py).
+"""The HTTP/1.1 protocol of client connections, with limits on time and size.
 
-uvicorn has no time-outs for slow clients and no limits on what they send. What is refused reaches no application.
+uvicorn has no timeouts for slow clients and no limits on request sizes. Rejected requests never reach the application.
 """
 
 import asyncio
 import socket
 import struct
+from enum import Enum, auto
 from http import HTTPStatus
-from itertools import islice
 from math import inf
-from typing import Any, Final, Literal
+from typing import Any, Final, NamedTuple
 
 import httptools
 import structlog
@@ -21,10 +21,10 @@ from uvicorn.server import ServerState
 from gateway.edge.health import DRAINING
 from gateway.request_checks import (
     MAX_HEAD_BYTES,
-    MAX_HEAD_FIELDS,
+    MAX_HEADERS,
     MAX_URL_BYTES,
-    Limits,
-    Refused,
+    ConnectionLimits,
+    RequestRejected,
     body_too_large,
     check_host,
     check_target,
@@ -35,32 +35,64 @@ from gateway.request_checks import (
 )
 from gateway.request_record import RequestRecord
 
-# Requests that one connection may have waiting behind the one that is answered. Browsers do not pipeline at all, and
-# each one waiting takes 3 kB for 30 bytes sent.
+# Requests that may wait on one connection behind the request in progress. Browsers do not pipeline, and each waiting
+# request takes 3 kB of memory for as little as 30 bytes sent.
 MAX_PIPELINED: Final = 16
-# Seconds in which a refused client may still send, unread: closed at once, its system would drop our words. nginx
-# (lingering_timeout) waits 5 for each piece.
+# Seconds for which a rejected client may go on sending. If the gateway closed at once, the client's system would reset
+# the connection and drop the response. nginx (lingering_timeout) waits 5 s for each piece.
 LINGER_SECONDS: Final = 2.0
-# Bytes a second that a client takes of an answer at least, once its system's buffers are full: the slowest mobile lines
-# still do. Kestrel asks for 240, by which 2 MB would take hours.
-MIN_TAKEN_A_SECOND: Final = 8_000
-# Connections of which one is chosen to make room for another: looking through all of them would cost too much.
-LOOKED_THROUGH: Final = 64
-# Seconds in which a client may still use a connection that it has kept, once the server stops: what it sent before it
-# could know is answered. Whoever asks nothing in this time is cut off.
-LAST_REQUEST_SECONDS: Final = 2.0
+# The slowest rate at which a client may read a response, in bytes per second, once the system's buffers are full. The
+# slowest mobile lines still reach it. Kestrel's minimum is 240, which would allow hours for 2 MB.
+MIN_READ_BYTES_PER_SECOND: Final = 8_000
 
-_NOT_HTTP: Final = "This cannot be read as an HTTP/1.1 request with a known method and a URL in ASCII."
-_LOOKED_AT: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-# Linger, for no second: what was not sent is dropped, and the client told so by a reset.
-_AT_ONCE: Final = struct.pack("ii", 1, 0)
+_MALFORMED: Final = "The request is not HTTP/1.1 with a known method and a URL in ASCII."
+_CHECKED_HEADERS: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+# SO_LINGER with 0 seconds: close drops the unsent bytes and resets the connection.
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
-class Connection(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, uvicorn's quicker parser, within limits.
+class ConnectionState(Enum):
+    """What a connection waits for. LimitedHttpProtocol has the table of transitions."""
 
-    Refuses, by 400, 408, 413, 414 or 431 in JSON, logs it, and closes. Where nothing was begun there is nobody to
-    tell, and it closes without a word.
+    IDLE = auto()
+    READING_HEAD = auto()
+    READING_BODY = auto()
+    RESPONDING = auto()
+    CLOSING = auto()
+
+
+_READING: Final = (ConnectionState.READING_HEAD, ConnectionState.READING_BODY)
+
+
+class _UnsentSample(NamedTuple):
+    """The size of the write buffer at one moment of the loop's time, during one response."""
+
+    size: int
+    response: RequestResponseCycle | None
+    time: float
+
+
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, uvicorn's faster parser, within limits.
+
+    A request that breaks a limit gets 400, 408, 413, 414, 431 or 503 in JSON and a line in the log. The connection is
+    then closed. An idle connection is closed without a response.
+
+    The state follows the request that is being read. Pipelining lets a client send a request while earlier ones still
+    have no response. So the responses that are still to be sent are counted beside the state:
+
+    | state        | event                                         | next state   | time limit        |
+    |--------------|-----------------------------------------------|--------------|-------------------|
+    | IDLE         | first byte of a request                       | READING_HEAD | `idle_seconds`    |
+    | READING_HEAD | end of the head                               | READING_BODY | `receive_seconds` |
+    | READING_BODY | end of the request, response still to be sent | RESPONDING   | `receive_seconds` |
+    | READING_BODY | end of the request, response already sent     | IDLE         |                   |
+    | RESPONDING   | first byte of a pipelined request             | READING_HEAD | the application's |
+    | RESPONDING   | last response sent                            | IDLE         |                   |
+    | any          | rejection, abort, timeout, end of connection  | CLOSING      | `LINGER_SECONDS`  |
+
+    A connection that must close after a response goes to CLOSING instead of IDLE. That is so after `Connection: close`
+    and while the server shuts down. In every state, a client that reads its response too slowly is disconnected.
     """
 
     def __init__(
@@ -70,108 +102,143 @@ class Connection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        limits: Limits,
+        limits: ConnectionLimits,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
-        self._shortest = min(limits.receive_seconds, limits.idle_seconds)
-        self._refused = False
-        self._draining = False
-        self._timer: asyncio.TimerHandle | None = None
-        # The request that is being answered, or was last; others may wait behind it, of which `cycle` is the last.
-        self._answering: RequestResponseCycle | None = None
-        # What of a request is coming in, and the part that _since, in the loop's time, is the start of.
-        self._receiving: Literal["head", "body"] | None = None
-        self._timed: Literal["head", "body"] | None = None
+        # The state, and the loop's time at which it began. RESPONDING and CLOSING have no time limit and need none.
+        self._state = ConnectionState.IDLE
         self._since = 0.0
-        # What the client had not taken when it was last looked at: bytes, of which answer, and when.
-        self._unsent = (0, 0.0, 0.0)
-        # Of the bytes just fed: how many, and how many requests began in them.
-        self._fed = self._begun = 0
-        # Of the request that is coming in: all bytes before those just fed, and the body's.
-        self._received = self._body_bytes = 0
+        # The server shuts down: the request being read, or else the last one, is the connection's last.
+        self._draining = False
+        # The request that the application handles, or handled last. Pipelined requests wait behind it in `pipeline`.
+        # `cycle` is the most recent of them all.
+        self._responding: RequestResponseCycle | None = None
+        # The timer of the next check, and the write buffer at the last one.
+        self._timer: asyncio.TimerHandle | None = None
+        self._check_seconds = min(limits.receive_seconds, limits.idle_seconds)
+        self._unsent = _UnsentSample(0, None, 0.0)
+        # The chunk being parsed: its size, and the number of requests that have a part in it.
+        self._chunk_bytes = self._requests_in_chunk = 0
+        # The request being read: the bytes of its body and of the earlier chunks. The first of these chunks may have
+        # begun with other requests. Then its size counts as shared.
+        self._body_bytes = self._received = self._shared = 0
         self._host: bytes | None = None
 
+    def __repr__(self) -> str:
+        """Return the state and the number of responses that are still to be sent."""
+        responding = self._responding is not None and not self._responding.response_complete
+        details = [self._state.name, f"responses to send: {len(self.pipeline) + responding}"]
+        if self._draining:
+            details.append("draining")
+        return f"<LimitedHttpProtocol [{', '.join(details)}]>"
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn narrows it.
-        """Begin to wait for a request."""
+        """Wait for the first request, or reject the client if too many connections are open."""
         super().connection_made(transport)
-        self._since = self.loop.time()
-        self._look_after(inf)
+        self._enter(ConnectionState.IDLE)
         if len(self.connections) > self._limits.connections:
-            self._make_room()
+            # uvicorn's limit_concurrency accepts silent connections without a limit, and rejects the requests of
+            # connections that were open before. Here the open connections go on, and only the new one is rejected.
+            message = f"The gateway has {self._limits.connections} open connections, its limit. Retry later."
+            self._reject(RequestRejected(message, HTTPStatus.SERVICE_UNAVAILABLE, "OVERLOADED"))
+            return
+        self._schedule_check(inf)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Stop the timer."""
+        self._state = ConnectionState.CLOSING
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what a client sent; mostly it is one whole request."""
-        if self._refused:
+        """Parse one chunk of bytes, usually one whole request."""
+        if self._state is ConnectionState.CLOSING:
             return
-        self._unset_keepalive_if_required()
-        self._fed, self._begun = len(data), 0
+        self._chunk_bytes = len(data)
+        self._requests_in_chunk = 1 if self._state in _READING else 0
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
-            within = error.__context__
-            self._refuse(within if isinstance(within, Refused) else Refused(_NOT_HTTP))
+            cause = error.__context__
+            self._reject(cause if isinstance(cause, RequestRejected) else RequestRejected(_MALFORMED))
             return
-        if self._receiving is not None:
-            self._part_received()
+        if self._state in _READING:
+            self._on_partial_data()
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start the next pipelined request, or wait for a new one."""
         super().on_response_complete()
-        if self._receiving is None:
-            self._since = self.loop.time()
+        # uvicorn's keep-alive timer. `_check_timeouts` does the same, and before the first request too.
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            self._state = ConnectionState.CLOSING
+        elif self._state is ConnectionState.RESPONDING and self.cycle.response_complete:
+            self._wait_for_request()
 
     def shutdown(self) -> None:
-        """The server stops: finish what is under way, or wait a moment for a last request, then close."""
+        """Close the connection if it is idle, or after the response to the request in progress."""
         self._draining = True
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_unless_asked)
-        else:
-            super().shutdown()
+        if self._state is ConnectionState.IDLE:
+            self._close()
+        # A request whose head is incomplete has no cycle yet. `on_headers_complete` makes it the last one.
+        elif self.cycle is not None and self._state is not ConnectionState.READING_HEAD:
+            self.cycle.keep_alive = False
 
-    def _close_unless_asked(self) -> None:
-        # A head that is coming in has the time that any has; its answer closes the connection.
-        if self._receiving is None and (self.cycle is None or self.cycle.response_complete):
-            self.transport.close()
+    def abort(self) -> None:
+        """Reset the connection, so that the system drops the unsent bytes too."""
+        self._state = ConnectionState.CLOSING
+        self._cancel_responses()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.transport.abort()
+
+    def _enter(self, state: ConnectionState) -> None:
+        self._state = state
+        self._since = self.loop.time()
+
+    def _wait_for_request(self) -> None:
+        if self._draining:
+            self._close()
+        else:
+            self._enter(ConnectionState.IDLE)
+
+    def _close(self) -> None:
+        self._state = ConnectionState.CLOSING
+        self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answering = cycle
+        self._responding = cycle
         super()._start_asgi_task(cycle, app)
 
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
+        """Begin to read a request."""
         super().on_message_begin()
-        self._receiving = "head"
-        self._begun += 1
-        self._received = self._body_bytes = 0
+        self._enter(ConnectionState.READING_HEAD)
+        self._requests_in_chunk += 1
+        self._body_bytes = self._received = self._shared = 0
         self._host = None
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the URL."""
+        """Add a piece of the URL."""
         self.url += url
         check_url(self.url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole field, of the head or of the trailers."""
+        """Add a header, or a trailer, once all of it was read."""
         name = name.lower()
-        if name in _LOOKED_AT:
-            self._look_at(name, value)
+        if name in _CHECKED_HEADERS:
+            self._check_header(name, value)
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head has come in: the request is for the application, unless it is refused here."""
+        """Pass the request to the application, unless a check rejects it."""
         headers = self.headers
-        if len(headers) > MAX_HEAD_FIELDS or (
-            # As long as all that was received is less, the fields need not be added up.
-            self._received + self._fed > MAX_HEAD_BYTES
+        if len(headers) > MAX_HEADERS or (
+            # Most heads come in one small chunk, and need no sum.
+            self._received + self._chunk_bytes > MAX_HEAD_BYTES
             and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES
         ):
             raise head_too_large()
@@ -179,38 +246,41 @@ class Connection(HttpToolsProtocol):
         if self._host is None or self.url[0] != ord("/"):
             check_target(self.url, self._host, version)
         check_version(version, headers)
-        # The parser would pass over the body, and all requests behind it.
+        # The parser would skip the body, and all requests behind it.
         if self.parser.should_upgrade():
-            raise Refused("Nothing is upgraded here: neither to WebSocket nor to HTTP/2.")
+            raise RequestRejected("Connections cannot be upgraded, neither to WebSocket nor to HTTP/2.")
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise Refused(f"More than {MAX_PIPELINED} requests wait on this connection.")
+            raise RequestRejected(f"More than {MAX_PIPELINED} pipelined requests wait on this connection.")
         super().on_headers_complete()
         if self._draining:
             self.scope["state"][DRAINING] = True
             self.cycle.keep_alive = False
-        self._receiving = "body"
-        # Trailers are taken by nobody; left where they come in, they would pass for fields of the head.
+        self._enter(ConnectionState.READING_BODY)
+        # Trailers are dropped. Otherwise the application would take them for headers.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Add a piece of the body."""
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
             raise body_too_large(self._limits.body_bytes)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The whole request has come in."""
+        """Wait for the response, unless the application sent it before it had the whole request."""
         super().on_message_complete()
-        self._receiving = self._timed = None
+        if self.cycle.response_complete:
+            self._wait_for_request()
+        else:
+            self._state = ConnectionState.RESPONDING
 
-    def _look_at(self, name: bytes, value: bytes) -> None:
-        """Check a field that says where a request ends, or whom it is for; llhttp has checked its form."""
+    def _check_header(self, name: bytes, value: bytes) -> None:
+        """Check a header that frames or routes the request. llhttp has checked its syntax."""
         if name == b"host":
             check_host(value, self._host)
             self._host = value
         elif name == b"content-length":
-            # llhttp has read it as a number that fits in 64 bits.
+            # llhttp has parsed it as a number of at most 64 bits.
             if int(value) > self._limits.body_bytes:
                 raise body_too_large(self._limits.body_bytes)
         elif name == b"transfer-encoding":
@@ -218,121 +288,109 @@ class Connection(HttpToolsProtocol):
         elif value.lower() == b"100-continue":
             self.expect_100_continue = True
 
-    # Time
+    # Limits
 
-    def _part_received(self) -> None:
-        """Of the request at hand more is to come: see how much there is already, and since when."""
-        if self._timed != self._receiving:
-            self._timed = self._receiving
-            self._since = self.loop.time()
-        # What came before it in the same bytes belongs to others; then its count begins with the next ones.
-        self._received = self._received + self._fed if self._begun <= 1 else 0
-        # One field, or the framing of chunks, may grow without any callback. Twice the body leaves room for chunks
-        # of 6 bytes.
-        if self._receiving == "head":
-            if self._received > MAX_URL_BYTES + MAX_HEAD_BYTES:
-                self._refuse(head_too_large())
-        elif self._received > MAX_URL_BYTES + MAX_HEAD_BYTES + 2 * self._limits.body_bytes:
-            self._refuse(body_too_large(self._limits.body_bytes))
+    def _on_partial_data(self) -> None:
+        """Reject the request being read if it is too large already.
 
-    def _look(self) -> None:
-        """See whether the client keeps time.
-
-        One timer a connection that looks now and then, rather than one a request, which the many that are quick
-        would pay for.
+        One header without an end, or the framing of chunks, can grow without any callback of the parser.
         """
-        size, now = self.transport.get_write_buffer_size(), self.loop.time()
-        before, answer, looked_at = self._unsent
-        if not size or not before or answer != self._since:
-            self._unsent = (size, self._since, now)
-        elif now - looked_at >= self._shortest:
-            if before - size < MIN_TAKEN_A_SECOND * (now - looked_at):
-                # It takes its answer too slowly, or not at all, and close would wait until it is taken.
-                self.let_go()
-                return
-            self._unsent = (size, self._since, now)
-        if self._receiving is not None:
-            due = self._since + self._limits.receive_seconds
-        elif self.cycle is not None and not self.cycle.response_complete:
-            due = inf
-        else:
-            due = self._since + self._limits.idle_seconds
-        if due > now:
-            self._look_after(due)
-        elif self._receiving is not None:
-            seconds = self._limits.receive_seconds
-            words = f"The {self._receiving} took more than {seconds:g} s."
-            self._refuse(Refused(words, HTTPStatus.REQUEST_TIMEOUT))
-        else:
-            self.transport.close()
-            self._look_after(inf)
+        self._received += self._chunk_bytes
+        if self._requests_in_chunk > 1:
+            self._shared = self._chunk_bytes
+        received = self._received - self._shared
+        if self._state is ConnectionState.READING_HEAD:
+            if received > MAX_URL_BYTES + MAX_HEAD_BYTES:
+                self._reject(head_too_large())
+        # Twice the body allows for chunks as small as 6 bytes.
+        elif received > MAX_URL_BYTES + MAX_HEAD_BYTES + 2 * self._limits.body_bytes:
+            self._reject(body_too_large(self._limits.body_bytes))
 
-    def _look_after(self, due: float) -> None:
-        """Look again when the client's time is up; sooner where it would be up for what may begin meanwhile."""
-        self._timer = self.loop.call_at(min(due, self.loop.time() + self._shortest), self._look)
+    def _check_timeouts(self) -> None:
+        """Close the connection if the client is too slow in its present state.
 
-    # Room
-
-    def _make_room(self) -> None:
-        """Let go of whoever has been silent longest, as nginx does with connections between two requests.
-
-        Where all of them wait for answers, it is the newcomer that goes.
+        A connection has one timer that checks from time to time. A timer per request would cost every fast request.
         """
-        others = (each for each in islice(self.connections, LOOKED_THROUGH) if isinstance(each, Connection))
-        longest = min(others, key=Connection.waited_for_since)
-        if longest is not self and longest.waited_for_since() <= self._since:
-            longest.let_go()
-        else:
-            words = f"All of {self._limits.connections} connections wait for answers. Try again later."
-            self._refuse(Refused(words, HTTPStatus.SERVICE_UNAVAILABLE, "OVERLOADED"))
+        now = self.loop.time()
+        if self._reads_too_slowly(now):
+            # `close` would wait until the client has read the rest.
+            self.abort()
+            return
+        due = inf
+        match self._state:
+            case ConnectionState.IDLE:
+                due = self._since + self._limits.idle_seconds
+                if now >= due:
+                    self._close()
+                    # The client may still have a response to read, so go on to check its rate.
+                    due = inf
+            case ConnectionState.READING_HEAD | ConnectionState.READING_BODY:
+                due = self._since + self._limits.receive_seconds
+                if now >= due:
+                    self._reject(self._timeout())
+                    return
+            case ConnectionState.RESPONDING | ConnectionState.CLOSING:
+                # The application, or the client's rate of reading, sets the time.
+                pass
+        self._schedule_check(due)
 
-    def waited_for_since(self) -> float:
-        """Since when it has been the client's turn, in the loop's time; infinity where it is not."""
-        answered = self.cycle is None or self.cycle.response_complete
-        return self._since if (answered or self._receiving is not None) and not self._refused else inf
+    def _schedule_check(self, due: float) -> None:
+        """Check at `due`, or earlier if a state that begins meanwhile could time out before."""
+        self._timer = self.loop.call_at(min(due, self.loop.time() + self._check_seconds), self._check_timeouts)
 
-    def let_go(self) -> None:
-        """Close, without a word, and have the system keep nothing for the client either."""
-        self._refused = True
-        self._end_answers()
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.transport.abort()
+    def _reads_too_slowly(self, now: float) -> bool:
+        """Return whether the client read the response at less than the minimum rate since the last sample."""
+        size, last = self.transport.get_write_buffer_size(), self._unsent
+        if size and last.size and last.response is self._responding:
+            seconds = now - last.time
+            if seconds < self._check_seconds:
+                return False
+            if last.size - size < MIN_READ_BYTES_PER_SECOND * seconds:
+                return True
+        self._unsent = _UnsentSample(size, self._responding, now)
+        return False
 
-    def _end_answers(self) -> None:
-        """Whatever is under way on this connection ends like that of a client that left."""
-        self.pipeline.clear()
-        for cycle in (self._answering, self.cycle):
-            if cycle is not None and not cycle.response_complete:
-                cycle.disconnected = True
-                cycle.message_event.set()
+    def _timeout(self) -> RequestRejected:
+        part = "head" if self._state is ConnectionState.READING_HEAD else "body"
+        message = f"The {part} of the request took more than {self._limits.receive_seconds:g} s to arrive."
+        return RequestRejected(message, HTTPStatus.REQUEST_TIMEOUT)
 
-    # Refusal
+    # Rejection
 
-    def _refuse(self, refused: Refused) -> None:
-        """Say why, unless an answer is half out, and end the connection."""
-        self._refused = True
-        within_an_answer = self._answering is not None and _is_half_out(self._answering)
-        self._end_answers()
-        told = not within_an_answer and not self.transport.is_closing()
+    def _reject(self, rejected: RequestRejected) -> None:
+        """Send the error response, unless another response is half sent, and close the connection."""
+        now = self.loop.time()
+        began = self._since if self._state in _READING else now
+        self._state = ConnectionState.CLOSING
+        is_half_sent = self._responding is not None and _is_half_sent(self._responding)
+        self._cancel_responses()
+        can_respond = not is_half_sent and not self.transport.is_closing()
         if structlog.is_configured():
-            started = self.loop.time() if self._timed is None else self._since
             record = RequestRecord()
-            record.id = refused.request_id
-            status = int(refused.status) if told else None
-            structlog.get_logger().info("request", **record.line(self.loop.time() - started, status))
-        if told:
-            fields = (*self.server_state.default_headers, *refused.fields)
-            lines = (refused.status_line, *(name + b": " + value for name, value in fields), b"", refused.content)
+            record.id = rejected.request_id
+            status = int(rejected.status) if can_respond else None
+            structlog.get_logger().info("request", **record.line(now - began, status))
+        if can_respond:
+            headers = (*self.server_state.default_headers, *rejected.response_headers)
+            lines = (rejected.status_line, *(name + b": " + value for name, value in headers), b"", rejected.content)
             self.transport.write(b"\r\n".join(lines))
         if self._timer is not None:
             self._timer.cancel()
-        if within_an_answer or not self.transport.can_write_eof():
+        if is_half_sent or not self.transport.can_write_eof():
             self.transport.close()
             return
         self.transport.write_eof()
         self.flow.resume_reading()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
+    def _cancel_responses(self) -> None:
+        """End all requests of this connection as if the client had disconnected."""
+        self.pipeline.clear()
+        for cycle in (self._responding, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
-def _is_half_out(cycle: RequestResponseCycle) -> bool:
+
+def _is_half_sent(cycle: RequestResponseCycle) -> bool:
     return cycle.response_started and not cycle.response_complete

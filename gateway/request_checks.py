@@ -1,6 +1,6 @@
-"""What is taken for one HTTP/1.1 request, and how much of it; what is not is refused before an application hears of it.
+"""Checks on one HTTP/1.1 request. A request that fails one never reaches the application.
 
-httptools (llhttp) refuses most that proxies could read in another way; the rest is refused here.
+httptools (llhttp) already rejects most requests that a proxy could parse in another way. These checks reject the rest.
 Source: RFC 9112, "Message Parsing" and "Request Smuggling"; RFC 9110.
 """
 
@@ -13,21 +13,25 @@ from typing import Final
 from gateway.edge.refusal import error_response, new_request_id, response_headers
 from gateway.errors import HttpError
 
-# RFC 9110, 4.1, asks for 8,000 at least; Apache takes 8,190.
+# RFC 9110, 4.1, recommends at least 8,000. Apache allows 8,190.
 MAX_URL_BYTES: Final = 8_192
-# Node and h11 take as much; Apache, 100 fields.
+# Node and h11 allow as many bytes, and Apache 100 fields.
 MAX_HEAD_BYTES: Final = 16_384
-MAX_HEAD_FIELDS: Final = 100
+MAX_HEADERS: Final = 100
 
 _HOST: Final = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-_NO_HOST: Final = "One Host is needed, with a name or an address."
+_HOST_NEEDED: Final = "The request must have one Host header with a name or an address."
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What an operator may set of a connection (gateway/settings.py), and what the machine does.
+class ConnectionLimits:
+    """Limits on connections and their requests. An operator sets the first three (gateway/settings.py).
 
-    connections: the most that are open at once; a silent one takes 10 kB.
+    Attributes:
+        body_bytes: The largest body of a request.
+        receive_seconds: The time for a request's head to arrive, and again for its body.
+        idle_seconds: The time that a connection may be open without a request.
+        connections: The most connections that are open at once. An idle one takes 10 kB of memory.
     """
 
     body_bytes: int = 1_000_000
@@ -36,78 +40,65 @@ class Limits:
     connections: int = 10_000
 
 
-class Refused(HttpError):
-    """A request that is not taken, with its answer: raised within the parser's callbacks, out of which it ends all."""
+class RequestRejected(HttpError):
+    """A rejected request, with its error response. Raised in the parser's callbacks, it ends the parsing."""
 
     def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, code: str = "BAD_USER_INPUT") -> None:
         super().__init__(message)
         self.status, self.code, self.headers = status, code, ((b"connection", b"close"),)
         self.request_id = new_request_id()
         self.status_line = f"HTTP/1.1 {status} {status.phrase}".encode()
-        _, self.fields, self.content = error_response(self, response_headers(self.request_id))
+        _, self.response_headers, self.content = error_response(self, response_headers(self.request_id))
 
 
-def head_too_large() -> Refused:
-    """The refusal of a head with too many fields, or bytes."""
-    words = f"The head has more than {MAX_HEAD_FIELDS} fields or {MAX_HEAD_BYTES:,} bytes."
-    return Refused(words, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+def head_too_large() -> RequestRejected:
+    """Return the rejection of a request with too many header fields, or too many bytes in them."""
+    message = f"The request has more than {MAX_HEADERS} header fields or {MAX_HEAD_BYTES:,} bytes of them."
+    return RequestRejected(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
-def body_too_large(most: int) -> Refused:
-    """The refusal of a body of more bytes than this."""
-    return Refused(f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+def body_too_large(limit: int) -> RequestRejected:
+    """Return the rejection of a body with more bytes than the limit."""
+    message = f"The body has more than {limit:,} bytes. Send a smaller one."
+    return RequestRejected(message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def check_url(url: bytes) -> None:
-    """Pass a URL, or its beginning, that is short enough.
-
-    Raises: Refused.
-    """
+    """Raise RequestRejected if a URL, or the beginning of one, is too long."""
     if len(url) > MAX_URL_BYTES:
-        raise Refused(f"The URL has more than {MAX_URL_BYTES:,} bytes.", HTTPStatus.REQUEST_URI_TOO_LONG)
+        message = f"The URL has more than {MAX_URL_BYTES:,} bytes. Send the query by POST."
+        raise RequestRejected(message, HTTPStatus.REQUEST_URI_TOO_LONG)
 
 
-def check_host(value: bytes, before: bytes | None) -> None:
-    """Pass a Host that is one, and the first.
-
-    Raises: Refused.
-    """
-    if before is not None or not _is_host(value):
-        raise Refused(_NO_HOST)
+def check_host(value: bytes, previous: bytes | None) -> None:
+    """Raise RequestRejected if a Host header is malformed or is the second one."""
+    if previous is not None or not _is_host(value):
+        raise RequestRejected(_HOST_NEEDED)
 
 
 def check_transfer_coding(value: bytes) -> None:
-    """Pass the one coding that is taken.
-
-    Raises: Refused.
-    """
+    """Raise RequestRejected unless the transfer coding is chunked."""
     if value.lower() != b"chunked":
-        raise Refused("The only transfer coding that is taken is chunked.")
+        raise RequestRejected("The transfer coding is not supported. Use chunked, or none.")
 
 
 def check_target(url: bytes, host: bytes | None, version: str) -> None:
-    """Pass a request that names its host, as HTTP/1.1 must, and has the same in its URL, where it is there as well.
-
-    Raises: Refused.
-    """
+    """Raise RequestRejected if HTTP/1.1 has no Host, or if the URL names a host other than Host does."""
     if host is None and version == "1.1":
-        raise Refused(_NO_HOST)
-    scheme, mark, rest = url.partition(b"://")
-    if mark and b"/" not in scheme and re.split(rb"[/?#]", rest)[0].lower() != (host or b"").lower():
-        raise Refused("The URL names another host than Host does.")
+        raise RequestRejected(_HOST_NEEDED)
+    scheme, separator, rest = url.partition(b"://")
+    if separator and b"/" not in scheme and re.split(rb"[/?#]", rest)[0].lower() != (host or b"").lower():
+        raise RequestRejected("The URL and the Host header name different hosts.")
 
 
 def check_version(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Pass HTTP/1.1, and what is HTTP/1.0 throughout.
-
-    Raises: Refused.
-    """
+    """Raise RequestRejected unless the version is HTTP/1.1, or HTTP/1.0 without a transfer coding."""
     if version == "1.1":
         return
     if version != "1.0":
-        raise Refused("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        raise RequestRejected("The HTTP version is not supported. Use HTTP/1.1 or HTTP/1.0.")
     if any(name == b"transfer-encoding" for name, _ in headers):
-        raise Refused("HTTP/1.0 has no Transfer-Encoding.")
+        raise RequestRejected("HTTP/1.0 has no Transfer-Encoding header. Use HTTP/1.1 or Content-Length.")
 
 
 @lru_cache(64)

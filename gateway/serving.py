@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +18,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from gateway.connection import Connection
+from gateway.connection import LimitedHttpProtocol
 from gateway.errors import Misconfigured
-from gateway.request_checks import Limits
+from gateway.request_checks import ConnectionLimits
 from gateway.telemetry.workers import counted_together, worker_died
 
 # Seconds that requests under way get after SIGTERM where no setting says how many.
@@ -31,7 +30,7 @@ WORKER_START_SECONDS: Final = 30
 # Open files that are left to all but clients: upstream connections, 64 by default, and what a process has open anyway.
 OTHER_FILES: Final = 160
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = ConnectionLimits()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -114,7 +113,7 @@ def serve(
     announce: Callable[[], None],
     *,
     workers: int = 1,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
     drain_seconds: int = DRAIN_SECONDS,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
@@ -138,7 +137,7 @@ def serve(
 
 
 @contextmanager
-def serving_in_thread(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator[str]:
+def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
     """Serve on a free loopback port, in a thread with its own event loop, while the block runs; gives the base URL."""
     listener = listen("127.0.0.1", 0)
     ready = threading.Event()
@@ -169,7 +168,7 @@ def _stop_without_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _config(app: Any, limits: Limits) -> uvicorn.Config:
+def _config(app: Any, limits: ConnectionLimits) -> uvicorn.Config:
     # Past it no connection could be accepted, nor the upstream be asked. 1,024 files are usual.
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY:
@@ -177,7 +176,7 @@ def _config(app: Any, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, partial),
-        http=partial(Connection, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
+        http=partial(LimitedHttpProtocol, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
         # What it logs goes where the process's log goes (gateway/logs.py).
         log_config=None,
         log_level="warning",
@@ -187,7 +186,5 @@ def _config(app: Any, limits: Limits) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         lifespan="on",
-        # uvicorn's own timer, of connections between two requests; those before the first one are ours to look after.
-        timeout_keep_alive=ceil(limits.idle_seconds),
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

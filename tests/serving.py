@@ -9,7 +9,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from gateway.app import create_app
-from gateway.request_checks import Limits
+from gateway.request_checks import ConnectionLimits
 from gateway.serving import DEFAULT_LIMITS, serving_in_thread
 from gateway.settings import Settings, read_settings
 from gateway.upstream.connection import AwsKeyPair
@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @contextmanager
-def served(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator[str]:
+def served(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
     """Serve on a free loopback port while the block runs; gives the base URL.
 
     Nobody waits for the server's end: 0.2 s of sleep, which hundreds of tests would spend one after the other.
@@ -29,7 +29,7 @@ def served(app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> Iterator[str]:
 
 
 @contextmanager
-def served_gateway(settings: Settings, limits: Limits = DEFAULT_LIMITS) -> Iterator[str]:
+def served_gateway(settings: Settings, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
     """A gateway with these settings and the emulator's own key pair, while the block runs; gives its base URL."""
     with served(create_app(settings, AwsKeyPair("local", "local")), limits) as url:
         yield url

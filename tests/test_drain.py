@@ -1,4 +1,4 @@
-"""How `chime-gateway serve` stops: no request in flight fails, none holds it up, and idle connections are let go of."""
+"""Shutdown of `chime-gateway serve`: requests in flight are completed, up to a time, and idle connections closed."""
 
 import json
 import signal
@@ -8,23 +8,27 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from tests.edge.wire import wire
+from tests.gated import gated_aws
 from tests.processes import BIN, Started, environment, started
-from tests.scripted import Says, scripted_upstream
 
 COMMAND = str(BIN / "chime-gateway")
-PAGE = Says({"PhoneNumbers": []})
+HEALTHZ, READYZ, QUERY = (
+    b"GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n" % path
+    for path in (b"/healthz", b"/readyz", b"/graphql?query={__typename}")
+)
 WORKERS = ["1", pytest.param("2", marks=pytest.mark.slow)]
 
 
 def query(number: int) -> dict[str, str]:
-    """A query whose upstream call is shared with no other's."""
+    """Return a query that shares its upstream call with no other query."""
     return {"query": f"{{ phoneNumbers(first: {number + 1}) {{ nodes {{ id }} }} }}"}
 
 
@@ -46,66 +50,34 @@ def url_of(serve: Started) -> str:
     return serve.lines[0].split()[1]
 
 
-def until_asked(asked: Sequence[str | bytes], times: int) -> None:
-    """Wait until so many calls have come."""
+def wait_for_calls(calls: Sequence[str | bytes], times: int) -> None:
+    """Wait until so many calls were made."""
     for _ in range(3000):
-        if len(asked) >= times:
+        if len(calls) >= times:
             return
         time.sleep(0.01)
-    pytest.fail(f"{len(asked)} of {times} calls came")
+    pytest.fail(f"{len(calls)} of {times} calls were made")
 
 
 @contextmanager
 def hanging_upstream() -> Iterator[tuple[str, list[bytes]]]:
-    """An upstream that hears each call, says nothing, and waits until the gateway leaves; its URL, and the calls."""
-    asked: list[bytes] = []
+    """Serve an upstream that never responds. Yield its URL and the calls that it receives."""
+    calls: list[bytes] = []
 
-    class Hears(socketserver.BaseRequestHandler):
+    class NeverResponds(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             while call := self.request.recv(65_536):
-                asked.append(call)
+                calls.append(call)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Hears) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NeverResponds) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+            yield f"http://127.0.0.1:{server.server_address[1]}", calls
         finally:
             server.shutdown()
 
 
-class Kept:
-    """A connection that is kept, on which requests are sent one by one."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host = f"{parts.hostname}:{parts.port}"
-        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=30)
-
-    def get(self, path: str) -> tuple[str, dict[str, str], bytes]:
-        """Status line, header fields and body of the answer to a request."""
-        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self._more()
-        lines, _, body = head.partition(b"\r\n\r\n")
-        status, *fields = lines.decode().split("\r\n")
-        headers = dict(field.lower().split(": ", 1) for field in fields)
-        while len(body) < int(headers["content-length"]):
-            body += self._more()
-        return status, headers, body
-
-    def is_closed(self) -> bool:
-        """Wait for what comes next, the last thing that is looked at: whether it is the end."""
-        with self._socket:
-            return self._socket.recv(65_536) == b""
-
-    def _more(self) -> bytes:
-        more = self._socket.recv(65_536)
-        assert more, "closed before the answer was out"
-        return more
-
-
-def until_nothing_is_accepted(url: str) -> None:
+def wait_until_refused(url: str) -> None:
     parts = urlsplit(url)
     for _ in range(3000):
         try:
@@ -117,33 +89,37 @@ def until_nothing_is_accepted(url: str) -> None:
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_of_twenty_requests_in_flight_none_fails(tmp_path: Path, workers: str) -> None:
+def test_shutdown_completes_requests_in_flight(tmp_path: Path, workers: str) -> None:
     with (
-        scripted_upstream(Says(PAGE.body, after_seconds=1.5)) as upstream,
+        gated_aws() as upstream,
         serving(tmp_path, upstream.url, "--workers", workers) as serve,
         ThreadPoolExecutor(20) as pool,
     ):
-        answers = [pool.submit(httpx.post, url_of(serve), json=query(each), timeout=60) for each in range(20)]
-        until_asked(upstream.asked, 20)
+        upstream.holds_back()
+        url = url_of(serve)
+        requests = [pool.submit(httpx.post, url, json=query(each), timeout=60) for each in range(20)]
+        wait_for_calls(upstream.calls, 20)
         serve.process.send_signal(signal.SIGTERM)
-        done = [answer.result() for answer in answers]
-        assert [answer.status_code for answer in done] == [200] * 20
-        assert {answer.text for answer in done} == {'{"data":{"phoneNumbers":{"nodes":[]}}}'}
-        assert {answer.headers["connection"] for answer in done} == {"close"}
+        wait_until_refused(url)
+        upstream.lets_all()
+        responses = [request.result() for request in requests]
+        assert [response.status_code for response in responses] == [200] * 20
+        assert {response.text for response in responses} == {'{"data":{"phoneNumbers":{"nodes":[]}}}'}
+        assert {response.headers["connection"] for response in responses} == {"close"}
         assert serve.process.wait(30) == 0
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_requests_that_hang_are_ended_at_the_setting(tmp_path: Path, workers: str) -> None:
-    """Neither their deadline nor the upstream would end them in this test's time."""
+def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, workers: str) -> None:
+    """Their deadline is 300 s, and the upstream never responds."""
     env = {"GATEWAY_DRAIN_SECONDS": "1", "GATEWAY_REQUEST_DEADLINE_SECONDS": "300"}
     with (
-        hanging_upstream() as (url, asked),
+        hanging_upstream() as (url, calls),
         serving(tmp_path, url, "--workers", workers, **env) as serve,
         ThreadPoolExecutor(2) as pool,
     ):
         hung = [pool.submit(httpx.post, url_of(serve), json=query(each), timeout=60) for each in range(2)]
-        until_asked(asked, 2)
+        wait_for_calls(calls, 2)
         assert serve.stop(signal.SIGTERM) == 0
         ended = [each.result() for each in hung]
         assert [each.status_code for each in ended] == [503, 503]
@@ -151,30 +127,39 @@ def test_requests_that_hang_are_ended_at_the_setting(tmp_path: Path, workers: st
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_while_it_stops_kept_connections_get_a_last_answer_and_idle_ones_are_closed(
-    tmp_path: Path, workers: str
-) -> None:
-    """One request is in flight all the while, so that it does not stop before."""
+def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_path: Path, workers: str) -> None:
+    """One request is in flight all the while, so that the processes do not end before the others are checked."""
     with (
-        scripted_upstream(Says(PAGE.body, after_seconds=6)) as upstream,
+        gated_aws() as upstream,
         serving(tmp_path, upstream.url, "--workers", workers, GATEWAY_IDLE_SECONDS="600") as serve,
         ThreadPoolExecutor(1) as pool,
+        ExitStack() as opened,
     ):
+        upstream.holds_back()
         url = url_of(serve)
-        asking, asking_readyz, idle, silent = Kept(url), Kept(url), Kept(url), Kept(url)
-        for kept in (asking, asking_readyz, idle):
-            assert kept.get("/healthz")[0] == "HTTP/1.1 200 OK"
-        slow = pool.submit(httpx.post, url, json=query(0), timeout=60)
-        until_asked(upstream.asked, 1)
+        used, unused, query_begun, readyz_begun = (
+            opened.enter_context(wire(url.removesuffix("/graphql"))) for _ in range(4)
+        )
+        used.sends(HEALTHZ)
+        # The response to the first request shows that the server has read the beginning of the second as well.
+        query_begun.sends(HEALTHZ + QUERY[:20])
+        readyz_begun.sends(HEALTHZ + READYZ[:20])
+        assert [connection.answer().status for connection in (used, query_begun, readyz_begun)] == [200] * 3
+        in_flight = pool.submit(httpx.post, url, json=query(0), timeout=60)
+        wait_for_calls(upstream.calls, 1)
         serve.process.send_signal(signal.SIGTERM)
-        until_nothing_is_accepted(url)
-        status, headers, _ = asking.get("/graphql?query={__typename}")
-        assert (status, headers["connection"]) == ("HTTP/1.1 200 OK", "close")
-        status, headers, body = asking_readyz.get("/readyz")
-        assert (status, headers["connection"]) == ("HTTP/1.1 503 Service Unavailable", "close")
-        assert json.loads(body) == {"ready": False, "reason": "this process is stopping"}
-        for kept in (asking, asking_readyz, idle, silent):
-            assert kept.is_closed()
-        assert not slow.done()
-        assert slow.result().status_code == 200
+        assert used.closed()
+        assert unused.closed()
+        query_begun.sends(QUERY[20:])
+        readyz_begun.sends(READYZ[20:])
+        response = query_begun.answer()
+        assert (response.status, response.header("connection")) == (200, "close")
+        response = readyz_begun.answer()
+        assert (response.status, response.header("connection")) == (503, "close")
+        assert json.loads(response.body) == {"ready": False, "reason": "this process is stopping"}
+        assert query_begun.closed()
+        assert readyz_begun.closed()
+        assert not in_flight.done()
+        upstream.lets_all()
+        assert in_flight.result().status_code == 200
         assert serve.process.wait(30) == 0

@@ -1,20 +1,22 @@
-"""One connection: what is refused as HTTP, how much is taken, and for how long a client is waited for."""
+"""The HTTP/1.1 protocol: requests that it rejects, its limits on size, and its timeouts."""
 
 import asyncio
-import select
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from gateway.app import create_app
 from gateway.connection import MAX_PIPELINED
-from gateway.request_checks import Limits
+from gateway.request_checks import MAX_HEAD_BYTES, ConnectionLimits
 from gateway.settings import Settings, read_settings
+from gateway.upstream.connection import AwsKeyPair
 from tests.aws import Aws, emulated_aws
-from tests.edge.wire import PATIENCE_SECONDS, Wire, post, query, wire
+from tests.edge.loop_clock import ClockedServer, served_on_clock
+from tests.edge.wire import PATIENCE_SECONDS, post, query, wire
 from tests.scripted import lifespan
 from tests.serving import served, served_gateway
 
@@ -29,10 +31,10 @@ GET = b"GET /graphql?query={phoneNumbers(first:1){nodes{e164PhoneNumber}}} HTTP/
 HALF_A_HEAD = b"POST /graphql HTTP/1.1\r\nhost: gateway\r\nx-slow: "
 HALF_A_BODY = post(LENGTH, body=BODY[:10])
 
-IMPATIENT = Limits(receive_seconds=0.3, idle_seconds=0.5)
-# Bytes that a slow client sends one by one, each after a pause; the server gives up long before the last.
-SLOW_BYTES = 300
-PAUSE_SECONDS = 0.05
+# By the clock of the server's loop, which the tests move. So long that no slow machine comes to their end by itself.
+LIMITS = ConnectionLimits(receive_seconds=100, idle_seconds=200)
+# More bytes than any system buffers for a client that does not read.
+UNBUFFERED_BYTES = 100_000_000
 
 
 @pytest.fixture(scope="module")
@@ -48,34 +50,30 @@ def settings(account: Aws) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def patient(settings: Settings) -> Iterator[str]:
-    """The URL of a gateway with the limits that it has by itself."""
+def gateway(settings: Settings) -> Iterator[str]:
+    """The URL of a gateway with the default limits."""
     with served_gateway(settings) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def impatient(settings: Settings) -> Iterator[str]:
-    """The URL of one that waits for a moment only."""
-    with served_gateway(settings, IMPATIENT) as url:
-        yield url
+def clocked(settings: Settings) -> Iterator[ClockedServer]:
+    """A gateway with LIMITS, on a clock that the test moves."""
+    with served_on_clock(create_app(settings, AwsKeyPair("local", "local")), LIMITS) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
-def _none_asked_before(account: Aws) -> None:
+def _no_calls(account: Aws) -> None:
     account.calls.clear()
 
 
-def sends_slowly(connection: Wire, byte: bytes) -> bool:
-    """Send a byte now and then until the server says something or closes; whether it did."""
-    for _ in range(SLOW_BYTES):
-        if select.select([connection.socket], [], [], PAUSE_SECONDS)[0]:
-            return True
-        connection.sends(byte)
-    return False
+async def responds_empty(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
 
 
-REFUSED_AS_HTTP = {
+REJECTED = {
     "a length beside chunks": post(LENGTH, CHUNKED, body=CHUNKS),
     "chunks beside a length": post(CHUNKED, LENGTH, body=CHUNKS),
     "two lengths": post(LENGTH, b"content-length: 5", body=BODY),
@@ -134,11 +132,9 @@ REFUSED_AS_HTTP = {
 }
 
 
-@pytest.mark.parametrize("sent", REFUSED_AS_HTTP.values(), ids=REFUSED_AS_HTTP.keys())
-def test_what_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read(
-    patient: str, account: Aws, sent: bytes
-) -> None:
-    with wire(patient) as connection:
+@pytest.mark.parametrize("sent", REJECTED.values(), ids=REJECTED.keys())
+def test_rejects_ambiguous_framing_and_closes(gateway: str, account: Aws, sent: bytes) -> None:
+    with wire(gateway) as connection:
         connection.sends(sent + WHOLE)
         answer = connection.answer()
         assert answer.status == 400
@@ -148,8 +144,8 @@ def test_what_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read
 
 
 @pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9", b""])
-def test_another_version_of_http_is_refused(patient: str, account: Aws, version: bytes) -> None:
-    with wire(patient) as connection:
+def test_rejects_other_http_versions_and_closes(gateway: str, account: Aws, version: bytes) -> None:
+    with wire(gateway) as connection:
         connection.sends(GET.replace(b" HTTP/1.1", b" " + version if version else b"") + b"host: gateway\r\n\r\n")
         answer = connection.answer()
         assert answer.status == 400
@@ -170,10 +166,8 @@ def test_another_version_of_http_is_refused(patient: str, account: Aws, version:
         b"\r\n" + WHOLE,
     ],
 )
-def test_requests_follow_each_other_on_a_connection_at_once_or_one_by_one(
-    patient: str, account: Aws, sent: bytes
-) -> None:
-    with wire(patient) as connection:
+def test_serves_requests_pipelined_or_byte_by_byte(gateway: str, account: Aws, sent: bytes) -> None:
+    with wire(gateway) as connection:
         connection.sends(sent + WHOLE)
         assert [connection.answer().body for _ in range(2)] == [DATA, DATA]
         for byte in sent:
@@ -182,7 +176,7 @@ def test_requests_follow_each_other_on_a_connection_at_once_or_one_by_one(
     assert len(account.calls) == 3
 
 
-def test_trailers_are_no_fields_of_the_head() -> None:
+def test_trailers_are_not_passed_on_as_headers() -> None:
     fields = []
 
     async def notes(scope: Scope, receive: Receive, send: Send) -> None:
@@ -201,8 +195,8 @@ def test_trailers_are_no_fields_of_the_head() -> None:
     assert [name for name, _ in fields] == [b"host", b"content-type", b"transfer-encoding"]
 
 
-def test_a_body_is_sent_on_only_when_asked_for_and_never_one_that_is_too_large(patient: str) -> None:
-    with wire(patient) as connection:
+def test_100_continue_is_sent_unless_the_body_is_too_large(gateway: str) -> None:
+    with wire(gateway) as connection:
         connection.sends(post(LENGTH, b"expect: 100-continue", body=b""))
         assert connection.answer().status == 100
         connection.sends(BODY)
@@ -212,7 +206,7 @@ def test_a_body_is_sent_on_only_when_asked_for_and_never_one_that_is_too_large(p
         assert connection.closed()
 
 
-TOO_MUCH = {
+OVERSIZED = {
     "a body by its length": (413, post(b"content-length: 1000001", body=b"")),
     "a body in chunks": (413, post(CHUNKED, body=(b"186a0\r\n" + b" " * 100_000 + b"\r\n") * 11)),
     "chunks that are mostly framing": (413, post(CHUNKED, body=b"1;" + b"x" * 2_100_000)),
@@ -224,11 +218,9 @@ TOO_MUCH = {
 }
 
 
-@pytest.mark.parametrize(("status", "sent"), TOO_MUCH.values(), ids=TOO_MUCH.keys())
-def test_more_than_is_taken_is_refused_as_soon_as_it_shows(
-    patient: str, account: Aws, status: int, sent: bytes
-) -> None:
-    with wire(patient) as connection:
+@pytest.mark.parametrize(("status", "sent"), OVERSIZED.values(), ids=OVERSIZED.keys())
+def test_rejects_oversized_requests_before_their_end(gateway: str, account: Aws, status: int, sent: bytes) -> None:
+    with wire(gateway) as connection:
         connection.sends(sent)
         answer = connection.answer()
         assert answer.status == status
@@ -237,10 +229,10 @@ def test_more_than_is_taken_is_refused_as_soon_as_it_shows(
     assert account.calls == []
 
 
-def test_as_much_as_is_taken_is_answered(patient: str) -> None:
+def test_serves_requests_at_the_size_limits(gateway: str) -> None:
     padded = BODY + b" " * (1_000_000 - len(BODY))
     url = GET.replace(b" HTTP", b"&x=" + b"a" * 8_000 + b" HTTP")
-    with wire(patient) as connection:
+    with wire(gateway) as connection:
         for sent in (
             post(b"content-length: 1000000", body=padded),
             post(*[b"x: y"] * 97, LENGTH, body=BODY),
@@ -251,184 +243,266 @@ def test_as_much_as_is_taken_is_answered(patient: str) -> None:
             assert connection.answer().body == DATA
 
 
-def test_a_client_that_sends_on_still_reads_why_its_body_was_refused(patient: str) -> None:
-    with wire(patient) as connection:
+def test_client_that_keeps_sending_still_gets_the_413(gateway: str) -> None:
+    with wire(gateway) as connection:
         connection.sends(post(b"content-length: 20000000", body=b" " * 20_000_000))
         assert connection.answer().status == 413
 
 
-def test_a_pipeline_is_short(patient: str) -> None:
-    with wire(patient) as connection:
+def test_rejects_too_many_pipelined_requests(gateway: str) -> None:
+    with wire(gateway) as connection:
         connection.sends(WHOLE * (MAX_PIPELINED + 2))
         assert connection.answer().status == 400
         assert connection.closed()
 
 
-def test_what_is_under_way_ends_where_something_behind_it_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is written behind the refusal, nor is the refusal written into an answer."""
-    let_go, ended = threading.Event(), threading.Semaphore(0)
+def test_rejection_ends_the_responses_before_it(caplog: pytest.LogCaptureFixture) -> None:
+    """The rejection is the last response, and it is not written into another response."""
+    release, ended = threading.Event(), threading.Semaphore(0)
 
-    async def says_its_head_and_waits(scope: Scope, receive: Receive, send: Send) -> None:
+    async def sends_a_head_and_waits(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
         if scope["path"] == "/half":
             await send({"type": "http.response.start", "status": 200, "headers": []})
-        await asyncio.to_thread(let_go.wait, PATIENCE_SECONDS)
+        await asyncio.to_thread(release.wait, PATIENCE_SECONDS)
         if scope["path"] != "/half":
             await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"more"})
         ended.release()
 
     get, broken = b"GET %s HTTP/1.1\r\nhost: gateway\r\n\r\n", b"x : y\r\n\r\n"
-    with served(says_its_head_and_waits) as url, wire(url) as half, wire(url) as none:
+    with served(sends_a_head_and_waits) as url, wire(url) as half, wire(url) as none:
         half.sends(get % b"/half")
         assert half.answer().status == 200
         half.sends(get % b"/none" + broken)
         assert half.closed()
         none.sends(get % b"/none" + get % b"/none" + broken)
         assert none.answer().status == 400
-        let_go.set()
+        release.set()
         assert all(ended.acquire(timeout=PATIENCE_SECONDS) for _ in range(2))
         assert none.closed()
     assert [record.getMessage() for record in caplog.records] == []
 
 
 @pytest.mark.parametrize(("begun", "byte", "part"), [(HALF_A_HEAD, b"y", "head"), (HALF_A_BODY, b" ", "body")])
-def test_a_client_that_sends_slowly_is_given_up_while_others_are_answered(
-    impatient: str, account: Aws, begun: bytes, byte: bytes, part: str
+def test_slow_request_gets_408_while_others_are_served(
+    clocked: ClockedServer, account: Aws, begun: bytes, byte: bytes, part: str
 ) -> None:
-    with wire(impatient) as slow, wire(impatient) as quick:
+    with clocked.wire() as slow, clocked.wire() as quick:
         slow.sends(begun)
         quick.sends(WHOLE)
         assert quick.answer().body == DATA
-        asked = list(account.calls)
-        assert sends_slowly(slow, byte)
+        calls = list(account.calls)
+        for _ in range(9):
+            clocked.advance(10)
+            slow.sends(byte)
+        clocked.advance(10)
         answer = slow.answer()
         assert answer.status == 408
         assert part in answer.refused()
         assert slow.closed()
-    assert account.calls == asked
+    assert account.calls == calls
+
+
+def test_head_and_body_each_have_the_whole_time_limit(clocked: ClockedServer) -> None:
+    with clocked.wire() as connection:
+        for _ in range(2):
+            for part in (WHOLE[:20], WHOLE[20:-20], WHOLE[-20:]):
+                clocked.advance(90)
+                connection.sends(part)
+            assert connection.answer().body == DATA
 
 
 @pytest.mark.parametrize("before", [b"", WHOLE])
 @pytest.mark.parametrize("byte", [b"", b"\r\n"])
-def test_a_connection_that_says_nothing_is_closed_without_a_word(impatient: str, before: bytes, byte: bytes) -> None:
-    """Before its first request, and after one. Empty lines say nothing."""
-    with wire(impatient) as connection:
+def test_idle_connection_is_closed_without_a_response(clocked: ClockedServer, before: bytes, byte: bytes) -> None:
+    """Before the first request, and after one. Empty lines are not a request."""
+    with clocked.wire() as connection:
         connection.sends(before)
         if before:
             assert connection.answer().body == DATA
-        assert sends_slowly(connection, byte)
+        for _ in range(19):
+            clocked.advance(10)
+            connection.sends(byte)
+        clocked.advance(10)
         assert connection.closed()
 
 
-def test_a_request_may_take_longer_to_answer_than_to_send() -> None:
-    """The time of what comes in is not that of what goes out."""
+def test_connection_used_within_the_idle_limit_stays_open(clocked: ClockedServer) -> None:
+    with clocked.wire() as connection:
+        for _ in range(3):
+            clocked.advance(190)
+            connection.sends(WHOLE)
+            assert connection.answer().body == DATA
+
+
+def test_response_may_take_longer_than_the_time_limits() -> None:
+    begun, release = threading.Event(), threading.Event()
 
     async def waits(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
-        await asyncio.sleep(2 * (IMPATIENT.receive_seconds + IMPATIENT.idle_seconds))
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
+        begun.set()
+        await asyncio.to_thread(release.wait, PATIENCE_SECONDS)
+        await responds_empty(send)
 
-    with served(waits, IMPATIENT) as url, wire(url) as connection:
+    with served_on_clock(waits, LIMITS) as server, server.wire() as connection:
         connection.sends(WHOLE)
+        assert begun.wait(PATIENCE_SECONDS)
+        server.settle()
+        for _ in range(10):
+            server.advance(LIMITS.idle_seconds)
+        release.set()
         assert connection.answer().status == 204
 
 
 @pytest.mark.parametrize("bytes_at_a_time", [0, 16])
-def test_a_client_that_does_not_take_its_answer_or_a_few_bytes_now_and_then_is_given_up(bytes_at_a_time: int) -> None:
-    let_go = threading.Event()
+def test_client_that_reads_too_slowly_is_disconnected(bytes_at_a_time: int) -> None:
+    ended = threading.Event()
 
-    async def says_much(scope: Scope, receive: Receive, send: Send) -> None:
+    async def sends_much(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        # More than any system keeps for a client that reads nothing; the rest is let go once the client is.
-        await send({"type": "http.response.body", "body": b" " * 100_000_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b" " * UNBUFFERED_BYTES, "more_body": True})
         await send({"type": "http.response.body"})
-        let_go.set()
+        ended.set()
 
-    with served(says_much, IMPATIENT) as url, wire(url) as connection:
+    with served_on_clock(sends_much, LIMITS) as server, server.wire() as connection:
         connection.sends(WHOLE)
-        for _ in range(SLOW_BYTES):
-            if let_go.wait(PAUSE_SECONDS):
+        for _ in range(PATIENCE_SECONDS * 100):
+            if ended.wait(0.01):
                 break
             connection.socket.recv(bytes_at_a_time)
-        assert let_go.is_set()
+            server.advance(LIMITS.receive_seconds / 2)
+        assert ended.is_set()
 
 
-def test_a_client_that_takes_its_answer_gets_all_of_it_however_long_it_is() -> None:
-    async def says_much(scope: Scope, receive: Receive, send: Send) -> None:
+def test_client_that_reads_fast_enough_gets_a_long_response() -> None:
+    async def sends_much(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"40000000")]})
-        await send({"type": "http.response.body", "body": b" " * 40_000_000})
+        headers = [(b"content-length", b"%d" % UNBUFFERED_BYTES)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b" " * UNBUFFERED_BYTES})
 
-    with served(says_much, Limits(receive_seconds=1, idle_seconds=1)) as url, wire(url) as connection:
+    with served_on_clock(sends_much, LIMITS) as server, server.wire() as connection:
         connection.sends(WHOLE)
-        taken = 0
-        while taken < 40_000_000:
+        received = 0
+        while received < UNBUFFERED_BYTES:
             data = connection.socket.recv(1_000_000)
-            assert data, taken
-            taken += len(data)
-            # So that the server looks several times at what is left.
-            time.sleep(PAUSE_SECONDS)
+            assert data, received
+            received += len(data)
+            # 300 kB/s, over at least 3 checks.
+            server.advance(len(data) / 300_000)
 
 
-def test_past_the_most_connections_the_one_that_was_silent_longest_makes_room(account: Aws) -> None:
-    settings = read_settings(upstream_api="chime", upstream_endpoint_url=account.url)
-    with served_gateway(settings, Limits(connections=3)) as url, ExitStack() as opened:
-        connections = []
-        for index in range(3):
-            connections.append(opened.enter_context(wire(url)))
-            connections[-1].sends(WHOLE if index == 1 else HALF_A_HEAD)
-            if index == 1:
-                assert connections[1].answer().body == DATA
-        newcomer = opened.enter_context(wire(url))
-        newcomer.sends(WHOLE)
-        assert newcomer.answer().body == DATA
-        assert connections[0].closed()
-        connections[1].sends(WHOLE)
-        assert connections[1].answer().body == DATA
+def test_client_beyond_the_connection_limit_gets_503_while_others_are_served(settings: Settings) -> None:
+    with served_gateway(settings, ConnectionLimits(connections=3)) as url, ExitStack() as opened:
+        used, slow, silent = (opened.enter_context(wire(url)) for _ in range(3))
+        used.sends(WHOLE)
+        assert used.answer().body == DATA
+        slow.sends(WHOLE[:20])
+        for _ in range(5):
+            with wire(url) as newcomer:
+                answer = newcomer.answer()
+                assert answer.status == 503
+                assert "3 open connections" in answer.refused("OVERLOADED")
+                assert newcomer.closed()
+        slow.sends(WHOLE[20:])
+        used.sends(WHOLE)
+        silent.sends(WHOLE)
+        assert [connection.answer().body for connection in (used, slow, silent)] == [DATA] * 3
 
 
-def test_where_all_connections_wait_for_answers_a_newcomer_is_told_so() -> None:
-    answering, let_go = threading.Event(), threading.Event()
+def test_client_is_served_again_once_a_connection_is_closed(settings: Settings) -> None:
+    with served_gateway(settings, ConnectionLimits(connections=1)) as url:
+        for _ in range(3):
+            with wire(url) as connection:
+                connection.sends(WHOLE)
+                assert connection.answer().body == DATA
+                connection.sends(b"\r\n" + WHOLE.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+                assert connection.answer().body == DATA
+                assert connection.closed()
+
+
+def test_head_limit_holds_behind_other_requests(clocked: ClockedServer) -> None:
+    with clocked.wire() as connection:
+        connection.sends(WHOLE + HALF_A_HEAD + b"y" * (2 * MAX_HEAD_BYTES))
+        assert connection.answer().body == DATA
+        clocked.settle()
+        connection.sends(b"\r\n\r\n")
+        assert connection.answer().status == 431
+        assert connection.closed()
+
+
+def test_head_limit_does_not_count_the_body_before_it(clocked: ClockedServer) -> None:
+    padded = post(b"content-length: 200000", body=BODY + b" " * (200_000 - len(BODY)))
+    with clocked.wire() as connection:
+        connection.sends(padded[:-60_000])
+        clocked.settle()
+        connection.sends(padded[-60_000:] + WHOLE[:20])
+        assert connection.answer().body == DATA
+        connection.sends(WHOLE[20:])
+        assert connection.answer().body == DATA
+
+
+def test_state_follows_the_request_being_read() -> None:
+    protocols: list[Any] = []
+    release = threading.Semaphore(0)
 
     async def waits(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
-        answering.set()
-        await asyncio.to_thread(let_go.wait, PATIENCE_SECONDS)
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
+        # `receive` is a method of uvicorn's cycle, and its callback one of the protocol.
+        receiver: Any = receive
+        protocols.append(receiver.__self__.on_response.__self__)
+        if scope["path"] != "/early":
+            await asyncio.to_thread(release.acquire, timeout=PATIENCE_SECONDS)
+        await responds_empty(send)
 
-    with served(waits, Limits(connections=1)) as url, wire(url) as first:
-        first.sends(WHOLE)
-        assert answering.wait(PATIENCE_SECONDS)
-        with wire(url) as newcomer:
-            answer = newcomer.answer()
-            assert answer.status == 503
-            assert "1 connections" in answer.refused("OVERLOADED")
-            assert newcomer.closed()
-        let_go.set()
-        assert first.answer().status == 204
+    early = WHOLE.replace(b"/graphql", b"/early")
+    head, body = WHOLE[:20], WHOLE[-20:]
+    with served_on_clock(waits, LIMITS) as server, server.wire() as connection:
+
+        def state_after(sent: bytes) -> str:
+            connection.sends(sent)
+            server.settle()
+            return repr(protocols[0])
+
+        assert state_after(WHOLE) == "<LimitedHttpProtocol [RESPONDING, responses to send: 1]>"
+        assert state_after(head) == "<LimitedHttpProtocol [READING_HEAD, responses to send: 1]>"
+        assert state_after(WHOLE[20:-20]) == "<LimitedHttpProtocol [READING_BODY, responses to send: 2]>"
+        release.release()
+        assert connection.answer().status == 204
+        assert state_after(b"") == "<LimitedHttpProtocol [READING_BODY, responses to send: 1]>"
+        assert state_after(body) == "<LimitedHttpProtocol [RESPONDING, responses to send: 1]>"
+        release.release()
+        assert connection.answer().status == 204
+        assert state_after(b"") == "<LimitedHttpProtocol [IDLE, responses to send: 0]>"
+        assert state_after(early[:-20]) == "<LimitedHttpProtocol [READING_BODY, responses to send: 0]>"
+        assert state_after(body) == "<LimitedHttpProtocol [IDLE, responses to send: 0]>"
+        assert connection.answer().status == 204
+        assert state_after(head) == "<LimitedHttpProtocol [READING_HEAD, responses to send: 0]>"
+        assert state_after(b"x : y\r\n") == "<LimitedHttpProtocol [CLOSING, responses to send: 0]>"
+        assert connection.answer().status == 400
 
 
-def test_a_hundred_slow_clients_leave_the_others_alone(patient: str) -> None:
-    with ExitStack() as slow:
-        connections = [slow.enter_context(wire(patient)) for _ in range(100)]
-        for index, connection in enumerate(connections):
-            connection.sends((HALF_A_HEAD, HALF_A_BODY)[index % 2])
-        with wire(patient) as quick:
+def test_a_hundred_slow_clients_do_not_delay_others(clocked: ClockedServer) -> None:
+    with ExitStack() as opened:
+        slow = [opened.enter_context(clocked.wire()) for _ in range(100)]
+        for index, connection in enumerate(slow):
+            connection.sends(WHOLE[: (20, -20)[index % 2]])
+        clocked.settle()
+        with clocked.wire() as quick:
             quick.sends(WHOLE)
             assert quick.answer().body == DATA
-        # It was answered while all of them were waited for.
-        assert select.select([connection.socket for connection in connections], [], [], 0)[0] == []
+        for index, connection in enumerate(slow):
+            connection.sends(WHOLE[(20, -20)[index % 2] :])
+            assert connection.answer().body == DATA
