@@ -25,9 +25,9 @@ from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import CallerRateLimiter
 from gateway.edge.refusal import reject_path
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET
+from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
 from gateway.execution.known_documents import known_documents
-from gateway.execution.limits import Limits
 from gateway.logs import configure_logs
 from gateway.redis_link import RedisLink
 from gateway.schema.federation import build_schema
@@ -60,7 +60,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = FIELD_COMPARISON_BUDGET
     engine = Engine(
         build_schema(node_fields=settings.node_fields),
-        Limits.of(settings),
+        DocumentLimits.of(settings),
         introspection=bool(settings.introspection),
     )
     rate_limiter = (

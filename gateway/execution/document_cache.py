@@ -1,4 +1,4 @@
-"""Parsed, validated and measured documents, cached by their text."""
+"""Parsed and validated documents with their query costs, cached by their text."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,9 +19,10 @@ from graphql import (
 )
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
+from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.executor import Projections
-from gateway.execution.limits import Limits
-from gateway.execution.measure import Measure
+from gateway.execution.query_cost import CostedSchema, OperationCost
+from gateway.schema.field_cost import read_field_costs
 
 # Characters of all cached documents. With its projections a document takes about 160 bytes a character, 8 MB in all. If
 # Boolean variables make many projections of each document, it is some 30 MB. Eighty documents of a front end fit.
@@ -46,10 +47,10 @@ class InvalidDocument(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that was parsed, measured and validated.
+    """A document that was parsed and validated.
 
     Attributes:
-        measures: The measure of each operation, by the operation's name.
+        costs: The size and cost of each operation, by the operation's name.
         errors: The errors that validation found.
         introspects: Whether it has only a few root fields, all of them introspection.
         incremental: Whether it has `@defer` or `@stream`.
@@ -57,7 +58,7 @@ class Document:
     """
 
     node: DocumentNode
-    measures: dict[str | None, Measure]
+    costs: dict[str | None, OperationCost]
     errors: list[GraphQLError]
     introspects: bool
     incremental: bool
@@ -71,8 +72,9 @@ class DocumentCache:
         introspection: Whether clients may query the schema. If not, error messages hold no suggestions either.
     """
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits, *, introspection: bool) -> None:
         self._schema = schema
+        self._costed_schema = CostedSchema(schema, read_field_costs(schema))
         self._limits = limits
         self._hide_suggestions = not introspection
         self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
@@ -108,14 +110,14 @@ class DocumentCache:
     def _parse(self, text: str) -> Document:
         try:
             node = self._limits.parse(text)
-            measures = self._limits.measure(node, self._schema)
+            costs = self._limits.measure(node, self._costed_schema)
             errors = validate(self._schema, node, self._rules, hide_suggestions=self._hide_suggestions)
             if self._hide_suggestions:
                 for error in errors:
                     # The rule about objects without a selection ignores hide_suggestions.
                     error.message = error.message.partition(" Did you mean ")[0]
-            incremental = any(measure.directives for measure in measures.values()) and _is_incremental(node)
-            return Document(node, measures, errors, _introspects(node) and not incremental, incremental)
+            incremental = any(each.directives for each in costs.values()) and _is_incremental(node)
+            return Document(node, costs, errors, _introspects(node) and not incremental, incremental)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
         except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.

@@ -20,10 +20,10 @@ from strawberry.schema.base import BaseSchema
 
 from gateway.context import RequestContext
 from gateway.execution.document_cache import Document, DocumentCache, InvalidDocument
+from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.executor import ProjectingExecutor
 from gateway.execution.incremental import IncrementalExecutor, UndividedExecutor
-from gateway.execution.limits import Limits
-from gateway.execution.measure import Measure
+from gateway.execution.query_cost import OperationCost
 from gateway.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
@@ -64,7 +64,7 @@ class Engine:
         introspection: Whether clients may query the schema. If not, error messages hold no suggestions either.
     """
 
-    def __init__(self, schema: BaseSchema, limits: Limits, *, introspection: bool) -> None:
+    def __init__(self, schema: BaseSchema, limits: DocumentLimits, *, introspection: bool) -> None:
         self._schema: GraphQLSchema = schema._schema  # type: ignore[attr-defined]  # noqa: SLF001  # It has no public name.
         self._limits = limits
         self._hide_suggestions = not introspection
@@ -98,7 +98,7 @@ class Engine:
         if document.errors:
             raise InvalidDocument(document.errors)
         record.is_valid = True
-        cost, extension = self._price(document.measures.get(operation_name), variables)
+        cost, extension = self._price(document.costs.get(operation_name), variables)
         return Prepared(text, document, operation, operation_name, variables, cost, extension)
 
     async def run(self, prepared: Prepared, context: RequestContext, *, incremental: bool = False) -> Result:
@@ -120,21 +120,23 @@ class Engine:
             self._introspections.popitem(last=False)
         return result
 
-    def _price(self, measure: Measure | None, variables: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    def _price(
+        self, operation_cost: OperationCost | None, variables: dict[str, Any] | None
+    ) -> tuple[int, dict[str, Any]]:
         """Return an operation's cost and the extension that reports it.
 
         Raises:
             InvalidDocument: If the operation costs too much.
         """
-        if measure is None:
+        if operation_cost is None:
             return 0, {}
-        cost = measure.cost(variables)
+        cost = operation_cost.cost(variables)
         REQUEST_RECORD.get().cost = cost
         try:
             self._limits.refuse_cost(cost)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
-        return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": measure.fields}}
+        return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": operation_cost.fields}}
 
     async def _execute(self, prepared: Prepared, context: RequestContext, *, incremental: bool) -> Result:
         document = prepared.document

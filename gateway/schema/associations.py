@@ -9,6 +9,7 @@ from strawberry.types.info import Info
 from gateway.context import RequestContext
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
 from gateway.schema.enums import PhoneNumberAssociationName
+from gateway.schema.field_cost import CONNECTION, PART_OF_RECORD
 from gateway.schema.filters import association_parameters
 from gateway.schema.lists import phone_number_list
 from gateway.schema.record_field import record_field
@@ -48,6 +49,7 @@ class ChimeAccount:
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("AccountId", "account_id"),
         description="The phone numbers of this account; null only with an error.",
+        directives=CONNECTION,
     )
 
     @classmethod
@@ -64,6 +66,7 @@ class ChimeUser:
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("UserId", "user_id"),
         description="The phone numbers of this user; null only with an error.",
+        directives=CONNECTION,
     )
 
     @classmethod
@@ -80,6 +83,7 @@ class VoiceConnector:
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("VoiceConnectorId", "voice_connector_id"),
         description="The phone numbers of this Voice Connector; null only with an error.",
+        directives=CONNECTION,
     )
 
     @classmethod
@@ -98,6 +102,7 @@ class VoiceConnectorGroup:
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("VoiceConnectorGroupId", "voice_connector_group_id"),
         description="The phone numbers of this group; null only with an error.",
+        directives=CONNECTION,
     )
 
     @classmethod
@@ -114,6 +119,7 @@ class SipRule:
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers("SipRuleId", "sip_rule_id"),
         description="The phone numbers that this rule serves; null only with an error.",
+        directives=CONNECTION,
     )
 
     @classmethod
@@ -158,5 +164,7 @@ class PhoneNumberAssociation:
     value: str = record_field("Value", description="The resource's id.")
     associated_timestamp: DateTime | None = record_field("AssociatedTimestamp", description="Since when.")
     target: PhoneNumberAssociationTarget | None = strawberry.field(
-        resolver=_target, description="The resource itself; null for a kind newer than this gateway."
+        resolver=_target,
+        description="The resource itself; null for a kind newer than this gateway.",
+        directives=[PART_OF_RECORD],
     )

@@ -12,6 +12,7 @@ from gateway.paging.page import Edge as PagingEdge
 from gateway.paging.page import Slice, Stretch, TokenList
 from gateway.paging.walk import Walk
 from gateway.paging.window import read_window
+from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,7 +30,8 @@ Last = Annotated[
     int | None,
     strawberry.argument(
         description="How many to give from the end, or up to `before`: 0 to 1,000. Without `before` the whole list is "
-        "walked, within a bound."
+        "walked, within a bound.",
+        directives=[WHOLE_LIST],
     ),
 ]
 Before = Annotated[
@@ -155,7 +157,7 @@ class Edge(Generic[T]):
         description="Opaque. As `after` or `before` it continues right behind or in front of this edge, with any page "
         "size, for as long as the upstream accepts the page token within (24 hours in the emulator)."
     )
-    node: T = strawberry.field(description="The object itself.")
+    node: T = strawberry.field(description="The object itself.", directives=[PART_OF_RECORD])
 
 
 @strawberry.type(description="One page of a list, and ways on from it.")
@@ -167,17 +169,22 @@ class Connection(Generic[T]):
         description="The objects with their cursors. Costs one upstream call for each 99 (chime) or 100 "
         "(chime-sdk-voice) asked for, one more from a cursor within an upstream page. With `@stream` they are sent as "
         "these come.",
+        directives=[ROW],
     )
     nodes: list[T] = strawberry.field(
         resolver=_nodes,
         description="The objects without their cursors. Shares the calls of `edges`, and streams like them.",
+        directives=[ROW],
     )
     page_info: PageInfo = strawberry.field(
-        resolver=_page_info, description="Where this page stands. Shares the calls of `edges`."
+        resolver=_page_info,
+        description="Where this page stands. Shares the calls of `edges`.",
+        directives=[PART_OF_RECORD],
     )
     total_count: int | None = strawberry.field(
         resolver=_total_count,
         description="How many the whole list holds. The upstream does not say, so the list is walked: one call "
         "for each 99 or 100, shared with `edges`. Past a bound (20 pages unless set otherwise) null, with the "
         "error WALK_LIMIT.",
+        directives=[WHOLE_LIST],
     )

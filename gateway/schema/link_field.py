@@ -7,6 +7,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.loaders.record_loader import RecordLoader
+from gateway.schema.field_cost import LOOKUP
 
 
 class LinkField(StrawberryField):
@@ -41,4 +42,4 @@ def link_field(
     loader: Callable[[RequestContext], RecordLoader[Any]], key: Callable[[Any], str | None], *, description: str
 ) -> Any:
     """Declare a field that is the record which `loader` finds by the `key` of its parent."""
-    return LinkField(description=description, metadata={"loader": loader, "key": key})
+    return LinkField(description=description, directives=[LOOKUP], metadata={"loader": loader, "key": key})

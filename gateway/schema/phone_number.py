@@ -9,6 +9,7 @@ from gateway.context import RequestContext
 from gateway.errors import BadUserInput
 from gateway.schema.associations import PhoneNumberAssociation
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
+from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.link_field import link_field
 from gateway.schema.node import PHONE_NUMBER, Node, global_id, key_within
 from gateway.schema.record_field import an_object, objects_with, record_field
@@ -64,10 +65,15 @@ class PhoneNumber(Node):
     )
     status: PhoneNumberStatus | None = record_field("Status", PhoneNumberStatus, description="Where it is in its life.")
     capabilities: PhoneNumberCapabilities | None = record_field(
-        "Capabilities", an_object, description="What it can do."
+        "Capabilities", an_object, description="What it can do.", directives=[PART_OF_RECORD]
     )
     associations: list[PhoneNumberAssociation] = record_field(
-        "Associations", objects_with("Value"), absent=(), description="What it belongs to."
+        "Associations",
+        objects_with("Value"),
+        absent=(),
+        description="What it belongs to.",
+        # A number belongs to a Voice Connector, and at times to its group as well.
+        directives=[PART_OF_RECORD, list_of(2)],
     )
     calling_name: str | None = record_field("CallingName", description="The name shown to those it calls.")
     calling_name_status: CallingNameStatus | None = record_field(

@@ -13,6 +13,7 @@ from gateway.schema.enums import (
     PhoneNumberOrderType,
     PhoneNumberProductType,
 )
+from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.link_field import link_field
 from gateway.schema.node import PHONE_NUMBER_ORDER, Node, global_id, key_within
 from gateway.schema.phone_number import PhoneNumber
@@ -61,7 +62,12 @@ class PhoneNumberOrder(Node):
         "OrderType", PhoneNumberOrderType, description="The kind of order. chime-sdk-voice only."
     )
     ordered_phone_numbers: list[OrderedPhoneNumber] = record_field(
-        "OrderedPhoneNumbers", objects_with("E164PhoneNumber"), absent=(), description="The numbers that it asks for."
+        "OrderedPhoneNumbers",
+        objects_with("E164PhoneNumber"),
+        absent=(),
+        description="The numbers that it asks for.",
+        # AWS takes 50 numbers in one order, and most orders have few.
+        directives=[PART_OF_RECORD, list_of(5)],
     )
     created_timestamp: DateTime | None = record_field("CreatedTimestamp", description="When it was placed.")
     updated_timestamp: DateTime | None = record_field("UpdatedTimestamp", description="When it last changed.")

@@ -10,6 +10,7 @@ from gateway.context import RequestContext
 from gateway.errors import BadUserInput, CallerFault
 from gateway.schema.associations import PhoneNumberConnection
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
+from gateway.schema.field_cost import CONNECTION, LOOKUP, list_of
 from gateway.schema.filters import PhoneNumberFilter, filter_parameters
 from gateway.schema.lists import phone_number_list, phone_number_order_list
 from gateway.schema.node import Node, load_node
@@ -127,17 +128,21 @@ class Query:
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers,
         description="The account's phone numbers, page by page, in the upstream's own order; null only with an error.",
+        directives=CONNECTION,
     )
     phone_number_orders: Connection[PhoneNumberOrder] | None = strawberry.field(
         resolver=_phone_number_orders,
         description="The account's orders of phone numbers, page by page, in the upstream's own order; null only with "
         "an error.",
+        directives=CONNECTION,
     )
     phone_number: PhoneNumber | None = strawberry.field(
-        resolver=_phone_number, description="One phone number; null when the inventory has none."
+        resolver=_phone_number,
+        description="One phone number; null when the inventory has none.",
+        directives=[LOOKUP],
     )
     phone_number_order: PhoneNumberOrder | None = strawberry.field(
-        resolver=_phone_number_order, description="One order; null when there is none."
+        resolver=_phone_number_order, description="One order; null when there is none.", directives=[LOOKUP]
     )
 
 
@@ -145,7 +150,12 @@ class Query:
 class QueryWithNodes(Query):
     """The root type with Relay's node and nodes, which one subgraph alone of a supergraph may have."""
 
-    node: Node | None = strawberry.field(resolver=_node, description="An object by its id; null when it is gone.")
+    node: Node | None = strawberry.field(
+        resolver=_node, description="An object by its id; null when it is gone.", directives=[LOOKUP]
+    )
     nodes: list[Node | None] = strawberry.field(
-        resolver=_nodes, description="Objects by their ids, in the order of the ids; null for each that is gone."
+        resolver=_nodes,
+        description="Objects by their ids, in the order of the ids; null for each that is gone.",
+        # Clients that refetch a list ask for some ten. The gateway's own cost counts the ids.
+        directives=[LOOKUP, list_of(10)],
     )

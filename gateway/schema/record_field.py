@@ -1,6 +1,6 @@
 """A field that is one key of an AWS record: the only place where AWS's word for it and GraphQL's stand side by side."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from strawberry.types.field import StrawberryField
@@ -44,13 +44,14 @@ def record_field(
     absent: Any = None,
     name: str | None = None,
     description: str,
+    directives: Sequence[object] = (),
 ) -> Any:
     """Declare a field that is the record's `key`, read by `read`; `absent` where the key is missing or null.
 
     name: in the schema, where it is not the attribute's in camel case.
     """
     metadata = {"key": key, "read": read, "absent": absent}
-    return RecordField(graphql_name=name, description=description, metadata=metadata)
+    return RecordField(graphql_name=name, description=description, directives=directives, metadata=metadata)
 
 
 def an_object(value: Any) -> Any:

@@ -6,6 +6,10 @@ const importedDirectives = `
   directive @link(url: String!, import: [String!]) on SCHEMA
   directive @key(fields: String!) repeatable on OBJECT
   directive @shareable on OBJECT
+  directive @cost(weight: Int!) on FIELD_DEFINITION | ARGUMENT_DEFINITION
+  directive @listSize(
+    assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true
+  ) on FIELD_DEFINITION
 `;
 
 const recommended = graphql.configs['flat/schema-recommended'].rules;

@@ -11,21 +11,21 @@ from strawberry import Schema
 
 from gateway.context import RequestContext
 from gateway.execution.document_cache import InvalidDocument
+from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
-from gateway.execution.limits import Limits
-from gateway.execution.measure import Prices
+from gateway.execution.query_cost import CostModel
 from gateway.schema.federation import build_schema
 from tests.execution.in_memory import Account
 
 # Random documents ask for more than anybody may.
-UNLIMITED: Final = Limits(
+UNLIMITED: Final = DocumentLimits(
     tokens=10**9,
     depth=10**9,
     aliases=10**9,
     root_fields=10**9,
     directives=10**9,
     cost=10**9,
-    prices=Prices(page_rows=99, max_page_size=1000, walk_pages=20),
+    cost_model=CostModel(page_rows=99, max_page_size=1000, walk_pages=20),
 )
 
 # Text, variables, name of the operation, context.

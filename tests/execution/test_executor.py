@@ -10,6 +10,7 @@ import strawberry
 
 from gateway.errors import Throttled
 from gateway.execution.document_cache import MAX_CACHED_CHARACTERS
+from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.node import global_id
 from tests.aws import e164, number_record, order_record
 from tests.execution.both_ways import (
@@ -408,10 +409,13 @@ def _things() -> Any:
 
 @strawberry.type
 class Things:
-    things: list[Thing | None] = strawberry.field(resolver=_things)
-    even: Thing = strawberry.field(resolver=Thing)
-    odd: list[Thing | None] = strawberry.field(resolver=lambda: [Thing(), Thing(name=None)])  # type: ignore[arg-type]  # Odd.
-    just_things: list[Thing] | None = strawberry.field(resolver=_things)
+    things: list[Thing | None] = strawberry.field(resolver=_things, directives=[PART_OF_RECORD, list_of(7)])
+    even: Thing = strawberry.field(resolver=Thing, directives=[PART_OF_RECORD])
+    odd: list[Thing | None] = strawberry.field(
+        resolver=lambda: [Thing(), Thing(name=None)],  # type: ignore[arg-type]  # Odd.
+        directives=[PART_OF_RECORD, list_of(2)],
+    )
+    just_things: list[Thing] | None = strawberry.field(resolver=_things, directives=[PART_OF_RECORD, list_of(7)])
 
 
 async def test_what_cannot_be_null_and_is_takes_the_object_with_it() -> None:

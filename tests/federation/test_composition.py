@@ -86,6 +86,19 @@ def test_the_committed_schema_composes_with_the_examples_subgraphs_without_a_wor
         assert added in composed.supergraph
 
 
+# Cosmo's routers take the costs from their own configuration, which this supergraph does not hold.
+@pytest.mark.parametrize("composer", COMPOSERS[:2])
+def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, tmp_path: Path, packages: Path) -> None:
+    composed = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=CONTACTS)
+    supergraph = " ".join(composed.supergraph.split())
+    for kept in (
+        "totalCount: Int @cost(weight: 20)",
+        'slicingArguments: ["first", "last"]',
+        "@listSize(assumedSize: 5)",
+    ):
+        assert kept in supergraph
+
+
 @BY_EACH
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_the_committed_schema_composes_with_a_subgraph(

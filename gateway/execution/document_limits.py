@@ -1,23 +1,23 @@
-"""What one document may ask for at most, and the words for what asks for more."""
+"""The limits on the size and cost of a document, and the errors for documents past them."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, Token, TokenKind, parse
+from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, Token, TokenKind, parse
 
 from gateway.errors import DocumentTooComplex
-from gateway.execution.measure import Measure, Prices, measure
+from gateway.execution.query_cost import CostedSchema, CostModel, OperationCost, measure
 from gateway.settings import Settings
 from gateway.upstream.generations import GENERATIONS
 
-# Characters of a name. An answer repeats an alias in each row, and an error message in each mistake: a name of 900 kB
-# would come back a thousandfold. Generated ones, such as a router's aliases, have some fifty.
+# Characters of a name. A response repeats an alias in each row, and a name in each error message, so a name of 900 kB
+# would come back a thousand times. Generated names, such as a router's aliases, have about fifty characters.
 MAX_NAME_LENGTH: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Each is the most that is allowed, of the setting that has the same name behind `max_`."""
+class DocumentLimits:
+    """The largest allowed values. Each comes from the setting with the same name after `max_`."""
 
     tokens: int
     depth: int
@@ -25,11 +25,11 @@ class Limits:
     root_fields: int
     directives: int
     cost: int
-    prices: Prices
+    cost_model: CostModel
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        """The limits that an operator has set."""
+    def of(cls, settings: Settings) -> "DocumentLimits":
+        """Return the limits of the settings."""
         return cls(
             tokens=settings.max_tokens,
             depth=settings.max_depth,
@@ -37,7 +37,7 @@ class Limits:
             root_fields=settings.max_root_fields,
             directives=settings.max_directives,
             cost=settings.max_cost,
-            prices=Prices(
+            cost_model=CostModel(
                 page_rows=GENERATIONS[settings.upstream_api].max_results,
                 max_page_size=settings.max_page_size,
                 walk_pages=settings.max_walk_pages,
@@ -45,9 +45,10 @@ class Limits:
         )
 
     def parse(self, text: str) -> DocumentNode:
-        """A document of no more tokens than are allowed, no more comments either, and no name that is too long.
+        """Parse a document within the limits on tokens, comments and the length of names.
 
-        Raises: DocumentTooComplex; GraphQLError.
+        Raises:
+            GraphQLError: If it is no document, or is past a limit (DocumentTooComplex).
         """
         try:
             document = parse(text, max_lexical_tokens=self.tokens, max_comments=self.tokens)
@@ -57,31 +58,33 @@ class Limits:
             if error.message.startswith("Syntax Error: Document is nested too deeply"):
                 raise _past("depth", None, self.depth) from None
             raise
-        # All names are looked at only where one may be too long.
+        # A shorter text cannot hold a name that is too long.
         if len(text) > MAX_NAME_LENGTH and _has_long_name(document):
             raise _refused(f"A name in the document has more than {MAX_NAME_LENGTH} characters.")
         return document
 
-    def measure(self, document: DocumentNode, schema: GraphQLSchema) -> dict[str | None, Measure]:
-        """The measures of all operations of a document, each within the limits.
+    def measure(self, document: DocumentNode, schema: CostedSchema) -> dict[str | None, OperationCost]:
+        """Return the costs of a document's operations by name.
 
-        Raises: DocumentTooComplex.
+        Raises:
+            GraphQLError: If an operation is past a limit other than the cost (DocumentTooComplex).
         """
         try:
-            measures = measure(document, schema, self.prices)
+            costs = measure(document, schema, self.cost_model)
         except RecursionError:
             raise _past("depth", None, self.depth) from None
-        for each in measures.values():
+        for each in costs.values():
             for name in ("depth", "aliases", "root_fields", "directives"):
                 asked, most = getattr(each, name), getattr(self, name)
                 if asked > most:
                     raise _past(name, asked, most)
-        return measures
+        return costs
 
     def refuse_cost(self, cost: int) -> None:
-        """Pass a cost that is allowed.
+        """Raise an error if a cost is past the limit.
 
-        Raises: DocumentTooComplex.
+        Raises:
+            GraphQLError: If it is (DocumentTooComplex).
         """
         if cost > self.cost:
             raise _past("cost", cost, self.cost)

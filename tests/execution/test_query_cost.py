@@ -1,4 +1,4 @@
-"""The walk: it counts what a naive expansion counts, and looks at each selection once."""
+"""Query cost: it equals a naive count of the expanded document, and each selection set is visited once."""
 
 import sys
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
@@ -22,28 +21,28 @@ from graphql import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from strawberry import Schema
 
-from gateway.execution.measure import BY_KEY, BY_KEYS, SATURATED, WITHIN, Measure, Prices, measure
+from gateway.execution.query_cost import SATURATED, CostedSchema, CostModel, OperationCost, measure
 from gateway.schema.federation import build_schema
-from gateway.schema.link_field import LinkField
+from gateway.schema.field_cost import read_field_costs
 from tests.execution.queries import WHOLE_INTROSPECTION, random_document, random_variables
 
 SCHEMA: Final = build_schema()
 CORE: Final[GraphQLSchema] = SCHEMA._schema  # noqa: SLF001  # It has no public name.
-PRICES: Final = Prices(page_rows=99, max_page_size=1000, walk_pages=20)
+COSTED: Final = CostedSchema(CORE, read_field_costs(CORE))
+MODEL: Final = CostModel(page_rows=99, max_page_size=1000, walk_pages=20)
 
 
-def measured(text: str, name: str | None = None) -> Measure:
-    return measure(parse(text), CORE, PRICES)[name]
+def cost_of(text: str, name: str | None = None) -> OperationCost:
+    return measure(parse(text), COSTED, MODEL)[name]
 
 
 def cost(text: str, **variables: Any) -> int:
-    return measured(text).cost(variables)
+    return cost_of(text).cost(variables)
 
 
 class Expanded:
-    """One operation counted field by field, every spread followed each time that it is met."""
+    """The counts of one operation, with every fragment spread followed each time."""
 
     def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self.fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
@@ -90,9 +89,9 @@ class Expanded:
 
 
 @given(st.integers(0, 2**32))
-def test_the_walk_counts_what_a_naive_expansion_counts(seed: int) -> None:
+def test_counts_equal_those_of_the_expanded_document(seed: int) -> None:
     document = parse(random_document(Random(seed), CORE, fields=30).text)
-    measures = measure(document, CORE, PRICES)
+    measures = measure(document, COSTED, MODEL)
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode):
             naive = Expanded(document, operation)
@@ -102,7 +101,7 @@ def test_the_walk_counts_what_a_naive_expansion_counts(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-def test_the_cost_is_the_same_whether_fragments_are_spread_or_written_out(seed: int) -> None:
+def test_cost_is_the_same_with_fragments_written_out(seed: int) -> None:
     random = Random(seed)
     document = parse(random_document(random, CORE, fields=25).text)
     variables = random_variables(random)
@@ -134,33 +133,33 @@ def test_the_cost_is_the_same_whether_fragments_are_spread_or_written_out(seed: 
             if isinstance(d, OperationDefinitionNode)
         )
     )
-    spread, written = measure(document, CORE, PRICES), measure(flat, CORE, PRICES)
+    spread, written = measure(document, COSTED, MODEL), measure(flat, COSTED, MODEL)
     assert {name: each.cost(variables) for name, each in spread.items()} == {
         name: each.cost(variables) for name, each in written.items()
     }
 
 
-def selections_looked_at(text: str) -> int:
-    """How often the walk looked at a set of selections."""
-    document, looks = parse(text), 0
+def visits(text: str) -> int:
+    """Return the number of selection sets visited to read a document and compute its cost once."""
+    document, count = parse(text), 0
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal looks
-        looks += event == "call" and frame.f_code.co_qualname == "_Walk._selections"
+        nonlocal count
+        count += event == "call" and frame.f_code.co_qualname == "_sum"
 
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        for each in measure(document, CORE, PRICES).values():
+        for each in measure(document, COSTED, MODEL).values():
             each.cost({"a": 5})
     finally:
         sys.setprofile(before)
-    assert looks > 0
-    return looks
+    assert count > 0
+    return count
 
 
 def bomb(levels: int) -> str:
-    """Two to the power of `levels` numbers, linked from one another, each page's size a variable."""
+    """Return a document that asks for 2 ** levels pages of numbers, each page's size a variable."""
     body = (
         "associations {{ target {{ ... on VoiceConnector {{ phoneNumbers(first: $a) "
         "{{ nodes {{ ...F{0} ...F{0} }} }} }} }} }}"
@@ -171,13 +170,20 @@ def bomb(levels: int) -> str:
     )
 
 
-def test_a_fragment_is_looked_at_once_however_often_it_is_spread() -> None:
-    assert selections_looked_at(bomb(20)) - selections_looked_at(bomb(10)) == 10 * 6
-    assert selections_looked_at(bomb(10)) - selections_looked_at(bomb(9)) == 6
+def test_a_fragment_is_visited_once_however_often_it_is_spread() -> None:
+    # Six selection sets for each fragment: once when the document is read, once for the request's variables.
+    assert visits(bomb(10)) - visits(bomb(9)) == 2 * 6
+    assert visits(bomb(20)) - visits(bomb(10)) == 10 * 2 * 6
 
 
-def test_what_is_spread_without_end_saturates() -> None:
-    counted = measured(bomb(40))
+def test_a_request_visits_only_selection_sets_with_a_page_size_in_a_variable() -> None:
+    constant = "nodes { associations { target { ... on VoiceConnector { phoneNumbers(first: 5) { nodes { id } } } } } }"
+    with_literal = visits(f"{{ phoneNumbers(first: 5) {{ {constant} }} }}")
+    assert visits(f"query ($a: Int) {{ phoneNumbers(first: $a) {{ {constant} }} }}") == with_literal + 1
+
+
+def test_counts_and_costs_saturate() -> None:
+    counted = cost_of(bomb(40))
     assert (counted.fields, counted.cost({"a": 1000})) == (SATURATED, SATURATED)
     assert counted.depth == 2 + 40 * 4 + 1
 
@@ -195,9 +201,8 @@ def test_what_is_spread_without_end_saturates() -> None:
         "mutation { a: b { c } } subscription S { d }",
     ],
 )
-def test_a_document_that_is_not_valid_is_walked_all_the_same(text: str) -> None:
-    """Validation says better what is wrong with it."""
-    for each in measure(parse(text), CORE, PRICES).values():
+def test_an_invalid_document_costs_nothing_before_validation_rejects_it(text: str) -> None:
+    for each in measure(parse(text), COSTED, MODEL).values():
         assert each.cost(None) == 0
 
 
@@ -223,7 +228,7 @@ query ($r: [_Any!]!) {
         (f"{{ phoneNumbers(first: 1000) {{ {NODES} }} }}", {}, 1000 + 11),
         (f"{{ phoneNumbers(last: 5) {{ {NODES} }} }}", {}, 5 + 20),
         ("{ phoneNumbers(first: 5) { totalCount } }", {}, 5 + 1 + 20),
-        # The field refuses these, at no call.
+        # The field rejects these without a call.
         (f"{{ phoneNumbers(first: -1) {{ {NODES} }} }}", {}, 0),
         (f"{{ phoneNumbers(first: {'9' * 5000}) {{ {NODES} }} }}", {}, 1000 + 11),
         (f"query($n: Int) {{ phoneNumbers(first: $n) {{ {NODES} }} }}", {"n": 7}, 7 + 1),
@@ -240,7 +245,7 @@ query ($r: [_Any!]!) {
         (
             ENTITIES,
             {"r": [{}] * 10},
-            # One object is of one type alone: the dearer counts.
+            # An object has one type, so the more expensive fragment counts.
             10 * (2 + 5 + 1),
         ),
         (
@@ -252,13 +257,11 @@ query ($r: [_Any!]!) {
         ('{ health: __schema { types { name } } __type(name: "Query") { name } }', {}, 1100),
     ],
 )
-def test_an_operation_costs_a_point_a_record_and_a_point_a_call(
-    text: str, variables: Mapping[str, Any], points: int
-) -> None:
+def test_cost_is_one_point_per_record_and_per_call(text: str, variables: Mapping[str, Any], points: int) -> None:
     assert cost(text, **variables) == points
 
 
-def test_pages_within_pages_multiply() -> None:
+def test_nested_pages_multiply() -> None:
     text = (
         "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "
         "{ phoneNumbers(first: 30) { edges { node { order { id } } } } } } } } } }"
@@ -266,40 +269,29 @@ def test_pages_within_pages_multiply() -> None:
     assert cost(text, n=10) == 10 + 1 + 10 * 2 * (30 + 1 + 30 * 2)
 
 
-def test_each_operation_is_measured_by_itself_and_the_only_one_by_no_name_too() -> None:
-    text = "query A { a: __typename b: __typename } query B { phoneNumbers(first: 5) { totalCount } }"
-    measures = measure(parse(text), CORE, PRICES)
-    assert set(measures) == {"A", "B"}
-    assert [(each.aliases, each.cost(None)) for each in measures.values()] == [(2, 0), (0, 26)]
-    assert measured("query A { __typename }", None) == measured("query A { __typename }", "A")
-
-
-def test_the_usual_introspection_is_shallow() -> None:
-    usual = measured(
-        WHOLE_INTROSPECTION,
-        "IntrospectionQuery",
+def test_operations_of_one_document_have_separate_costs() -> None:
+    text = (
+        "query A($n: Int = 3) { a: __typename ...P } query B($n: Int) { ...P ...T } "
+        "fragment P on Query { phoneNumbers(first: $n) { nodes { id } } } "
+        "fragment T on Query { b: phoneNumbers(first: 5) { totalCount } }"
     )
+    costs = measure(parse(text), COSTED, MODEL)
+    assert set(costs) == {"A", "B"}
+    assert [(each.aliases, each.cost(None)) for each in costs.values()] == [(1, 3 + 1), (1, 50 + 1 + 26)]
+    assert [each.cost({"n": 9}) for each in costs.values()] == [9 + 1, 9 + 1 + 26]
+
+
+def test_the_only_operation_is_found_without_its_name() -> None:
+    costs = measure(parse("query A { __typename }"), COSTED, MODEL)
+    assert costs[None] is costs["A"]
+
+
+@pytest.mark.parametrize("size", [float("nan"), float("inf"), float("-inf"), True, [], {}, 10**400, -(10**400)])
+def test_cost_is_computed_for_any_json_value_of_a_page_size(size: object) -> None:
+    text = "query($n: Int) { phoneNumbers(first: $n) { nodes { id } } }"
+    assert 0 <= cost(text, n=size) <= 1000 + 11
+
+
+def test_the_usual_introspection_document_is_within_the_limits() -> None:
+    usual = cost_of(WHOLE_INTROSPECTION, "IntrospectionQuery")
     assert (usual.depth, usual.aliases, usual.directives) == (6, 0, 0)
-
-
-def test_every_field_that_asks_the_upstream_has_its_price() -> None:
-    """By key, by keys, or as a page; any other list of objects is one within a record, a page or the schema."""
-    schema: Schema = SCHEMA
-    links, pages, lists = set(), set(), set()
-    for kind in CORE.type_map.values():
-        if not isinstance(kind, GraphQLObjectType) or kind.name.startswith("__"):
-            continue
-        for name, field in kind.fields.items():
-            definition = field.extensions.get("strawberry-definition")
-            if isinstance(definition, LinkField):
-                links.add((kind.name, name))
-            if get_named_type(field.type).name.endswith("Connection"):
-                assert {"first", "last"} <= set(field.args)
-                pages.add((kind.name, name))
-            elif "[" in str(field.type) and not kind.name.endswith("Connection"):
-                lists.add((kind.name, name))
-    root = schema.get_type_by_name("Query")
-    assert root is not None
-    assert links | {("Query", name) for name in ("phoneNumber", "phoneNumberOrder", "node")} == BY_KEY
-    assert lists == set(BY_KEYS) | set(WITHIN)
-    assert len(pages) == 7
