@@ -121,22 +121,22 @@ class Engine:
         return result
 
     def _price(
-        self, operation_cost: OperationCost | None, variables: dict[str, Any] | None
+        self, operation: OperationCost | None, variables: dict[str, Any] | None
     ) -> tuple[int, dict[str, Any]]:
         """Return an operation's cost and the extension that reports it.
 
         Raises:
             InvalidDocument: If the operation costs too much.
         """
-        if operation_cost is None:
+        if operation is None:
             return 0, {}
-        cost = operation_cost.cost(variables)
+        cost = operation.cost(variables)
         REQUEST_RECORD.get().cost = cost
         try:
             self._limits.refuse_cost(cost)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
-        return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": operation_cost.fields}}
+        return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": operation.fields}}
 
     async def _execute(self, prepared: Prepared, context: RequestContext, *, incremental: bool) -> Result:
         document = prepared.document
