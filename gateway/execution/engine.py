@@ -120,9 +120,7 @@ class Engine:
             self._introspections.popitem(last=False)
         return result
 
-    def _price(
-        self, operation: OperationCost | None, variables: dict[str, Any] | None
-    ) -> tuple[int, dict[str, Any]]:
+    def _price(self, operation: OperationCost | None, variables: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
         """Return an operation's cost and the extension that reports it.
 
         Raises:
