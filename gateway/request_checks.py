@@ -48,7 +48,8 @@ class RequestRejected(HttpError):
         self.status, self.code, self.headers = status, code, ((b"connection", b"close"),)
         self.request_id = new_request_id()
         self.status_line = f"HTTP/1.1 {status} {status.phrase}".encode()
-        _, self.response_headers, self.content = error_response(self, response_headers(self.request_id))
+        response = error_response(self, response_headers(self.request_id))
+        self.response_headers, self.content = response.headers, response.body
 
 
 def head_too_large() -> RequestRejected:

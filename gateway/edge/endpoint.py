@@ -7,8 +7,9 @@ Source: GraphQL over HTTP specification, RFC 9110.
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, GraphQLError
@@ -53,7 +54,8 @@ logger = logging.getLogger("gateway")
 DEBUG_HEADER: Final = b"x-debug-upstream"
 
 
-class HttpRequest(NamedTuple):
+@dataclass(slots=True)
+class HttpRequest:
     """The head of a request, and what it says about the response.
 
     Attributes:
@@ -152,7 +154,8 @@ class GraphQLEndpoint:
         try:
             with ClientWatch(receive):
                 prepared, cost = await self._prepare_and_charge(request, body, caller)
-                result = await self._engine.run(prepared, context, incremental=parts_form(request.accept) is not None)
+                incremental = prepared.document.incremental and parts_form(request.accept) is not None
+                result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
                     return _graphql_response(request, _content(result), cost)
                 await _send_parts(request, result, cost, send)
@@ -245,7 +248,7 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[
     media_type = request.media_type or JSON
     status = 200 if media_type == JSON or "data" in content else 400
     content.update(_extensions(cost))
-    headers = (*request.response_headers, *age_header(REQUEST_RECORD.get().cache_use))
+    headers = request.response_headers + age_header(REQUEST_RECORD.get().cache_use)
     return json_response(status, orjson.dumps(content), headers, media_type)
 
 

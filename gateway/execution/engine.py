@@ -5,7 +5,8 @@ Strawberry's own `execute` makes the same calls, with its extensions around them
 
 import inspect
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from graphql import (
     ExecutionResult,
@@ -39,7 +40,8 @@ class NotAQuery(Exception):
     """The operation is a mutation or a subscription, and only a query is allowed."""
 
 
-class Prepared(NamedTuple):
+@dataclass(slots=True)
+class Prepared:
     """A valid operation that can be run, and its cost.
 
     Attributes:
