@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,11 @@ class EmulatorOptions:
     secret_key: str = "local"  # noqa: S105  # Opens nothing but this emulator.
 
 
-def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.time) -> Starlette:
+def create_emulator(
+    options: EmulatorOptions,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Starlette:
     """Create the emulator and its data.
 
     The application's state has `store`, which counts, stores and deletes records, and `fault_injection`. You can use
@@ -64,6 +68,7 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
     Args:
         options: The options of the emulator.
         clock: Returns seconds since 1970, for signatures and next-tokens.
+        sleep: Waits for the latency, in seconds.
 
     Raises:
         EmulatorError: If the database or an imported file cannot be used.
@@ -87,6 +92,7 @@ def create_emulator(options: EmulatorOptions, clock: Callable[[], float] = time.
         operations=Operations(service, store, NextTokens(store.token_key, clock)),
         verifier=SigV4Verifier(options.access_key, options.secret_key, clock),
         fault_injection=fault_injection,
+        sleep=sleep,
     )
 
     @asynccontextmanager
@@ -111,10 +117,11 @@ class _Endpoint:
     operations: Operations
     verifier: SigV4Verifier
     fault_injection: FaultInjection
+    sleep: Callable[[float], Awaitable[None]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        await asyncio.sleep(self.fault_injection.latency_ms / 1000)
+        await self.sleep(self.fault_injection.latency_ms / 1000)
         try:
             response = _response(200, await self._respond(request))
         except AwsError as error:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.emulator.fault_injection import Fault
+from gateway.emulator.fault_injection import Fault, RequestRateLimiter
 from gateway.emulator.service_model import Api
 from tests.emulator.aws_clients import aws_client
 from tests.emulator.conftest import Emulate, Emulated
@@ -40,7 +40,10 @@ async def test_client_raises_unauthorized(sample: Emulated) -> None:
 
 
 async def test_client_raises_throttled(emulate: Emulate, api: Api) -> None:
-    async with aws_client(emulate(api=api, rate=1).url, api) as client:
+    emulated = emulate(api=api)
+    # The clock stands still, so the bucket does not refill.
+    emulated.fault_injection.rate_limiter = RequestRateLimiter(1, lambda: 0)
+    async with aws_client(emulated.url, api) as client:
         await client.list_phone_numbers()
         with pytest.raises(client.exceptions.ThrottledClientException):
             await client.list_phone_numbers()
