@@ -60,15 +60,20 @@ class ClockedServer:
         """
         with self._changed:
             assert self._changed.wait_for(self._has_all, PATIENCE_SECONDS)
-        asyncio.run_coroutine_threadsafe(_turn(), self.loop).result(PATIENCE_SECONDS)
+        self._turn_after(0)
 
     def advance(self, seconds: float) -> None:
-        """Settle, then move the clock."""
+        """Settle, move the clock, and let the timers run that are due by then."""
         self.settle()
-        self.loop.call_soon_threadsafe(self._move, seconds)
+        self._turn_after(seconds)
 
-    def _move(self, seconds: float) -> None:
-        self.loop.ahead_seconds += seconds
+    def _turn_after(self, seconds: float) -> None:
+        async def turn() -> None:
+            self.loop.ahead_seconds += seconds
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
+        asyncio.run_coroutine_threadsafe(turn(), self.loop).result(PATIENCE_SECONDS)
 
     def _has_all(self) -> bool:
         ports = ((client.socket.getsockname()[1], client.sent_bytes) for client in self._clients)
@@ -103,11 +108,6 @@ class ClockedServer:
                 return self.client[1]
 
         return CountingProtocol
-
-
-async def _turn() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
 
 
 @contextmanager
