@@ -13,6 +13,7 @@
     |-- HttpError               an HTTP status of its own; defined beside the code that raises it
     |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
+    |   |   `-- WrongUpstreamApi
     |   |-- CursorExpired           CURSOR_EXPIRED
     |   |-- UpstreamUnauthorized    UPSTREAM_UNAUTHORIZED
     |   |   `-- CredentialsUnavailable  retryable if the source's error may pass
@@ -136,6 +137,15 @@ class UpstreamBadRequest(UpstreamFault):
 
     code = "BAD_REQUEST"
     sentence = "The upstream refused the request's values."
+
+
+class WrongUpstreamApi(UpstreamBadRequest):
+    """400 for a page size that the gateway chose by its API: the upstream is another one, `chime`."""
+
+    sentence = (
+        "The upstream refused a page size that the chime-sdk-voice API takes. "
+        "If it is the chime API, set GATEWAY_UPSTREAM_API=chime."
+    )
 
 
 class CursorExpired(UpstreamFault):

@@ -27,7 +27,9 @@ from gateway.errors import (
     UpstreamUnauthorized,
     UpstreamUnavailable,
     UpstreamUnreachable,
+    WrongUpstreamApi,
 )
+from gateway.upstream.generations import CHIME
 from gateway.upstream.network_faults import network_fault
 from gateway.upstream.response_parser import FailedResponse
 
@@ -152,8 +154,11 @@ def _fault_of_response(
             detail = f"{detail.rstrip(': ')}. {CHECK_ENDPOINT}"
     else:
         kind = _kind_by_name(name, response.status) or UpstreamBadResponse
-        if "NextToken" in parameters and _bare(name) == "BadRequest":
-            kind = CursorExpired
+        if _bare(name) == "BadRequest":
+            if _is_of_the_other_api(parameters, response.message):
+                kind = WrongUpstreamApi
+            elif "NextToken" in parameters:
+                kind = CursorExpired
         text = _for_the_log(f"{name}: {response.message}", parameters)
         detail = f"{text} ({response.status} from {host})"
     return kind(
@@ -163,6 +168,19 @@ def _fault_of_response(
         retry_after=response.retry_after,
         detail=detail,
     )
+
+
+def _is_of_the_other_api(parameters: Mapping[str, str | int], message: str) -> bool:
+    """Return whether a refusal is about a page size that only `chime-sdk-voice` takes.
+
+    Callers do not choose a call's MaxResults, so only the choice of the API can be wrong.
+    """
+    size = parameters.get("MaxResults")
+    if not isinstance(size, int) or size <= CHIME.max_results:
+        return False
+    if not message:
+        return parameters.keys() == {"MaxResults"}
+    return re.search("max-?results", message, re.IGNORECASE) is not None
 
 
 def _for_the_log(text: str, parameters: Mapping[str, str | int]) -> str:

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import CursorExpired, UpstreamBadRequest, UpstreamFault, WrongUpstreamApi
 from gateway.settings import Settings
+from gateway.upstream.faults import translate
+from gateway.upstream.response_parser import FailedResponse
 from tests.conftest import gateway_over
 from tests.processes import free_port
 from tests.scripted import Says, scripted_upstream
@@ -197,3 +200,25 @@ async def test_a_record_that_was_not_asked_for_is_a_bad_response(body: dict[str,
     _, answer = await ask(Says(body), document=f"{{ {field} {{ id }} }}")
     assert list(answer["data"].values()) == [None]
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message", "kind"),
+    [
+        ({"MaxResults": 100}, "", WrongUpstreamApi),
+        ({"MaxResults": 100}, "Value '100' at 'maxResults' failed", WrongUpstreamApi),
+        ({"MaxResults": 100, "NextToken": "t"}, "Value '100' at 'maxResults' failed", WrongUpstreamApi),
+        ({"MaxResults": 100, "Status": "Assigned"}, "max-results is above 99", WrongUpstreamApi),
+        ({"MaxResults": 100, "FilterValue": "x"}, "Value 'x' at 'filterValue' failed", UpstreamBadRequest),
+        ({"MaxResults": 100}, "No such account", UpstreamBadRequest),
+        ({"MaxResults": 99}, "Value '99' at 'maxResults' failed", UpstreamBadRequest),
+        ({"MaxResults": 100, "NextToken": "t"}, "The token is not valid", CursorExpired),
+    ],
+)
+def test_a_refused_page_size_of_the_other_api_says_which_variable_to_set(
+    parameters: dict[str, str | int], message: str, kind: type[UpstreamFault]
+) -> None:
+    response = FailedResponse(400, {}, error_names=("BadRequestException",), message=message)
+    fault = translate(response, "ListPhoneNumbers", parameters, "upstream.example")
+    assert type(fault) is kind
+    assert ("set GATEWAY_UPSTREAM_API=chime" in str(fault)) == (kind is WrongUpstreamApi)
