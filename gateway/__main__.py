@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 from pydantic import SecretBytes
 
-from gateway.app import app_from_environment, create_app
+from gateway.app import app_from_environment, create_app, try_upstream
 from gateway.edge.api_keys import hash_of, new_api_key
 from gateway.edge.hosts import LOOPBACK_HOSTS
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
@@ -28,7 +28,8 @@ from gateway.request_checks import ConnectionLimits
 from gateway.schema.federation import build_schema
 from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings
-from gateway.upstream.connection import AwsKeyPair, open_upstream
+from gateway.upstream.aws_session import AwsKeyPair
+from gateway.upstream.direct_calls import Endpoint
 
 logger = logging.getLogger("gateway")
 
@@ -71,7 +72,8 @@ def mistakes_in_one_line() -> Iterator[None]:
     try:
         yield
     except (Misconfigured, EmulatorError) as error:
-        raise click.ClickException(str(error)) from None
+        # Libraries' words may take several lines.
+        raise click.ClickException(" ".join(str(error).split())) from None
 
 
 def one_line_mistakes(command: Callable[..., None]) -> Callable[..., None]:
@@ -107,15 +109,14 @@ def serve_command(host: str, port: int, workers: int) -> None:
     listener = _listen_for_callers(settings, host, port)
     listeners, operations_port = _with_operations(settings, host, listener)
     try:
-        asyncio.run(_try_upstream(settings))
+        endpoint = asyncio.run(_try_upstream(settings))
     except asyncio.CancelledError:
         raise SystemExit(128 + signal.SIGTERM) from None
-    if settings.trusted_documents is not None:
-        create_app(settings)  # A broken file, too, is said before a worker finds it.
+    create_app(settings)  # A broken file, too, is said before a worker finds it.
 
     def announce() -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
-        click.echo(f"Upstream  {settings.upstream_api} at {settings.upstream_endpoint_url or 'AWS'}")
+        click.echo(f"Upstream  {settings.upstream_api} in {endpoint.region} at {endpoint.url}")
         click.echo(_first_query(url_of(listener)))
         _announce_operations(listeners)
         if settings.cursor_keys is None:
@@ -170,7 +171,9 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
 
         listeners, operations_port = _with_operations(settings, host, listener)
         settings = settings.model_copy(update={"operations_port": operations_port})
-        app = create_app(settings, AwsKeyPair(options.access_key, options.secret_key))
+        key_pair = AwsKeyPair(options.access_key, options.secret_key)
+        asyncio.run(try_upstream(settings, key_pair))
+        app = create_app(settings, key_pair)
         serve(app, listeners, announce, limits=_limits(settings), drain_seconds=settings.drain_seconds)
 
 
@@ -222,6 +225,10 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
         click.echo(
             f"Try       AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} "
             f"AWS_DEFAULT_REGION=us-east-1 aws {chosen.api} list-phone-numbers --endpoint-url {url_of(listener)}"
+        )
+        click.echo(
+            f"Gateway   AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION=us-east-1 "
+            f"GATEWAY_UPSTREAM_API={chosen.api} GATEWAY_UPSTREAM_ENDPOINT_URL={url_of(listener)} chime-gateway serve"
         )
 
     serve(app, [listener], announce)
@@ -278,7 +285,7 @@ def _with_operations(settings: Settings, host: str, listener: socket.socket) -> 
     """
     if settings.operations_port is None:
         return [listener], None
-    operations = listen(host, settings.operations_port)
+    operations = listen(host, settings.operations_port, "GATEWAY_OPERATIONS_PORT")
     return [listener, operations], operations.getsockname()[1]
 
 
@@ -287,14 +294,12 @@ def _announce_operations(listeners: list[socket.socket]) -> None:
         click.echo(f"Operate   {url_of(listener)}/metrics")
 
 
-async def _try_upstream(settings: Settings) -> None:
-    """Open the upstream and close it: a missing credential is said before the server starts, not by its traceback."""
+async def _try_upstream(settings: Settings) -> Endpoint:
     # Python's own handling of SIGTERM would leave a program behind that is asked for credentials.
     opening = asyncio.current_task()
     if opening is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, opening.cancel)
-    async with open_upstream(settings):
-        pass
+    return await try_upstream(settings)
 
 
 def _limits(settings: Settings) -> ConnectionLimits:

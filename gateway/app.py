@@ -24,6 +24,7 @@ from gateway.edge.operations_port import OperationsPort
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limit import CallerRateLimiter
 from gateway.edge.refusal import reject_path
+from gateway.errors import Misconfigured
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET
 from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
@@ -31,26 +32,26 @@ from gateway.execution.known_documents import known_documents
 from gateway.logs import configure_logs
 from gateway.redis_link import RedisLink
 from gateway.schema.federation import build_schema
-from gateway.settings import Settings, read_settings
-from gateway.upstream.connection import AwsKeyPair, open_upstream
+from gateway.settings import Settings, read_settings, tidy_environment
+from gateway.upstream.aws_session import AwsKeyPair
+from gateway.upstream.connection import open_upstream
+from gateway.upstream.direct_calls import Endpoint
 
 
 def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIApp:
     """The gateway as an ASGI application; its upstream is opened when it starts and closed when it stops.
 
     key_pair: credentials and region in place of those that AWS's chain finds.
-    Raises: Misconfigured, here for the trusted documents' file, at start-up for the rest.
+    Raises: Misconfigured, here for the files and the Redis that settings name, at start-up for the rest.
     """
-
+    tidy_environment()
     redis = None if settings.cache_url is None else RedisLink(settings.cache_url.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         async with AsyncExitStack() as stack:
             if settings.traces:
-                # OpenTelemetry is imported where it is used, and nowhere else.
-                open_telemetry = import_module("gateway.telemetry.open_telemetry")
-                await stack.enter_async_context(open_telemetry.traces_recorded())
+                await stack.enter_async_context(_traces_recorded())
             if redis is not None:
                 await stack.enter_async_context(redis.open())
             upstream = await stack.enter_async_context(open_upstream(settings, key_pair, redis))
@@ -97,6 +98,33 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     if settings.operations_port is None:
         return observed
     return OperationsPort(settings.operations_port, _routed([alive, *operating]), observed)
+
+
+async def try_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> Endpoint:
+    """Open all that a process opens at its start and close it again; give the endpoint that calls will go to.
+
+    A mistake in AWS's or OpenTelemetry's variables is found so before a server runs, and not by its traceback.
+    Raises: Misconfigured.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.traces:
+            await stack.enter_async_context(_traces_recorded())
+        upstream = await stack.enter_async_context(open_upstream(settings, key_pair))
+        return upstream.endpoint
+
+
+@asynccontextmanager
+async def _traces_recorded() -> AsyncIterator[None]:
+    try:
+        # OpenTelemetry is imported where it is used, and nowhere else. It reads its variables as it is imported, too.
+        recorded = import_module("gateway.telemetry.open_telemetry").traces_recorded()
+        await recorded.__aenter__()
+    except Exception as error:
+        raise Misconfigured(f"the OTEL_ variables cannot be used: {error}") from error
+    try:
+        yield
+    finally:
+        await recorded.__aexit__(None, None, None)
 
 
 def _routed(routes: list[Route], lifespan: Any = None) -> Starlette:

@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import Any, Final
 
+from gateway.errors import Misconfigured
+
 logger = logging.getLogger("gateway")
 
 # Seconds that Redis may cost before it is left alone. A reply takes well under a millisecond, in another zone two.
@@ -43,6 +45,7 @@ class RedisLink:
     """Commands to Redis, from one event loop.
 
     url: redis:// or rediss://, with user and password; it is in no message.
+    Raises: Misconfigured if the URL's options cannot be used, or a file that they name.
     well_since: when it was found to be well again, by time.monotonic; -inf where it always was, inf while it is not.
     """
 
@@ -50,10 +53,16 @@ class RedisLink:
         # Only who has a Redis pays for its library: 7 MB, and 0.1 s.
         from redis.asyncio import ConnectionPool  # noqa: PLC0415  # See above.
 
-        # The older protocol has all that is asked for, and a shorter handshake. Connections are kept here, not there.
-        self._new_connection: Callable[[], Any] = ConnectionPool.from_url(
-            url, protocol=2, socket_timeout=None, driver_info=None
-        ).make_connection
+        try:
+            # The older protocol has all that is asked for, and a shorter handshake. Connections are kept here.
+            pool: Any = ConnectionPool.from_url(url, protocol=2, socket_timeout=None, driver_info=None)
+            self._new_connection: Callable[[], Any] = pool.make_connection
+            # The options of TLS, and the files that they name, are read only now.
+            tls = getattr(self._new_connection(), "ssl_context", None)
+            if tls is not None:
+                tls.get()
+        except Exception as error:  # noqa: BLE001  # redis-py, ssl and Python each refuse options in their own way.
+            raise Misconfigured(f"GATEWAY_CACHE_URL: its options cannot be used: {error}") from None
         self.well_since = math.inf
         self._connection: Any = None
         # None while Redis is left alone.

@@ -33,11 +33,13 @@ OTHER_FILES: Final = 160
 DEFAULT_LIMITS: Final = ConnectionLimits()
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, chosen_with: str = "--host, --port") -> socket.socket:
     """A socket that listens; port 0 takes a free one.
 
+    chosen_with: the options or the variable that the address comes from, for the message.
     Raises: Misconfigured where the address cannot be had.
     """
+    listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # asyncio turns Nagle off only for sockets that say they are TCP; with it each answer waits 40 ms.
@@ -46,9 +48,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen()
     except (OSError, OverflowError) as error:
+        if listener is not None:
+            listener.close()
         reason = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
         raise Misconfigured(
-            f"cannot listen on {host}, port {port}: {reason}; choose another with --host, --port"
+            f"cannot listen on {host}, port {port}: {reason}; choose another with {chosen_with}"
         ) from None
     return listener
 

@@ -1,12 +1,14 @@
 """Environment -> frozen Settings: every limit with its unit, its default and the reason for it.
 
 Only this file reads the environment. AWS's own variables (credentials, region, profile) are not settings of ours:
-AWS's chain reads them, in gateway/upstream.
+botocore reads them, and gateway/upstream/aws_checks.py checks them at start.
 """
 
 import base64
 import binascii
+import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -16,6 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import Misconfigured
+from gateway.telemetry.otel_variables import read_otel_variables
 
 PREFIX = "GATEWAY_"
 # 256 bits: what AES-256 takes.
@@ -26,26 +29,45 @@ CURSOR_KEY_BYTES = 32
 _HOST = r"([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 
 
-class _OpenTelemetry(BaseSettings):
-    """Of the variables that OpenTelemetry's specification has for all programs, those that turn it on or off."""
+# The variables that the gateway and its libraries read. urllib takes the proxies' names in either case.
+_READ = re.compile(
+    "(AWS|GATEWAY|OTEL)_.+|(HTTP|HTTPS|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|BOTO_CONFIG",
+    re.IGNORECASE,
+)
+# Kubernetes sets these, `NAME=value`, in containers, for a Service called `gateway` or `gateway-...` (service links).
+_SERVICE_LINK = re.compile(
+    r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=.*"
+    r"|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.*)"
+)
 
-    model_config = SettingsConfigDict(env_prefix="OTEL_", frozen=True, extra="ignore")
 
-    sdk_disabled: str = ""
-    traces_exporter: str = ""
-    exporter_otlp_endpoint: str = ""
-    exporter_otlp_traces_endpoint: str = ""
+def tidy_environment() -> None:
+    """Remove the variables that are set but empty, and the whitespace around the other values.
 
-    @property
-    def traces(self) -> bool:
-        is_off = self.sdk_disabled.strip().lower() == "true" or self.traces_exporter.strip().lower() == "none"
-        return not is_off and bool(self.exporter_otlp_endpoint or self.exporter_otlp_traces_endpoint)
+    Libraries read the environment themselves, and most of them take an empty value for a value: botocore stops
+    verifying certificates if AWS_CA_BUNDLE is empty. So the process's own environment is changed, before they read it.
+    Worker processes inherit the result.
+    """
+    for name, value in list(os.environ.items()):
+        if _READ.fullmatch(name) is None:
+            continue
+        if not value.strip():
+            del os.environ[name]
+        elif value != value.strip():
+            os.environ[name] = value.strip()
+
+
+def variables(pattern: str) -> dict[str, str]:
+    """Return the environment's variables whose whole name matches a regular expression, in any case."""
+    return {name: value for name, value in os.environ.items() if re.fullmatch(pattern, name, re.IGNORECASE)}
 
 
 class Settings(BaseSettings):
     """What an operator may set, each as an environment variable `GATEWAY_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     upstream_api: Literal["chime-sdk-voice", "chime"] = Field(
         default="chime-sdk-voice",
@@ -300,8 +322,8 @@ class Settings(BaseSettings):
 
     @property
     def traces(self) -> bool:
-        """Whether traces are sent: where OpenTelemetry's own variables, which its SDK reads itself, say where to."""
-        return _OpenTelemetry().traces
+        """Whether traces are sent: whether OpenTelemetry's own variables, which its SDK reads itself, say where to."""
+        return read_otel_variables().traces
 
     @property
     def anyone_may_ask(self) -> bool:
@@ -311,7 +333,7 @@ class Settings(BaseSettings):
     @field_validator("api_keys", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
-        return tuple(each.strip().lower() for each in given.split(",")) if isinstance(given, str) else given
+        return tuple(each.lower() for each in _listed(given)) if isinstance(given, str) else given
 
     @field_validator("upstream_endpoint_url")
     @classmethod
@@ -372,7 +394,7 @@ class Settings(BaseSettings):
     @field_validator("cursor_keys", mode="before")
     @classmethod
     def _keys_in_base64(cls, keys: Any) -> Any:
-        return tuple(map(_key_in_base64, keys.split(","))) if isinstance(keys, str) else keys
+        return tuple(map(_key_in_base64, _listed(keys))) if isinstance(keys, str) else keys
 
     @model_validator(mode="after")
     def _goes_together(self) -> "Settings":
@@ -390,8 +412,13 @@ class Settings(BaseSettings):
 def read_settings(**given: Any) -> Settings:
     """Read the environment; what is given goes before it.
 
-    Raises: Misconfigured, naming each wrong variable and what it may be.
+    Raises: Misconfigured, naming each wrong variable and what it may be, OpenTelemetry's among them.
     """
+    tidy_environment()
+    wrong = [*map(_unknown, _unknown_variables()), *map(_unprintable, _unprintable_variables())]
+    if wrong:
+        raise Misconfigured("; ".join(wrong))
+    read_otel_variables()
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -402,6 +429,32 @@ def for_development(settings: Settings) -> Settings:
     """The same settings, with introspection and GraphiQL on where nothing else is said."""
     unset = [name for name in ("introspection", "graphiql") if getattr(settings, name) is None]
     return settings.model_copy(update=dict.fromkeys(unset, True))
+
+
+def _unknown_variables() -> list[str]:
+    known = set(map(_variable, Settings.model_fields))
+    return sorted(
+        name
+        for name, value in variables(f"{PREFIX}.*").items()
+        if name.upper() not in known and not _SERVICE_LINK.fullmatch(f"{name}={value}")
+    )
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name.upper(), map(_variable, Settings.model_fields), n=1)
+    return f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _unprintable_variables() -> list[str]:
+    # Lists may be written with line breaks between their entries.
+    held = variables(f"({PREFIX}|OTEL_).*")
+    lists = ("api_keys", "allowed_hosts", "cors_origins", "cursor_keys")
+    several_lines = set(map(_variable, lists))
+    return sorted(name for name, value in held.items() if not value.isprintable() and name.upper() not in several_lines)
+
+
+def _unprintable(name: str) -> str:
+    return f"{name}: the value has a control character, a line break or a byte that is not UTF-8"
 
 
 def _variable(name: str) -> str:
@@ -416,6 +469,17 @@ def _wrong(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     shown = "" if "secret" in name or "keys" in name or name == "cache_url" else f" (it is {error['input']!r})"
     return f"{_variable(name)}: {error['msg']}{shown}"
+
+
+def _listed(text: str) -> list[str]:
+    """Return the entries of a comma list. A comma at the end, or two in a row, add no empty entry.
+
+    Raises: ValueError if there is none.
+    """
+    entries = [each.strip() for each in text.split(",") if each.strip()]
+    if not entries:
+        raise ValueError("at least one entry is needed")
+    return entries
 
 
 def _names_a_redis(url: str) -> bool:

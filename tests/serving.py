@@ -12,7 +12,7 @@ from gateway.app import create_app
 from gateway.request_checks import ConnectionLimits
 from gateway.serving import DEFAULT_LIMITS, serving_in_thread
 from gateway.settings import Settings, read_settings
-from gateway.upstream.connection import AwsKeyPair
+from gateway.upstream.aws_session import AwsKeyPair
 
 NOWHERE = "http://127.0.0.1:9"
 

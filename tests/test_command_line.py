@@ -90,7 +90,9 @@ def test_the_region_is_read_under_either_of_its_names(tmp_path: Path, region: st
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     env = environment(tmp_path, **keys, **{region: "eu-central-1"})
     with started(COMMAND, "serve", "--port", "0", env=env, lines=2) as serve:
-        assert serve.lines[1] == "Upstream  chime-sdk-voice at AWS"
+        assert serve.lines[1] == (
+            "Upstream  chime-sdk-voice in eu-central-1 at https://voice-chime.eu-central-1.amazonaws.com"
+        )
 
 
 def test_credentials_that_a_program_garbles_are_said_in_one_line(tmp_path: Path) -> None:
@@ -138,6 +140,26 @@ def test_the_emulator_alone_serves_an_inventory_brought_home(tmp_path: Path) -> 
         )
         assert len(json.loads(listed.stdout)["PhoneNumbers"]) == 2
         assert emulator.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("query", ["phoneNumbers(first: 250) { nodes { id } }", "phoneNumbers { totalCount }"])
+def test_over_the_emulator_with_both_defaults_the_error_says_which_variable_to_set(tmp_path: Path, query: str) -> None:
+    """And the command that the emulator prints has it set."""
+    with started(COMMAND, "emulator", "--port", "0", env=environment(tmp_path), lines=3) as emulator:
+        label, *words = shlex.split(emulator.lines[2])
+        assert (label, words[-2:]) == ("Gateway", ["chime-gateway", "serve"])
+        printed = dict(word.split("=", 1) for word in words[:-2])
+        without = {name: value for name, value in printed.items() if name != "GATEWAY_UPSTREAM_API"}
+        answers = []
+        for variables in (without, printed):
+            env = environment(tmp_path, **variables)
+            with started(COMMAND, "serve", "--port", "0", env=env, lines=3) as serve:
+                url = serve.lines[0].split()[1]
+                answers.append(httpx.post(url, json={"query": f"{{ {query} }}"}, timeout=30).json())
+        [error] = answers[0]["errors"]
+        assert error["extensions"]["code"] == "BAD_REQUEST"
+        assert "set GATEWAY_UPSTREAM_API=chime" in error["message"]
+        assert "errors" not in answers[1]
 
 
 def test_an_api_key_is_made_whose_hash_lets_its_holder_in_from_other_machines(tmp_path: Path, aws: Aws) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamFault, UpstreamNotFound
 from gateway.upstream.answer_cache import AnswerCache, Read
 from gateway.upstream.attempts import Attempts
-from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
+from gateway.upstream.direct_calls import NO_PARAMETERS, Endpoint, Parameters
 from gateway.upstream.generations import Generation
 from gateway.upstream.readiness import Readiness
 from gateway.upstream.records import (
@@ -31,11 +31,20 @@ class Upstream:
     answer is kept (answer_cache.py). What is returned others are given, too: nobody may change it. `deadline` is a time
     of the event loop's clock, in seconds; at it the call is abandoned.
     attempts: how calls are made; its state tells how the upstream fares.
+    endpoint: where calls go, as the AWS client resolved it.
     Raises, all methods: UpstreamFault.
     """
 
-    def __init__(self, attempts: Attempts, generation: Generation, answers: AnswerCache, readiness: Readiness) -> None:
+    def __init__(
+        self,
+        attempts: Attempts,
+        generation: Generation,
+        endpoint: Endpoint,
+        answers: AnswerCache,
+        readiness: Readiness,
+    ) -> None:
         self.generation = generation
+        self.endpoint = endpoint
         self.attempts = attempts
         # The largest MaxResults that each list operation was answered with.
         self._accepted_sizes: dict[str, int] = {}

@@ -27,20 +27,29 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The API's base URL and the region to sign for, as the client resolved them."""
+
+    url: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Operation:
     """One operation, ready but for its parameters.
 
+    endpoint: the same for all operations of a client.
     path: with a `{}` for each parameter of in_path. in_query: parameter -> its name on the wire.
     output_fields: names that its response may have.
     """
 
     name: str
+    endpoint: Endpoint
     origin: str
     host: str
     path: str
     in_path: tuple[str, ...]
     in_query: Mapping[str, str]
-    region: str
     service: str
     proxy: str | None
     output_fields: frozenset[str]
@@ -53,6 +62,7 @@ class DirectCalls:
         self._http = client._endpoint.http_session  # noqa: SLF001  # No public name.
         self._user_agent = client.meta.config.user_agent
         self._operations = {operation.name: operation for operation in operations}
+        self.endpoint = next(iter(self._operations.values())).endpoint
 
     @property
     def host(self) -> str:
@@ -86,7 +96,7 @@ class DirectCalls:
             path,
             query,
             credentials,
-            region=operation.region,
+            region=operation.endpoint.region,
             service=operation.service,
         )
         headers["user-agent"] = self._user_agent
@@ -115,8 +125,10 @@ async def _prepared(client: Any, name: str) -> _Operation:
     members = model.input_shape.members
     in_path = {shape.serialization["name"]: member for member, shape in members.items() if _is_in(shape, "uri")}
     origin = f"{endpoint.scheme}://{endpoint.netloc}"
+    region = signing.get("region") or client._request_signer.region_name  # noqa: SLF001  # No public name.
     return _Operation(
         name=name,
+        endpoint=Endpoint(url=origin + endpoint.path.rstrip("/"), region=region),
         origin=origin,
         host=origin.removeprefix(f"{endpoint.scheme}://").removesuffix(_DEFAULT_PORTS[endpoint.scheme]),
         path=re.sub(r"{.*?}", "{}", template),
@@ -124,7 +136,6 @@ async def _prepared(client: Any, name: str) -> _Operation:
         in_query={
             member: shape.serialization["name"] for member, shape in members.items() if _is_in(shape, "querystring")
         },
-        region=signing.get("region") or client._request_signer.region_name,  # noqa: SLF001  # No public name.
         service=signing.get("signing_name") or client._request_signer.signing_name,  # noqa: SLF001  # No public name.
         proxy=client._endpoint.http_session.proxy_for(origin),  # noqa: SLF001  # No public name.
         output_fields=frozenset(

@@ -28,8 +28,8 @@ class SharedQuota:
     that have not take their share uncounted.
 
     whole: calls a second, above 0. processes: those that share them.
-    upstream: generation, region and endpoint: what a quota is for. Which account it is cannot be known from here, as
-    replicas that have temporary credentials sign with a key each.
+    upstream: names what a quota is for: service, region, endpoint, and the account if it is configured. The access
+    key is not in it, as replicas that have temporary credentials sign with a key each.
     clock: seconds, time.monotonic's.
     """
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 from gateway.app import create_app
 from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
-from gateway.upstream.connection import AwsKeyPair
+from gateway.upstream.aws_session import AwsKeyPair
 from tests.aws import e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
 from tests.edge.parts import DATED, PRESENT, asking_for_parts, parts_of, put_together

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.app import create_app
 from gateway.serving import serving_in_thread
 from gateway.settings import read_settings
-from gateway.upstream.connection import AwsKeyPair
+from gateway.upstream.aws_session import AwsKeyPair
 from tests.aws import Aws, emulated_aws
 from tests.node import installed, node
 from tests.processes import environment, started

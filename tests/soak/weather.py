@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.fault_injection import RequestRateLimiter
-from gateway.upstream.connection import MAX_ANSWER_BYTES
+from gateway.upstream.aws_session import MAX_ANSWER_BYTES
 from tests.aws import Aws
 from tests.serving import served
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.app import create_app
 from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
-from gateway.upstream.connection import AwsKeyPair
+from gateway.upstream.aws_session import AwsKeyPair
 from tests.aws import Aws
 from tests.conftest import Gateway
 from tests.processes import ROOT, environment

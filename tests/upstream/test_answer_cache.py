@@ -15,7 +15,7 @@ from gateway.errors import Throttled, UpstreamBadRequest, UpstreamFault, Upstrea
 from gateway.serving import serving_in_thread
 from gateway.settings import Settings, read_settings
 from gateway.upstream.answer_cache import MAX_BYTES, OVERHEAD_BYTES, AnswerCache
-from gateway.upstream.connection import AwsKeyPair
+from gateway.upstream.aws_session import AwsKeyPair
 from gateway.upstream.shared_answers import AnswerKey
 from tests.aws import Aws, e164, emulated_aws, order_record
 from tests.conftest import Gateway, gateway_over

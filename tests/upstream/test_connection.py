@@ -10,7 +10,8 @@ import pytest
 from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
 from gateway.upstream.attempts import MAX_ATTEMPTS
-from gateway.upstream.connection import AwsKeyPair, HttpSession, open_upstream
+from gateway.upstream.aws_session import AwsKeyPair, HttpSession
+from gateway.upstream.connection import open_upstream
 from gateway.upstream.response_parser import parse_response
 from tests.aws import Aws
 from tests.conftest import Gateway

@@ -178,14 +178,15 @@ async def test_failures_open_no_breaker_and_get_stays_permitted(aws: Aws, web_id
 
 
 @pytest.mark.parametrize("token", [None, ""], ids=["missing", "empty"])
-async def test_a_token_file_that_cannot_be_used(
+async def test_a_token_file_that_cannot_be_used_any_longer(
     aws: Aws, web_identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, token: str | None
 ) -> None:
-    (tmp_path / "token").unlink()
-    if token is not None:
-        (tmp_path / "token").write_text(token)
     web_identity.answers = [Refuses(400, "ValidationError")]
     async with gateway_of(aws) as gateway:
+        # At the start it is checked.
+        (tmp_path / "token").unlink()
+        if token is not None:
+            (tmp_path / "token").write_text(token)
         await fails_for_want_of_credentials(gateway, "web identity", "", caplog, retryable=False)
 
 

@@ -21,7 +21,8 @@ from yarl import URL
 from gateway.errors import UpstreamBadResponse
 from gateway.settings import Settings
 from gateway.upstream.attempts import OPERATIONS
-from gateway.upstream.connection import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession, open_upstream
+from gateway.upstream.aws_session import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession
+from gateway.upstream.connection import open_upstream
 from gateway.upstream.direct_calls import direct_calls
 from gateway.upstream.signature import signed_headers
 from tests.scripted import Says, scripted_upstream

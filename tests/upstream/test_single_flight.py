@@ -10,8 +10,9 @@ import pytest
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.settings import Settings
+from gateway.upstream.aws_session import AwsKeyPair
 from gateway.upstream.client import Upstream
-from gateway.upstream.connection import AwsKeyPair, open_upstream
+from gateway.upstream.connection import open_upstream
 from gateway.upstream.single_flight import Flight, SingleFlight
 from tests.aws import Aws, e164
 from tests.conftest import Gateway

@@ -13,8 +13,9 @@ from gateway.errors import UpstreamFault, UpstreamTimeout, UpstreamUnavailable
 from gateway.request_record import REQUEST_RECORD, RequestRecord
 from gateway.settings import Settings
 from gateway.upstream.attempts import OPERATIONS
+from gateway.upstream.aws_session import AwsKeyPair
 from gateway.upstream.client import Upstream
-from gateway.upstream.connection import AwsKeyPair, open_upstream
+from gateway.upstream.connection import open_upstream
 from tests.aws import Aws, e164
 from tests.conftest import Gateway, gateway_over
 from tests.loaders.queries import LINKED

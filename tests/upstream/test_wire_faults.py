@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import Settings
-from gateway.upstream.connection import MAX_ANSWER_BYTES
+from gateway.upstream.aws_session import MAX_ANSWER_BYTES
 from tests.aws import e164, number_record
 from tests.conftest import gateway_over
 from tests.scripted import Says, scripted_upstream

@@ -1,0 +1,346 @@
+"""Checks of the user's AWS configuration at start: each unusable value is named, with the variable that holds it.
+
+botocore takes most bad values without a word, and fails later by something else: a misspelt region by DNS, a
+`maybe` by being false. Values that may hold secrets are not shown.
+"""
+
+import os
+import ssl
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from re import fullmatch
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import botocore.configloader
+from botocore.exceptions import BotoCoreError, ConfigParseError
+from botocore.utils import ensure_boolean
+from dateutil.parser import parse  # type: ignore[import-untyped]  # It carries no types.
+
+from gateway.errors import Misconfigured
+from gateway.settings import variables
+
+# The largest port.
+_PORTS: Final = 65535
+_CHOICES: Final = {
+    "account_id_endpoint_mode": ("preferred", "disabled", "required"),
+    "defaults_mode": ("legacy", "auto", "standard", "in-region", "cross-region", "mobile"),
+    "ec2_metadata_service_endpoint_mode": ("ipv4", "ipv6"),
+    "request_checksum_calculation": ("when_supported", "when_required"),
+    "response_checksum_validation": ("when_supported", "when_required"),
+    "retry_mode": ("legacy", "standard", "adaptive"),
+    "sts_regional_endpoints": ("legacy", "regional"),
+}
+# botocore takes the others in any case.
+_CASE_MATTERS: Final = frozenset({"retry_mode", "sts_regional_endpoints"})
+# Lowest and highest value.
+_NUMBERS: Final = {
+    "csm_port": (1, _PORTS),
+    "max_attempts": (1, 100),
+    "metadata_service_num_attempts": (1, 100),
+    "metadata_service_timeout": (1, 3600),
+    "request_min_compression_size_bytes": (0, 10_485_760),
+}
+_NEWER: Final = "if AWS has opened it since this release, set GATEWAY_UPSTREAM_ENDPOINT_URL to its endpoint"
+
+
+class AwsChecks:
+    """The user's AWS configuration, as one session reads it.
+
+    service: `chime` or `chime-sdk-voice`.
+    """
+
+    def __init__(self, session: Any, service: str) -> None:
+        self._session = session
+        self._service = service
+        self._environment = variables("AWS_.+|BOTO_CONFIG")
+
+    def values(self) -> None:
+        """Check all values but the region, each by itself.
+
+        Raises: Misconfigured, naming every one that is wrong.
+        """
+        wrong = [*self._unprintable(), *self._files()]
+        if not wrong:
+            # The profile can be read only now.
+            wrong = [
+                *self._profile_entries(),
+                *self._choices(),
+                *self._numbers(),
+                *self._booleans(),
+                *self._urls(),
+                *self._proxies(),
+                *self._key_pair(),
+                *self._named_files(),
+                *self._expiration(),
+            ]
+        if wrong:
+            raise Misconfigured("; ".join(wrong))
+
+    async def region(self, region: str, *, own_endpoint: bool) -> None:
+        """Check that the service has an endpoint in the region.
+
+        own_endpoint: whether GATEWAY_UPSTREAM_ENDPOINT_URL is set. Over an endpoint that was set, any region will do.
+        Raises: Misconfigured, naming what is wrong.
+        """
+        source = self._source("region")
+        if not fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", region) or region.isdigit():
+            raise Misconfigured(f"{source}: {region!r} is no region's name; one is us-east-1")
+        variants = [name for name in ("use_fips_endpoint", "use_dualstack_endpoint") if self._is_on(name)]
+        endpoint = "GATEWAY_UPSTREAM_ENDPOINT_URL" if own_endpoint else self._endpoint_source()
+        if endpoint is not None:
+            if variants:
+                raise Misconfigured(f"{self._source(variants[0])}: it is for AWS's own endpoints, not for {endpoint}")
+            return
+        regions = {
+            name
+            for partition in self._session.get_available_partitions()
+            for name in await self._session.get_available_regions("sts", partition)
+        }
+        offered = await self._session.get_available_regions(self._service)
+        if region not in regions:
+            near = get_close_matches(region, sorted(offered), n=1) or get_close_matches(region, sorted(regions), n=1)
+            guess = f"; did you mean {near[0]}?" if near else ""
+            raise Misconfigured(f"{source}: AWS has no region {region}{guess} ({_NEWER})")
+        # `chime` has one endpoint for all regions of its partition.
+        if region not in (offered or await self._session.get_available_regions("sts")):
+            offer = f", but in {', '.join(sorted(offered))}" if offered else ""
+            raise Misconfigured(f"{source}: AWS does not offer {self._service} in {region}{offer} ({_NEWER})")
+        everywhere = await self._session.get_available_regions(self._service, allow_non_regional=True)
+        with_fips = [name for name in offered if f"{name}-fips" in everywhere]
+        for variant in variants:
+            in_regions = with_fips if variant == "use_fips_endpoint" else []
+            if region not in in_regions:
+                offer = f", but in {', '.join(sorted(in_regions))}" if in_regions else ""
+                raise Misconfigured(
+                    f"{self._source(variant)}: {self._service} has no such endpoint in {region}{offer} ({_NEWER})"
+                )
+
+    def _unprintable(self) -> Iterator[str]:
+        for name, value in sorted(self._environment.items()):
+            if not value.isprintable():
+                yield f"{name}: the value has a control character, a line break or a byte that is not UTF-8"
+
+    def _files(self) -> Iterator[str]:
+        for variable, path in _profile_files(self._session):
+            # Programs are commonly kept from a user's files by the name of one that is not there, or by /dev/null.
+            if not path.is_file() and not path.is_dir():
+                continue
+            said = variable if variable in self._environment else f"{variable} (its default)"
+            if reason := _unreadable(path):
+                yield f"{said}: {reason}"
+                continue
+            try:
+                botocore.configloader.raw_config_parse(str(path))
+            except ConfigParseError as error:
+                # What the parser says quotes the line, which may hold a secret.
+                line = _line_of(error.kwargs["error"])
+                yield f"{said}: {path} cannot be parsed{line}: [sections] and name = value are needed"
+        if self._environment.keys() & {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}:
+            profile = self._session.get_config_variable("profile")
+            try:
+                known = self._session.full_config["profiles"]
+            except BotoCoreError:
+                return
+            if profile not in known:
+                near = get_close_matches(profile, known, n=1)
+                guess = f"; did you mean {near[0]}?" if near else ""
+                missing = missing_files(self._session)
+                yield f"{self._source('profile')}: neither of AWS's two files has a profile {profile!r}{guess}{missing}"
+
+    def _profile_entries(self) -> Iterator[str]:
+        for name, value in sorted(self._profile.items()):
+            if isinstance(value, str) and not value.isprintable():
+                yield f"{name} of the AWS profile: the value has a control character or a line break"
+        services = self._profile.get("services")
+        if services is not None and services not in self._session.full_config.get("services", {}):
+            yield f"services of the AWS profile: the file has no section [services {services}]"
+
+    def _choices(self) -> Iterator[str]:
+        for name, allowed in _CHOICES.items():
+            value = self._raw(name)
+            if value is not None and (value if name in _CASE_MATTERS else value.lower()) not in allowed:
+                yield f"{self._source(name)}: it is {value!r}, and may be {', '.join(allowed)}"
+
+    def _numbers(self) -> Iterator[str]:
+        for name, (lowest, highest) in _NUMBERS.items():
+            value = self._raw(name)
+            if value is not None and not (fullmatch("[0-9]{1,9}", value) and lowest <= int(value) <= highest):
+                yield f"{self._source(name)}: it is {value!r}, and may be a whole number from {lowest} to {highest}"
+
+    def _booleans(self) -> Iterator[str]:
+        names = [name for name, each in self._session.session_var_map.items() if each[3] is ensure_boolean]
+        values = {self._source(name): self._raw(name) for name in names}
+        values["AWS_EC2_METADATA_DISABLED"] = self._environment.get("AWS_EC2_METADATA_DISABLED")
+        for source, value in values.items():
+            if value is not None and value.lower() not in {"true", "false"}:
+                yield f"{source}: it is {value!r}, and may be true or false"
+
+    def _urls(self) -> Iterator[str]:
+        names = ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+        for name, value in sorted(self._environment.items()):
+            if (name in names or name.startswith("AWS_ENDPOINT_URL_")) and not _is_url(value):
+                yield f"{name}: a URL such as https://aws.example.com is needed, of scheme, host, port and path"
+        for source, value in self._profile_endpoints():
+            if not _is_url(value):
+                yield f"{source}: a URL such as https://aws.example.com is needed, of scheme, host, port and path"
+
+    def _proxies(self) -> Iterator[str]:
+        for name, value in sorted(variables("https?_proxy").items()):
+            # botocore takes `proxy:3128`, too.
+            url = value if "://" in value or ":" not in value else f"http://{value}"
+            if not _is_url(url, may_have_user=True):
+                yield f"{name}: a URL of an HTTP proxy is needed, such as http://proxy.example.com:3128"
+
+    def _key_pair(self) -> Iterator[str]:
+        pair = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        names = (*pair, "AWS_SESSION_TOKEN")
+        held = [name for name in names if name in self._environment]
+        for name in pair:
+            if held and name not in held:
+                yield f"{name}: it is not set, and {held[0]} is; both belong together"
+        for name in held:
+            if not fullmatch("[!-~]+", self._environment[name]):
+                yield f"{name}: ASCII characters without spaces are needed"
+
+    def _named_files(self) -> Iterator[str]:
+        bundle = self._raw("ca_bundle")
+        if bundle is not None and (reason := _no_certificates(Path(bundle))):
+            yield f"{self._source('ca_bundle')}: {reason}"
+        files = {
+            name: self._environment.get(name)
+            for name in (
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+                "AWS_CREDENTIAL_FILE",
+                "AWS_WEB_IDENTITY_TOKEN_FILE",
+                "BOTO_CONFIG",
+            )
+        }
+        files["web_identity_token_file of the AWS profile"] = self._profile.get("web_identity_token_file")
+        for source, path in files.items():
+            if path is not None and (reason := _unreadable(Path(path), may_be_empty=False)):
+                yield f"{source}: {reason}"
+        if "AWS_WEB_IDENTITY_TOKEN_FILE" in self._environment and "AWS_ROLE_ARN" not in self._environment:
+            yield "AWS_WEB_IDENTITY_TOKEN_FILE: it needs AWS_ROLE_ARN, which is not set"
+
+    def _expiration(self) -> Iterator[str]:
+        name = "AWS_CREDENTIAL_EXPIRATION"
+        value = self._environment.get(name)
+        if value is None:
+            return
+        try:
+            has_zone = parse(value).tzinfo is not None
+        except (ValueError, OverflowError):
+            has_zone = False
+        if not has_zone:
+            yield f"{name}: it is {value!r}, and may be a time with its zone, such as 2026-01-31T12:00:00Z"
+
+    @property
+    def _profile(self) -> dict[str, Any]:
+        profile: dict[str, Any] = self._session.get_scoped_config()
+        return profile
+
+    def _profile_endpoints(self) -> Iterator[tuple[str, Any]]:
+        """The endpoints that a profile sets for the service, the one that is used first."""
+        sections = self._session.full_config.get("services", {})
+        service = sections.get(self._profile.get("services"), {}).get(self._service.replace("-", "_"), {})
+        for said, held in (("its services section", service), ("the AWS profile", self._profile)):
+            if isinstance(held, dict) and "endpoint_url" in held:
+                yield f"endpoint_url of {said}", held["endpoint_url"]
+
+    def _endpoint_source(self) -> str | None:
+        """What sets an endpoint for the service; None: AWS's own is used."""
+        if self._is_on("ignore_configured_endpoint_urls"):
+            return None
+        names = (f"AWS_ENDPOINT_URL_{self._service.replace('-', '_').upper()}", "AWS_ENDPOINT_URL")
+        sources = [name for name in names if name in self._environment]
+        sources += [source for source, _ in self._profile_endpoints()]
+        return sources[0] if sources else None
+
+    def _is_on(self, name: str) -> bool:
+        return bool(self._session.get_config_variable(name))
+
+    def _raw(self, name: str) -> str | None:
+        """A variable's text as it was written; None if it is unset."""
+        entry, _, _, _ = self._session.session_var_map[name]
+        for variable in self._names(name):
+            if variable in self._environment:
+                return self._environment[variable]
+        value = self._profile.get(entry) if isinstance(entry, str) else None
+        return value if isinstance(value, str) else None
+
+    def _source(self, name: str) -> str:
+        """The variable, or else the profile's entry, that a value comes from."""
+        names = self._names(name)
+        entry, _, _, _ = self._session.session_var_map[name]
+        found = next((each for each in names if each in self._environment), None)
+        if found is None and isinstance(entry, str) and entry in self._profile:
+            return f"{entry} of the AWS profile"
+        return found or names[0]
+
+    def _names(self, name: str) -> list[str]:
+        names = self._session.session_var_map[name][1]
+        return names if isinstance(names, list) else [names]
+
+
+def missing_files(session: Any) -> str:
+    """Return which of AWS's two files a variable names in vain, in brackets, or "".
+
+    That is no mistake as long as neither a profile, nor a region, nor credentials are missed.
+    """
+    named = variables("AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE")
+    missing = [
+        f"{variable}: there is no file {path}"
+        for variable, path in _profile_files(session)
+        if variable in named and not path.exists()
+    ]
+    return f" ({'; '.join(missing)})" if missing else ""
+
+
+def _profile_files(session: Any) -> Iterator[tuple[str, Path]]:
+    for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
+        # As botocore finds them.
+        yield variable, Path(os.path.expandvars(session.get_config_variable(name))).expanduser()
+
+
+def _unreadable(path: Path, *, may_be_empty: bool = True) -> str | None:
+    """Why a file is of no use, in words."""
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except (OSError, ValueError) as error:
+        return f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is no path'}"
+    return f"{path} is empty" if is_empty and not may_be_empty else None
+
+
+def _no_certificates(path: Path) -> str | None:
+    """Why a file is no bundle of CA certificates, in words."""
+    if reason := _unreadable(path, may_be_empty=False):
+        return reason
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # ssl.SSLError is one.
+        return f"{path} holds no certificate in PEM form"
+    return None
+
+
+def _line_of(error: Any) -> str:
+    lines = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", None)]
+    return f" in line {lines[0]}" if lines[0] else ""
+
+
+def _is_url(text: Any, *, may_have_user: bool = False) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except (ValueError, AttributeError):
+        return False
+    return (
+        parts.scheme in {"http", "https"}
+        and fullmatch(r"[A-Za-z0-9._:%-]+", parts.hostname or "") is not None
+        and port != 0
+        and not parts.query
+        and not parts.fragment
+        and (may_have_user or parts.username is None)
+    )

@@ -1,0 +1,331 @@
+"""Settings that cannot be used: each is one line that names the variable and the reason, before anything is served."""
+
+import base64
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import __main__ as command_line
+from gateway import serving
+from gateway.settings import Settings, read_settings, variables
+from tests.upstream.tls import self_signed
+
+AWS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+OTEL = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+
+Run = Callable[..., Result]
+
+
+class Started(Exception):
+    """The command went on to serve."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command up to where it would serve, with these variables and none of this machine's user."""
+
+    opened: list[socket.socket] = []
+
+    def listen_until_the_end(*where: Any) -> socket.socket:
+        opened.append(serving.listen(*where))
+        return opened[-1]
+
+    def serve(*_: object, **__: object) -> None:
+        raise Started
+
+    def run(*arguments: str, **given: str) -> Result:
+        monkeypatch.setattr(command_line, "listen", listen_until_the_end)
+        monkeypatch.setattr(command_line, "serve", serve)
+        # Logs are set up for the whole process.
+        monkeypatch.setattr(command_line, "configure_logs", lambda _: None)
+        foreign = variables("(AWS|GATEWAY|OTEL)_.*|.*_(PROXY|CA_BUNDLE)")
+        env = {**dict.fromkeys(foreign, None), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", **given}
+        port = [] if arguments[0] == "schema" else ["--port", "0"]
+        result = CliRunner().invoke(command_line.main, [*arguments, *port], env=env)
+        # The process's end would close them.
+        for listener in opened:
+            listener.close()
+        return result
+
+    return run
+
+
+def assert_one_line(result: Result, *words: str) -> None:
+    assert result.exit_code in {1, 2}, (result.output, result.exception)
+    [line] = result.stderr.strip().splitlines()
+    assert line.startswith("Error: ")
+    for each in words:
+        assert each in line
+
+
+def assert_started(result: Result) -> None:
+    assert isinstance(result.exception, Started), result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("AWS_REGION", "us-esat-1", "AWS has no region us-esat-1; did you mean us-east-1?"),
+        ("AWS_REGION", "eu-wst-2", "did you mean eu-west-2?"),
+        ("AWS_REGION", "mars", "AWS has no region mars"),
+        ("AWS_REGION", "us east 1", "is no region's name"),
+        ("AWS_REGION", "eu-north-1", "AWS does not offer chime-sdk-voice in eu-north-1, but in ap-northeast-1"),
+        ("AWS_REGION", "cn-north-1", "AWS does not offer chime-sdk-voice in cn-north-1"),
+        ("AWS_ENDPOINT_URL", "nowhere", "a URL such as"),
+        ("AWS_ENDPOINT_URL", "ftp://aws.example", "a URL such as"),
+        ("AWS_ENDPOINT_URL", "http://aws.example:99999", "a URL such as"),
+        ("AWS_ENDPOINT_URL_CHIME_SDK_VOICE", "http://", "a URL such as"),
+        ("AWS_ENDPOINT_URL_STS", "sts.example", "a URL such as"),
+        ("AWS_PROFILE", "nobody", "has a profile 'nobody'"),
+        ("AWS_DEFAULT_PROFILE", "nobody", "has a profile 'nobody'"),
+        ("AWS_CONFIG_FILE", "/", "/ cannot be read: Is a directory"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/", "/ cannot be read: Is a directory"),
+        ("AWS_MAX_ATTEMPTS", "abc", "a whole number from 1"),
+        ("AWS_MAX_ATTEMPTS", "0", "a whole number from 1"),
+        ("AWS_RETRY_MODE", "foo", "legacy, standard, adaptive"),
+        ("AWS_RETRY_MODE", "Adaptive", "legacy, standard, adaptive"),
+        ("AWS_DEFAULTS_MODE", "foo", "in-region"),
+        ("AWS_USE_FIPS_ENDPOINT", "maybe", "true or false"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1", "true or false"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true", "has no such endpoint in us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "perhaps", "true or false"),
+        ("AWS_METADATA_SERVICE_TIMEOUT", "soon", "a whole number from 1"),
+        ("AWS_CA_BUNDLE", "/nowhere/ca.pem", "/nowhere/ca.pem cannot be read"),
+        ("AWS_CA_BUNDLE", "/dev/null", "is empty"),
+        ("AWS_CA_BUNDLE", __file__, "holds no certificate in PEM form"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token", "cannot be read"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/dev/null", "is empty"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", __file__, "AWS_ROLE_ARN"),
+        ("AWS_CREDENTIAL_EXPIRATION", "soon", "a time with its zone"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2030-01-01T00:00:00", "a time with its zone"),
+        ("AWS_SECRET_ACCESS_KEY", "", "it is not set"),
+        ("AWS_ACCESS_KEY_ID", " ", "it is not set"),
+        ("AWS_SECRET_ACCESS_KEY", "a\nb", "line break"),
+        ("AWS_SESSION_TOKEN", "a b", "without spaces"),
+        ("AWS_SESSION_TOKEN", "a\x7fb", "control character"),
+        ("HTTPS_PROXY", "://", "a URL of an HTTP proxy"),
+        ("HTTPS_PROXY", "nonsense", "a URL of an HTTP proxy"),
+        ("http_proxy", "socks5://127.0.0.1:1", "a URL of an HTTP proxy"),
+    ],
+)
+def test_an_unusable_value_of_awss_is_said_with_its_variable(run: Run, variable: str, value: str, reason: str) -> None:
+    result = run("serve", **{**AWS, variable: value})
+    assert_one_line(result, f"{variable}: ", reason)
+    # It has nothing to do with an emulator of the gateway's own.
+    assert_started(run("dev", **{**AWS, variable: value}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"AWS_USE_FIPS_ENDPOINT": "true"},
+        {"AWS_REGION": "eu-north-1", "GATEWAY_UPSTREAM_API": "chime"},
+        {"AWS_REGION": "xx-new-1", "AWS_ENDPOINT_URL": "https://aws.example:8443/a"},
+        {"AWS_REGION": "xx-new-1", "GATEWAY_UPSTREAM_ENDPOINT_URL": "http://[::1]:1"},
+        {"HTTPS_PROXY": "proxy:3128", "http_proxy": "http://user:word@proxy.example", "NO_PROXY": "*"},
+        {"AWS_MAX_ATTEMPTS": " 3 ", "AWS_RETRY_MODE": "adaptive", "AWS_DEFAULTS_MODE": "Standard"},
+        {"AWS_CREDENTIAL_EXPIRATION": "2130-01-01T00:00:00Z"},
+        {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"},
+        {"AWS_CONFIG_FILE": "/nowhere/config", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere/credentials"},
+    ],
+)
+def test_usable_values_of_awss_are_taken(run: Run, given: dict[str, str]) -> None:
+    assert_started(run("serve", **{**AWS, **given}))
+
+
+@pytest.mark.parametrize(
+    ("given", "variable"),
+    [
+        ({"AWS_PROFILE": "mine", "AWS_CONFIG_FILE": "/nowhere"}, "AWS_CONFIG_FILE"),
+        ({"AWS_REGION": "", "AWS_CONFIG_FILE": "/nowhere"}, "AWS_CONFIG_FILE"),
+        (
+            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"},
+            "AWS_SHARED_CREDENTIALS_FILE",
+        ),
+    ],
+)
+def test_a_profile_file_that_is_not_there_is_said_if_something_is_missed(
+    run: Run, given: dict[str, str], variable: str
+) -> None:
+    assert_one_line(run("serve", **{**AWS, **given}), f"{variable}: there is no file /nowhere")
+
+
+@pytest.mark.parametrize(
+    ("config", "variable", "reason"),
+    [
+        ("no section\n", "AWS_CONFIG_FILE", "cannot be parsed in line 1"),
+        ("[default]\nregion = a\nregion = b\n", "AWS_CONFIG_FILE", "cannot be parsed in line 3"),
+        ("[default]\naws_secret_access_key\n", "AWS_CONFIG_FILE", "cannot be parsed in line 2"),
+        ("[default]\nregion = us-esat-1\n", "region of the AWS profile", "did you mean us-east-1?"),
+        ("[default]\nmax_attempts = many\n", "max_attempts of the AWS profile", "a whole number"),
+        ("[default]\nca_bundle = /nowhere\n", "ca_bundle of the AWS profile", "cannot be read"),
+        ("[default]\nendpoint_url = nowhere\n", "endpoint_url of the AWS profile", "a URL such as"),
+        ("[default]\nservices = nowhere\n", "services of the AWS profile", "has no section"),
+        (
+            "[default]\nservices = a\n[services a]\nchime_sdk_voice =\n  endpoint_url = x\n",
+            "endpoint_url of its services section",
+            "a URL such as",
+        ),
+    ],
+)
+def test_an_unusable_entry_of_a_profile_is_said(
+    run: Run, tmp_path: Path, config: str, variable: str, reason: str
+) -> None:
+    (tmp_path / "config").write_text(config)
+    env = {**AWS, "AWS_REGION": "", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    assert_one_line(run("serve", **env), f"{variable}: ", reason)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere", "valid URL"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://collector:4317", "URL scheme"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "abc", "valid number"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", "greater than 0"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "'http/protobuf'"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "'gzip'"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "name=value"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem", "/nowhere/ca.pem cannot be read"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", __file__, "holds no certificate"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem", "cannot be read"),
+        ("OTEL_TRACES_SAMPLER", "sometimes", "'always_on'"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "otlp or none"),
+        ("OTEL_SDK_DISABLED", "perhaps", "'true' or 'false'"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "lots", "valid integer"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000", "above OTEL_BSP_MAX_QUEUE_SIZE"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "greater than or equal to 0"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service", "name=value"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=b\x01", "control character"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "dev", "schema"])
+def test_an_unusable_value_of_opentelemetrys_is_said_with_its_variable(
+    run: Run, command: str, variable: str, value: str, reason: str
+) -> None:
+    result = run(command, **{**AWS, **OTEL, variable: value})
+    assert_one_line(result, f"{variable}: ", reason)
+    assert "secret" not in result.stderr
+
+
+def test_a_ratio_of_traces_must_be_one(run: Run) -> None:
+    ratio = {**OTEL, "OTEL_TRACES_SAMPLER": "traceidratio"}
+    assert_one_line(run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG="2"), "OTEL_TRACES_SAMPLER_ARG: ", "from 0 to 1")
+    assert run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG=" 0.25 ").exit_code == 0
+
+
+@pytest.mark.parametrize("off", [{"OTEL_SDK_DISABLED": " TRUE "}, {"OTEL_TRACES_EXPORTER": "none"}])
+def test_without_traces_their_variables_may_hold_anything(run: Run, off: dict[str, str]) -> None:
+    assert run("schema", **off, OTEL_EXPORTER_OTLP_ENDPOINT="nowhere", OTEL_TRACES_SAMPLER="x").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "near"),
+    [
+        ("GATEWAY_MAX_COSTS", "did you mean GATEWAY_MAX_COST?"),
+        ("GATEWAY_UPSTREAM_URL", "did you mean GATEWAY_UPSTREAM_"),
+        ("GATEWAY_CORS_ORIGIN", "did you mean GATEWAY_CORS_ORIGINS?"),
+        ("GATEWAY_OPERATION_PORT", "did you mean GATEWAY_OPERATIONS_PORT?"),
+        ("GATEWAY_PORT", "there is no such setting"),
+        ("gateway_api_key", "did you mean GATEWAY_API_KEYS?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "dev", "schema"])
+def test_an_unknown_setting_is_refused_with_the_nearest_known_name(
+    run: Run, command: str, variable: str, near: str
+) -> None:
+    result = run(command, **AWS, **{variable: "8000"})
+    assert_one_line(result, f"{variable}: there is no such setting", near)
+    assert "8000" not in result.stderr
+
+
+def test_kubernetes_own_variables_for_a_service_called_gateway_are_no_settings(run: Run) -> None:
+    """Service links, which Kubernetes puts into every container beside a Service."""
+    links = {
+        "GATEWAY_SERVICE_HOST": "10.0.0.1",
+        "GATEWAY_SERVICE_PORT": "80",
+        "GATEWAY_SERVICE_PORT_HTTP": "80",
+        "GATEWAY_PORT": "tcp://10.0.0.1:80",
+        "GATEWAY_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "GATEWAY_PORT_80_TCP_PROTO": "tcp",
+        "GATEWAY_PORT_80_TCP_PORT": "80",
+        "GATEWAY_PORT_80_TCP_ADDR": "10.0.0.1",
+        "GATEWAY_METRICS_SERVICE_HOST": "10.0.0.2",
+        "GATEWAY_METRICS_PORT_9090_TCP": "tcp://10.0.0.2:9090",
+    }
+    assert run("schema", **links).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("GATEWAY_MAX_COST", "many", "valid integer"),
+        ("GATEWAY_UPSTREAM_RATE", "0", "greater than 0"),
+        ("GATEWAY_UPSTREAM_ENDPOINT_URL", "http://a.example\x01b", "control character"),
+        ("GATEWAY_JWT_ISSUER", "a\x02b", "control character"),
+        ("GATEWAY_CACHE_URL", "rediss://127.0.0.1:9/0?ssl_ca_certs=/nowhere/ca.pem", "No such file or directory"),
+        ("GATEWAY_CACHE_URL", "rediss://127.0.0.1:9/0?ssl_cert_reqs=perhaps", "perhaps"),
+        ("GATEWAY_CACHE_URL", "redis://127.0.0.1:9/0?ssl_nonsense=1", "ssl_nonsense"),
+        ("GATEWAY_TRUSTED_DOCUMENTS", "/nowhere/documents.json", "cannot be read"),
+        ("GATEWAY_ALLOWED_HOSTS", ",", "at least one entry"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "dev"])
+def test_an_unusable_setting_is_said_with_its_variable(
+    run: Run, command: str, variable: str, value: str, reason: str
+) -> None:
+    assert_one_line(run(command, **AWS, **{variable: value}), f"{variable}: ", reason)
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+def test_a_taken_operations_port_is_said_by_its_variable(run: Run, command: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run(command, **AWS, GATEWAY_OPERATIONS_PORT=port)
+        assert_one_line(result, f"port {port}", "choose another with GATEWAY_OPERATIONS_PORT")
+        assert "--port" not in result.stderr
+
+
+def test_whitespace_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = base64.b64encode(bytes(32)).decode()
+    for name, value in {
+        "GATEWAY_UPSTREAM_RATE": " 5 ",
+        "GATEWAY_UPSTREAM_API": "\tchime\n",
+        "GATEWAY_UPSTREAM_ENDPOINT_URL": " http://127.0.0.1:9 ",
+        "GATEWAY_NODE_FIELDS": " false ",
+        "GATEWAY_CACHE_URL": "  redis://127.0.0.1:9/0 ",
+        "GATEWAY_CORS_ORIGINS": " https://a.example , https://b.example ,",
+        "GATEWAY_CURSOR_KEYS": f" {key} ,\n {key} ",
+        "GATEWAY_ROUTER_SECRET": " 0123456789abcdef\n",
+        "GATEWAY_TRUSTED_DOCUMENTS": f" {tmp_path} ",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert (settings.upstream_rate, settings.upstream_api, settings.node_fields) == (5.0, "chime", False)
+    assert str(settings.upstream_endpoint_url) == "http://127.0.0.1:9/"
+    assert settings.cache_url is not None
+    assert settings.cache_url.get_secret_value() == "redis://127.0.0.1:9/0"
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.cursor_keys is not None
+    assert len(settings.cursor_keys) == 2
+    assert settings.router_secret is not None
+    assert settings.router_secret.get_secret_value() == "0123456789abcdef"
+    assert settings.trusted_documents == tmp_path
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "cache_ttl_seconds"])
+def test_each_setting_that_is_empty_has_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for empty in ("", " \t"):
+        monkeypatch.setenv(f"GATEWAY_{name.upper()}", empty)
+        assert getattr(read_settings(), name) == Settings.model_fields[name].default
+
+
+def test_a_certificate_for_opentelemetry_is_taken(run: Run, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path, "collector.example")
+    assert run("schema", **OTEL, OTEL_EXPORTER_OTLP_CERTIFICATE=f" {certificate} ").exit_code == 0
