@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.connection import MAX_PIPELINED
 from gateway.request_checks import MAX_HEAD_BYTES, ConnectionLimits
 from gateway.settings import Settings, read_settings
-from gateway.upstream.connection import AwsKeyPair
+from gateway.upstream.aws_session import AwsKeyPair
 from tests.aws import Aws, emulated_aws
 from tests.edge.loop_clock import ClockedServer, served_on_clock
 from tests.edge.wire import PATIENCE_SECONDS, post, query, wire
