@@ -4,15 +4,21 @@ import asyncio
 import hashlib
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from aiobotocore.credentials import AioRefreshableCredentials
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from prometheus_client import REGISTRY
 
 from gateway.app import create_app
@@ -197,6 +203,42 @@ async def test_an_sts_that_is_away_may_be_back_soon(
     assert web_identity.actions == []
     async with gateway_of(aws) as gateway:
         await fails_for_want_of_credentials(gateway, "web identity", "cannot be reached", caplog, retryable=True)
+
+
+async def test_a_web_identity_is_shown_to_no_host_with_anothers_certificate(
+    aws: Aws, web_identity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The certificate is of an authority that is trusted, and names another host."""
+    assert web_identity.actions == []
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(100))
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed("other.example", tmp_path / "certificate"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "certificate"))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as sts, gateway_of(aws) as gateway:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"https://127.0.0.1:{sts.sockets[0].getsockname()[1]}")
+        await fails_for_want_of_credentials(gateway, "web identity", "cannot be reached", caplog, retryable=True)
+    assert heard == []
+
+
+def self_signed(host: str, path: Path) -> Path:
+    """Write a key and a certificate that it has signed for itself."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return path
 
 
 async def test_a_role_from_a_program_that_fails(
