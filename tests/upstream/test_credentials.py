@@ -183,6 +183,15 @@ async def test_failures_open_no_breaker_and_get_stays_permitted(aws: Aws, web_id
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber"]
 
 
+async def test_failures_take_no_part_of_the_rate(aws: Aws, web_identity: Any) -> None:
+    web_identity.answers = [Refuses(403, "AccessDenied")]
+    async with gateway_of(aws, upstream_rate=1, request_deadline_seconds=2) as gateway:
+        answers = await asyncio.gather(
+            *(gateway.answer(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(20))
+        )
+    assert {answer["errors"][0]["extensions"]["code"] for answer in answers} == {"UPSTREAM_UNAUTHORIZED"}
+
+
 @pytest.mark.parametrize("token", [None, ""], ids=["missing", "empty"])
 async def test_a_token_file_that_cannot_be_used_any_longer(
     aws: Aws, web_identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, token: str | None
