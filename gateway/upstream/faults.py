@@ -12,8 +12,6 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
-
 from gateway.errors import (
     CursorExpired,
     Throttled,
@@ -138,7 +136,7 @@ def translate(error: Exception, operation: str, parameters: Mapping[str, str | i
         kind, detail = failure
         return kind(operation, detail=detail)
     detail = f"{host}: {_for_the_log(f'{type(error).__name__}: {error}', parameters)}"
-    return _kind_without_response(error)(operation, detail=detail)
+    return UpstreamBadResponse(operation, detail=detail)
 
 
 def _fault_of_response(
@@ -213,17 +211,3 @@ def _kind_by_status(status: int) -> type[UpstreamFault]:
     if status in _BY_STATUS:
         return _BY_STATUS[HTTPStatus(status)]
     return UpstreamFailure if status >= HTTPStatus.INTERNAL_SERVER_ERROR else UpstreamBadResponse
-
-
-def _kind_without_response(error: Exception) -> type[UpstreamFault]:
-    match error:
-        # botocore's ClientError is an answer to its own calls, to STS or SSO: the API's own are FailedResponse.
-        case NoCredentialsError() | PartialCredentialsError() | ClientError():
-            return UpstreamUnauthorized
-        # What renewing a role's credentials may raise.
-        case HTTPClientError():
-            return UpstreamUnreachable
-        case BotoCoreError():
-            return UpstreamFailure
-        case _:
-            return UpstreamBadResponse
