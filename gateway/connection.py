@@ -244,8 +244,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             raise head_too_large()
         version = self.parser.get_http_version()
         if self._host is None or self.url[0] != ord("/"):
-            check_target(self.url, self._host, version)
+            host = check_target(self.url, self._host, version)
+            if self._host is None and host is not None:
+                headers.append((b"host", host))
         check_version(version, headers)
+        if version == "1.0":
+            # It has no interim responses (RFC 9110, 10.1.1).
+            self.expect_100_continue = False
         # The parser would skip the body, and all requests behind it.
         if self.parser.should_upgrade():
             raise RequestRejected("Connections cannot be upgraded, neither to WebSocket nor to HTTP/2.")

@@ -10,6 +10,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
+from gateway.authority import is_host_of, read_origin
 from gateway.edge.refusal import error_response, new_request_id, response_headers
 from gateway.errors import HttpError
 
@@ -83,13 +84,25 @@ def check_transfer_coding(value: bytes) -> None:
         raise RequestRejected("The transfer coding is not supported. Use chunked, or none.")
 
 
-def check_target(url: bytes, host: bytes | None, version: str) -> None:
-    """Raise RequestRejected if HTTP/1.1 has no Host, or if the URL names a host other than Host does."""
+def check_target(url: bytes, host: bytes | None, version: str) -> bytes | None:
+    """Return the host that a request is for: its Host or, in HTTP/1.0, which needs none, the one in its URL.
+
+    Raises:
+        RequestRejected: If HTTP/1.1 has no Host, or if the URL names a host other than Host does.
+    """
     if host is None and version == "1.1":
         raise RequestRejected(_HOST_NEEDED)
     scheme, separator, rest = url.partition(b"://")
-    if separator and b"/" not in scheme and re.split(rb"[/?#]", rest)[0].lower() != (host or b"").lower():
+    if not separator or b"/" in scheme:
+        return host
+    named = re.split(rb"[/?#]", rest)[0]
+    if host is None:
+        check_host(named, None)
+        return named
+    origin = read_origin(f"{scheme.decode('latin-1')}://{named.decode('latin-1')}")
+    if named.lower() != host.lower() and not is_host_of(host.decode("latin-1"), origin):
         raise RequestRejected("The URL and the Host header name different hosts.")
+    return host
 
 
 def check_version(version: str, headers: list[tuple[bytes, bytes]]) -> None:

@@ -17,16 +17,13 @@ from pydantic import AnyHttpUrl, Field, SecretBytes, SecretStr, ValidationError,
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway.authority import DEFAULT_PORTS, read_authority, read_origin
 from gateway.errors import Misconfigured
 from gateway.telemetry.otel_variables import read_otel_variables
 
 PREFIX = "GATEWAY_"
 # 256 bits: what AES-256 takes.
 CURSOR_KEY_BYTES = 32
-
-
-# A name or an address, in lower case.
-_HOST = r"([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 
 
 # The variables that the gateway and its libraries read. urllib takes the proxies' names in either case.
@@ -264,7 +261,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="Origins, such as `https://app.example.com`, separated by commas, whose pages may ask and read the "
-        "answers (CORS). Each is written out: a wildcard would let in any site. Unset: only the gateway's own.",
+        "answers (CORS). Each is written out: a wildcard would let in any site. The port may be left out if it is the "
+        "scheme's default. Unset: only the gateway's own.",
     )
     max_body_bytes: int = Field(
         default=1_000_000,
@@ -380,14 +378,16 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _are_names(cls, hosts: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if not all(re.fullmatch(_HOST, host) for host in hosts or ()):
+        # A name is good on any port, so a default port that is written adds nothing.
+        read = [read_authority(host) for host in hosts or ()]
+        if not all(host is not None and host.port in {None, *DEFAULT_PORTS.values()} for host in read):
             raise ValueError("names such as api.example.com are needed, without ports, separated by commas")
         return hosts
 
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if not all(re.fullmatch(f"https?://{_HOST}(:[0-9]{{1,5}})?", origin) for origin in origins or ()):
+        if not all(read_origin(origin) for origin in origins or ()):
             raise ValueError("origins such as https://app.example.com are needed, separated by commas")
         return origins
 

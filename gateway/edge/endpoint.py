@@ -61,6 +61,7 @@ class HttpRequest:
     Attributes:
         headers: The values by lower-case name.
         media_type: The type of a response in one piece. It is None if the client does not accept either type.
+        has_chunks: Whether a response can be sent in parts. HTTP/1.0 has no chunks.
         response_headers: The headers of every response to this request, also those that CORS needs.
     """
 
@@ -70,6 +71,7 @@ class HttpRequest:
     query_string: bytes
     accept: str
     media_type: str | None
+    has_chunks: bool
     response_headers: Headers
 
 
@@ -129,6 +131,7 @@ class GraphQLEndpoint:
             scope["query_string"],
             accept,
             answer_type(accept),
+            scope["http_version"] != "1.0",
             (*response_headers(record.id), self._origins.vary, *cors),
         )
 
@@ -154,7 +157,8 @@ class GraphQLEndpoint:
         try:
             with ClientWatch(receive):
                 prepared, cost = await self._prepare_and_charge(request, body, caller)
-                incremental = prepared.document.incremental and parts_form(request.accept) is not None
+                takes_parts = request.has_chunks and parts_form(request.accept) is not None
+                incremental = prepared.document.incremental and takes_parts
                 result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
                     return _graphql_response(request, _content(result), cost)

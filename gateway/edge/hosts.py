@@ -10,6 +10,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.authority import read_authority
 from gateway.edge.refusal import MisdirectedRequest, reject
 
 # What a browser calls this machine; no other machine's page can have one of these names.
@@ -23,7 +24,7 @@ class AllowedHosts:
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
+        self._names = frozenset(map(_name, hosts)) - {None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the application, or refuse. Health checks ask by addresses, and learn nothing."""
@@ -33,7 +34,10 @@ class AllowedHosts:
             await self._app(scope, receive, send)
 
     def _is_ours(self, headers: Headers) -> bool:
-        host = headers.get("host", "").lower()
-        name, mark, port = host.rpartition(":")
-        # An IPv6 address has colons, too, but in brackets.
-        return (name if mark and not port.endswith("]") else host) in self._hosts
+        return _name(headers.get("host", "")) in self._names
+
+
+def _name(host: str) -> str | None:
+    """Return the name within a host, or None if the text is no host. A last dot, of a full domain name, is left out."""
+    authority = read_authority(host)
+    return None if authority is None else authority.name.removesuffix(".")

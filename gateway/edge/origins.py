@@ -10,6 +10,7 @@ Go's net/http.CrossOriginProtection, whose order of checks this is; Apollo Serve
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.authority import is_host_of, read_origin
 from gateway.edge.negotiation import is_json
 from gateway.edge.refusal import METHODS, CrossSite
 from gateway.errors import Headers
@@ -38,7 +39,7 @@ class Origins:
     """The foreign origins whose pages may ask and read the answer; mostly there are none."""
 
     def __init__(self, allowed: tuple[str, ...] | None) -> None:
-        self._allowed = frozenset(origin.encode() for origin in allowed or ())
+        self._allowed = frozenset(map(read_origin, allowed or ())) - {None}
         self.vary = (b"vary", b"Accept, Origin" if self._allowed else b"Accept")
 
     def refuse_cross_site(self, method: str, fields: Fields) -> None:
@@ -47,7 +48,7 @@ class Origins:
         Raises: CrossSite.
         """
         origin, site = fields.get(b"origin"), fields.get(b"sec-fetch-site")
-        if origin is not None and origin in self._allowed:
+        if self._allows(origin):
             return
         if site is not None:
             # Only the browser itself can set it. "none" is what its user typed or has bookmarked.
@@ -55,7 +56,8 @@ class Origins:
                 raise CrossSite("A page of another site may not ask, unless GATEWAY_CORS_ORIGINS names its origin.")
         elif origin is not None:
             # A browser without Fetch Metadata, or not over TLS. "null" has no host.
-            if origin.partition(b"://")[2].lower() != fields.get(b"host", b"").lower():
+            host = fields.get(b"host", b"").decode("latin-1")
+            if not is_host_of(host, read_origin(origin.decode("latin-1"))):
                 raise CrossSite("A page of another origin may not ask, unless GATEWAY_CORS_ORIGINS names it.")
         elif method != "POST" and fields.get(b"user-agent", b"").startswith(b"Mozilla/") and not _preflighted(fields):
             # Over plain HTTP, but for loopback, browsers give a page's GETs neither mark; all call themselves so.
@@ -63,16 +65,23 @@ class Origins:
 
     def preflight(self, fields: Fields) -> Headers:
         """What an allowed origin's page may send, where this is asked; it stands beside `headers`."""
-        if fields.get(b"origin") not in self._allowed or b"access-control-request-method" not in fields:
+        if not self._allows(fields.get(b"origin")) or b"access-control-request-method" not in fields:
             return ()
         return _GRANTED
 
     def headers(self, fields: Fields) -> Headers:
         """What lets an allowed origin's page read an answer. Credentials, cookies, are never granted."""
         origin = fields.get(b"origin")
-        if origin is None or origin not in self._allowed:
+        if origin is None or not self._allows(origin):
             return ()
+        # As the browser wrote it: it compares the two byte by byte.
         return ((b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS))
+
+    def _allows(self, origin: bytes | None) -> bool:
+        """Return whether an Origin header is one of the allowed. Browsers write scheme and name in lower case."""
+        if origin is None or not self._allowed or origin != origin.lower():
+            return False
+        return read_origin(origin.decode("latin-1")) in self._allowed
 
 
 def _preflighted(fields: Fields) -> bool:

@@ -16,7 +16,7 @@ LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 
 @pytest.fixture
 def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", "Api.example.com, [2001:db8::1]")
+    monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", "Api.example.com, [2001:db8:0::1], other.example:443")
     aws.holds(inventory=1)
     return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
 
@@ -29,14 +29,30 @@ def assert_misdirected(answer: httpx.Response) -> None:
     assert "GATEWAY_ALLOWED_HOSTS" in error["message"]
 
 
-@pytest.mark.parametrize("host", ["api.example.com", "API.example.com:8443", "[2001:db8::1]", "[2001:db8::1]:80"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("api.example.com", "API.example.com:8443", "api.example.com:80", "api.example.com.", "api.example.com.:443"),
+        *("[2001:db8::1]", "[2001:db8::1]:80", "[2001:DB8:0:0:0:0:0:1]", "[2001:0db8::0001]:8443"),
+        *("other.example", "other.example:443", "other.example:8443"),
+    ],
+)
 async def test_by_its_own_names_the_gateway_is_asked_on_any_port(gateway: Gateway, host: str) -> None:
     answer = await gateway.http.post("/graphql", json=LISTED, headers={"host": host})
     assert answer.json()["data"]
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "api.example.com.evil.example", "evil.api.example.com", "127.0.0.1", "[2001:db8::2]"]
+    "host",
+    [
+        "evil.example",
+        "api.example.com.evil.example.",
+        "api.example.com..",
+        "api.example.com.evil.example",
+        "evil.api.example.com",
+        "127.0.0.1",
+        "[2001:db8::2]",
+    ],
 )
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/assets/x", "/other"])
 async def test_by_another_name_it_is_not_whatever_is_asked(gateway: Gateway, aws: Aws, host: str, path: str) -> None:
@@ -83,7 +99,9 @@ def test_where_callers_say_who_they_are_or_names_are_set_it_goes_by_others_too(
         assert answer.json()["data"]
 
 
-@pytest.mark.parametrize("hosts", ["", "api.example.com:443", "https://api.example.com", "*", "a b"])
+@pytest.mark.parametrize(
+    "hosts", ["", "api.example.com:8443", "api.example.com:", ".example.com", "https://api.example.com", "*", "a b"]
+)
 def test_what_is_no_name_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", hosts)
     with pytest.raises(Misconfigured, match=r"GATEWAY_ALLOWED_HOSTS: .*api\.example\.com"):

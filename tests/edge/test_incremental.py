@@ -144,7 +144,8 @@ async def test_what_is_not_read_is_not_fetched_far_ahead(aws: GatedAws, settings
 
     asked = asyncio.Event()
     headers = [(b"content-type", b"application/json"), (b"accept", PRESENT.encode())]
-    request = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
+    request = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/graphql", "query_string": b""}
+    request["headers"] = headers
     async with started(create_app(settings, AwsKeyPair("local", "local"))) as (app, state):
         answering = asyncio.ensure_future(app(request | {"state": state}, receive, send))
         await asyncio.wait_for(taken.wait(), PATIENCE_SECONDS)

@@ -7,6 +7,7 @@ from gateway.errors import Misconfigured
 from gateway.settings import Settings, read_settings
 from tests.aws import Aws
 from tests.conftest import Gateway
+from tests.serving import gateway_to_nowhere
 
 LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 OURS, ELSEWHERE = "https://app.example.com", "https://evil.example"
@@ -123,6 +124,77 @@ async def test_a_page_of_an_origin_that_is_named_asks_and_reads_answers_and_refu
         assert answer.headers["vary"] == "Accept, Origin"
 
 
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost", "localhost:80"),
+        ("http://localhost:80", "localhost"),
+        ("http://localhost", "LOCALHOST"),
+        ("https://gateway.example", "gateway.example"),
+        ("https://gateway.example", "gateway.example:443"),
+        ("https://gateway.example:443", "gateway.example"),
+        ("https://gateway.example:8443", "gateway.example:8443"),
+        ("http://127.0.0.1", "127.0.0.1:80"),
+        ("http://[::1]", "[::1]:80"),
+        ("http://[::1]:8000", "[0:0:0:0:0:0:0:1]:8000"),
+    ],
+)
+async def test_a_page_of_the_gateways_own_origin_is_answered_however_its_port_is_written(
+    gateway: Gateway, origin: str, host: str
+) -> None:
+    answer = await gateway.http.post("/graphql", json=LISTED, headers={"origin": origin, "host": host})
+    assert answer.json()["data"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:8080", "localhost:80"),
+        ("http://localhost:8080", "localhost"),
+        ("http://localhost", "localhost:8080"),
+        ("http://localhost", "localhost:443"),
+        ("https://localhost", "localhost:80"),
+        ("https://localhost:80", "localhost"),
+        ("http://localhost:443", "localhost"),
+        ("http://localhost.", "localhost"),
+        ("http://localhost:99999", "localhost:99999"),
+        ("http://[::1]", "[::2]:80"),
+        ("ftp://localhost", "localhost"),
+        ("http://user@localhost", "localhost"),
+        ("http://localhost/", "localhost"),
+    ],
+)
+async def test_a_page_of_another_port_or_name_is_refused(gateway: Gateway, origin: str, host: str) -> None:
+    headers = {"origin": origin, "host": host}
+    assert (await gateway.http.post("/graphql", json=LISTED, headers=headers)).status_code in {400, 403}
+
+
+@pytest.mark.parametrize(
+    ("named", "origin"),
+    [
+        ("http://localhost:80", "http://localhost"),
+        ("https://App.example.com:443", "https://app.example.com"),
+        ("https://app.example.com", "https://app.example.com:443"),
+        ("http://[0:0:0:0:0:0:0:1]:3000", "http://[::1]:3000"),
+    ],
+)
+def test_an_origin_may_be_named_with_or_without_its_default_port(
+    monkeypatch: pytest.MonkeyPatch, named: str, origin: str
+) -> None:
+    monkeypatch.setenv("GATEWAY_CORS_ORIGINS", named)
+    typename = {"query": "{ __typename }"}
+    with gateway_to_nowhere() as http:
+        answer = http.post("/graphql", json=typename, headers={"origin": origin, "sec-fetch-site": "cross-site"})
+        assert answer.json()["data"]
+        # A browser looks for the very text that it sent.
+        assert answer.headers["access-control-allow-origin"] == origin
+        preflight = http.options("/graphql", headers={"origin": origin, "access-control-request-method": "POST"})
+        assert preflight.headers["access-control-allow-origin"] == origin
+        scheme, _, rest = origin.partition("://")
+        other = {"http": "https", "https": "http"}[scheme]
+        assert http.post("/graphql", json=typename, headers={"origin": f"{other}://{rest}"}).status_code == 403
+
+
 @pytest.mark.parametrize("origin", [ELSEWHERE, "null"])
 async def test_another_origins_preflight_grants_nothing(gateway: Gateway, origin: str) -> None:
     headers = {"origin": origin, "access-control-request-method": "POST"}
@@ -136,7 +208,10 @@ def test_unless_origins_are_named_no_preflight_grants_anything(endpoint: httpx.C
     assert endpoint.post("/graphql", json=LISTED, headers={"origin": OURS}).status_code == 403
 
 
-@pytest.mark.parametrize("origins", ["null", "*", "https://*.example.com", f"{OURS}/", "app.example.com", ""])
+@pytest.mark.parametrize(
+    "origins",
+    ["null", "*", "https://*.example.com", f"{OURS}/", "app.example.com", "http://a:99999", "http://[::g]", ""],
+)
 def test_what_is_no_origin_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", origins)
     with pytest.raises(Misconfigured, match=r"GATEWAY_CORS_ORIGINS: .*https://app\.example\.com"):
