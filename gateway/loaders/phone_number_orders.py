@@ -6,7 +6,6 @@ from gateway.loaders.batch import GetPermission, RecordSource
 from gateway.loaders.record_loader import RecordLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
-from gateway.upstream.generations import MAX_ID_LENGTH
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord
 
 
@@ -29,9 +28,6 @@ class PhoneNumberOrderLoader(RecordLoader[PhoneNumberOrderRecord]):
             return await self.page(token, size)
 
         async def get(order_id: str) -> PhoneNumberOrderRecord | None:
-            # No order has such an id. Dots alone, in a URL's path, would lead to another resource.
-            if len(order_id) > MAX_ID_LENGTH or not order_id.strip("."):
-                return None
             order = await upstream.get_phone_number_order(order_id, deadline=deadline)
             if order is not None:
                 come_by([order])

@@ -58,7 +58,7 @@ class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
         wanted = set(keys)
         product_types = {
             # The pages' sample writes "Voice Connector"; as a filter the value has no space.
-            str(order.get("ProductType")).replace(" ", "")
+            product_type.replace(" ", "") if isinstance(product_type := order.get("ProductType"), str) else None
             for order in self._orders
             if not wanted.isdisjoint(ordered_numbers(order))
         }

@@ -16,7 +16,7 @@ class AwsEnum(Enum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
         # The pages' own sample prints "Voice Connector" for VoiceConnector.
-        bare = str(value).replace(" ", "")
+        bare = value.replace(" ", "") if isinstance(value, str) else None
         return next((member for member in cls if member.value == bare), cls["UNKNOWN"])
 
 

@@ -6,13 +6,13 @@ import strawberry
 from strawberry.types.info import Info
 
 from gateway.context import RequestContext
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, UpstreamBadResponse
 from gateway.schema.associations import PhoneNumberAssociation
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.link_field import link_field
 from gateway.schema.node import PHONE_NUMBER, Node, global_id, key_within
-from gateway.schema.record_field import an_object, objects_with, record_field
+from gateway.schema.record_field import an_object, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
 from gateway.upstream.records import PhoneNumberRecord, with_plus
 
@@ -42,7 +42,9 @@ class PhoneNumberCapabilities:
 
 def _order_id(record: PhoneNumberRecord) -> str | None:
     order_id = record.get("OrderId")
-    return order_id if isinstance(order_id, str) and order_id else None
+    if order_id is not None and not isinstance(order_id, str):
+        raise UpstreamBadResponse(None, detail=f"OrderId is a {type(order_id).__name__}")
+    return order_id or None
 
 
 @strawberry.federation.type(keys=["id", "e164PhoneNumber"], description="A phone number in the account's inventory.")
@@ -69,7 +71,6 @@ class PhoneNumber(Node):
     )
     associations: list[PhoneNumberAssociation] = record_field(
         "Associations",
-        objects_with("Value"),
         absent=(),
         description="What it belongs to.",
         # A number belongs to a Voice Connector, and at times to its group as well.

@@ -62,16 +62,3 @@ def an_object(value: Any) -> Any:
     if not isinstance(value, dict):
         raise UpstreamBadResponse(None, detail=f"a {type(value).__name__} where an object belongs")
     return value
-
-
-def objects_with(key: str) -> Callable[[Any], list[Any]]:
-    """A reader of lists of records, without those that lack the key they are known by.
-
-    What is no list is read as an empty one: these fields cannot be null, and would take the whole page with them.
-    """
-
-    def read(value: Any) -> list[Any]:
-        records = value if isinstance(value, list) else ()
-        return [record for record in records if isinstance(record, dict) and isinstance(record.get(key), str)]
-
-    return read

@@ -9,7 +9,7 @@ import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from gateway.errors import BadUserInput, UpstreamBadResponse
-from gateway.upstream.records import with_plus
+from gateway.upstream.records import read_e164_number, with_plus
 
 DATE_TIME: Final = "DateTime"
 DateTime = NewType("DateTime", str)
@@ -21,8 +21,6 @@ MAX_TIMESTAMP_LENGTH: Final = 30
 # Timestamps that are known to be right, of some 5,000 records. The same records are asked for again and again, and to
 # look each of their timestamps through was a fifth of what it took to answer for them.
 _KEPT_TIMESTAMPS: Final = 16_384
-# E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$, and the `%2B` that answers write for the `+`.
-_E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
 _E164_BY_EXAMPLE: Final = "a number in E.164 form, such as +12065550100: up to 15 digits, the country code first"
 
 
@@ -83,9 +81,10 @@ def read_e164(value: Any) -> E164PhoneNumber:
 
     Raises: BadUserInput.
     """
-    if not isinstance(value, str) or not _E164.fullmatch(value):
+    number = read_e164_number(value)
+    if number is None:
         raise BadUserInput(f"Give {_E164_BY_EXAMPLE}.")
-    return E164PhoneNumber(with_plus(value))
+    return E164PhoneNumber(number)
 
 
 SCALARS: Final[dict[object, ScalarDefinition]] = {

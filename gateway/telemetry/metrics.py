@@ -105,6 +105,12 @@ PACE_REFUSED: Final = Counter(
     "Calls that were not made because their turn would have come after their deadline, by AWS's operation.",
     ("operation",),
 )
+RECORDS_LEFT_OUT: Final = Counter(
+    "chime_gateway_upstream_records_left_out_total",
+    "Records of AWS's responses that were left out because their key is missing or unusable, by AWS's operation. "
+    "Ordered numbers and associations within a record count, too.",
+    ("operation",),
+)
 CACHE_LOOKUPS: Final = Counter(
     "chime_gateway_cache_lookups_total",
     "Calls looked up in the cache, by AWS's operation and result: hit, miss, stale (answered with what had ended, as "
@@ -229,6 +235,11 @@ def credentials_renewed(source: str, outcome: Literal["ok", "failed", "timed_out
 def looked_up(operation: str, result: Literal["hit", "miss", "stale", "negative"]) -> None:
     """A call was looked up in the cache."""
     _CACHE_LOOKUPS[operation, result].inc()
+
+
+def records_left_out(operation: str, records: int) -> None:
+    """Count records of one response that were left out."""
+    RECORDS_LEFT_OUT.labels(operation).inc(records)
 
 
 def batch_ended(list_operation: str, *, keys: int, pages: int, gets: int) -> str:

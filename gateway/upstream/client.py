@@ -11,14 +11,13 @@ from gateway.upstream.attempts import Attempts
 from gateway.upstream.direct_calls import NO_PARAMETERS, Endpoint, Parameters
 from gateway.upstream.generations import Generation
 from gateway.upstream.readiness import Readiness
+from gateway.upstream.record_reader import is_order_id, read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import (
     PhoneNumberOrderPage,
     PhoneNumberOrderRecord,
     PhoneNumberPage,
     PhoneNumberRecord,
     e164_of,
-    names_its_number,
-    names_its_order,
 )
 from gateway.upstream.shared_answers import Answer
 from gateway.upstream.turns import Wanted
@@ -84,7 +83,7 @@ class Upstream:
 
     async def get_phone_number_order(self, order_id: str, *, deadline: float) -> PhoneNumberOrderRecord | None:
         """One order's record, None where there is none: GetPhoneNumberOrder."""
-        if order_id in {".", ".."}:  # No order's id, and in a path they lead elsewhere.
+        if not is_order_id(order_id):
             return None
         read = partial(_phone_number_order, order_id)
         operation, key = "GetPhoneNumberOrder", "PhoneNumberOrderId"
@@ -152,52 +151,50 @@ class Upstream:
 
 def _phone_number_page(answer: Answer) -> PhoneNumberPage:
     operation = "ListPhoneNumbers"
-    records = _rows(answer or {}, "PhoneNumbers", names_its_number, operation)
-    return PhoneNumberPage(records, _next_token(answer or {}, operation))
+    rows = _rows(answer or {}, "PhoneNumbers", operation)
+    return PhoneNumberPage(read_phone_numbers(rows, operation), _next_token(answer or {}, operation))
 
 
 def _phone_number_order_page(answer: Answer) -> PhoneNumberOrderPage:
     operation = "ListPhoneNumberOrders"
-    records = _rows(answer or {}, "PhoneNumberOrders", names_its_order, operation)
-    return PhoneNumberOrderPage(records, _next_token(answer or {}, operation))
+    rows = _rows(answer or {}, "PhoneNumberOrders", operation)
+    return PhoneNumberOrderPage(read_phone_number_orders(rows, operation), _next_token(answer or {}, operation))
 
 
 def _phone_number(e164: str, answer: Answer) -> PhoneNumberRecord | None:
     operation = "GetPhoneNumber"
-    record: PhoneNumberRecord | None = _record(answer, "PhoneNumber", operation)
-    if record is not None and not (names_its_number(record) and e164_of(record) == e164):
+    if answer is None:
+        return None
+    records = read_phone_numbers([_record(answer, "PhoneNumber", operation)], operation)
+    if not records or e164_of(records[0]) != e164:
         raise UpstreamBadResponse(operation, detail="the record is not of the number that was asked for")
-    return record
+    return records[0]
 
 
 def _phone_number_order(order_id: str, answer: Answer) -> PhoneNumberOrderRecord | None:
     operation = "GetPhoneNumberOrder"
-    record: PhoneNumberOrderRecord | None = _record(answer, "PhoneNumberOrder", operation)
-    if record is not None and str(record.get("PhoneNumberOrderId")).casefold() != order_id.casefold():
-        raise UpstreamBadResponse(operation, detail="the record is not of the order that was asked for")
-    return record
-
-
-def _record(answer: Answer, key: str, operation: str) -> Any:
     if answer is None:
         return None
+    records = read_phone_number_orders([_record(answer, "PhoneNumberOrder", operation)], operation)
+    if not records or str(records[0]["PhoneNumberOrderId"]).casefold() != order_id.casefold():
+        raise UpstreamBadResponse(operation, detail="the record is not of the order that was asked for")
+    return records[0]
+
+
+def _record(answer: dict[str, Any], key: str, operation: str) -> dict[str, Any]:
     record = answer.get(key)
     if not isinstance(record, dict):
         raise UpstreamBadResponse(operation, detail=f"{key} is a {type(record).__name__}, not an object")
     return record
 
 
-def _rows(answer: dict[str, Any], key: str, is_known: Callable[[Any], bool], operation: str) -> list[Any]:
+def _rows(answer: dict[str, Any], key: str, operation: str) -> list[Any]:
     rows = answer.get(key)
     if rows is None:
         return []
     if not isinstance(rows, list):
         raise UpstreamBadResponse(operation, detail=f"{key} is a {type(rows).__name__}, not a list")
-    # A row that names nothing can be neither shown nor found again; a whole page of them is no answer.
-    known = [row for row in rows if isinstance(row, dict) and is_known(row)]
-    if rows and not known:
-        raise UpstreamBadResponse(operation, detail=f"{key} holds nothing that can be read")
-    return known
+    return rows
 
 
 def _next_token(answer: dict[str, Any], operation: str) -> str | None:

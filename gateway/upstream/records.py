@@ -4,8 +4,12 @@ Every key may be absent or null, which mean the same; enumerated values are plai
 Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03.
 """
 
+import re
 from collections.abc import Iterator
-from typing import NamedTuple, TypedDict
+from typing import Final, NamedTuple, TypedDict
+
+# E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$. AWS's responses also write `%2B` for the `+`.
+_E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
 
 
 class CapabilitiesRecord(TypedDict, total=False):
@@ -84,41 +88,26 @@ class PhoneNumberOrderPage(NamedTuple):
 
 
 def e164_of(record: PhoneNumberRecord) -> str:
-    """The number a record is known by, always with its `+`."""
+    """Return the number a record is known by, always with its `+`."""
     return with_plus(record["E164PhoneNumber"] or "")
 
 
-def names_its_number(record: PhoneNumberRecord) -> bool:
-    """Whether a record names its number, in either of its two keys; the other is filled in from it.
-
-    PhoneNumberId is seen as `%2B1206...` in both pages' samples.
-    """
-    e164, number_id = record.get("E164PhoneNumber"), record.get("PhoneNumberId")
-    has_e164, has_id = isinstance(e164, str) and e164 != "", isinstance(number_id, str) and number_id != ""
-    if has_e164 and has_id:
-        return True
-    if not has_e164:
-        record["E164PhoneNumber"] = with_plus(number_id) if has_id and number_id else None
-    if not has_id:
-        record["PhoneNumberId"] = e164
-    return has_e164 or has_id
-
-
-def names_its_order(record: PhoneNumberOrderRecord) -> bool:
-    """Whether a record has an order's id."""
-    return isinstance(record.get("PhoneNumberOrderId"), str) and bool(record["PhoneNumberOrderId"])
-
-
 def with_plus(number: str) -> str:
-    """`+1206...` for `+1206...`, `%2B1206...` and `1206...`: three spellings of one number."""
+    """Return `+1206...` for `+1206...`, `%2B1206...` and `1206...`, three spellings of one number."""
     if number.startswith("+"):
         return number
     return "+" + (number[3:] if number[:3] in {"%2B", "%2b"} else number)
 
 
+def read_e164_number(value: object) -> str | None:
+    """Return an E.164 number with its `+`, or None if the value is not the text of one.
+
+    Callers' numbers are read by it too, so every number in a response is accepted in a request.
+    """
+    return with_plus(value) if isinstance(value, str) and _E164.fullmatch(value) else None
+
+
 def ordered_numbers(order: PhoneNumberOrderRecord) -> Iterator[str]:
-    """The numbers of an order, each with its `+`; what is no number is passed over."""
-    numbers = order.get("OrderedPhoneNumbers")
-    for number in numbers if isinstance(numbers, list) else ():
-        if isinstance(number, dict) and isinstance(e164 := number.get("E164PhoneNumber"), str):
-            yield with_plus(e164)
+    """Yield the numbers of an order, each with its `+`."""
+    for number in order.get("OrderedPhoneNumbers") or ():
+        yield with_plus(number["E164PhoneNumber"] or "")

@@ -88,8 +88,13 @@ class SharedAnswers:
         if sealing is None:
             return
         name, seal = sealing
+        try:
+            text = orjson.dumps((stored_at, answer))
+        except orjson.JSONEncodeError:
+            # It is nested deeper than orjson writes: 254 levels, of the 1,024 that it reads.
+            return
         nonce = token_bytes(_NONCE_BYTES)
-        value = nonce + seal.encrypt(nonce, orjson.dumps((stored_at, answer)), name.encode())
+        value = nonce + seal.encrypt(nonce, text, name.encode())
         if len(value) <= MAX_VALUE_BYTES:
             self._link.tell("SET", name, value, "PX", max(1, round(seconds * 1000)))
 

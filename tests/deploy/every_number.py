@@ -23,6 +23,7 @@ def main() -> None:
         metrics.retry_budget_exhausted(operation)
         metrics.breaker_became(operation, "open")
         metrics.pace_refused(operation)
+        metrics.records_left_out(operation, 1)
         metrics.looked_up(operation, "hit")
         metrics.looked_up(operation, "miss")
         metrics.looked_up(operation, "stale")

@@ -14,7 +14,8 @@ from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.direct_calls import NO_PARAMETERS, Parameters
 from gateway.upstream.generations import CHIME, Api, Generation
-from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, names_its_number, names_its_order, with_plus
+from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
+from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus
 
 
 @dataclass(slots=True)
@@ -36,8 +37,8 @@ class Account:
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.numbers = [record for record in self.numbers if names_its_number(record)]
-        self.orders = [record for record in self.orders if names_its_order(record)]
+        self.numbers = read_phone_numbers(self.numbers, "ListPhoneNumbers")
+        self.orders = read_phone_number_orders(self.orders, "ListPhoneNumberOrders")
 
     async def list_phone_numbers(
         self, token: str | None, size: int, *, deadline: float, filters: Parameters = NO_PARAMETERS
@@ -60,15 +61,15 @@ class Account:
         record = self.got.get(e164)
         if record is None:
             return next((r for r in self.numbers if with_plus(r["E164PhoneNumber"]) == e164), None)
-        if not names_its_number(record):
-            raise UpstreamBadResponse("GetPhoneNumber", detail="the record names no number")
-        return record
+        return _only(read_phone_numbers([record], "GetPhoneNumber"), "GetPhoneNumber")
 
     async def get_phone_number_order(self, order_id: str, *, deadline: float) -> Any:
         assert deadline
         self._call("GetPhoneNumberOrder")
-        listed = next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
-        return self.got.get(order_id, listed)
+        record = self.got.get(order_id)
+        if record is None:
+            return next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
+        return _only(read_phone_number_orders([record], "GetPhoneNumberOrder"), "GetPhoneNumberOrder")
 
     def context(self) -> RequestContext:
         """What one request carries."""
@@ -83,6 +84,12 @@ class Account:
         begin = int(token or 0)
         end = begin + min(size, self.rows_each)
         return rows[begin:end], str(end) if end < len(rows) else None
+
+
+def _only(records: list[Any], operation: str) -> Any:
+    if not records:
+        raise UpstreamBadResponse(operation, detail="the record has no usable key")
+    return records[0]
 
 
 @cache

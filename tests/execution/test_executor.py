@@ -138,11 +138,13 @@ async def test_linked_records_of_a_list_are_answered_at_once_and_those_linked_to
     ("odd", "path"),
     [
         pytest.param({"CreatedTimestamp": "yesterday"}, ("phoneNumber", "createdTimestamp"), id="an odd value"),
-        pytest.param({"PhoneNumberOrderId": "order"}, ("phoneNumber",), id="a record of another type"),
+        pytest.param({"CallingName": {}}, ("phoneNumber", "callingName"), id="an object"),
+        pytest.param({"OrderId": 7}, ("phoneNumber", "order"), id="a link that is no text"),
     ],
 )
 async def test_an_odd_linked_record_errs_in_its_own_place_alone(odd: dict[str, Any], path: tuple[str, ...]) -> None:
-    text = "{ phoneNumberOrders { nodes { orderedPhoneNumbers { status phoneNumber { id createdTimestamp } } } } }"
+    text = """{ phoneNumberOrders { nodes { orderedPhoneNumbers {
+      status phoneNumber { id createdTimestamp callingName order { id } } } } } }"""
     account = Account(
         numbers=[number_record(0), number_record(1, **odd), number_record(2)],
         orders=[order_record(0, [e164(index) for index in range(4)])],
@@ -153,7 +155,7 @@ async def test_an_odd_linked_record_errs_in_its_own_place_alone(odd: dict[str, A
     assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber")
     (order,) = json.loads(answer.data)["phoneNumberOrders"]["nodes"]
     linked = [row["phoneNumber"] for row in order["orderedPhoneNumbers"]]
-    assert [row is None for row in linked] == [False, path == ("phoneNumber",), False, True]
+    assert [row is None for row in linked] == [False, False, False, True]
 
 
 async def test_links_beside_a_field_with_a_resolver_lead_to_their_records_all_the_same() -> None:
@@ -266,7 +268,9 @@ async def test_selections_with_the_same_names_are_told_apart() -> None:
 
 
 async def test_a_record_of_the_other_type_is_refused_wherever_it_stands() -> None:
-    stray = account_with(PhoneNumberOrderId="order")
+    """By the executors: the client takes such a key out of a record (upstream/record_reader.py)."""
+    stray = account_with()
+    stray.numbers[0]["PhoneNumberOrderId"] = "order"
     stray.orders[0]["OrderedPhoneNumbers"].append({"E164PhoneNumber": e164(0)})
     for text in (
         "{ phoneNumbers { nodes { country } } }",

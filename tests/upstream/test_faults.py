@@ -90,7 +90,6 @@ async def test_the_errors_of_awss_front_door_are_known_by_name_whatever_their_st
         "<html>welcome</html>",
         '{"PhoneNumbers": [',
         '{"PhoneNumbers": 7}',
-        '{"PhoneNumbers": [7, {"Status": "Assigned"}]}',
         '{"PhoneNumbers": [], "NextToken": 7}',
     ],
 )

@@ -1,0 +1,101 @@
+"""Readers of AWS's responses: they return the records that can be used and leave out the others.
+
+A record without a usable key can be neither shown nor requested again. It is left out alone: the rest of its page or
+record stays. Each response with such records is counted in a metric and gets one warning in the log. Any other odd
+value is left in place, and costs its own field an error when the field is written (gateway/schema).
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gateway.request_record import REQUEST_RECORD
+from gateway.telemetry.metrics import records_left_out
+from gateway.upstream.generations import MAX_ID_LENGTH
+from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, read_e164_number
+
+R = TypeVar("R")
+
+logger = logging.getLogger("gateway")
+
+
+def read_phone_numbers(rows: list[Any], operation: str) -> list[PhoneNumberRecord]:
+    """Return the phone numbers of a response, in its order."""
+    return _read(rows, _phone_number, operation)
+
+
+def read_phone_number_orders(rows: list[Any], operation: str) -> list[PhoneNumberOrderRecord]:
+    """Return the orders of a response, in its order."""
+    return _read(rows, _phone_number_order, operation)
+
+
+def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]], operation: str) -> list[R]:
+    records: list[R] = []
+    left_out = 0
+    for row in rows:
+        record, odd = read(row) if isinstance(row, dict) else (None, 1)
+        left_out += odd
+        if record is not None:
+            records.append(record)
+    if left_out:
+        records_left_out(operation, left_out)
+        request_id = REQUEST_RECORD.get().id
+        logger.warning("request %s: %s: left out %d records without a usable key", request_id, operation, left_out)
+    return records
+
+
+def _phone_number(row: dict[str, Any]) -> tuple[PhoneNumberRecord | None, int]:
+    """Return the row and how many of its associations are left out, or None and 1 if it names no number.
+
+    The number is in both E164PhoneNumber and PhoneNumberId, so one of them is filled in from the other.
+    """
+    changes: dict[str, Any] = {}
+    number, number_id = row.get("E164PhoneNumber"), row.get("PhoneNumberId")
+    if read_e164_number(number) is None:
+        number = changes["E164PhoneNumber"] = read_e164_number(number_id)
+        if number is None:
+            return None, 1
+    if not isinstance(number_id, str) or not number_id:
+        changes["PhoneNumberId"] = number
+    # By this key the schema tells an order from a phone number.
+    if "PhoneNumberOrderId" in row:
+        changes["PhoneNumberOrderId"] = None
+    left_out = _leave_out(row, "Associations", _is_association, changes)
+    record: Any = {**row, **changes} if changes else row
+    return record, left_out
+
+
+def _phone_number_order(row: dict[str, Any]) -> tuple[PhoneNumberOrderRecord | None, int]:
+    """Return the row and how many of its ordered numbers are left out, or None and 1 if it has no usable id."""
+    if not is_order_id(row.get("PhoneNumberOrderId")):
+        return None, 1
+    changes: dict[str, Any] = {}
+    left_out = _leave_out(row, "OrderedPhoneNumbers", _is_ordered_number, changes)
+    record: Any = {**row, **changes} if changes else row
+    return record, left_out
+
+
+def is_order_id(value: object) -> bool:
+    """Return whether a value can be an order's id. Dots alone, in a URL's path, would lead to another resource."""
+    return isinstance(value, str) and len(value) <= MAX_ID_LENGTH and value.strip(".") != ""
+
+
+def _leave_out(row: dict[str, Any], key: str, is_usable: Callable[[Any], bool], changes: dict[str, Any]) -> int:
+    """Return how many records of a list within a row are left out. `changes` then holds the list without them."""
+    value = row.get(key)
+    if value is None:
+        return 0
+    usable = [each for each in value if is_usable(each)] if isinstance(value, list) else []
+    # A value that is no list counts as one record.
+    odd = len(value) - len(usable) if isinstance(value, list) else 1
+    if odd:
+        changes[key] = usable
+    return odd
+
+
+def _is_association(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(name := value.get("Value"), str) and len(name) <= MAX_ID_LENGTH
+
+
+def _is_ordered_number(value: Any) -> bool:
+    return isinstance(value, dict) and read_e164_number(value.get("E164PhoneNumber")) is not None
