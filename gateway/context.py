@@ -9,7 +9,7 @@ from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
 from gateway.loaders.phone_numbers import PhoneNumberLoader
-from gateway.paging.seal import CursorSeal, random_key
+from gateway.paging.seal import MAX_LENGTH, CursorSeal, random_key
 from gateway.settings import Settings
 from gateway.telemetry.metrics import walk_ended
 from gateway.upstream.client import Upstream
@@ -110,7 +110,9 @@ def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Caller
     What outlives a request is made here, once.
     """
     number_permission, order_permission = GetPermission(), GetPermission()
-    cursor_seal = CursorSeal([key.get_secret_value() for key in settings.cursor_keys or ()] or [random_key()])
+    keys = [key.get_secret_value() for key in settings.cursor_keys or ()] or [random_key()]
+    # A cursor has to fit into a body beside its document.
+    cursor_seal = CursorSeal(keys, min(MAX_LENGTH, settings.max_body_bytes // 2))
 
     def new_context(caller: Caller) -> RequestContext:
         return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller)

@@ -15,6 +15,7 @@
     |   |-- UpstreamBadRequest      BAD_REQUEST
     |   |   `-- WrongUpstreamApi
     |   |-- CursorExpired           CURSOR_EXPIRED
+    |   |-- CursorTooLong           CURSOR_TOO_LONG
     |   |-- UpstreamUnauthorized    UPSTREAM_UNAUTHORIZED
     |   |   `-- CredentialsUnavailable  retryable if the source's error may pass
     |   |-- UpstreamForbidden       UPSTREAM_FORBIDDEN
@@ -156,6 +157,13 @@ class CursorExpired(UpstreamFault):
 
     code = "CURSOR_EXPIRED"
     sentence = "The upstream no longer accepts its own page token. Start again from the first page."
+
+
+class CursorTooLong(UpstreamFault):
+    """A page token makes a cursor longer than the gateway accepts, so the cursor is not given out."""
+
+    code = "CURSOR_TOO_LONG"
+    sentence = "The upstream's page token is too long for a cursor. Request the rows without their cursors."
 
 
 class UpstreamUnauthorized(UpstreamFault):

@@ -33,12 +33,13 @@ class Says:
 class ScriptedUpstream:
     """Gives its answers in order, the last one for good.
 
-    asked: path and query of each request; headers: its header fields.
+    asked: path and query of each request; paths: its path, decoded; headers: its header fields.
     """
 
     def __init__(self, *answers: Says) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
+        self.paths: list[str] = []
         self.headers: list[Headers] = []
         self.url = ""
 
@@ -48,6 +49,7 @@ class ScriptedUpstream:
             return
         request = Request(scope, receive)
         self.asked.append(f"{request.url.path}?{request.url.query}")
+        self.paths.append(scope["path"])
         self.headers.append(request.headers)
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         if answer.after_seconds and await _leaves_within(answer.after_seconds, receive):

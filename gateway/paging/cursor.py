@@ -22,18 +22,16 @@ from hmac import compare_digest
 from typing import Final
 from zlib import crc32
 
-from gateway.errors import BadCursor
-from gateway.paging.seal import SCOPE_BYTES, CursorScope, SealingKey
-
-# Two 4 KB tokens in base64 are 11 KB; what is longer was not made here.
-MAX_LENGTH: Final = 16_384
+from gateway.errors import BadCursor, CursorTooLong
+from gateway.paging.seal import SCOPE_BYTES, TAG_BYTES, CursorScope, SealingKey
 
 _FIXED: Final = struct.Struct(f">{SCOPE_BYTES}sBHH")  # scope, flags, size, bytes of the page's own token
 _PRECEDED: Final = 1
 _REPEATS: Final = 2
 _PLACE: Final = struct.Struct(">III")  # edges, edge, follower
 # The check is as long as a place, which its first value masks.
-_TAIL: Final = re.compile(f"[0-9a-f]{{{4 * _PLACE.size}}}")
+_TAIL_LENGTH: Final = 4 * _PLACE.size
+_TAIL: Final = re.compile(f"[0-9a-f]{{{_TAIL_LENGTH}}}")
 
 _NOT_OURS: Final = "This cursor was not given out here, or was changed on the way."
 
@@ -69,13 +67,18 @@ class Position:
 
 
 class CursorHead:
-    """The part that the cursors of one page share; `cursor` adds an edge to it."""
+    """The part that the cursors of one page share; `cursor` adds an edge to it.
+
+    operation: the list's name, for the error.
+    Raises: CursorTooLong if the cursors would be longer than the scope accepts.
+    """
 
     __slots__ = ("_check", "_masks", "_text")
 
     def __init__(
         self,
         scope: CursorScope,
+        operation: str,
         *,
         token: str | None,
         size: int,
@@ -83,9 +86,13 @@ class CursorHead:
         preceded: bool,
         repeats: bool,
     ) -> None:
-        own = (token or "").encode()
+        own, following = (token or "").encode(), (next_token or "").encode()
+        length = _length(_FIXED.size + len(own) + len(following))
+        if length > scope.seal.max_length:
+            detail = f"a cursor would have {length} characters; the limit is {scope.seal.max_length}"
+            raise CursorTooLong(operation, detail=detail)
         flags = preceded * _PRECEDED | repeats * _REPEATS
-        raw = _FIXED.pack(scope.digest, flags, size, len(own)) + own + (next_token or "").encode()
+        raw = _FIXED.pack(scope.digest, flags, size, len(own)) + own + following
         key = scope.seal.newest
         head = base64.urlsafe_b64encode(key.seal(raw)).rstrip(b"=") + b"."
         self._text = head.decode()
@@ -107,8 +114,8 @@ def read_cursor(text: str, scope: CursorScope) -> Position:
 
     Raises: BadCursor for any text that was not given out for this scope.
     """
-    if len(text) > MAX_LENGTH:
-        raise BadCursor(f"A cursor has at most {MAX_LENGTH} characters.")
+    if len(text) > scope.seal.max_length:
+        raise BadCursor(f"A cursor has at most {scope.seal.max_length} characters.")
     head, _, tail = text.partition(".")
     if not _TAIL.fullmatch(tail):
         raise BadCursor(_NOT_OURS)
@@ -139,6 +146,11 @@ def read_cursor(text: str, scope: CursorScope) -> Position:
         preceded=bool(flags & _PRECEDED),
         repeats=bool(flags & _REPEATS),
     )
+
+
+def _length(raw_bytes: int) -> int:
+    """Return the number of characters of a cursor: a head in base64 without padding, a point and a tail."""
+    return (4 * (TAG_BYTES + raw_bytes) + 2) // 3 + 1 + _TAIL_LENGTH
 
 
 def _read_tail(tail: str, key: SealingKey, head: bytes) -> tuple[int, int, int]:

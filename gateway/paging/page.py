@@ -47,7 +47,10 @@ class Page(Generic[R]):
     _hashes: list[int] = field(default_factory=list, init=False)
 
     def cursor(self, index: int) -> str:
-        """The cursor of the row at index; made only here, so that a cursor nobody asked for costs nothing."""
+        """Return the cursor of the row at index; made only here, so that a cursor nobody asked for costs nothing.
+
+        Raises: CursorTooLong.
+        """
         skip = index + 1
         if skip == len(self.rows) and self.next_token is not None:
             if self._last_head is None:
@@ -81,6 +84,7 @@ class Page(Generic[R]):
     def _make_head(self, next_token: str | None) -> CursorHead:
         return CursorHead(
             self.source.scope,
+            self.source.operation,
             token=self.token,
             size=self.size,
             next_token=next_token,

@@ -21,6 +21,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 # 256 bits, as many as the AES-256 has that is keyed from them.
 KEY_BYTES: Final = 32
 SCOPE_BYTES: Final = 16
+# AES-SIV puts its tag, which is the IV as well, in front of the text.
+TAG_BYTES: Final = 16
+# Characters of a cursor: two page tokens of 24 kB each. AWS documents no length, and its tokens have some hundred
+# bytes. A response of 1,000 rows repeats a cursor's head 1,000 times, so there has to be a limit.
+MAX_LENGTH: Final = 65_536
 
 # Another form of the cursors takes another label, and with it other keys: what was sealed in this one opens no more.
 _LABEL: Final = b"chime-gateway cursor, form 2"
@@ -66,9 +71,13 @@ class CursorScope:
 
 
 class CursorSeal:
-    """A process's ring of keys: the first one seals, all of them open."""
+    """A process's ring of keys: the first one seals, all of them open.
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
+    max_length: characters of the longest cursor that is given out and accepted.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], max_length: int = MAX_LENGTH) -> None:
+        self.max_length = max_length
         self.newest, *self._older = map(SealingKey, secrets)
 
     def open(self, sealed: bytes) -> tuple[bytes, SealingKey] | None:

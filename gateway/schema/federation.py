@@ -12,6 +12,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gateway.errors import BadUserInput
 from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
+from gateway.schema.node import MAX_GLOBAL_ID_LENGTH
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.query import Query, QueryWithNodes, or_fault
@@ -46,9 +47,11 @@ def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
     given = {argument: representation[key] for argument, key in keys.items() if representation.get(key) is not None}
     if not given or not all(isinstance(value, str) and value for value in given.values()):
         raise BadUserInput(f"{typename} is known by {' or '.join(keys.values())}, a text that is not empty.")
-    if any(len(value) > MAX_ID_LENGTH for value in given.values()):
-        # It would be in the answer as often as it is asked for, and in the upstream's URL.
-        raise BadUserInput(f"A key has at most {MAX_ID_LENGTH} characters.")
+    for argument, value in given.items():
+        # A key is in the response as often as it is requested, and in the upstream's URL.
+        longest = MAX_GLOBAL_ID_LENGTH if argument == "id" else MAX_ID_LENGTH
+        if len(value) > longest:
+            raise BadUserInput(f"A key has at most {longest} characters.")
     if "info" in arguments:
         given["info"] = info
     return entity.resolve_reference(**given)

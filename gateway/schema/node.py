@@ -10,9 +10,13 @@ import strawberry
 from gateway.context import RequestContext
 from gateway.errors import BadUserInput
 from gateway.schema.scalars import read_e164
+from gateway.upstream.generations import MAX_ID_LENGTH
 
 PHONE_NUMBER: Final = "PhoneNumber"
 PHONE_NUMBER_ORDER: Final = "PhoneNumberOrder"
+
+# Characters of the longest id that is given out: a type and a key in base64. A character of a key has up to 4 bytes.
+MAX_GLOBAL_ID_LENGTH: Final = (len(f"{PHONE_NUMBER_ORDER}:") + 4 * MAX_ID_LENGTH) * 4 // 3 + 1
 
 
 @strawberry.interface(description="An object that can be fetched again by its id.")

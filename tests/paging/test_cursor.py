@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.errors import BadCursor
-from gateway.paging.cursor import MAX_LENGTH, CursorHead, Position, hash_of, read_cursor
-from gateway.paging.seal import CursorScope, CursorSeal, random_key
+from gateway.errors import BadCursor, CursorTooLong
+from gateway.paging.cursor import CursorHead, Position, hash_of, read_cursor
+from gateway.paging.seal import MAX_LENGTH, CursorScope, CursorSeal, random_key
 from tests.paging.lists import SCOPE, SEAL, UpstreamList, ask, in_turn, rows_of
 
 FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
@@ -35,6 +35,7 @@ POSITIONS = st.builds(
 def written(position: Position, scope: CursorScope = SCOPE) -> str:
     head = CursorHead(
         scope,
+        "ListRows",
         token=position.token,
         size=position.size,
         next_token=position.next_token,
@@ -207,8 +208,8 @@ async def test_white_space_around_a_cursor_is_not_forgiven() -> None:
 
 
 def test_an_oversized_cursor_is_refused_with_the_limit() -> None:
-    with pytest.raises(BadCursor, match="at most 16384 characters"):
-        read_cursor("A" * 16_385, SCOPE)
+    with pytest.raises(BadCursor, match="at most 65536 characters"):
+        read_cursor("A" * 65_537, SCOPE)
 
 
 def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
@@ -217,6 +218,38 @@ def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
     )
     assert read_cursor(written(position), SCOPE) == position
     assert len(written(position)) <= MAX_LENGTH
+
+
+@given(
+    # A token of up to four bytes a character, and of every length around the limit.
+    characters=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4),
+    own=st.integers(0, 60_000),
+    following=st.integers(0, 120_000),
+)
+def test_a_cursor_of_any_tokens_is_either_accepted_or_not_given_out(characters: str, own: int, following: int) -> None:
+    def repeated(length: int) -> str | None:
+        return (characters * (length // len(characters) + 1))[:length] or None
+
+    position = Position(
+        token=repeated(own),
+        size=99,
+        skip=99,
+        edge=1,
+        follower=2,
+        next_token=repeated(following),
+        preceded=True,
+        repeats=False,
+    )
+    tokens = f"{position.token or ''}{position.next_token or ''}".encode()
+    # 37 bytes of the head are no token, and 49 characters no head.
+    if (len(tokens) + 37) * 4 > (MAX_LENGTH - 49) * 3:
+        with pytest.raises(CursorTooLong) as too_long:
+            written(position)
+        assert too_long.value.operation == "ListRows"
+    else:
+        cursor = written(position)
+        assert len(cursor) <= MAX_LENGTH
+        assert read_cursor(cursor, SCOPE) == position
 
 
 async def test_a_cursor_of_another_list_filter_or_caller_is_refused_and_says_so() -> None:

@@ -6,7 +6,7 @@ from itertools import repeat
 import pytest
 
 from gateway.errors import CursorExpired, UpstreamBadResponse
-from gateway.paging.cursor import MAX_LENGTH
+from gateway.paging.seal import MAX_LENGTH
 from gateway.paging.walk import Walk
 from tests.paging.lists import Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
 
