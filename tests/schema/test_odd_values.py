@@ -1,7 +1,6 @@
 """Values that AWS does not document, in every place of a response: each costs its own field or its own row."""
 
 import json
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +36,7 @@ ORDERS = f"{{ phoneNumberOrders(first: 5) {{ nodes {{ {ORDER_FIELDS} }} }} }}"
 ODD = [
     *("7", "0", "-1.5", "1e308", "1e999", "9" * 400, "true", "false", '""', '"NaN"', '"\\ud800"', '"a\\u0000\\udfffb"'),
     *("[]", "{}", "[null]", "[1]", '["a"]', "[[]]", "[{}]", '{"Value": 7}', '{"a": {"b": [null]}}'),
-    *("[" * 40 + "]" * 40, "[" * 900 + "]" * 900, "[" * 5_000 + "]" * 5_000, '{"a":' * 2_000 + "1" + "}" * 2_000),
+    *("[" * 40 + "]" * 40, "[" * 1_000 + "]" * 1_000, "[" * 5_000 + "]" * 5_000, '{"a":' * 2_000 + "1" + "}" * 2_000),
 ]
 
 
@@ -259,7 +258,6 @@ RECORDS = st.dictionaries(
 @hypothesis_settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(odd=st.lists(RECORDS | JSON_VALUES, max_size=3))
 async def test_both_executors_give_the_sound_rows_of_any_page(odd: list[Any]) -> None:
-    logging.getLogger("gateway").setLevel(logging.ERROR)
     account = Account(
         numbers=[number_record(0), *odd, number_record(1)],
         orders=[order_record(0, [e164(0)]), *odd, order_record(1, [e164(1)])],
