@@ -210,7 +210,7 @@ def test_unless_origins_are_named_no_preflight_grants_anything(endpoint: httpx.C
 
 @pytest.mark.parametrize(
     "origins",
-    ["null", "*", "https://*.example.com", f"{OURS}/", "app.example.com", "http://a:99999", "http://[::g]", ""],
+    ["null", "*", "https://*.example.com", f"{OURS}/", "app.example.com", "http://a:99999", "http://[::g]"],
 )
 def test_what_is_no_origin_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", origins)
