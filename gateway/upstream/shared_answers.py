@@ -88,11 +88,7 @@ class SharedAnswers:
         if sealing is None:
             return
         name, seal = sealing
-        try:
-            text = orjson.dumps((stored_at, answer))
-        except orjson.JSONEncodeError:
-            # It is nested deeper than orjson writes: 254 levels, of the 1,024 that it reads.
-            return
+        text = orjson.dumps((stored_at, answer))
         nonce = token_bytes(_NONCE_BYTES)
         value = nonce + seal.encrypt(nonce, text, name.encode())
         if len(value) <= MAX_VALUE_BYTES:

@@ -71,13 +71,19 @@ def test_a_name_with_half_a_pair_is_replaced(name: str) -> None:
     assert ("\ufffd" in read, value) == (True, 1)
 
 
-@pytest.mark.parametrize("depth", [1_025, 5_000, 100_000])
+@pytest.mark.parametrize("depth", [33, 254, 900, 1_000, 1_025, 5_000, 100_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_what_is_too_deep_is_cut_off(depth: int, opening: str, closing: str) -> None:
     text = f'{{"deep": {opening * depth}1{closing * depth}, "after": 2}}'
     read = loads(text.encode())
     assert read["after"] == 2
     assert len(json.dumps(read)) < 500
+
+
+@pytest.mark.parametrize("text", ["[" * 1_000, "]{" * 500, "}" * 40, '"' + "[" * 40])
+def test_brackets_within_a_string_are_no_depth(text: str) -> None:
+    value = {"a": [{"b": text}], "after": [1]}
+    assert loads(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize(
