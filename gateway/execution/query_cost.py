@@ -6,7 +6,8 @@ each upstream call that may be made for it. It is computed from the costs declar
 assumed to leave nothing out.
 
 Each selection set is visited once, a fragment's too. The walk is linear in the document, because a fragment that is
-spread a billion times is counted without being visited again. Numbers end at SATURATED.
+spread a billion times is counted without being visited again. If a number exceeds SATURATED, it stays there. If a
+variable gives a page size, the selection sets around it are visited again for each request.
 """
 
 from collections.abc import Iterable, Mapping
@@ -97,8 +98,8 @@ class OperationCost:
     """The size of one operation, and its cost for given variables. Fragments count as often as they are spread.
 
     Attributes:
-        depth: Fields within fields. `ofType` is not counted: it unwraps a type, and the usual introspection document
-            has nine of them.
+        depth: Fields within fields. `ofType` is not counted, because it unwraps a type and the usual introspection
+            document has nine of them.
         root_fields: Selections of the root type, repeated ones included.
     """
 

@@ -261,6 +261,19 @@ def test_cost_is_one_point_per_record_and_per_call(text: str, variables: Mapping
     assert cost(text, **variables) == points
 
 
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("{ phoneNumbers(first: 5) { totalCount } }", 5 + 1 + 7),
+        ("{ phoneNumbers(last: 5) { nodes { id } } }", 5 + 7),
+        ("{ phoneNumberOrders(last: 1000) { nodes { id } } }", 1000 + 11),
+    ],
+)
+def test_reading_a_whole_list_costs_the_set_number_of_pages(text: str, points: int) -> None:
+    model = CostModel(page_rows=99, max_page_size=1000, walk_pages=7)
+    assert measure(parse(text), COSTED, model)[None].cost(None) == points
+
+
 def test_nested_pages_multiply() -> None:
     text = (
         "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "
