@@ -23,10 +23,10 @@ test-slow: .venv/test
 	$(BIN)/pytest -m slow
 
 bench: .venv/bench
-	$(BIN)/python -m tests.benchmarks.emulator_pages
-	$(BIN)/python -m tests.benchmarks.cursors
-	$(BIN)/python -m tests.benchmarks.lookup_calls
-	$(BIN)/python -m tests.benchmarks.rivals
+	$(BIN)/python -m benchmarks.emulator_pages
+	$(BIN)/python -m benchmarks.cursors
+	$(BIN)/python -m benchmarks.lookup_calls
+	$(BIN)/python -m benchmarks.rivals
 
 # What an image holds, and no more: the same lock, less what the Dockerfile takes out again.
 SHIPPED := .venv/shipped
@@ -62,8 +62,8 @@ INSTALL_KUSTOMIZE := $(APT_INSTALL) kubernetes-client > /dev/null
 	@$(PIP) --require-hashes -r tests/requirements.lock
 	@touch $@
 
-.venv/bench: .venv/test tests/benchmarks/requirements.lock
-	@$(PIP) --require-hashes -r tests/benchmarks/requirements.lock
+.venv/bench: .venv/test benchmarks/requirements.lock
+	@$(PIP) --require-hashes -r benchmarks/requirements.lock
 	@touch $@
 
 .venv/sbom: .venv/test tests/supply/requirements.lock
@@ -76,7 +76,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-in
 lock: .venv/test
 	$(LOCK) --upgrade --output-file requirements.lock
 	$(LOCK) --upgrade --group test --constraint requirements.lock --output-file tests/requirements.lock
-	$(LOCK) --upgrade --group bench --constraint requirements.lock --output-file tests/benchmarks/requirements.lock
+	$(LOCK) --upgrade --group bench --constraint requirements.lock --output-file benchmarks/requirements.lock
 	$(LOCK) --upgrade --group sbom --constraint requirements.lock --output-file tests/supply/requirements.lock
 
 clean:

@@ -16,20 +16,20 @@ import click
 from pydantic import SecretBytes
 
 from gateway.app import app_from_environment, create_app, try_upstream
-from gateway.edge.api_keys import hash_of, new_api_key
-from gateway.edge.hosts import LOOPBACK_HOSTS
+from gateway.auth.api_key_authenticator import hash_of, new_api_key
+from gateway.http.trusted_hosts import LOOPBACK_HOSTS
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.aws_errors import EmulatorError
 from gateway.emulator.fault_injection import Fault
 from gateway.errors import Misconfigured
-from gateway.logs import configure_logs
-from gateway.paging.seal import random_key
-from gateway.request_checks import ConnectionLimits
+from gateway.telemetry.logs import configure_logs
+from gateway.paging.cursor_keys import random_key
+from gateway.server.http1_checks import ConnectionLimits
 from gateway.schema.federation import build_schema
-from gateway.serving import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
+from gateway.server.run import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings
-from gateway.upstream.aws_session import AwsKeyPair
-from gateway.upstream.direct_calls import Endpoint
+from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.aws.transport import Endpoint
 
 logger = logging.getLogger("gateway")
 

@@ -14,28 +14,28 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.context import request_contexts
-from gateway.edge.authentication import authentication
-from gateway.edge.endpoint import GraphQLEndpoint
-from gateway.edge.graphiql import Assets, Page, wants_page
-from gateway.edge.health import healthz, metrics, readyz
-from gateway.edge.hosts import AllowedHosts
-from gateway.edge.observed_requests import ObservedRequests
-from gateway.edge.operations_port import OperationsPort
-from gateway.edge.origins import Origins
-from gateway.edge.rate_limit import CallerRateLimiter
-from gateway.edge.refusal import reject_path
+from gateway.auth.authenticator import authentication
+from gateway.http.endpoint import GraphQLEndpoint
+from gateway.http.graphiql_page import Assets, Page, wants_page
+from gateway.http.admin import healthz, metrics, readyz
+from gateway.http.trusted_hosts import AllowedHosts
+from gateway.http.instrumentation import ObservedRequests
+from gateway.http.operations_port import OperationsPort
+from gateway.http.cors import Origins
+from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.error_response import reject_path
 from gateway.errors import Misconfigured
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET
 from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
-from gateway.execution.known_documents import known_documents
-from gateway.logs import configure_logs
-from gateway.redis_link import RedisLink
+from gateway.execution.persisted_documents import known_documents
+from gateway.telemetry.logs import configure_logs
+from gateway.shared_state.redis_client import RedisLink
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings, tidy_environment
-from gateway.upstream.aws_session import AwsKeyPair
-from gateway.upstream.connection import open_upstream
-from gateway.upstream.direct_calls import Endpoint
+from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.open import open_upstream
+from gateway.upstream.aws.transport import Endpoint
 
 
 def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIApp:
@@ -117,7 +117,7 @@ async def try_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -
 async def _traces_recorded() -> AsyncIterator[None]:
     try:
         # OpenTelemetry is imported where it is used, and nowhere else. It reads its variables as it is imported, too.
-        recorded = import_module("gateway.telemetry.open_telemetry").traces_recorded()
+        recorded = import_module("gateway.telemetry.opentelemetry").traces_recorded()
         await recorded.__aenter__()
     except Exception as error:
         raise Misconfigured(f"the OTEL_ variables cannot be used: {error}") from error

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
-from gateway.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
+from gateway.auth.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetPermission
 from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
 from gateway.loaders.phone_numbers import PhoneNumberLoader
-from gateway.paging.seal import MAX_LENGTH, CursorSeal, random_key
+from gateway.paging.cursor_keys import MAX_LENGTH, CursorSeal, random_key
 from gateway.settings import Settings
 from gateway.telemetry.metrics import walk_ended
 from gateway.upstream.client import Upstream

@@ -1,7 +1,7 @@
 """Environment -> frozen Settings: every limit with its unit, its default and the reason for it.
 
 Only this file reads the environment. AWS's own variables (credentials, region, profile) are not settings of ours:
-botocore reads them, and gateway/upstream/aws_checks.py checks them at start.
+botocore reads them, and gateway/upstream/aws/config_checks.py checks them at start.
 """
 
 import base64
@@ -17,9 +17,9 @@ from pydantic import AnyHttpUrl, Field, SecretBytes, SecretStr, ValidationError,
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from gateway.authority import DEFAULT_PORTS, read_authority, read_origin
+from gateway.auth.origin import DEFAULT_PORTS, read_authority, read_origin
 from gateway.errors import Misconfigured
-from gateway.telemetry.otel_variables import read_otel_variables
+from gateway.telemetry.otel_config import read_otel_variables
 
 PREFIX = "GATEWAY_"
 # 256 bits: what AES-256 takes.

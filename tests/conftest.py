@@ -11,9 +11,9 @@ import hypothesis
 import pytest
 
 from gateway.settings import Settings
-from tests.aws import Aws, emulated_aws
-from tests.markers import FOUND, LogLines, look_at_response
-from tests.serving import served_gateway
+from tests.support.aws import Aws, emulated_aws
+from tests.support.markers import FOUND, LogLines, look_at_response
+from tests.support.serving import served_gateway
 
 # Tests count upstream calls: only those about the cache have one.
 os.environ["GATEWAY_CACHE_TTL_SECONDS"] = "0"

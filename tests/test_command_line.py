@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.aws import Aws, number_record, order_record
-from tests.processes import BIN, environment, started
+from tests.support.aws import Aws, number_record, order_record
+from tests.support.processes import BIN, environment, started
 
 COMMAND = str(BIN / "chime-gateway")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 
 from gateway.__main__ import main
-from gateway.upstream.attempts import OPERATIONS
-from tests.processes import BIN, ROOT, environment, started
+from gateway.upstream.resilience.retry import OPERATIONS
+from tests.support.processes import BIN, ROOT, environment, started
 
 README = (ROOT / "README.md").read_text()
 

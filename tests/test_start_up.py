@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from gateway import __main__ as command_line
 from gateway import serving
 from gateway.settings import Settings, read_settings, variables
-from tests.upstream.tls import self_signed
+from tests.support.tls import self_signed
 
 AWS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
 OTEL = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}

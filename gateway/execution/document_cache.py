@@ -20,7 +20,7 @@ from graphql import (
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
 from gateway.execution.document_limits import DocumentLimits
-from gateway.execution.executor import Projections
+from gateway.execution.projecting_executor import Projections
 from gateway.execution.query_cost import CostedSchema, OperationCost
 from gateway.schema.field_cost import read_field_costs
 

@@ -8,7 +8,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, Token, Token
 from gateway.errors import DocumentTooComplex
 from gateway.execution.query_cost import CostedSchema, CostModel, OperationCost, measure
 from gateway.settings import Settings
-from gateway.upstream.generations import GENERATIONS
+from gateway.upstream.services import GENERATIONS
 
 # Characters of a name. A response repeats an alias in each row, and a name in each error message, so a name of 900 kB
 # would come back a thousand times. Generated names, such as a router's aliases, have about fifty characters.

@@ -22,10 +22,10 @@ from strawberry.schema.base import BaseSchema
 from gateway.context import RequestContext
 from gateway.execution.document_cache import Document, DocumentCache, InvalidDocument
 from gateway.execution.document_limits import DocumentLimits
-from gateway.execution.executor import ProjectingExecutor
-from gateway.execution.incremental import IncrementalExecutor, UndividedExecutor
+from gateway.execution.projecting_executor import ProjectingExecutor
+from gateway.execution.incremental_executor import IncrementalExecutor, UndividedExecutor
 from gateway.execution.query_cost import OperationCost
-from gateway.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH
+from gateway.telemetry.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
 # Cached results of introspection. A tool has one document for it, and there are few tools. A result takes about 2 MB if

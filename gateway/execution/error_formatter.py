@@ -10,7 +10,7 @@ from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.errors import CallerFault, UpstreamBadResponse, UpstreamFault
-from gateway.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import REQUEST_RECORD
 
 logger = logging.getLogger("gateway")
 

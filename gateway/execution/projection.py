@@ -34,7 +34,7 @@ from strawberry.types.field import StrawberryField
 from gateway.context import RequestContext
 from gateway.loaders.record_loader import RecordLoader
 from gateway.schema.link_field import LinkField
-from gateway.schema.record_field import RecordField
+from gateway.schema.fields import RecordField
 from gateway.schema.scalars import DATE_TIME, MAX_TIMESTAMP_LENGTH, is_rfc_3339_utc
 
 CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]

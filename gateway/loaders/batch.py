@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from gateway.errors import GatewayFault, UpstreamBadResponse, UpstreamFault, UpstreamForbidden, WalkLimit
-from gateway.loaders.plan import worth_a_page
+from gateway.loaders.batch_plan import worth_a_page
 from gateway.telemetry.metrics import batch_ended
 from gateway.telemetry.tracing import span
 

@@ -23,7 +23,7 @@ from typing import Final
 from zlib import crc32
 
 from gateway.errors import BadCursor, CursorTooLong
-from gateway.paging.seal import SCOPE_BYTES, TAG_BYTES, CursorScope, SealingKey
+from gateway.paging.cursor_keys import SCOPE_BYTES, TAG_BYTES, CursorScope, SealingKey
 
 _FIXED: Final = struct.Struct(f">{SCOPE_BYTES}sBHH")  # scope, flags, size, bytes of the page's own token
 _PRECEDED: Final = 1

@@ -11,8 +11,8 @@ from gateway.schema.connection import After, Before, Connection, First, Last, Li
 from gateway.schema.enums import PhoneNumberAssociationName
 from gateway.schema.field_cost import CONNECTION, PART_OF_RECORD
 from gateway.schema.filters import association_parameters
-from gateway.schema.lists import phone_number_list
-from gateway.schema.record_field import record_field
+from gateway.schema.sources import phone_number_list
+from gateway.schema.fields import record_field
 from gateway.schema.scalars import DateTime
 from gateway.upstream.records import AssociationRecord
 

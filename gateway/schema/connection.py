@@ -8,10 +8,10 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 
 from gateway.context import RequestContext
-from gateway.paging.page import Edge as PagingEdge
-from gateway.paging.page import Slice, Stretch, TokenList
-from gateway.paging.walk import Walk
-from gateway.paging.window import read_window
+from gateway.paging.pages import Edge as PagingEdge
+from gateway.paging.pages import Slice, Stretch, TokenList
+from gateway.paging.paginator import Walk
+from gateway.paging.arguments import read_window
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.query import Query, QueryWithNodes, or_fault
 from gateway.schema.scalars import SCALARS
-from gateway.upstream.generations import MAX_ID_LENGTH
+from gateway.upstream.services import MAX_ID_LENGTH
 
 ENTITIES: Mapping[str, Any] = {
     "PhoneNumber": PhoneNumber,

@@ -25,13 +25,13 @@ from graphql import (
 )
 from strawberry.federation.schema_directives import Cost, ListSize
 
-from gateway.paging.window import DEFAULT_SIZE
+from gateway.paging.arguments import DEFAULT_SIZE
 
 T = TypeVar("T")
 
 # An object inside its parent's record. AWS sent it with the parent.
 PART_OF_RECORD: Final = Cost(weight=0)
-# A record found by its key: the record, and one call. k of them take at most k + 2 calls (gateway.loaders.plan).
+# A record found by its key: the record, and one call. k of them take at most k + 2 calls (gateway.loaders.batch_plan).
 LOOKUP: Final = Cost(weight=2)
 # All upstream pages of a list, at the default of GATEWAY_MAX_WALK_PAGES. The gateway's own cost uses the setting.
 WHOLE_LIST: Final = Cost(weight=20)

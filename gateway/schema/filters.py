@@ -4,7 +4,7 @@ import strawberry
 
 from gateway.errors import BadUserInput
 from gateway.schema.enums import PhoneNumberProductType, PhoneNumberStatus, aws_word
-from gateway.upstream.generations import MAX_ID_LENGTH, Generation
+from gateway.upstream.services import MAX_ID_LENGTH, Generation
 
 
 @strawberry.federation.input(

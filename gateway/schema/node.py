@@ -10,7 +10,7 @@ import strawberry
 from gateway.context import RequestContext
 from gateway.errors import BadUserInput
 from gateway.schema.scalars import read_e164
-from gateway.upstream.generations import MAX_ID_LENGTH
+from gateway.upstream.services import MAX_ID_LENGTH
 
 PHONE_NUMBER: Final = "PhoneNumber"
 PHONE_NUMBER_ORDER: Final = "PhoneNumberOrder"

@@ -12,7 +12,7 @@ from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, Phon
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.link_field import link_field
 from gateway.schema.node import PHONE_NUMBER, Node, global_id, key_within
-from gateway.schema.record_field import an_object, record_field
+from gateway.schema.fields import an_object, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
 from gateway.upstream.records import PhoneNumberRecord, with_plus
 

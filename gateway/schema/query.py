@@ -12,7 +12,7 @@ from gateway.schema.associations import PhoneNumberConnection
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
 from gateway.schema.field_cost import CONNECTION, LOOKUP, list_of
 from gateway.schema.filters import PhoneNumberFilter, filter_parameters
-from gateway.schema.lists import phone_number_list, phone_number_order_list
+from gateway.schema.sources import phone_number_list, phone_number_order_list
 from gateway.schema.node import Node, load_node
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder

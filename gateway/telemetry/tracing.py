@@ -1,6 +1,6 @@
 """Spans of a request's trace, where traces are recorded; else nothing, at the cost of a call.
 
-OpenTelemetry itself is imported only where it records (gateway/telemetry/open_telemetry.py).
+OpenTelemetry itself is imported only where it records (gateway/telemetry/opentelemetry.py).
 """
 
 from collections.abc import Mapping

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamFault, UpstreamNotFound
-from gateway.upstream.answer_cache import AnswerCache, Read
-from gateway.upstream.attempts import Attempts
-from gateway.upstream.direct_calls import NO_PARAMETERS, Endpoint, Parameters
-from gateway.upstream.generations import Generation
+from gateway.upstream.cache.response_cache import AnswerCache, Read
+from gateway.upstream.resilience.retry import Attempts
+from gateway.upstream.aws.transport import NO_PARAMETERS, Endpoint, Parameters
+from gateway.upstream.services import Generation
 from gateway.upstream.readiness import Readiness
 from gateway.upstream.record_reader import is_order_id, read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import (
@@ -19,8 +19,8 @@ from gateway.upstream.records import (
     PhoneNumberRecord,
     e164_of,
 )
-from gateway.upstream.shared_answers import Answer
-from gateway.upstream.turns import Wanted
+from gateway.upstream.cache.shared_cache import Answer
+from gateway.upstream.resilience.fair_queue import Wanted
 
 
 class Upstream:

@@ -17,10 +17,10 @@ from gateway.errors import (
     UpstreamNotFound,
     UpstreamTimeout,
 )
-from gateway.upstream.breaker import Breaker
-from gateway.upstream.credentials import CredentialCache
-from gateway.upstream.faults import CHECK_ENDPOINT
-from gateway.upstream.observed_calls import ANSWERED, ObservedCalls
+from gateway.upstream.resilience.circuit_breaker import Breaker
+from gateway.upstream.aws.credentials import CredentialCache
+from gateway.upstream.aws.error_mapping import CHECK_ENDPOINT
+from gateway.upstream.aws.instrumented_transport import ANSWERED, ObservedCalls
 
 logger = logging.getLogger("gateway")
 

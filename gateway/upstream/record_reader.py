@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gateway.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.telemetry.metrics import records_left_out
-from gateway.upstream.generations import MAX_ID_LENGTH
+from gateway.upstream.services import MAX_ID_LENGTH
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, read_e164_number
 
 R = TypeVar("R")

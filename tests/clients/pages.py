@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.node import installed, node
-from tests.processes import ROOT
+from tests.support.node import installed, node
+from tests.support.processes import ROOT
 
 FOLDER = Path(__file__).parent
 # A file's name opens the line before its code.

@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.settings import Settings
-from tests.aws import Aws, e164, number_record
+from tests.support.aws import Aws, e164, number_record
 from tests.clients.browser import TO_THE_END, Browser
 from tests.clients.conftest import CONNECTOR, INVENTORY, NUMBERS, ORDERS
 from tests.conftest import gateway_over
-from tests.scripted import Says, scripted_upstream
+from tests.support.scripted import Says, scripted_upstream
 
 ORDER_IDS = [order["PhoneNumberOrderId"] for order in ORDERS]
 

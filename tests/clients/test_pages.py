@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.clients.pages import FOLDER, sources
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 @pytest.mark.parametrize("page", ["relay", "apollo", "urql"])

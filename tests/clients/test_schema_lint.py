@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.node import installed, node
-from tests.processes import ROOT
+from tests.support.node import installed, node
+from tests.support.processes import ROOT
 
 FOLDER = Path(__file__).parent
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gateway.settings import read_settings
-from tests.aws import e164
+from tests.support.aws import e164
 from tests.clients.pages import FOLDER
 from tests.conftest import gateway_over
-from tests.gated import GatedAws, gated_aws
-from tests.node import installed
+from tests.support.gated import GatedAws, gated_aws
+from tests.support.node import installed
 
 STREAMED = """{ phoneNumbers(first: 250) {
     edges @stream(initialCount: 99) { cursor node { id e164PhoneNumber } }

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import redis
 
-from tests.deploy.files import DEPLOY, SETTINGS, Manifest, instruction, seconds_to_drain, yaml_of
-from tests.processes import BIN, environment, free_port, needed, started
+from tests.deploy.rendered import DEPLOY, SETTINGS, Manifest, instruction, seconds_to_drain, yaml_of
+from tests.support.processes import BIN, environment, free_port, needed, started
 
 # Of the collector's core distribution, whose image is used; what it has beyond these is not asked for here.
 IN_THE_COLLECTOR = {

@@ -11,8 +11,8 @@ import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.deploy.files import Manifest, dashboard
-from tests.processes import ROOT
+from tests.deploy.rendered import Manifest, dashboard
+from tests.support.processes import ROOT
 
 # What Prometheus says of every target.
 OF_THE_TARGET = {"job", "instance"}
@@ -23,7 +23,7 @@ Labels = dict[str, set[str]]
 @pytest.fixture(scope="module")
 def exported() -> dict[str, Labels]:
     """Each sample's name, with the values of each of its labels."""
-    command = [sys.executable, "-m", "tests.deploy.every_number"]
+    command = [sys.executable, "-m", "tests.deploy.every_metric"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found: dict[str, Labels] = {}
     for family in text_string_to_metric_families(text):

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.edge.api_keys import hash_of
-from tests.aws import Aws
-from tests.deploy.files import README, SETTINGS, VERSION, Manifest, instruction, manifests, rendered, seconds_to_drain
-from tests.processes import BIN, environment, free_port, started
+from gateway.auth.api_key_authenticator import hash_of
+from tests.support.aws import Aws
+from tests.deploy.rendered import README, SETTINGS, VERSION, Manifest, instruction, manifests, rendered, seconds_to_drain
+from tests.support.processes import BIN, environment, free_port, started
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.deploy.files import manifests
-from tests.processes import ROOT
+from tests.deploy.rendered import manifests
+from tests.support.processes import ROOT
 
 SIZING = (ROOT / "README.md").read_text().partition("## Sizing")[2].partition("\n## ")[0]
 RESULTS = (ROOT / "tests" / "benchmarks" / "results.md").read_text()

@@ -12,7 +12,7 @@ from gateway.emulator.fault_injection import FaultInjection
 from gateway.emulator.service_model import SERVICE_MODELS, Api, ServiceModel
 from gateway.emulator.store import Store
 from tests.emulator.aws_clients import AwsCommandLine, Caller
-from tests.serving import served
+from tests.support.serving import served
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from gateway.emulator.aws_errors import FAULTS, AwsError
 from gateway.emulator.fault_injection import Fault, RequestRateLimiter
 from tests.emulator.aws_clients import Caller
 from tests.emulator.conftest import Emulate
-from tests.serving import served
+from tests.support.serving import served
 
 TARGETS = {
     "ListPhoneNumbers": "/phone-numbers",

@@ -15,7 +15,7 @@ from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
 from gateway.execution.query_cost import CostModel
 from gateway.schema.federation import build_schema
-from tests.execution.in_memory import Account
+from tests.execution.account import Account
 
 # Random documents ask for more than anybody may.
 UNLIMITED: Final = DocumentLimits(

@@ -9,10 +9,10 @@ from graphql import ExecutionResult, GraphQLError
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET, InvalidDocument
 from gateway.execution.engine import Engine, NotAQuery
 from gateway.execution.error_formatter import MASKED, classify
-from gateway.request_record import REQUEST_RECORD, RequestRecord
-from tests.aws import number_record
+from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
+from tests.support.aws import number_record
 from tests.execution.both_ways import SCHEMA, UNLIMITED
-from tests.execution.in_memory import Account
+from tests.execution.account import Account
 
 LISTED = "query Listed { phoneNumbers(first: 3) { nodes { id } } }"
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.execution.both_ways import SCHEMA, same_answer
-from tests.execution.queries import random_document, random_variables
-from tests.execution.records import random_account
+from tests.execution.documents import random_document, random_variables
+from tests.execution.odd_records import random_account
 
 GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public door to graphql-core's schema.
 

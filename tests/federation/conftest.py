@@ -22,12 +22,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.app import create_app
-from gateway.serving import serving_in_thread
+from gateway.server.run import serving_in_thread
 from gateway.settings import read_settings
-from gateway.upstream.aws_session import AwsKeyPair
-from tests.aws import Aws, emulated_aws
-from tests.node import installed, node
-from tests.processes import environment, started
+from gateway.upstream.aws.session import AwsKeyPair
+from tests.support.aws import Aws, emulated_aws
+from tests.support.node import installed, node
+from tests.support.processes import environment, started
 
 HERE: Final = Path(__file__).parent
 README: Final = (HERE / "README.md").read_text()

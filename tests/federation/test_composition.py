@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.federation.conftest import HERE
-from tests.node import node
-from tests.processes import BIN, ROOT, environment
+from tests.support.node import node
+from tests.support.processes import BIN, ROOT, environment
 
 COMPOSERS = ("@apollo/composition", "@theguild/federation-composition", "@wundergraph/composition")
 COMMITTED = (ROOT / "schema.graphql").read_text()

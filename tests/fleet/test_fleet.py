@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.upstream.shared_quota import ALL_BACK_SECONDS
-from tests.fleet.fleet import BURST, INVENTORY, RATE, REPLICAS, Clients, Fleet, Replica, fleet_over_one_emulator
-from tests.processes import workers_of
+from gateway.upstream.resilience.shared_rate_quota import ALL_BACK_SECONDS
+from tests.fleet.replicas import BURST, INVENTORY, RATE, REPLICAS, Clients, Fleet, Replica, fleet_over_one_emulator
+from tests.support.processes import workers_of
 
 FORWARDS = """query ($page: Int!, $cursor: String) {
   phoneNumbers(first: $page, after: $cursor) {

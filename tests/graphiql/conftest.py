@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.edge.graphiql import BUILT
-from tests.node import one_at_a_time
-from tests.processes import needed
+from gateway.http.graphiql_page import BUILT
+from tests.support.node import one_at_a_time
+from tests.support.processes import needed
 
 SOURCE = BUILT.parent
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from gateway.edge.graphiql import BUILT
+from gateway.http.graphiql_page import BUILT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.graphiql.tabs import TABS
-from tests.processes import BIN, environment, needed, started
+from tests.support.processes import BIN, environment, needed, started
 
 # Headless and as root, without the calls home that Chromium makes by itself.
 FLAGS = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 # Answers as npm would, notes what it was asked, and fails at what NPM_FAILS_AT names.
 NPM = """#!/bin/sh

@@ -10,8 +10,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.edge.graphiql import Assets, Page
-from tests.serving import gateway_to_nowhere, served
+from gateway.http.graphiql_page import Assets, Page
+from tests.support.serving import gateway_to_nowhere, served
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 CHROME = (

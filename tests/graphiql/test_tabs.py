@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws import Aws
+from tests.support.aws import Aws
 from tests.conftest import Gateway
 from tests.graphiql.tabs import TABS, Tab
 

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.aws_errors import ErrorShape
 from gateway.emulator.service_model import Api
-from tests.aws import Aws
-from tests.serving import served
+from tests.support.aws import Aws
+from tests.support.serving import served
 
 # Of a call's path, as `/phone-numbers/+12065550000`, and its query.
 Which = Callable[[str, str], bool]

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.emulator.aws_errors import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_FAILURE, THROTTLED, UNAUTHORIZED
 from gateway.settings import Settings
-from tests.aws import Aws, e164, number_record, order_record
+from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.faulty import (
     FaultyAws,
@@ -19,7 +19,7 @@ from tests.loaders.faulty import (
     get_of,
     second_list_page_of_numbers,
 )
-from tests.loaders.queries import LINKED, linked, number_id, to_themselves
+from tests.loaders.link_queries import LINKED, linked, number_id, to_themselves
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from math import ceil
 import pytest
 
 from gateway.errors import CursorExpired
-from gateway.paging.walk import Walk
-from gateway.paging.window import Window, read_window
-from tests.paging.lists import SCOPE, Call, UpstreamList, ask, rows_of
+from gateway.paging.paginator import Walk
+from gateway.paging.arguments import Window, read_window
+from tests.paging.scripted_lists import SCOPE, Call, UpstreamList, ask, rows_of
 
 
 def window(

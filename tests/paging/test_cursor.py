@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadCursor, CursorTooLong
 from gateway.paging.cursor import CursorHead, Position, hash_of, read_cursor
-from gateway.paging.seal import MAX_LENGTH, CursorScope, CursorSeal, random_key
-from tests.paging.lists import SCOPE, SEAL, UpstreamList, ask, in_turn, rows_of
+from gateway.paging.cursor_keys import MAX_LENGTH, CursorScope, CursorSeal, random_key
+from tests.paging.scripted_lists import SCOPE, SEAL, UpstreamList, ask, in_turn, rows_of
 
 FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from gateway.paging.page import Slice, TokenList
-from gateway.paging.walk import Walk
-from gateway.paging.window import read_window
-from tests.paging.lists import SCOPE
+from gateway.paging.pages import Slice, TokenList
+from gateway.paging.paginator import Walk
+from gateway.paging.arguments import read_window
+from tests.paging.scripted_lists import SCOPE
 
 ROWS = 99
 

@@ -6,9 +6,9 @@ from itertools import repeat
 import pytest
 
 from gateway.errors import CursorExpired, UpstreamBadResponse
-from gateway.paging.seal import MAX_LENGTH
-from gateway.paging.walk import Walk
-from tests.paging.lists import Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
+from gateway.paging.cursor_keys import MAX_LENGTH
+from gateway.paging.paginator import Walk
+from tests.paging.scripted_lists import Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
 
 KINDS: list[Tokens] = ["keyset", "offset"]
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.paging.walk import Walk
-from gateway.paging.window import read_window
-from tests.paging.lists import SCOPE, Answer, PageInfo, Tokens, UpstreamList, ask, in_turn, rows_of
+from gateway.paging.paginator import Walk
+from gateway.paging.arguments import read_window
+from tests.paging.scripted_lists import SCOPE, Answer, PageInfo, Tokens, UpstreamList, ask, in_turn, rows_of
 
 EMPTY = PageInfo(False, False, None, None)
 

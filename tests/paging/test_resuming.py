@@ -5,10 +5,10 @@ from itertools import repeat
 
 import pytest
 
-from gateway.paging.page import TokenList
-from gateway.paging.walk import Walk
-from gateway.paging.window import read_window
-from tests.paging.lists import SCOPE, Answer, Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
+from gateway.paging.pages import TokenList
+from gateway.paging.paginator import Walk
+from gateway.paging.arguments import read_window
+from tests.paging.scripted_lists import SCOPE, Answer, Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
 
 KINDS: list[Tokens] = ["keyset", "offset"]
 

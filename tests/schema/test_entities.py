@@ -3,9 +3,9 @@
 from typing import Any
 
 from gateway.schema.node import global_id
-from tests.aws import Aws, e164, number_record, order_record
+from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 ENTITIES = """
 query ($representations: [_Any!]!) {

@@ -1,4 +1,4 @@
-from tests.aws import Aws
+from tests.support.aws import Aws
 from tests.conftest import Gateway
 
 IDS = "{ phoneNumbers(first: 2) { nodes { id } } phoneNumberOrders(first: 1) { nodes { id } } }"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.emulator.aws_errors import BAD_REQUEST, FORBIDDEN
-from tests.aws import e164, number_record, order_record
+from tests.support.aws import e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.faulty import (
     FaultyAws,

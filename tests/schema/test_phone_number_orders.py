@@ -1,6 +1,6 @@
 import pytest
 
-from tests.aws import Aws
+from tests.support.aws import Aws
 from tests.conftest import Gateway
 
 ORDERS_WITH_NUMBER_STATUS = """

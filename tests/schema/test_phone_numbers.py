@@ -4,9 +4,9 @@ import pytest
 from pydantic import SecretBytes
 
 from gateway.settings import Settings
-from tests.aws import Aws, e164, number_record, order_record
+from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
-from tests.scripted import Says, scripted_upstream
+from tests.support.scripted import Says, scripted_upstream
 
 PAGE = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: PhoneNumberFilter) {

@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from gateway.request_checks import MAX_URL_BYTES
+from gateway.server.http1_checks import MAX_URL_BYTES
 from gateway.settings import Settings
-from tests.aws import e164, number_record, order_record
+from tests.support.aws import e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
-from tests.scripted import Says, scripted_upstream
+from tests.support.scripted import Says, scripted_upstream
 
 AFTER = "query ($after: String) { phoneNumbers(first: 2, after: $after) { nodes { e164PhoneNumber } } }"
 
@@ -18,7 +18,7 @@ AFTER = "query ($after: String) { phoneNumbers(first: 2, after: $after) { nodes 
 @pytest.fixture
 def _long_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scripted upstream is served like a gateway, but AWS takes its own tokens back."""
-    for module in ("gateway.connection", "gateway.request_checks"):
+    for module in ("gateway.server.protocol", "gateway.server.http1_checks"):
         monkeypatch.setattr(f"{module}.MAX_URL_BYTES", 1_000_000)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import BIN, Started, environment, started
-from tests.soak.clients import Clients
-from tests.soak.weather import STORMS, StormyAws, stormy_aws
+from tests.support.processes import BIN, Started, environment, started
+from tests.soak.load import Clients
+from tests.soak.storms import STORMS, StormyAws, stormy_aws
 
 # Some 30 a second for twenty minutes.
 ROUNDS = 4

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT, needed
+from tests.support.processes import ROOT, needed
 
 # Licences that leave whoever runs the gateway free to do so, as packages write them.
 KNOWN = re.compile("MIT|Apache|BSD|PSF|Python-2.0|MPL-2.0|ISC")

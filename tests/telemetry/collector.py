@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.serving import serving_in_thread
-from tests.scripted import lifespan
+from gateway.server.run import serving_in_thread
+from tests.support.scripted import lifespan
 
 # A span's name, and those within it by when they began.
 Tree = tuple[str, list["Tree"]]

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from gateway.telemetry.metrics import MAX_OPERATION_NAMES
-from tests.aws import Aws
+from tests.support.aws import Aws
 from tests.conftest import Gateway
-from tests.processes import BIN, environment, started, workers_of
-from tests.telemetry.numbers import Numbers
+from tests.support.processes import BIN, environment, started, workers_of
+from tests.telemetry.scraped_metrics import Numbers
 
 COMMAND = str(BIN / "chime-gateway")
 PREFIX = "chime_gateway_"

@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from gateway.settings import Settings, read_settings
-from gateway.upstream.breaker import FAILURES_TO_OPEN
-from tests.aws import Aws
+from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
+from tests.support.aws import Aws
 from tests.conftest import Gateway, gateway_over
-from tests.processes import BIN, environment, started
-from tests.scripted import Says, scripted_upstream
+from tests.support.processes import BIN, environment, started
+from tests.support.scripted import Says, scripted_upstream
 
 COMMAND = str(BIN / "chime-gateway")
 ONE_PAGE = "{ phoneNumbers(first: 1) { nodes { id } } }"

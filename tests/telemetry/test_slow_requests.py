@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.processes import BIN, environment, started
+from tests.support.processes import BIN, environment, started
 
 COMMAND = str(BIN / "chime-gateway")
 

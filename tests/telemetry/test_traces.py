@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.serving import serving_in_thread
+from gateway.server.run import serving_in_thread
 from gateway.settings import Settings, read_settings
-from gateway.upstream.aws_session import AwsKeyPair
-from tests.aws import Aws
+from gateway.upstream.aws.session import AwsKeyPair
+from tests.support.aws import Aws
 from tests.conftest import Gateway
-from tests.processes import ROOT, environment
-from tests.scripted import Says, scripted_upstream
+from tests.support.processes import ROOT, environment
+from tests.support.scripted import Says, scripted_upstream
 from tests.telemetry.collector import Collector, attributes_of, collecting
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

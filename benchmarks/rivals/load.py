@@ -1,0 +1,163 @@
+"""Load: wrk for a time where a server is quick, a fixed number of requests where it is slow; and what it cost."""
+
+import http.client
+import json
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from benchmarks.rivals.account import INVENTORY
+from benchmarks.rivals.queries import Page, Query, same
+from benchmarks.rivals.servers import HERE, LOAD_CORE, Server, Stub, on_core
+
+CONNECTIONS: Final = 32
+# Requests that wrk must get through: those under way when its time is up are counted nowhere, here at most 5 %.
+ENOUGH_FOR_WRK: Final = 20 * CONNECTIONS
+CHECKED: Final = 20
+
+
+class WrongAnswer(Exception):
+    """A server said something else than the account holds: its time would be worth nothing."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One server under load for one query, once."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: float
+    calls: float
+    # Of its core: a server that is loaded to its limit has nearly all of it, unless others were on it too.
+    core_share: float
+    stub_share: float
+
+
+def bodies(server: Server, query: Query, pages: Sequence[Page] | None = None) -> list[str]:
+    """A request's body for each page."""
+    return [server.dialect.body(query, page, cursor(server, query, page.offset)) for page in pages or query.pages]
+
+
+def cursor(server: Server, query: Query, offset: int) -> str:
+    """The cursor behind so many rows: the offset itself, or one that the gateway gave out."""
+    if not server.name.startswith("ours"):
+        return str(offset)
+    kept = server.cursors.get((query.orders, offset))
+    if kept is None:
+        field = "phoneNumberOrders" if query.orders else "phoneNumbers"
+        # At the end of an upstream page, as a front end gets it: one within a page costs a call more.
+        page, start = min(99, offset), max(0, offset - 99)
+        after = cursor(server, query, start) if start else None
+        text = f"query($n: Int!, $a: String) {{ {field}(first: $n, after: $a) {{ pageInfo {{ endCursor }} }} }}"
+        answer = json.loads(server.post(json.dumps({"query": text, "variables": {"n": page, "a": after}})))
+        kept = server.cursors[query.orders, offset] = str(answer["data"][field]["pageInfo"]["endCursor"])
+    return kept
+
+
+def check(server: Server, query: Query, inventory: int = INVENTORY, pages: Sequence[Page] | None = None) -> float:
+    """Ask one page after another and compare each answer in full; gives the seconds that one takes.
+
+    Raises: WrongAnswer.
+    """
+    chosen = (pages or query.pages)[:CHECKED]
+    took = []
+    for page, body in zip(chosen, bodies(server, query, chosen), strict=True):
+        start = time.perf_counter()
+        answer = server.post(body)
+        took.append(time.perf_counter() - start)
+        try:
+            right = same(server.dialect.read(query, answer), query.expected(page, inventory))
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            raise WrongAnswer(f"{server.name}, {query.name}, {page}: {error!r} in {answer[:300]!r}") from error
+        if not right:
+            raise WrongAnswer(f"{server.name}, {query.name}, {page}: {answer[:300]!r}")
+    return statistics.median(took)
+
+
+def measure(server: Server, stub: Stub, asked: Sequence[str], seconds: float, one: float, folder: Path) -> Sample:
+    """Load a server with these bodies in turn for about so many seconds; `one` is what a single request takes.
+
+    Raises: WrongAnswer where any request fails.
+    """
+    calls, cpu, stub_cpu, clock = stub.calls(), server.process.cpu(), stub.process.cpu(), time.perf_counter()
+    if seconds / one >= ENOUGH_FOR_WRK:
+        load = _wrk(server, asked, seconds, folder)
+    else:
+        load = _batch(server, asked, max(2, round(seconds / one / CONNECTIONS)))
+    cpu, stub_cpu, clock = server.process.cpu() - cpu, stub.process.cpu() - stub_cpu, time.perf_counter() - clock
+    if load.errors:
+        raise WrongAnswer(f"{server.name}: {load.errors} of {load.errors + load.requests} requests failed")
+    return Sample(
+        per_second=load.requests / load.seconds,
+        p50_ms=load.p50_ms,
+        p99_ms=load.p99_ms,
+        cpu_ms=cpu * 1e3 / load.requests,
+        calls=(stub.calls() - calls) / load.requests,
+        core_share=cpu / clock,
+        stub_share=stub_cpu / clock,
+    )
+
+
+class Load(NamedTuple):
+    """Requests answered, in how many seconds, and how long the middle one and the slowest of a hundred took."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    bytes: int
+    errors: int
+
+
+def wrk(url: str, seconds: float, file: Path | None = None, *, start: int = 0) -> Load:
+    """wrk on the load's core: posts a file's bodies, one a line, from the one at `start` on, or gets the URL itself."""
+    options = [f"-c{CONNECTIONS}", "-t1", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
+    script = ["-s", str(HERE / "load.lua"), url, "--", str(file or ""), str(start)]
+    with on_core(LOAD_CORE):
+        ran = subprocess.run(["wrk", *options, *script], capture_output=True, text=True, check=True)
+    return Load(**json.loads(next(line for line in ran.stdout.splitlines() if line.startswith("{"))))
+
+
+def _wrk(server: Server, asked: Sequence[str], seconds: float, folder: Path) -> Load:
+    file = folder / "bodies.txt"
+    file.write_text("\n".join(asked) + "\n")
+    return wrk(f"http://127.0.0.1:{server.port}/graphql", seconds, file)
+
+
+def _batch(server: Server, asked: Sequence[str], each: int) -> Load:
+    """So many requests on each connection, and the time until the last is answered."""
+    turns = cycle(asked)
+    work = [[next(turns) for _ in range(each)] for _ in range(CONNECTIONS)]
+    took: list[float] = []
+    sizes: list[int] = []
+
+    def connection(mine: list[str]) -> None:
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        for body in mine:
+            start = time.perf_counter()
+            client.request("POST", "/graphql", body, {"content-type": "application/json"})
+            response = client.getresponse()
+            answer = response.read()
+            if response.status == 200 and not answer.startswith(b'{"errors"'):
+                took.append(time.perf_counter() - start)
+                sizes.append(len(answer))
+        client.close()
+
+    threads = [threading.Thread(target=connection, args=[mine]) for mine in work]
+    start = time.perf_counter()
+    with on_core(LOAD_CORE):
+        for thread in threads:
+            thread.start()
+    for thread in threads:
+        thread.join()
+    clock = time.perf_counter() - start
+    ranks = sorted(took) or [0.0]
+    slowest = ranks[int(len(ranks) * 0.99)] * 1e3
+    return Load(len(took), clock, statistics.median(ranks) * 1e3, slowest, sum(sizes), CONNECTIONS * each - len(took))

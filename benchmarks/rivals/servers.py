@@ -1,0 +1,258 @@
+"""The servers that are measured: how each is started, where it is asked, and what it costs while it runs."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from benchmarks.rivals.queries import Dialect
+
+HERE: Final = Path(__file__).parent
+MODULES: Final = HERE / "node_modules"
+ROOT: Final = HERE.parents[2]
+SERVER_CORE: Final = 0
+LOAD_CORE: Final = 1
+START_SECONDS: Final = 60.0
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class CannotRun(Exception):
+    """A rival that this machine does not run, and why."""
+
+
+class Process:
+    """A running command in a process group of its own; what it prints goes to a file."""
+
+    def __init__(self, command: Sequence[str], core: int, log: Path, env: Mapping[str, str], cwd: Path = ROOT) -> None:
+        self.log = log
+        self.began = time.perf_counter()
+        with log.open("wb") as out, on_core(core):
+            self._process = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, env=dict(env), cwd=cwd, start_new_session=True
+            )
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process of the group."""
+        group = self._process.pid
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    stat = (entry / "stat").read_text()
+                except OSError:
+                    continue
+                if int(stat.rpartition(")")[2].split()[2]) == group:
+                    found.append(int(entry.name))
+        return found
+
+    def check(self) -> None:
+        """Raises: CannotRun with the last lines that it printed, where it has ended."""
+        if self._process.poll() is not None:
+            lines = self.log.read_text(errors="replace").split("\n")
+            raise CannotRun(" / ".join(line.strip() for line in lines if line.strip())[-300:] or "it ended")
+
+    def cpu(self) -> float:
+        """Seconds of CPU used so far, to the nanosecond: from the kernel's clock of each process."""
+        # Linux: the scheduler's clock of a process is number ~pid << 3 | 2 (clock_getcpuclockid).
+        return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.pids)
+
+    def memory(self, kind: str = "VmRSS") -> float:
+        """Megabytes held now, or, as VmHWM, at most so far."""
+        kilobytes = 0
+        for pid in self.pids:
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith(f"{kind}:"):
+                    kilobytes += int(line.split()[1])
+        return kilobytes / 1024
+
+    def stop(self) -> None:
+        """End it; it is killed after 5 s."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """What is started in the block stays on this core, where there is more than one."""
+    own = os.sched_getaffinity(0)
+    if core in own:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    """An environment without anything that this machine's user has set up."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **variables,
+    }
+
+
+class Stub:
+    """The upstream of all of them."""
+
+    def __init__(self, folder: Path, numbers: int) -> None:
+        log = folder / f"stub-{numbers}.log"
+        command = [sys.executable, "-m", "benchmarks.rivals.stub", "--numbers", str(numbers)]
+        self.process = Process(command, LOAD_CORE, log, environment(folder))
+        while not (printed := log.read_text()).endswith("\n"):
+            self.process.check()
+            time.sleep(0.02)
+        self.url = printed.strip()
+        self._port = urlsplit(self.url).port
+
+    def calls(self) -> int:
+        """Calls answered so far."""
+        return int(self._ask("/-/calls"))
+
+    def holds(self, numbers: int) -> None:
+        """Hold so many numbers from now on."""
+        self._ask(f"/-/holds/{numbers}")
+
+    def _ask(self, path: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        connection.request("GET", path)
+        answer = connection.getresponse().read().decode()
+        connection.close()
+        return answer.removeprefix('{"calls": ').removesuffix("}")
+
+
+@dataclass
+class Server:
+    """One that answers GraphQL at /graphql."""
+
+    name: str
+    dialect: Dialect
+    process: Process
+    port: int
+    cursors: dict[tuple[bool, int], str] = field(default_factory=dict)
+
+    def post(self, body: str) -> bytes:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("POST", "/graphql", body, {"content-type": "application/json"})
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    def first_answer(self, body: str) -> float:
+        """Seconds from its start to its first answer.
+
+        Raises: CannotRun where none comes.
+        """
+        while time.perf_counter() - self.process.began < START_SECONDS:
+            self.process.check()
+            try:
+                answer = self.post(body)
+            except OSError:
+                time.sleep(0.005)
+                continue
+            if b'"data":{' not in answer:
+                time.sleep(0.005)
+                continue
+            return time.perf_counter() - self.process.began
+        raise CannotRun(f"no answer within {START_SECONDS:.0f} s")
+
+
+def start_ours(stub: str, folder: Path) -> Server:
+    """The gateway, as `chime-gateway serve` runs it."""
+    return _ours("ours", [str(Path(sys.executable).parent / "chime-gateway")], stub, folder)
+
+
+def start_unshared(stub: str, folder: Path) -> Server:
+    """The gateway without its single flight: see unshared.py."""
+    return _ours("ours, unshared", [sys.executable, "-m", "benchmarks.rivals.unshared"], stub, folder)
+
+
+def _ours(name: str, command: list[str], stub: str, folder: Path) -> Server:
+    port = free_port()
+    env = environment(
+        folder,
+        GATEWAY_UPSTREAM_API="chime",
+        GATEWAY_UPSTREAM_ENDPOINT_URL=stub,
+        GATEWAY_CACHE_TTL_SECONDS="0",
+        # The mixed load asks for the schema, too.
+        GATEWAY_INTROSPECTION="true",
+    )
+    log = folder / f"{name}.log"
+    process = Process([*command, "serve", "--port", str(port)], SERVER_CORE, log, env)
+    return Server(name, Dialect(relay=True), process, port)
+
+
+def start_naive(stub: str, folder: Path) -> Server:
+    """The app of naive.py, under uvicorn with uvloop and httptools."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.rivals.naive:app", "--port", str(port)]
+    process = Process(
+        [*command, "--no-access-log", "--log-level", "warning"],
+        SERVER_CORE,
+        folder / "naive.log",
+        environment(folder, STUB_URL=stub),
+    )
+    return Server("naive", Dialect(relay=True), process, port)
+
+
+def start_hive(stub: str, folder: Path) -> Server:
+    """Hive Gateway over the supergraph that Mesh Compose makes of mesh.config.ts."""
+    compose, gateway = MODULES / "@graphql-mesh/compose-cli/esm/bin.js", MODULES / "@graphql-hive/gateway/dist/bin.js"
+    env = environment(folder, STUB_URL=stub, NODE_ENV="production", LOG_LEVEL="warn")
+    supergraph = folder / "supergraph.graphql"
+    composed = subprocess.run(
+        ["node", compose, "-o", supergraph], cwd=HERE, env=env, capture_output=True, text=True, check=False
+    )
+    if composed.returncode:
+        raise CannotRun(f"Mesh Compose: {composed.stderr.strip()[-300:]}")
+    port = free_port()
+    command = ["node", str(gateway), "supergraph", str(supergraph), "--host", "127.0.0.1", "--port", str(port)]
+    # Compiled documents make it 5 to 10 % faster; its default is to interpret them.
+    process = Process([*command, "--jit"], SERVER_CORE, folder / "hive.log", env, folder)
+    return Server("Hive Gateway", Dialect(relay=False), process, port)
+
+
+def start_tailcall(stub: str, folder: Path) -> Server:
+    """Tailcall over tailcall.graphql."""
+    port = free_port()
+    text = (HERE / "tailcall.graphql").read_text()
+    for word, value in (("HOST", "127.0.0.1"), ("PORT", str(port)), ("STUB", stub)):
+        text = text.replace(word, value)
+    config = folder / "tailcall.graphql"
+    # Its first line is ours, and names the words that were just replaced.
+    config.write_text(text.partition("\n")[2])
+    command = [str(MODULES / "@tailcallhq/core-linux-x64-gnu/bin/tailcall"), "start", str(config)]
+    env = environment(folder, TAILCALL_TRACKER="false")
+    process = Process(command, SERVER_CORE, folder / "tailcall.log", env, folder)
+    return Server("Tailcall", Dialect(relay=False), process, port)
+
+
+RIVALS: Final = {"naive": start_naive, "hive": start_hive, "tailcall": start_tailcall}

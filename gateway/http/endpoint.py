@@ -1,0 +1,298 @@
+"""The GraphQL endpoint, in plain ASGI: GraphQL over HTTP by POST and, for queries, by GET.
+
+A request goes through these stages: authenticate, check, parse, resolve the document, prepare, charge and run.
+Source: GraphQL over HTTP specification, RFC 9110.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import orjson
+from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, GraphQLError
+from starlette.types import Receive, Scope, Send
+
+from gateway.auth.caller import READ_DEBUG, Caller
+from gateway.context import RequestContext
+from gateway.auth.authenticator import Authentication
+from gateway.http.cache_control import age_header, cache_use_of
+from gateway.http.disconnect import ClientLeft, ClientWatch
+from gateway.http.header_fields import header_fields
+from gateway.http.multipart_response import delivery_in_parts
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json, parts_form
+from gateway.http.cors import Origins
+from gateway.http.graphql_request import from_body, from_query_string
+from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.error_response import (
+    METHODS,
+    InternalError,
+    MethodNotAllowed,
+    NotAcceptable,
+    Response,
+    ShuttingDown,
+    UnsupportedCoding,
+    UnsupportedMediaType,
+    error_response,
+    json_response,
+    new_request_id,
+    response_headers,
+)
+from gateway.telemetry.trace_context import trace_context
+from gateway.errors import CallerFault, Headers, HttpError
+from gateway.execution.document_cache import InvalidDocument
+from gateway.execution.engine import Engine, NotAQuery, Prepared
+from gateway.execution.error_formatter import MASKED, format_error
+from gateway.execution.persisted_documents import KnownDocuments
+from gateway.telemetry.request_record import REQUEST_RECORD
+
+logger = logging.getLogger("gateway")
+
+# If a caller with the scope for it sends this header, with any value, the response reports its cost upstream.
+DEBUG_HEADER: Final = b"x-debug-upstream"
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """The head of a request, and what it says about the response.
+
+    Attributes:
+        headers: The values by lower-case name.
+        media_type: The type of a response in one piece. It is None if the client does not accept either type.
+        has_chunks: Whether a response can be sent in parts. HTTP/1.0 has no chunks.
+        response_headers: The headers of every response to this request, also those that CORS needs.
+    """
+
+    id: str
+    method: str
+    headers: Mapping[bytes, bytes]
+    query_string: bytes
+    accept: str
+    media_type: str | None
+    has_chunks: bool
+    response_headers: Headers
+
+
+class GraphQLEndpoint:
+    """The application at `/graphql`. A process has one.
+
+    A rejected credential is 401 or 403, and an exceeded rate limit 429. A request that is no GraphQL request is 400,
+    405, 406 or 415. A well-formed GraphQL request is 200. If it was not executed and the client accepts
+    `application/graphql-response+json`, it is 400. All of these are JSON. A client that accepts `multipart/mixed` gets
+    deferred and streamed parts as they complete. The id in `x-request-id` is the one in the log.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        documents: KnownDocuments,
+        authentication: Authentication,
+        rate_limiter: CallerRateLimiter | None,
+        origins: Origins,
+    ) -> None:
+        self._engine = engine
+        self._documents = documents
+        self._authentication = authentication
+        self._rate_limiter = rate_limiter
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request. If the client disconnects first, cancel the work for it."""
+        request = self._read_head(scope)
+        try:
+            response = await self._respond(request, scope["state"], receive, send)
+        except ClientLeft:
+            return
+        except asyncio.CancelledError:
+            # The server cancels a request when its shutdown timeout has passed. A client that leaves is handled above.
+            response = _reject(request, ShuttingDown())
+        except HttpError as error:
+            response = _reject(request, error)
+        except Exception:  # The client gets JSON whatever was raised, and the log gets the exception.
+            logger.exception("request %s", request.id)
+            response = _reject(request, InternalError(MASKED))
+        if response is not None:
+            await response.send(send)
+
+    def _read_head(self, scope: Scope) -> HttpRequest:
+        """Read the head of a request, and note in the request record what it says for others."""
+        record = REQUEST_RECORD.get()
+        record.id = new_request_id()
+        headers = header_fields(scope["headers"])
+        record.trace_context, record.cache_use = trace_context(headers), cache_use_of(headers)
+        accept = headers.get(b"accept", b"").decode("latin-1")
+        cors = self._origins.headers(headers) if b"origin" in headers else ()
+        return HttpRequest(
+            record.id,
+            scope["method"],
+            headers,
+            scope["query_string"],
+            accept,
+            answer_type(accept),
+            scope["http_version"] != "1.0",
+            (*response_headers(record.id), self._origins.vary, *cors),
+        )
+
+    async def _respond(
+        self, request: HttpRequest, state: Mapping[str, Any], receive: Receive, send: Send
+    ) -> Response | None:
+        """Return the response to a request, or None if it was sent in parts.
+
+        Raises:
+            HttpError: If the request is rejected.
+            ClientLeft: If the client disconnects.
+        """
+        if request.method == "OPTIONS":
+            return await self._options(request)
+        caller = await self._authentication.caller(request.headers)
+        self._check(request)
+        if DEBUG_HEADER in request.headers and READ_DEBUG in caller.scopes:
+            REQUEST_RECORD.get().shows_upstream = True
+        body = await _body(receive) if request.method == "POST" else b""
+        if self._rate_limiter is not None:
+            self._rate_limiter.check(caller.principal)
+        context: RequestContext = state["new_context"](caller)
+        try:
+            with ClientWatch(receive):
+                prepared, cost = await self._prepare_and_charge(request, body, caller)
+                takes_parts = request.has_chunks and parts_form(request.accept) is not None
+                incremental = prepared.document.incremental and takes_parts
+                result = await self._engine.run(prepared, context, incremental=incremental)
+                if isinstance(result, ExecutionResult):
+                    return _graphql_response(request, _content(result), cost)
+                await _send_parts(request, result, cost, send)
+                return None
+        except InvalidDocument as invalid:
+            errors = [format_error(error, before_execution=True) for error in invalid.errors]
+            return _graphql_response(request, {"errors": errors}, {})
+        finally:
+            context.close()
+
+    async def _options(self, request: HttpRequest) -> Response:
+        preflight = self._origins.preflight(request.headers)
+        # Browsers send no credentials with a preflight.
+        if not preflight:
+            await self._authentication.caller(request.headers)
+        return Response(204, (*request.response_headers, (b"allow", METHODS.encode()), *preflight))
+
+    def _check(self, request: HttpRequest) -> None:
+        """Raise HttpError unless the method, the origin and the media types are allowed."""
+        if request.method not in {"POST", "GET", "HEAD"}:
+            raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {request.method}.")
+        self._origins.refuse_cross_site(request.method, request.headers)
+        if request.media_type is None:
+            raise NotAcceptable(f"The response is {GRAPHQL_RESPONSE} or {JSON}. Accept one of them.")
+        if request.method == "POST":
+            if not is_json(request.headers.get(b"content-type", b"").decode("latin-1")):
+                raise UnsupportedMediaType(f"Send a GraphQL request as {JSON}, in UTF-8.")
+            if request.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise UnsupportedCoding("Send the body without a content coding.")
+
+    async def _prepare_and_charge(
+        self, request: HttpRequest, body: bytes, caller: Caller
+    ) -> tuple[Prepared, dict[str, Any]]:
+        """Prepare the operation and charge the caller for it, before any upstream call.
+
+        A rejected request costs one point.
+
+        Returns:
+            The operation, and the entry of `extensions` that reports its cost. It is empty unless the client wants it.
+
+        Raises:
+            HttpError: If the parameters are malformed, the operation needs POST, or the caller has too few points.
+            InvalidDocument: If the document cannot be run.
+        """
+        try:
+            prepared, reports_cost = self._prepare(request, body)
+        except (HttpError, InvalidDocument):
+            if self._rate_limiter is not None:
+                await self._rate_limiter.consume(caller.principal, 1)
+            raise
+        if self._rate_limiter is not None:
+            await self._rate_limiter.consume(caller.principal, max(prepared.cost, 1))
+        return prepared, prepared.cost_extension if reports_cost else {}
+
+    def _prepare(self, request: HttpRequest, body: bytes) -> tuple[Prepared, bool]:
+        """Parse the GraphQL request, resolve its document, and prepare its operation.
+
+        Returns:
+            The operation, and whether the response reports its cost.
+        """
+        is_post = request.method == "POST"
+        parameters = from_body(body) if is_post else from_query_string(request.query_string)
+        query, variables, operation_name, document_id, query_hash, reports_cost = parameters
+        try:
+            text = self._documents.text(query, document_id, query_hash)
+            prepared = self._engine.prepare(text, operation_name, variables, only_queries=not is_post)
+        except CallerFault as error:
+            raise InvalidDocument([GraphQLError(str(error), original_error=error)]) from None
+        except NotAQuery:
+            raise MethodNotAllowed("GET runs only queries. Send this operation by POST.", allow="POST") from None
+        return prepared, reports_cost
+
+
+async def _send_parts(
+    request: HttpRequest, results: ExperimentalIncrementalExecutionResults, cost: dict[str, Any], send: Send
+) -> None:
+    """Send a result in parts, each as it completes."""
+    delivery = delivery_in_parts(request.accept, send, request.response_headers, body=request.method != "HEAD")
+    if delivery is not None:
+        age = age_header(REQUEST_RECORD.get().cache_use)
+        await delivery.send(results, format_error, partial(_extensions, cost), age)
+
+
+def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[str, Any]) -> Response:
+    """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
+
+    Args:
+        cost: The entry of `extensions` that reports the cost, empty to leave it out.
+    """
+    media_type = request.media_type or JSON
+    status = 200 if media_type == JSON or "data" in content else 400
+    content.update(_extensions(cost))
+    headers = request.response_headers + age_header(REQUEST_RECORD.get().cache_use)
+    return json_response(status, orjson.dumps(content), headers, media_type)
+
+
+def _reject(request: HttpRequest, error: HttpError) -> Response:
+    """Return the response to a rejected request, and note the error's code in the request record."""
+    REQUEST_RECORD.get().error_codes.append(error.code)
+    return error_response(error, request.response_headers, request.media_type or JSON)
+
+
+def _content(result: ExecutionResult) -> dict[str, Any]:
+    """Return the data and errors of a result."""
+    if not result.errors:
+        return {"data": result.data}
+    errors = [format_error(error) for error in result.errors]
+    # If no error has a path, execution did not reach a field, and the response has no data.
+    return {"data": result.data, "errors": errors} if any("path" in error for error in errors) else {"errors": errors}
+
+
+def _extensions(cost: dict[str, Any]) -> dict[str, Any]:
+    """Return the response's entry `extensions` as far as it is known now. Leave out an empty one."""
+    record = REQUEST_RECORD.get()
+    content = dict(cost)
+    if record.cache_use.stale:
+        content["stale"] = True
+    if record.shows_upstream:
+        content["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
+    return {"extensions": content} if content else {}
+
+
+async def _body(receive: Receive) -> bytes:
+    """Return the whole body. Most bodies arrive in one message.
+
+    Raises:
+        ClientLeft: If the client disconnects before the end.
+    """
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

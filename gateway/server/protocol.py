@@ -1,0 +1,401 @@
+"""The HTTP/1.1 protocol of client connections, with limits on time and size.
+
+uvicorn has no timeouts for slow clients and no limits on request sizes. Rejected requests never reach the application.
+"""
+
+import asyncio
+import socket
+import struct
+from enum import Enum, auto
+from http import HTTPStatus
+from math import inf
+from typing import Any, Final, NamedTuple
+
+import httptools
+import structlog
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from gateway.http.admin import DRAINING
+from gateway.server.http1_checks import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_URL_BYTES,
+    ConnectionLimits,
+    RequestRejected,
+    body_too_large,
+    check_host,
+    check_target,
+    check_transfer_coding,
+    check_url,
+    check_version,
+    head_too_large,
+)
+from gateway.telemetry.request_record import RequestRecord
+
+# Requests that may wait on one connection behind the request in progress. Browsers do not pipeline, and each waiting
+# request takes 3 kB of memory for as little as 30 bytes sent.
+MAX_PIPELINED: Final = 16
+# Seconds for which a rejected client may go on sending. If the gateway closed at once, the client's system would reset
+# the connection and drop the response. nginx (lingering_timeout) waits 5 s for each piece.
+LINGER_SECONDS: Final = 2.0
+# The slowest rate at which a client may read a response, in bytes per second, once the system's buffers are full. The
+# slowest mobile lines still reach it. Kestrel's minimum is 240, which would allow hours for 2 MB.
+MIN_READ_BYTES_PER_SECOND: Final = 8_000
+
+_MALFORMED: Final = "The request is not HTTP/1.1 with a known method and a URL in ASCII."
+_CHECKED_HEADERS: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+# SO_LINGER with 0 seconds: close drops the unsent bytes and resets the connection.
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class ConnectionState(Enum):
+    """What a connection waits for. LimitedHttpProtocol has the table of transitions."""
+
+    IDLE = auto()
+    READING_HEAD = auto()
+    READING_BODY = auto()
+    RESPONDING = auto()
+    CLOSING = auto()
+
+
+_READING: Final = (ConnectionState.READING_HEAD, ConnectionState.READING_BODY)
+
+
+class _UnsentSample(NamedTuple):
+    """The size of the write buffer at one moment of the loop's time, during one response."""
+
+    size: int
+    response: RequestResponseCycle | None
+    time: float
+
+
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, uvicorn's faster parser, within limits.
+
+    A request that breaks a limit gets 400, 408, 413, 414, 431 or 503 in JSON and a line in the log. The connection is
+    then closed. An idle connection is closed without a response.
+
+    The state follows the request that is being read. Pipelining lets a client send a request while earlier ones still
+    have no response. So the responses that are still to be sent are counted beside the state:
+
+    | state        | event                                         | next state   | time limit        |
+    |--------------|-----------------------------------------------|--------------|-------------------|
+    | IDLE         | first byte of a request                       | READING_HEAD | `idle_seconds`    |
+    | READING_HEAD | end of the head                               | READING_BODY | `receive_seconds` |
+    | READING_BODY | end of the request, response still to be sent | RESPONDING   | `receive_seconds` |
+    | READING_BODY | end of the request, response already sent     | IDLE         |                   |
+    | RESPONDING   | first byte of a pipelined request             | READING_HEAD | the application's |
+    | RESPONDING   | last response sent                            | IDLE         |                   |
+    | any          | rejection, abort, timeout, end of connection  | CLOSING      | `LINGER_SECONDS`  |
+
+    A connection that must close after a response goes to CLOSING instead of IDLE. That is so after `Connection: close`
+    and while the server shuts down. In every state, a client that reads its response too slowly is disconnected.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        # The state, and the loop's time at which it began. RESPONDING and CLOSING have no time limit and need none.
+        self._state = ConnectionState.IDLE
+        self._since = 0.0
+        # The server shuts down: the request being read, or else the last one, is the connection's last.
+        self._draining = False
+        # The request that the application handles, or handled last. Pipelined requests wait behind it in `pipeline`.
+        # `cycle` is the most recent of them all.
+        self._responding: RequestResponseCycle | None = None
+        # The timer of the next check, and the write buffer at the last one.
+        self._timer: asyncio.TimerHandle | None = None
+        self._check_seconds = min(limits.receive_seconds, limits.idle_seconds)
+        self._unsent = _UnsentSample(0, None, 0.0)
+        # The chunk being parsed: its size, and the number of requests that have a part in it.
+        self._chunk_bytes = self._requests_in_chunk = 0
+        # The request being read: the bytes of its body and of the earlier chunks. The first of these chunks may have
+        # begun with other requests. Then its size counts as shared.
+        self._body_bytes = self._received = self._shared = 0
+        self._host: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Return the state and the number of responses that are still to be sent."""
+        responding = self._responding is not None and not self._responding.response_complete
+        details = [self._state.name, f"responses to send: {len(self.pipeline) + responding}"]
+        if self._draining:
+            details.append("draining")
+        return f"<LimitedHttpProtocol [{', '.join(details)}]>"
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn narrows it.
+        """Wait for the first request, or reject the client if too many connections are open."""
+        super().connection_made(transport)
+        self._enter(ConnectionState.IDLE)
+        if len(self.connections) > self._limits.connections:
+            # uvicorn's limit_concurrency accepts silent connections without a limit, and rejects the requests of
+            # connections that were open before. Here the open connections go on, and only the new one is rejected.
+            message = f"The gateway has {self._limits.connections} open connections, its limit. Retry later."
+            self._reject(RequestRejected(message, HTTPStatus.SERVICE_UNAVAILABLE, "OVERLOADED"))
+            return
+        self._schedule_check(inf)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer."""
+        self._state = ConnectionState.CLOSING
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse one chunk of bytes, usually one whole request."""
+        if self._state is ConnectionState.CLOSING:
+            return
+        self._chunk_bytes = len(data)
+        self._requests_in_chunk = 1 if self._state in _READING else 0
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._reject(cause if isinstance(cause, RequestRejected) else RequestRejected(_MALFORMED))
+            return
+        if self._state in _READING:
+            self._on_partial_data()
+
+    def on_response_complete(self) -> None:
+        """Start the next pipelined request, or wait for a new one."""
+        super().on_response_complete()
+        # uvicorn's keep-alive timer. `_check_timeouts` does the same, and before the first request too.
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            self._state = ConnectionState.CLOSING
+        elif self._state is ConnectionState.RESPONDING and self.cycle.response_complete:
+            self._wait_for_request()
+
+    def shutdown(self) -> None:
+        """Close the connection if it is idle, or after the response to the request in progress."""
+        self._draining = True
+        if self._state is ConnectionState.IDLE:
+            self._close()
+        # A request whose head is incomplete has no cycle yet. `on_headers_complete` makes it the last one.
+        elif self.cycle is not None and self._state is not ConnectionState.READING_HEAD:
+            self.cycle.keep_alive = False
+
+    def abort(self) -> None:
+        """Reset the connection, so that the system drops the unsent bytes too."""
+        self._state = ConnectionState.CLOSING
+        self._cancel_responses()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.transport.abort()
+
+    def _enter(self, state: ConnectionState) -> None:
+        self._state = state
+        self._since = self.loop.time()
+
+    def _wait_for_request(self) -> None:
+        if self._draining:
+            self._close()
+        else:
+            self._enter(ConnectionState.IDLE)
+
+    def _close(self) -> None:
+        self._state = ConnectionState.CLOSING
+        self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._responding = cycle
+        super()._start_asgi_task(cycle, app)
+
+    # The parser's callbacks
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        super().on_message_begin()
+        self._enter(ConnectionState.READING_HEAD)
+        self._requests_in_chunk += 1
+        self._body_bytes = self._received = self._shared = 0
+        self._host = None
+
+    def on_url(self, url: bytes) -> None:
+        """Add a piece of the URL."""
+        self.url += url
+        check_url(self.url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header, or a trailer, once all of it was read."""
+        name = name.lower()
+        if name in _CHECKED_HEADERS:
+            self._check_header(name, value)
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Pass the request to the application, unless a check rejects it."""
+        headers = self.headers
+        if len(headers) > MAX_HEADERS or (
+            # Most heads come in one small chunk, and need no sum.
+            self._received + self._chunk_bytes > MAX_HEAD_BYTES
+            and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES
+        ):
+            raise head_too_large()
+        version = self.parser.get_http_version()
+        if self._host is None or self.url[0] != ord("/"):
+            host = check_target(self.url, self._host, version)
+            if self._host is None and host is not None:
+                headers.append((b"host", host))
+        check_version(version, headers)
+        if version == "1.0":
+            # It has no interim responses (RFC 9110, 10.1.1).
+            self.expect_100_continue = False
+        # The parser would skip the body, and all requests behind it.
+        if self.parser.should_upgrade():
+            raise RequestRejected("Connections cannot be upgraded, neither to WebSocket nor to HTTP/2.")
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise RequestRejected(f"More than {MAX_PIPELINED} pipelined requests wait on this connection.")
+        super().on_headers_complete()
+        if self._draining:
+            self.scope["state"][DRAINING] = True
+            self.cycle.keep_alive = False
+        self._enter(ConnectionState.READING_BODY)
+        # Trailers are dropped. Otherwise the application would take them for headers.
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Add a piece of the body."""
+        self._body_bytes += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            raise body_too_large(self._limits.body_bytes)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait for the response, unless the application sent it before it had the whole request."""
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._wait_for_request()
+        else:
+            self._state = ConnectionState.RESPONDING
+
+    def _check_header(self, name: bytes, value: bytes) -> None:
+        """Check a header that frames or routes the request. llhttp has checked its syntax."""
+        if name == b"host":
+            check_host(value, self._host)
+            self._host = value
+        elif name == b"content-length":
+            # llhttp has parsed it as a number of at most 64 bits.
+            if int(value) > self._limits.body_bytes:
+                raise body_too_large(self._limits.body_bytes)
+        elif name == b"transfer-encoding":
+            check_transfer_coding(value)
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
+
+    # Limits
+
+    def _on_partial_data(self) -> None:
+        """Reject the request being read if it is too large already.
+
+        One header without an end, or the framing of chunks, can grow without any callback of the parser.
+        """
+        self._received += self._chunk_bytes
+        if self._requests_in_chunk > 1:
+            self._shared = self._chunk_bytes
+        received = self._received - self._shared
+        if self._state is ConnectionState.READING_HEAD:
+            if received > MAX_URL_BYTES + MAX_HEAD_BYTES:
+                self._reject(head_too_large())
+        # Twice the body allows for chunks as small as 6 bytes.
+        elif received > MAX_URL_BYTES + MAX_HEAD_BYTES + 2 * self._limits.body_bytes:
+            self._reject(body_too_large(self._limits.body_bytes))
+
+    def _check_timeouts(self) -> None:
+        """Close the connection if the client is too slow in its present state.
+
+        A connection has one timer that checks from time to time. A timer per request would cost every fast request.
+        """
+        now = self.loop.time()
+        if self._reads_too_slowly(now):
+            # `close` would wait until the client has read the rest.
+            self.abort()
+            return
+        due = inf
+        match self._state:
+            case ConnectionState.IDLE:
+                due = self._since + self._limits.idle_seconds
+                if now >= due:
+                    self._close()
+                    # The client may still have a response to read, so go on to check its rate.
+                    due = inf
+            case ConnectionState.READING_HEAD | ConnectionState.READING_BODY:
+                due = self._since + self._limits.receive_seconds
+                if now >= due:
+                    self._reject(self._timeout())
+                    return
+            case ConnectionState.RESPONDING | ConnectionState.CLOSING:
+                # The application, or the client's rate of reading, sets the time.
+                pass
+        self._schedule_check(due)
+
+    def _schedule_check(self, due: float) -> None:
+        """Check at `due`, or earlier if a state that begins meanwhile could time out before."""
+        self._timer = self.loop.call_at(min(due, self.loop.time() + self._check_seconds), self._check_timeouts)
+
+    def _reads_too_slowly(self, now: float) -> bool:
+        """Return whether the client read the response at less than the minimum rate since the last sample."""
+        size, last = self.transport.get_write_buffer_size(), self._unsent
+        if size and last.size and last.response is self._responding:
+            seconds = now - last.time
+            if seconds < self._check_seconds:
+                return False
+            if last.size - size < MIN_READ_BYTES_PER_SECOND * seconds:
+                return True
+        self._unsent = _UnsentSample(size, self._responding, now)
+        return False
+
+    def _timeout(self) -> RequestRejected:
+        part = "head" if self._state is ConnectionState.READING_HEAD else "body"
+        message = f"The {part} of the request took more than {self._limits.receive_seconds:g} s to arrive."
+        return RequestRejected(message, HTTPStatus.REQUEST_TIMEOUT)
+
+    # Rejection
+
+    def _reject(self, rejected: RequestRejected) -> None:
+        """Send the error response, unless another response is half sent, and close the connection."""
+        now = self.loop.time()
+        began = self._since if self._state in _READING else now
+        self._state = ConnectionState.CLOSING
+        is_half_sent = self._responding is not None and _is_half_sent(self._responding)
+        self._cancel_responses()
+        can_respond = not is_half_sent and not self.transport.is_closing()
+        if structlog.is_configured():
+            record = RequestRecord()
+            record.id = rejected.request_id
+            status = int(rejected.status) if can_respond else None
+            structlog.get_logger().info("request", **record.line(now - began, status))
+        if can_respond:
+            headers = (*self.server_state.default_headers, *rejected.response_headers)
+            lines = (rejected.status_line, *(name + b": " + value for name, value in headers), b"", rejected.content)
+            self.transport.write(b"\r\n".join(lines))
+        if self._timer is not None:
+            self._timer.cancel()
+        if is_half_sent or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _cancel_responses(self) -> None:
+        """End all requests of this connection as if the client had disconnected."""
+        self.pipeline.clear()
+        for cycle in (self._responding, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+
+def _is_half_sent(cycle: RequestResponseCycle) -> bool:
+    return cycle.response_started and not cycle.response_complete

@@ -1,0 +1,194 @@
+"""Listening sockets and the HTTP server on them: started, announced, and stopped without a loss."""
+
+import ipaddress
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from gateway.server.protocol import LimitedHttpProtocol
+from gateway.errors import Misconfigured
+from gateway.server.http1_checks import ConnectionLimits
+from gateway.server.worker_metrics import counted_together, worker_died
+
+# Seconds that requests under way get after SIGTERM where no setting says how many.
+DRAIN_SECONDS: Final = 20
+# Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
+WORKER_START_SECONDS: Final = 30
+# Open files that are left to all but clients: upstream connections, 64 by default, and what a process has open anyway.
+OTHER_FILES: Final = 160
+
+DEFAULT_LIMITS: Final = ConnectionLimits()
+
+
+def listen(host: str, port: int, chosen_with: str = "--host, --port") -> socket.socket:
+    """A socket that listens; port 0 takes a free one.
+
+    chosen_with: the options or the variable that the address comes from, for the message.
+    Raises: Misconfigured where the address cannot be had.
+    """
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # asyncio turns Nagle off only for sockets that say they are TCP; with it each answer waits 40 ms.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        if listener is not None:
+            listener.close()
+        reason = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
+        raise Misconfigured(
+            f"cannot listen on {host}, port {port}: {reason}; choose another with {chosen_with}"
+        ) from None
+    return listener
+
+
+def reaches_beyond_this_machine(listener: socket.socket) -> bool:
+    """Whether anything but this machine itself can connect: whether its address is not a loopback one."""
+    return not ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def url_of(listener: socket.socket) -> str:
+    """The base URL that a listening socket answers at."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """A server that says so once it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._announce()
+
+
+class _AnnouncedWorkers(Multiprocess):
+    """Worker processes that are announced once each of them accepts connections."""
+
+    def __init__(
+        self, config: uvicorn.Config, listeners: list[socket.socket], announce: Callable[[], None], metrics: Path
+    ) -> None:
+        super().__init__(config, listeners)
+        self._announce = announce
+        self._metrics = metrics
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(WORKER_START_SECONDS) for process in self.processes):
+            self._announce()
+        else:
+            self.should_exit.set()
+
+    def terminate_all(self) -> None:
+        super().terminate_all()
+        # While anyone holds them open, who connects is not refused, but waits in vain for the workers to end.
+        for listener in self.sockets:
+            listener.close()
+
+    def keep_subprocess_alive(self) -> None:
+        pids = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in pids.difference(process.pid for process in self.processes):
+            worker_died(pid, self._metrics)
+
+
+def serve(
+    app: ASGIApp | partial[ASGIApp],
+    listeners: list[socket.socket],
+    announce: Callable[[], None],
+    *,
+    workers: int = 1,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
+    drain_seconds: int = DRAIN_SECONDS,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
+
+    app: the application, or, for several workers, how each of them makes it; it is pickled on its way to them.
+    announce: called once connections are accepted.
+    drain_seconds: that requests under way get to finish.
+    Raises: Misconfigured, for several workers, where there is no place for the files that they count in.
+    """
+    config = _config(app if workers == 1 else partial(_app_of_worker, app), limits)
+    config.timeout_graceful_shutdown = drain_seconds
+    # uvicorn raises a caught signal again when it has drained; a stop that was asked for is no failure.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)
+    if workers == 1:
+        _AnnouncedServer(config, announce).run(sockets=listeners)
+    else:
+        config.workers = workers
+        with counted_together() as metrics:
+            _AnnouncedWorkers(config, listeners, announce, metrics).run()
+
+
+@contextmanager
+def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
+    """Serve on a free loopback port, in a thread with its own event loop, while the block runs; gives the base URL."""
+    listener = listen("127.0.0.1", 0)
+    ready = threading.Event()
+    server = _AnnouncedServer(_config(app, limits), ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not ready.wait(0.05):
+            if not thread.is_alive():
+                raise Misconfigured("a local server did not start")
+        yield url_of(listener)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def _app_of_worker(make_app: Any) -> Any:
+    """Make a worker's application. The worker stops as well when its parent is killed, and cannot tell it to."""
+    threading.Thread(target=_stop_without_parent, daemon=True).start()
+    return make_app()
+
+
+def _stop_without_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _config(app: Any, limits: ConnectionLimits) -> uvicorn.Config:
+    # Past it no connection could be accepted, nor the upstream be asked. 1,024 files are usual.
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY:
+        limits = replace(limits, connections=max(min(limits.connections, files - OTHER_FILES), 1))
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, partial),
+        http=partial(LimitedHttpProtocol, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
+        # What it logs goes where the process's log goes (gateway/telemetry/logs.py).
+        log_config=None,
+        log_level="warning",
+        # It prints query strings, which may hold a caller's query.
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )

@@ -1,0 +1,370 @@
+"""Access tokens: those that the issuer has signed for this gateway are taken, and none that anyone else has made."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
+
+from gateway.errors import Misconfigured
+from gateway.settings import Settings, read_settings
+from tests.support.aws import Aws, emulated_aws
+from tests.conftest import Gateway
+from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of, trusting
+from tests.support.scripted import Says
+from tests.support.serving import served_gateway
+
+KEY = SigningKey("a", "RS256")
+OTHER = SigningKey("b")
+LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Aws]:
+    """One account for all tests here: hardly any of them gets that far."""
+    with emulated_aws("chime") as shared:
+        shared.holds(inventory=1)
+        yield shared
+
+
+@pytest.fixture
+def aws(account: Aws) -> Aws:
+    account.calls.clear()
+    account.recovers()
+    return account
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with issuer_of(KEY, OTHER) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(aws: Aws, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GATEWAY_AUTH", "jwt")
+    monkeypatch.setenv("GATEWAY_JWT_JWKS_URL", issuer.url)
+    monkeypatch.setenv("GATEWAY_JWT_ISSUER", ISSUER)
+    monkeypatch.setenv("GATEWAY_JWT_AUDIENCE", AUDIENCE)
+    return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
+
+
+async def status(gateway: Gateway, token: str) -> int:
+    return (await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))).status_code
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+async def test_a_token_signed_by_the_issuer_is_taken(gateway: Gateway, issuer: Issuer, algorithm: str) -> None:
+    """And again: its signature is checked once, and its key was fetched once."""
+    key = SigningKey("mine", algorithm)
+    issuer.publishes(OTHER, key)
+    token = key.token()
+    for _ in range(3):
+        answer = await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))
+        assert len(answer.json()["data"]["phoneNumbers"]["nodes"]) == 1
+    assert issuer.fetches == 1
+
+
+def part(value: dict[str, Any] | bytes) -> str:
+    content = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def claims(**given: Any) -> dict[str, Any]:
+    return {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "exp": int(time.time()) + 300, **given}
+
+
+def signed_by_hmac(secret: bytes, algorithm: str = "HS256") -> str:
+    text = f"{part({'alg': algorithm, 'kid': 'a', 'typ': 'JWT'})}.{part(claims())}"
+    return f"{text}.{part(hmac.digest(secret, text.encode(), hashlib.sha256))}"
+
+
+def public_pem() -> bytes:
+    pem: bytes = KEY.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem
+
+
+def with_another_payload(token: str) -> str:
+    header, _, signature = token.split(".")
+    return f"{header}.{part(claims(sub='someone else'))}.{signature}"
+
+
+def vouching_for_itself() -> str:
+    own = SigningKey("a", "RS256")
+    return own.token(header={"jwk": own.jwk(), "jku": "http://127.0.0.1:9/jwks.json", "x5u": "http://127.0.0.1:9/"})
+
+
+FORGED: dict[str, Callable[[], str]] = {
+    "no token": lambda: "hello",
+    "no signature": lambda: f"{part({'alg': 'none', 'kid': 'a'})}.{part(claims())}.",
+    "no signature, and no key": lambda: f"{part({'alg': 'none'})}.{part(claims())}.",
+    "NoNe": lambda: f"{part({'alg': 'NoNe', 'kid': 'a'})}.{part(claims())}.",
+    "RS256, and no signature": lambda: f"{part({'alg': 'RS256', 'kid': 'a'})}.{part(claims())}.",
+    "HMAC by the public key in PEM": lambda: signed_by_hmac(public_pem()),
+    "HMAC by the public key in DER": lambda: signed_by_hmac(
+        KEY.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ),
+    "HMAC by the public key's JWK": lambda: signed_by_hmac(json.dumps(KEY.jwk()).encode()),
+    "HMAC by nothing": lambda: signed_by_hmac(b""),
+    "HMAC called RS256": lambda: signed_by_hmac(public_pem(), "RS256"),
+    "another algorithm of the same key": lambda: _with_algorithm("RS512"),
+    "PS256": lambda: _with_algorithm("PS256"),
+    "somebody else's key": lambda: SigningKey("a", "RS256").token(),
+    "another key's id": lambda: SigningKey("b").token(),
+    "the id of a key of another algorithm": lambda: KEY.token(header={"kid": "b"}),
+    "no key's id": lambda: SigningKey(None, "RS256").token(),
+    "its own key within": vouching_for_itself,
+    "a key's id that is a path": lambda: KEY.token(header={"kid": "../../../../dev/null"}),
+    "a key's id that is SQL": lambda: KEY.token(header={"kid": "a' UNION SELECT 'key"}),
+    "a key's id that is a URL": lambda: KEY.token(header={"kid": "http://127.0.0.1:9/jwks.json"}),
+    "a key's id that is no text": lambda: f"{part({'alg': 'RS256', 'kid': ['a']})}.{part(claims())}.AAAA",
+    "an algorithm that is no text": lambda: f"{part({'alg': ['RS256'], 'kid': 'a'})}.{part(claims())}.AAAA",
+    "another payload": lambda: with_another_payload(KEY.token()),
+    "a cut signature": lambda: KEY.token()[:-8],
+    "a longer token": lambda: f"{KEY.token()}.AAAA",
+    "an extension that must be understood": lambda: KEY.token(
+        header={"crit": ["http://issuer.example/must-not-be-used-here"]}
+    ),
+    "a header nested deep": lambda: f"{part(b'[' * 5_000)}.{part(claims())}.AAAA",
+    "a header with a number of many digits": lambda: part(b'{"alg":%s}' % (b"9" * 5_000)) + f".{part(claims())}.AAAA",
+    "a header that is no text": lambda: f"{part(bytes(range(200, 256)))}.{part(claims())}.AAAA",
+    "too long": lambda: KEY.token(padding="x" * 9_000),
+    "another issuer": lambda: KEY.token(iss="https://issuer.example"),
+    "a longer issuer": lambda: KEY.token(iss=f"{ISSUER}x"),
+    "issuers": lambda: _unchecked(KEY, iss=[ISSUER]),
+    "no issuer": lambda: KEY.token(iss=None),
+    "another audience": lambda: KEY.token(aud="https://gateway.example"),
+    "other audiences": lambda: KEY.token(aud=["https://one.example", "https://two.example"]),
+    "no audience": lambda: KEY.token(aud=None),
+    "an empty audience": lambda: KEY.token(aud=[]),
+    "expired": lambda: KEY.token(exp=int(time.time()) - 60),
+    "no end": lambda: KEY.token(exp=None),
+    "an end that is no time": lambda: KEY.token(exp="tomorrow"),
+    "an end past all numbers": lambda: KEY.token(exp=float("inf")),
+    "not valid yet": lambda: KEY.token(nbf=int(time.time()) + 60),
+    "made in the future": lambda: KEY.token(iat=int(time.time()) + 60),
+    "a subject that is no text": lambda: _unchecked(KEY, sub=7),
+}
+
+
+def _with_algorithm(algorithm: str) -> str:
+    other = SigningKey("a", "RS256")
+    other.private, other.algorithm = KEY.private, algorithm
+    return other.token()
+
+
+def _unchecked(key: SigningKey, **given: Any) -> str:
+    """A token signed as it stands: PyJWT would not make it."""
+    text = f"{part({'alg': 'RS256', 'kid': key.key_id})}.{part(claims(**given))}"
+    return f"{text}.{part(RSAAlgorithm(RSAAlgorithm.SHA256).sign(text.encode(), key.private))}"
+
+
+@pytest.fixture(scope="module")
+def guarded(account: Aws) -> Iterator[httpx.Client]:
+    """One gateway for all that is forged."""
+    with (
+        issuer_of(KEY, OTHER) as issuer,
+        served_gateway(trusting(issuer, account)) as url,
+        httpx.Client(base_url=url, timeout=30) as http,
+    ):
+        yield http
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_what_is_forged_stale_or_meant_for_others_is_refused_unseen(
+    guarded: httpx.Client, aws: Aws, caplog: pytest.LogCaptureFixture, forged: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = FORGED[forged]()
+    for _ in range(2):
+        answer = guarded.post("/graphql", json=LISTED, headers=bearer(token))
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == 'Bearer realm="chime-gateway", error="invalid_token"'
+        [error] = answer.json()["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+        assert token not in answer.text + caplog.text
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"x-api-key": "k"}])
+def test_without_a_token_the_challenge_is_plain(guarded: httpx.Client, aws: Aws, headers: dict[str, str]) -> None:
+    answer = guarded.post("/graphql", json=LISTED, headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="chime-gateway"')
+    assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"exp": -60}, "has expired"), ({"nbf": 60}, "not valid yet"), ({"iss": "x"}, "not one that this gateway takes")],
+)
+def test_the_refusal_says_what_its_caller_can_mend(guarded: httpx.Client, given: dict[str, Any], words: str) -> None:
+    moved: dict[str, Any] = {
+        name: int(time.time()) + value if isinstance(value, int) else value for name, value in given.items()
+    }
+    answer = guarded.post("/graphql", json=LISTED, headers=bearer(KEY.token(**moved)))
+    assert words in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("given", [{"exp": -4}, {"nbf": 4}, {"iat": 4}])
+def test_clocks_may_differ_by_a_little(guarded: httpx.Client, given: dict[str, int]) -> None:
+    moved: dict[str, Any] = {name: int(time.time()) + seconds for name, seconds in given.items()}
+    assert guarded.post("/graphql", json=LISTED, headers=bearer(KEY.token(**moved))).status_code == 200
+
+
+def test_a_token_for_several_audiences_is_taken(guarded: httpx.Client) -> None:
+    token = KEY.token(aud=["https://one.example", AUDIENCE])
+    assert guarded.post("/graphql", json=LISTED, headers=bearer(token)).status_code == 200
+
+
+CURSORS = "query ($after: String) { phoneNumbers(first: 1, after: $after) { edges { cursor } } }"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"sub": "one"}, {"sub": "other"}),
+        ({"sub": None, "client_id": "one"}, {"sub": None, "client_id": "other"}),
+        ({"sub": None, "azp": "one"}, {"sub": None, "azp": "other"}),
+        ({"sub": "one"}, {"sub": None, "client_id": "one"}),
+        ({"sub": None, "client_id": "one"}, {"sub": None}),
+        ({"sub": None, "client_id": ["one"]}, {"sub": None, "azp": "one"}),
+    ],
+)
+def test_two_subjects_are_two_callers_and_so_are_two_clients_without_one(
+    guarded: httpx.Client, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """What is given out to one is nothing to the other."""
+
+    def page(claims: dict[str, Any], after: str | None) -> dict[str, Any]:
+        body = {"query": CURSORS, "variables": {"after": after}}
+        answer: dict[str, Any] = guarded.post("/graphql", json=body, headers=bearer(KEY.token(**claims))).json()
+        return answer
+
+    cursor = page(one, None)["data"]["phoneNumbers"]["edges"][0]["cursor"]
+    assert "errors" not in page(one, cursor)
+    assert [error["extensions"]["code"] for error in page(other, cursor)["errors"]] == ["BAD_CURSOR"]
+
+
+async def test_a_token_that_was_taken_is_refused_once_it_has_expired(gateway: Gateway) -> None:
+    """Though its signature is known to be right: its last second within the leeway passes between two requests."""
+    token = KEY.token(exp=int(time.time()) - 7)
+    assert await status(gateway, token) == 200
+    async with asyncio.timeout(10):
+        while await status(gateway, token) == 200:  # noqa: ASYNC110  # It tells nobody.
+            await asyncio.sleep(0.1)
+    assert await status(gateway, token) == 401
+
+
+async def test_a_new_key_is_taken_at_once(gateway: Gateway, issuer: Issuer) -> None:
+    assert await status(gateway, KEY.token()) == 200
+    new = SigningKey("new")
+    issuer.publishes(KEY, new)
+    assert await status(gateway, new.token()) == 200
+    assert await status(gateway, KEY.token()) == 200
+    assert issuer.fetches == 2
+
+
+async def test_thirty_unknown_keys_have_the_keys_fetched_twice_at_most(gateway: Gateway, issuer: Issuer) -> None:
+    for each in range(15):
+        assert await status(gateway, KEY.token(header={"kid": f"unknown-{each}"})) == 401
+    together = [status(gateway, KEY.token(header={"kid": f"unknown-{each}"})) for each in range(15, 30)]
+    assert set(await asyncio.gather(*together)) == {401}
+    assert issuer.fetches == 2
+
+
+NO_KEYS = [
+    Says({"message": "down"}, status=503),
+    Says("<html>"),
+    Says({"keys": []}),
+    Says({"keys": "none"}),
+    Says([]),
+    Says({"keys": [None, 7, {}, {"kty": "RSA"}, {"kty": ["RSA"]}, {"kty": "EC", "crv": "P-256", "x": 1, "y": 2}]}),
+    Says({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a", "alg": "HS256"}]}),
+    Says({"keys": [KEY.jwk(use="enc")]}),
+    Says({"keys": [KEY.jwk(kid=7)]}),
+    Says({"keys": [KEY.jwk(alg="RS512")]}),
+    Says({"keys": [OTHER.private_jwk()]}),
+    Says(" " * 300_000),
+    Says("", status=302, headers={"location": "http://127.0.0.1:9/"}),
+]
+
+
+@pytest.mark.parametrize("answer", NO_KEYS)
+async def test_keys_that_are_known_go_on_when_no_more_are_to_be_had(
+    gateway: Gateway, issuer: Issuer, answer: Says
+) -> None:
+    issuer.publishes(KEY)
+    assert await status(gateway, KEY.token()) == 200
+    issuer.says(answer)
+    # Another key has them fetched, in vain.
+    assert await status(gateway, OTHER.token()) == 401
+    assert issuer.fetches == 2
+    assert await status(gateway, KEY.token()) == 200
+
+
+@pytest.mark.parametrize("answer", NO_KEYS)
+async def test_before_any_key_is_known_the_gateway_says_that_it_cannot_tell(
+    gateway: Gateway, issuer: Issuer, aws: Aws, answer: Says
+) -> None:
+    issuer.says(answer)
+    for _ in range(5):
+        refused = await gateway.http.post("/graphql", json=LISTED, headers=bearer(KEY.token()))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert refused.json()["errors"][0]["extensions"] == {"code": "AUTHENTICATION_UNAVAILABLE"}
+    assert aws.calls == []
+
+
+async def test_an_issuer_that_comes_up_after_the_gateway_is_found(gateway: Gateway, issuer: Issuer) -> None:
+    issuer.says(NO_KEYS[0])
+    assert await status(gateway, KEY.token()) == 503
+    issuer.publishes(KEY)
+    async with asyncio.timeout(20):
+        while await status(gateway, KEY.token()) == 503:  # noqa: ASYNC110  # It tells nobody.
+            await asyncio.sleep(0.1)
+    assert await status(gateway, KEY.token()) == 200
+    assert issuer.fetches == 2
+
+
+async def test_a_token_goes_neither_to_aws_nor_to_its_issuer(
+    gateway: Gateway, issuer: Issuer, aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    aws.fails("*", "ServiceFailure")
+    token = KEY.token()
+    answer = await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))
+    assert "UPSTREAM_FAILURE" in answer.text
+    signature = token.split(".")[2]
+    sent = "".join(aws.queries) + "".join(str(headers.raw) for headers in (*issuer.headers, *aws.headers))
+    assert "aws4-hmac-sha256" in sent.lower()
+    assert signature not in sent + caplog.text + answer.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_JWKS_URL, GATEWAY_JWT_ISSUER, GATEWAY_JWT_AUDIENCE"),
+        ({"JWKS_URL": "https://a.example/k", "ISSUER": "i"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_AUDIENCE"),
+        ({"JWKS_URL": "https://a.example/k", "AUDIENCE": "i"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_ISSUER"),
+        ({"ISSUER": ""}, "GATEWAY_JWT_ISSUER: .*at least 1"),
+        ({"JWKS_URL": "http://a.example/k"}, "GATEWAY_JWT_JWKS_URL: .*https is needed"),
+        ({"JWKS_URL": "file:///etc/keys"}, "GATEWAY_JWT_JWKS_URL: "),
+    ],
+)
+def test_issuer_audience_and_keys_are_all_needed(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
+) -> None:
+    monkeypatch.setenv("GATEWAY_AUTH", "jwt")
+    for name, value in variables.items():
+        monkeypatch.setenv(f"GATEWAY_JWT_{name}", value)
+    with pytest.raises(Misconfigured, match=words):
+        read_settings()

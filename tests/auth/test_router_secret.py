@@ -1,0 +1,102 @@
+"""Router-only access: where a secret is set, nobody without it is answered."""
+
+import json
+import logging
+import traceback
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.settings import Settings, read_settings
+from tests.support.aws import Aws
+from tests.conftest import Gateway, gateway_over
+
+SECRET = "correct-horse/battery+staple"
+LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
+
+
+@pytest.fixture
+def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GATEWAY_ROUTER_SECRET", SECRET)
+    return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
+
+
+async def test_the_router_is_answered(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    headers = {"x-router-secret": SECRET}
+    for answer in (
+        await gateway.http.post("/graphql", json=LISTED, headers=headers),
+        await gateway.http.get("/graphql", params=LISTED, headers=headers),
+    ):
+        assert answer.status_code == 200
+        assert len(answer.json()["data"]["phoneNumbers"]["nodes"]) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("x-router-secret", "")],
+        [("x-router-secret", SECRET[:-1])],
+        [("x-router-secret", SECRET + "x")],
+        [("x-router-secret", SECRET.upper())],
+        [("x-router-secret", SECRET), ("x-router-secret", SECRET)],
+        [("x-router-secret", "\N{LATIN SMALL LETTER E WITH ACUTE}")],
+        [("authorization", f"Bearer {SECRET}")],
+    ],
+)
+async def test_whoever_does_not_know_the_secret_is_refused_before_anything_else(
+    gateway: Gateway, aws: Aws, headers: list[tuple[str, str]]
+) -> None:
+    given = [(name.encode(), value.encode()) for name, value in headers]
+    for method in ("POST", "GET", "HEAD", "OPTIONS", "PUT"):
+        answer = await gateway.http.request(
+            method,
+            "/graphql",
+            params=LISTED,
+            content=json.dumps(LISTED),
+            headers=[*given, (b"content-type", b"application/json"), (b"accept", b"text/html")],
+        )
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Router-Secret"
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        if method != "HEAD":
+            [error] = answer.json()["errors"]
+            assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+            assert "x-router-secret" in error["message"]
+    assert aws.calls == []
+
+
+async def test_the_health_check_is_open(gateway: Gateway) -> None:
+    assert (await gateway.http.get("/healthz")).text == "ok\n"
+
+
+async def test_the_secret_is_never_shown(
+    gateway: Gateway, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await gateway.http.post("/graphql", json=LISTED, headers={"x-router-secret": SECRET})
+    refused = await gateway.http.post("/graphql", json=LISTED, headers={"x-router-secret": SECRET + "x"})
+    assert caplog.records
+    assert SECRET not in caplog.text + refused.text + f"{settings!r}{settings}{settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "fifteen-letters", "a secret with its blanks", "a-line\nand-another", "\xe9" * 20]
+)
+def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused_at_start_up_unseen(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("GATEWAY_ROUTER_SECRET", secret)
+    with pytest.raises(Misconfigured, match=r"GATEWAY_ROUTER_SECRET: .*16 or more") as refusal:
+        read_settings()
+    shown = "".join(traceback.format_exception(refusal.value))
+    assert not secret or secret not in shown.replace("GATEWAY_ROUTER_SECRET", "")
+
+
+async def test_without_a_secret_the_header_means_nothing(aws: Aws) -> None:
+    open_to_all = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
+    async with gateway_over(open_to_all) as gateway:
+        for headers in ({}, {"x-router-secret": "whatever"}):
+            answer = await gateway.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+            assert answer.json() == {"data": {"__typename": "Query"}}

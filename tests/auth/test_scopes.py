@@ -1,0 +1,198 @@
+"""Scopes: what a token may read, by whichever way a query gets there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.schema.node import PHONE_NUMBER, PHONE_NUMBER_ORDER, global_id
+from gateway.settings import Settings
+from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
+from tests.conftest import Gateway
+from tests.support.issuer import Issuer, SigningKey, bearer, issuer_of, trusting
+
+KEY = SigningKey("a")
+NUMBERS, ORDERS = "phone-numbers:read", "phone-number-orders:read"
+ORDER_ID = str(order_record(0, [])["PhoneNumberOrderId"])
+NUMBER_NODE, ORDER_NODE = global_id(PHONE_NUMBER, e164(0)), global_id(PHONE_NUMBER_ORDER, ORDER_ID)
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Aws]:
+    with emulated_aws("chime-sdk-voice") as shared:
+        associations = [{"Name": "VoiceConnectorId", "Value": "abc", "AssociatedTimestamp": "2019-10-28T18:40:37.453Z"}]
+        shared.adds_numbers([number_record(0, OrderId=ORDER_ID, Associations=associations), number_record(1)])
+        shared.adds_orders([order_record(0, [e164(0), e164(1)]), order_record(1, [])])
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with issuer_of(KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def aws(account: Aws) -> Aws:
+    account.calls.clear()
+    return account
+
+
+@pytest.fixture
+def settings(aws: Aws, issuer: Issuer) -> Settings:
+    return trusting(issuer, aws)
+
+
+async def asked(gateway: Gateway, document: str, **claims: Any) -> dict[str, Any]:
+    response = await gateway.http.post("/graphql", json={"query": document}, headers=bearer(KEY.token(**claims)))
+    assert response.status_code == 200
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def forbidden(answer: dict[str, Any]) -> list[Any]:
+    """The paths of the answer's errors, which all say FORBIDDEN and which scope is missing."""
+    errors = answer.get("errors", [])
+    assert {error["extensions"]["code"] for error in errors} <= {"FORBIDDEN"}
+    assert all(":read" in error["message"] for error in errors)
+    return [error["path"] for error in errors]
+
+
+ENTITIES = (
+    f'{{ _entities(representations: [{{__typename: "PhoneNumber", e164PhoneNumber: "{e164(0)}"}}, '
+    f'{{__typename: "PhoneNumberOrder", phoneNumberOrderId: "{ORDER_ID}"}}]) '
+    "{ ... on PhoneNumber { id } ... on PhoneNumberOrder { id } } }"
+)
+
+WITHOUT_NUMBERS: list[tuple[str, list[list[Any]]]] = [
+    ("{ phoneNumbers { nodes { id } } }", [["phoneNumbers"]]),
+    ("{ phoneNumbers { __typename } }", [["phoneNumbers"]]),
+    ("{ mine: phoneNumbers { totalCount } }", [["mine"]]),
+    (f'{{ phoneNumber(e164PhoneNumber: "{e164(0)}") {{ id }} }}', [["phoneNumber"]]),
+    ('query { ...Q } fragment Q on Query { phoneNumber(e164PhoneNumber: "+1999") { id } }', [["phoneNumber"]]),
+    (f'{{ node(id: "{NUMBER_NODE}") {{ id }} }}', [["node"]]),
+    (
+        (
+            '{ _entities(representations: [{__typename: "VoiceConnector", voiceConnectorId: "abc"}]) { '
+            "... on VoiceConnector { voiceConnectorId phoneNumbers { nodes { id } } } } }"
+        ),
+        [["_entities", 0, "phoneNumbers"]],
+    ),
+]
+WITHOUT_ORDERS: list[tuple[str, list[list[Any]]]] = [
+    ("{ phoneNumberOrders { nodes { id } } }", [["phoneNumberOrders"]]),
+    ("{ phoneNumberOrders { pageInfo { hasNextPage } } }", [["phoneNumberOrders"]]),
+    (f'{{ phoneNumberOrder(phoneNumberOrderId: "{ORDER_ID}") {{ id }} }}', [["phoneNumberOrder"]]),
+    ('{ phoneNumberOrder(phoneNumberOrderId: "none") { id } }', [["phoneNumberOrder"]]),
+    (f'{{ node(id: "{ORDER_NODE}") {{ id }} }}', [["node"]]),
+]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "document", "paths"),
+    [(ORDERS, *case) for case in WITHOUT_NUMBERS]
+    + [(NUMBERS, *case) for case in WITHOUT_ORDERS]
+    + [("", *case) for case in [*WITHOUT_NUMBERS, *WITHOUT_ORDERS]],
+)
+async def test_a_field_without_its_scope_is_forbidden_at_no_upstream_call(
+    gateway: Gateway, aws: Aws, scopes: str, document: str, paths: list[list[Any]]
+) -> None:
+    answer = await asked(gateway, document, scope=scopes)
+    assert forbidden(answer) == paths
+    assert aws.calls == []
+
+
+async def test_what_stands_beside_a_forbidden_field_is_answered(gateway: Gateway, aws: Aws) -> None:
+    order, number = f'(phoneNumberOrderId: "{ORDER_ID}")', f'(e164PhoneNumber: "{e164(0)}")'
+    document = (
+        f"{{ phoneNumberOrders {{ nodes {{ id }} }} phoneNumberOrder{order} {{ id }} phoneNumber{number} {{ id }} }}"
+    )
+    answer = await asked(gateway, document, scope=NUMBERS)
+    assert forbidden(answer) == [["phoneNumberOrders"], ["phoneNumberOrder"]]
+    assert answer["data"] == {"phoneNumberOrders": None, "phoneNumberOrder": None, "phoneNumber": {"id": NUMBER_NODE}}
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+@pytest.mark.parametrize(("scope", "place"), [(NUMBERS, 1), (ORDERS, 0)])
+async def test_nodes_and_entities_are_forbidden_one_by_one(gateway: Gateway, aws: Aws, scope: str, place: int) -> None:
+    ids = [NUMBER_NODE, ORDER_NODE]
+    for document, name in ((f'{{ nodes(ids: ["{ids[0]}", "{ids[1]}"]) {{ id }} }}', "nodes"), (ENTITIES, "_entities")):
+        aws.calls.clear()
+        answer = await asked(gateway, document, scope=scope)
+        assert forbidden(answer) == [[name, place]]
+        assert answer["data"][name] == [None if at == place else {"id": ids[at]} for at in range(2)]
+        assert aws.calls == [["GetPhoneNumber", "GetPhoneNumberOrder"][1 - place]]
+
+
+@pytest.mark.parametrize("selection", ["e164PhoneNumber phoneNumber { id }", "__typename phoneNumber { order { id } }"])
+async def test_an_order_is_answered_without_the_numbers_it_leads_to(gateway: Gateway, aws: Aws, selection: str) -> None:
+    """The whole of an order is one list's; what is in the inventory is the other's."""
+    answer = await asked(
+        gateway, f"{{ phoneNumberOrders {{ nodes {{ id orderedPhoneNumbers {{ {selection} }} }} }} }}", scope=ORDERS
+    )
+    assert forbidden(answer) == [
+        ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", each, "phoneNumber"] for each in range(2)
+    ]
+    first, second = answer["data"]["phoneNumberOrders"]["nodes"]
+    assert first["id"] == ORDER_NODE
+    assert [each["phoneNumber"] for each in first["orderedPhoneNumbers"]] == [None, None]
+    assert second["orderedPhoneNumbers"] == []
+    assert aws.calls == ["ListPhoneNumberOrders"]
+
+
+async def test_a_number_is_answered_without_the_order_it_came_with(gateway: Gateway, aws: Aws) -> None:
+    """Also a number that names no order: what a caller may follow does not depend on where it leads."""
+    answer = await asked(gateway, "{ phoneNumbers { nodes { id order { id } } } }", scope=NUMBERS)
+    assert forbidden(answer) == [["phoneNumbers", "nodes", each, "order"] for each in range(2)]
+    assert [node["order"] for node in answer["data"]["phoneNumbers"]["nodes"]] == [None, None]
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_the_way_back_is_forbidden_where_the_way_there_is_open(gateway: Gateway, aws: Aws) -> None:
+    """Number, its order, and the numbers of that."""
+    document = (
+        f'{{ phoneNumber(e164PhoneNumber: "{e164(0)}") '
+        "{ associations { target { ... on VoiceConnector { phoneNumbers { nodes { order { orderType } } } } } } } }"
+    )
+    answer = await asked(gateway, document, scope=NUMBERS)
+    way = ["phoneNumber", "associations", 0, "target", "phoneNumbers", "nodes", 0, "order"]
+    assert forbidden(answer) == [way]
+    assert "ListPhoneNumberOrders" not in aws.calls
+    assert "GetPhoneNumberOrder" not in aws.calls
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scope": f"openid {NUMBERS} {ORDERS}"},
+        {"scope": None, "scp": f"{ORDERS} {NUMBERS}"},
+        {"scope": None, "scp": [NUMBERS, ORDERS, 7]},
+    ],
+)
+async def test_scopes_are_read_as_issuers_write_them(gateway: Gateway, claims: dict[str, Any]) -> None:
+    answer = await asked(gateway, "{ phoneNumbers { totalCount } phoneNumberOrders { totalCount } }", **claims)
+    assert answer == {"data": {"phoneNumbers": {"totalCount": 2}, "phoneNumberOrders": {"totalCount": 2}}}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scope": None},
+        {"scope": "phone-numbers:readx phone-numbers"},
+        {"scope": "PHONE-NUMBERS:READ"},
+        {"scope": f"{NUMBERS},{ORDERS}"},
+        {"scope": {NUMBERS: True}},
+        {"scope": True},
+        {"scope": "", "scp": [NUMBERS]},
+        {"scope": None, "scopes": NUMBERS, "roles": [NUMBERS]},
+    ],
+)
+async def test_what_is_not_one_of_the_scopes_opens_nothing(gateway: Gateway, aws: Aws, claims: dict[str, Any]) -> None:
+    answer = await asked(gateway, "{ phoneNumbers { totalCount } }", **claims)
+    assert forbidden(answer) == [["phoneNumbers"]]
+    assert aws.calls == []
+
+
+async def test_the_schema_itself_needs_no_scope(gateway: Gateway) -> None:
+    answer = await asked(gateway, "{ __typename _service { sdl } }", scope=None)
+    assert "phoneNumbers" in answer["data"]["_service"]["sdl"]

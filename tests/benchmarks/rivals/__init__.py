@@ -1,1 +1,0 @@
-"""The gateway beside its rivals, over one stub upstream, in one run: `python -m tests.benchmarks.rivals`."""

@@ -1,0 +1,113 @@
+"""An account in memory, behind the four methods of Upstream: no wire, so that only the answer is made and counted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+from pydantic import SecretBytes
+
+from gateway.auth.caller import ANYONE
+from gateway.context import RequestContext, request_contexts
+from gateway.errors import UpstreamBadResponse, UpstreamFault
+from gateway.settings import Settings
+from gateway.upstream.client import Upstream
+from gateway.upstream.aws.transport import NO_PARAMETERS, Parameters
+from gateway.upstream.services import CHIME, Api, Generation
+from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
+from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus
+
+
+@dataclass(slots=True)
+class Account:
+    """What is listed and got, by the rules that gateway.upstream.client keeps at the wall.
+
+    got: records that single gets give in place of those that are listed, by number or order id.
+    rows_each: the most rows of a page.
+    failing: operation -> the fault it ends in.
+    calls: operations in the order they were called.
+    """
+
+    numbers: list[Any] = field(default_factory=list)
+    orders: list[Any] = field(default_factory=list)
+    got: dict[str, Any] = field(default_factory=dict)
+    rows_each: int = 100
+    failing: Mapping[str, UpstreamFault] = field(default_factory=dict)
+    generation: Generation = CHIME
+    calls: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.numbers = read_phone_numbers(self.numbers, "ListPhoneNumbers")
+        self.orders = read_phone_number_orders(self.orders, "ListPhoneNumberOrders")
+
+    async def list_phone_numbers(
+        self, token: str | None, size: int, *, deadline: float, filters: Parameters = NO_PARAMETERS
+    ) -> PhoneNumberPage:
+        assert deadline
+        self._call("ListPhoneNumbers")
+        numbers = [record for record in self.numbers if _holds(record, filters)] if filters else self.numbers
+        rows, next_token = self._page(numbers, token, size)
+        return PhoneNumberPage(rows, next_token)
+
+    async def list_phone_number_orders(self, token: str | None, size: int, *, deadline: float) -> PhoneNumberOrderPage:
+        assert deadline
+        self._call("ListPhoneNumberOrders")
+        rows, next_token = self._page(self.orders, token, size)
+        return PhoneNumberOrderPage(rows, next_token)
+
+    async def get_phone_number(self, e164: str, *, deadline: float) -> Any:
+        assert deadline
+        self._call("GetPhoneNumber")
+        record = self.got.get(e164)
+        if record is None:
+            return next((r for r in self.numbers if with_plus(r["E164PhoneNumber"]) == e164), None)
+        return _only(read_phone_numbers([record], "GetPhoneNumber"), "GetPhoneNumber")
+
+    async def get_phone_number_order(self, order_id: str, *, deadline: float) -> Any:
+        assert deadline
+        self._call("GetPhoneNumberOrder")
+        record = self.got.get(order_id)
+        if record is None:
+            return next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
+        return _only(read_phone_number_orders([record], "GetPhoneNumberOrder"), "GetPhoneNumberOrder")
+
+    def context(self) -> RequestContext:
+        """What one request carries."""
+        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(ANYONE)
+
+    def _call(self, operation: str) -> None:
+        self.calls.append(operation)
+        if operation in self.failing:
+            raise self.failing[operation]
+
+    def _page(self, rows: list[Any], token: str | None, size: int) -> tuple[list[Any], str | None]:
+        begin = int(token or 0)
+        end = begin + min(size, self.rows_each)
+        return rows[begin:end], str(end) if end < len(rows) else None
+
+
+def _only(records: list[Any], operation: str) -> Any:
+    if not records:
+        raise UpstreamBadResponse(operation, detail="the record has no usable key")
+    return records[0]
+
+
+@cache
+def _settings(api: Api) -> Settings:
+    # So few pages that some walks end at the limit.
+    return Settings(upstream_api=api, max_walk_pages=4, cursor_keys=(SecretBytes(b"k" * 32),))
+
+
+def _holds(record: Mapping[str, Any], filters: Parameters) -> bool:
+    wanted = dict(filters)
+    name, value = wanted.pop("FilterName", None), wanted.pop("FilterValue", None)
+    if any(record.get(key) != word for key, word in wanted.items()):
+        return False
+    return name is None or any(
+        isinstance(each, dict) and each.get("Name") == name and each.get("Value") == value
+        for each in _listed(record.get("Associations"))
+    )
+
+
+def _listed(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else ()

@@ -1,0 +1,239 @@
+"""What one document may ask for, over HTTP: each limit at its bound and one past it, and never a call upstream."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from graphql import get_introspection_query
+
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE
+from tests.conftest import Gateway
+from tests.execution.documents import WHOLE_INTROSPECTION
+from tests.support.serving import gateway_to_nowhere
+
+ENTITIES = "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }"
+SOME = [{"__typename": "SipRule", "sipRuleId": "s"}]
+
+
+def named(count: int) -> str:
+    """So many root fields, as three tokens each, less the two of the braces."""
+    return " ".join(f"a{index}: __typename" for index in range(count))
+
+
+def nested(depth: int) -> str:
+    """Fields within fields, of types that lead to each other, with no upstream to ask before the last but one."""
+    levels = ["_entities(representations: $of)", "... on SipRule", "phoneNumbers(first: 0)", "nodes", "order"]
+    levels += ["orderedPhoneNumbers", "phoneNumber", "order"] * depth
+    # The second one is a condition and no field.
+    levels = levels[:depth]
+    return f"query($of: [_Any!]!) {{ {' { '.join([*levels, '__typename'])} {'}' * depth} }}"
+
+
+def refusal(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
+    """The one error of a request that is refused: in both media types, with no data."""
+    body = {"query": text, **parameters}
+    [error] = http.post("/graphql", json=body).json()["errors"]
+    strict = http.post("/graphql", json=body, headers={"accept": GRAPHQL_RESPONSE})
+    assert (strict.status_code, strict.json()) == (400, {"errors": [error]})
+    return dict(error)
+
+
+def answers(http: httpx.Client, text: str, **parameters: Any) -> bool:
+    """Whether an operation is run and answered without an error."""
+    answer = http.post("/graphql", json={"query": text, **parameters}).json()
+    assert "errors" not in answer, answer
+    return "data" in answer
+
+
+FRAGMENTS = "fragment F on Query { ...G ...G } fragment G on Query { a: __typename b: __typename }"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "within", "past", "words"),
+    [
+        (
+            "max_tokens",
+            8,
+            "{ a: __typename b: __typename }",
+            "{ a: __typename b: __typename c }",
+            "tokens: more than 8",
+        ),
+        ("max_tokens", 8, "# 1\n" * 8 + "{ __typename }", "# 1\n" * 9 + "{ __typename }", "tokens: more than 8"),
+        ("max_depth", 12, nested(12), nested(13), "depth: 13"),
+        ("max_aliases", 9, f"{{ {named(9)} }}", f"{{ {named(10)} }}", "aliases: 10"),
+        ("max_aliases", 4, f"{{ ...F }} {FRAGMENTS}", f"{{ ...F a: __typename }} {FRAGMENTS}", "aliases: 5"),
+        ("max_root_fields", 10, "{" + "__typename " * 10 + "}", "{" + "__typename " * 11 + "}", "root fields: 11"),
+        (
+            "max_root_fields",
+            4,
+            f"{{ ...F }} {FRAGMENTS}",
+            f"{{ ...F ... {{ a: __typename }} }} {FRAGMENTS}",
+            "fields: 5",
+        ),
+        (
+            "max_directives",
+            2,
+            "{ a: __typename @skip(if: false) b: __typename @skip(if: false) }",
+            "{ a: __typename @skip(if: false) b: __typename @skip(if: false) ... @skip(if: false) { __typename } }",
+            "directives: 3",
+        ),
+        (
+            "max_directives",
+            0,
+            "query($a: Boolean = true) { __typename ... F } fragment F on Query { a: __typename }",
+            "query($a: Boolean = true @b) @c { __typename @d ... F @e } fragment F on Query @f { a: __typename }",
+            "directives: 5",
+        ),
+        ("max_cost", 2, ENTITIES, "{ _entities(representations: [{}, {}]) { __typename } }", "cost: 4"),
+    ],
+)
+def test_a_document_is_run_at_a_limit_and_refused_one_past_it(
+    setting: str, value: int, within: str, past: str, words: str
+) -> None:
+    with gateway_to_nowhere(**{setting: value}) as http:
+        of = {"of": SOME}
+        assert answers(http, within.replace("query($a: Boolean = true)", "query"), variables=of)
+        error = refusal(http, past, variables=of)
+    assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
+    assert words in error["message"]
+    assert f"at most {value} is allowed" in error["message"]
+    assert f"(GATEWAY_{setting.upper()})" in error["message"]
+
+
+def test_the_cost_is_told_by_the_variables_of_each_request() -> None:
+    with gateway_to_nowhere(max_cost=6) as http:
+        assert answers(http, ENTITIES, variables={"of": SOME * 3})
+        error = refusal(http, ENTITIES, variables={"of": SOME * 4})
+        assert answers(http, ENTITIES, variables={"of": SOME * 2})
+    assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
+    assert "cost: 8, and at most 6" in error["message"]
+
+
+@pytest.mark.parametrize("first", [1000, 1000.0])
+async def test_what_is_too_dear_makes_no_call(aws: Any, gateway: Gateway, first: float) -> None:
+    text = (
+        "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "
+        "{ phoneNumbers(first: 1) { nodes { id } } } } } } } }"
+    )
+    answer = await gateway.answer(text, n=first)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["DOCUMENT_TOO_COMPLEX"]
+    assert "data" not in answer
+    assert aws.calls == []
+
+
+def test_the_usual_introspection_passes_all_limits(endpoint: httpx.Client) -> None:
+    for text in (get_introspection_query(), WHOLE_INTROSPECTION):
+        assert answers(endpoint, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{{ {' '.join(f'{alias}: __schema {{ types {{ name }} }}' for alias in 'abcdef')} }}",
+        "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
+    ],
+)
+def test_introspection_cannot_be_multiplied(endpoint: httpx.Client, text: str) -> None:
+    refusal(endpoint, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + "phoneNumbers { nodes { id } } " * 4000 + "}",
+        "{" * 60_000,
+        "{ phoneNumbers {" + "nodes { id } " * 370 + "} }",
+        "query($n: Int) { ...F0 } "
+        + " ".join(f"fragment F{i} on Query {{ a: __typename ...F{i + 1} ...F{i + 1} }}" for i in range(90))
+        + " fragment F90 on Query { __typename }",
+        "{ ...A } fragment A on Query { ...B ...B } fragment B on Query { ...A ...A }",
+        "{ " + " ".join(f"...F{i}" for i in range(200)) + " }",
+        '{ phoneNumber(e164PhoneNumber: "' + "1" * 130_000 + '") { id } }',
+        "{ phoneNumbers(first: " + "1" * 130_000 + ") { nodes { id } } }",
+        "#" * 100 + "\n" + "#\n" * 60_000 + "{ __typename }",
+        "{ __typename " + "@a " * 5000 + "}",
+    ],
+)
+def test_whatever_is_sent_is_refused_in_words(endpoint: httpx.Client, text: str) -> None:
+    answer = endpoint.post("/graphql", json={"query": text}).json()
+    assert "data" not in answer
+    for error in answer["errors"]:
+        assert error["message"]
+        assert error["extensions"]["code"] in {
+            "DOCUMENT_TOO_COMPLEX",
+            "GRAPHQL_PARSE_FAILED",
+            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
+        }
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ {}: __typename }}", "query {} {{ __typename }}", "{{ ...{0} }} fragment {0} on Query {{ __typename }}"]
+)
+def test_a_name_is_short_as_answers_repeat_it(endpoint: httpx.Client, text: str) -> None:
+    """An alias comes back in every row."""
+    assert answers(endpoint, text.format("n" * 128))
+    error = refusal(endpoint, text.format("n" * 129))
+    assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
+    assert "128" in error["message"]
+    # A text may be longer than a name.
+    assert answers(endpoint, f"{{ __typename @skip(if: false) nodes(ids: []) {{ id }} }} # {'c' * 129}")
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("{ __typename }", {"operationName": "n" * 900_000}),
+        ('{ phoneNumbers(first: "%s") { totalCount } }' % ("1" * 900_000), {}),
+        ("{ %s" % ("n" * 900_000), {}),
+        ("query($n: Int) { phoneNumbers(first: $n) { totalCount } }", {"variables": {"n": "n" * 900_000}}),
+    ],
+)
+def test_a_refusal_does_not_quote_at_length(endpoint: httpx.Client, text: str, parameters: dict[str, Any]) -> None:
+    answer = endpoint.post("/graphql", json={"query": text, **parameters})
+    assert answer.json()["errors"][0]["message"]
+    assert len(answer.content) < 1_500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ phoneNumbers { nodes { " + "order { id } " * 300 + "} } }",
+        "{ phoneNumberOrders { nodes { " + "orderedPhoneNumbers { status } " * 300 + "} } }",
+        "{ phoneNumbers { nodes { " + "associations { target { __typename } } " * 170 + "} } }",
+    ],
+)
+def test_validation_stops_when_too_many_fields_would_have_to_be_compared(endpoint: httpx.Client, text: str) -> None:
+    error = refusal(endpoint, text)
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    assert error["message"] == "Validation aborted."
+
+
+def test_a_cached_introspection_result_does_not_keep_the_cost_that_one_request_wanted(endpoint: httpx.Client) -> None:
+    body = {"query": "{ __schema { queryType { name } } }"}
+    for _ in range(2):
+        assert "extensions" in endpoint.post("/graphql", json=body | {"extensions": {"cost": True}}).json()
+        assert "extensions" not in endpoint.post("/graphql", json=body).json()
+
+
+def test_braces_past_all_bounds_are_told_by_their_depth(endpoint: httpx.Client) -> None:
+    assert "depth" in refusal(endpoint, "{a" * 700 + "}" * 700)["message"]
+
+
+def test_the_cost_and_what_is_left_are_told_on_request(endpoint: httpx.Client) -> None:
+    body = {"query": ENTITIES, "variables": {"of": SOME * 3}, "extensions": {"cost": True}}
+    expected = {"cost": {"points": 6, "left": 4994, "fields": 2}}
+    assert endpoint.post("/graphql", json=body).json()["extensions"] == expected
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
+    assert endpoint.get("/graphql", params=texts).json()["extensions"] == expected
+    # A faulty field's answer as well.
+    faulty = {**body, "query": '{ node(id: "x") { id } }', "variables": None}
+    answer = endpoint.post("/graphql", json=faulty).json()
+    assert (answer["data"], answer["extensions"]["cost"]["points"]) == ({"node": None}, 2)
+
+
+@pytest.mark.parametrize("extensions", [None, {}, {"cost": False}, {"cost": 1}, {"cost": "true"}])
+def test_who_does_not_ask_is_not_told(endpoint: httpx.Client, extensions: Any) -> None:
+    answer = endpoint.post("/graphql", json={"query": "{ __typename }", "extensions": extensions})
+    assert answer.json() == {"data": {"__typename": "Query"}}

@@ -1,0 +1,110 @@
+"""Introspection, and what a mistake is answered with: on in `dev`, off in `serve` unless set."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from graphql import get_introspection_query
+
+from tests.support.processes import BIN, environment, started
+from tests.support.serving import gateway_to_nowhere
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[httpx.Client]:
+    """A gateway as it is where nothing is set."""
+    with gateway_to_nowhere() as http:
+        yield http
+
+
+def asked(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = http.post("/graphql", json={"query": text, **parameters}).json()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        get_introspection_query(),
+        "{ __schema { queryType { name } } }",
+        '{ __type(name: "Query") { name } }',
+        "{ health: __schema { queryType { name } } }",
+        "{ __typename ...F } fragment F on Query { s: __schema { __typename } }",
+        "query($no: Boolean = false) { __typename __schema @include(if: $no) { __typename } }",
+    ],
+)
+def test_the_schema_is_not_told_unless_that_is_set(closed: httpx.Client, endpoint: httpx.Client, text: str) -> None:
+    answer = asked(closed, text)
+    assert "data" not in answer
+    for error in answer["errors"]:
+        assert "introspection has been disabled" in error["message"]
+        assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    assert "errors" not in asked(endpoint, text)
+
+
+def test_type_names_and_the_text_for_routers_stay(closed: httpx.Client) -> None:
+    answer = asked(closed, "{ __typename _service { sdl } }")
+    assert answer["data"]["__typename"] == "Query"
+    assert answer["data"]["_service"]["sdl"] == (Path(__file__).parents[2] / "schema.graphql").read_text()
+
+
+MISTAKES: list[tuple[str, dict[str, Any]]] = [
+    ("{ phoneNumberz { totalCount } }", {}),
+    ("{ phoneNumbers { nodez { id } } }", {}),
+    ("{ phoneNumbers(frist: 1) { totalCount } }", {}),
+    ("{ phoneNumbers(filter: { statuz: ASSIGNED }) { totalCount } }", {}),
+    ("{ phoneNumbers(filter: { status: ASIGNED }) { totalCount } }", {}),
+    ('{ phoneNumbers(filter: { association: { voiceConectorId: "v" } }) { totalCount } }', {}),
+    ("{ __typename @inclode(if: true) }", {}),
+    ("{ __typename @include(iff: true) }", {}),
+    ("{ ... on Qery { __typename } }", {}),
+    ("query($f: PhoneNumberFiltr) { phoneNumbers(filter: $f) { totalCount } }", {}),
+    ("query($f: PhoneNumberFilter) { phoneNumbers(filter: $f) { totalCount } }", {"f": {"statuz": "ASSIGNED"}}),
+    ("query($f: PhoneNumberFilter) { phoneNumbers(filter: $f) { totalCount } }", {"f": {"status": "ASIGNED"}}),
+    (
+        "query($f: PhoneNumberFilter) { phoneNumbers(filter: $f) { totalCount } }",
+        {"f": {"association": {"userIdd": 1}}},
+    ),
+    ("query($s: PhoneNumberStatus) { phoneNumbers(filter: {status: $s}) { totalCount } }", {"s": "ASIGNED"}),
+    ("query($s: PhoneNumberStatus = ASIGNED) { phoneNumbers(filter: {status: $s}) { totalCount } }", {}),
+    ("{ phoneNumbers { nodes { order { ... on PhoneNumberOrdr { id } } } } }", {}),
+    ("{ node(id: 1) { e164PhoneNumber } }", {}),
+    ("{ phoneNumbers }", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "variables"), MISTAKES)
+def test_no_mistake_is_answered_with_what_was_meant(closed: httpx.Client, text: str, variables: dict[str, Any]) -> None:
+    answer = asked(closed, text, variables=variables)
+    assert answer["errors"]
+    assert "did you mean" not in json.dumps(answer).lower()
+
+
+def test_where_the_schema_may_be_asked_for_a_mistake_is_helped(endpoint: httpx.Client) -> None:
+    helped = [text for text, given in MISTAKES if "Did you mean" in json.dumps(asked(endpoint, text, variables=given))]
+    assert len(helped) > 10
+
+
+@pytest.mark.parametrize("given", [{}, {"GATEWAY_INTROSPECTION": "false", "GATEWAY_GRAPHIQL": "false"}])
+def test_dev_tells_its_schema_and_shows_the_page_unless_it_may_not(tmp_path: Path, given: dict[str, str]) -> None:
+    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path, **given), lines=1) as dev:
+        url = dev.lines[0].split()[1]
+        answer = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
+        page = httpx.get(url, headers={"accept": "text/html"}, timeout=30)
+    assert ("data" in answer.json()) is not bool(given)
+    assert page.headers["content-type"].startswith("text/html") is not bool(given)
+
+
+def test_serve_does_neither_unless_it_is_set(tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    for given in ({}, {"GATEWAY_INTROSPECTION": "true", "GATEWAY_GRAPHIQL": "true"}):
+        env = environment(tmp_path, **keys, **given)
+        with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=2) as serve:
+            url = serve.lines[0].split()[1]
+            answer = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
+            page = httpx.get(url, headers={"accept": "text/html"}, timeout=30)
+        assert ("data" in answer.json()) is bool(given)
+        assert page.headers["content-type"].startswith("text/html") is bool(given)

@@ -1,0 +1,238 @@
+"""Documents that are named and not sent: trusted ones from a file, and those that clients register by their hash."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE
+from gateway.errors import Misconfigured
+from gateway.execution.persisted_documents import REGISTERED_CHARACTERS
+from tests.support.processes import BIN, environment, started
+from tests.support.serving import gateway_to_nowhere
+
+TEXT = "query Kind { __typename }"
+NAMED = "query Named($first: Int) { kind: __typename phoneNumbers(first: $first) { nodes { id } } }"
+DATA = {"data": {"__typename": "Query"}}
+RELAY = {"f00d": TEXT, "beef": NAMED}
+APOLLO = {
+    "format": "apollo-persisted-query-manifest",
+    "version": 1,
+    "operations": [
+        {"id": "f00d", "body": TEXT, "name": "Kind", "type": "query"},
+        {"id": "beef", "body": NAMED, "name": "Named", "type": "query"},
+    ],
+}
+
+
+def hash_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def persisted(query_hash: str) -> dict[str, Any]:
+    return {"persistedQuery": {"version": 1, "sha256Hash": query_hash}}
+
+
+def asked(http: httpx.Client, **parameters: Any) -> Any:
+    return http.post("/graphql", json=parameters).json()
+
+
+def code(answer: Any) -> str:
+    [error] = answer["errors"]
+    assert set(answer) == {"errors"}
+    assert error["message"]
+    return str(error["extensions"]["code"])
+
+
+@pytest.fixture(scope="module", params=[RELAY, APOLLO], ids=["relay", "apollo"])
+def trusting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A gateway that runs two documents and no other."""
+    file = tmp_path_factory.mktemp("trusted") / "documents.json"
+    file.write_text(json.dumps(request.param))
+    with gateway_to_nowhere(trusted_documents=file) as http:
+        yield http
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"documentId": "f00d"}, {"id": "f00d"}, {"doc_id": "f00d"}, {"extensions": persisted("f00d"), "query": None}],
+)
+def test_a_trusted_document_is_run_by_its_id(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
+    assert asked(trusting, **parameters) == DATA
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
+    texts.pop("query", None)
+    assert (
+        trusting.get("/graphql", params=texts, headers={"accept": "text/html, application/json;q=0.9"}).json() == DATA
+    )
+
+
+def test_a_trusted_document_takes_variables_and_a_name(trusting: httpx.Client) -> None:
+    parameters = {"documentId": "beef", "operationName": "Named", "variables": {"first": 0}}
+    assert asked(trusting, **parameters)["data"] == {"kind": "Query", "phoneNumbers": {"nodes": []}}
+    assert code(asked(trusting, **{**parameters, "operationName": "Other"})) == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"query": TEXT},
+        {"query": "{ __typename }"},
+        {"query": TEXT, "documentId": "f00d"},
+        {"query": "{ kind: __typename }", "extensions": persisted("f00d")},
+        {"query": TEXT, "extensions": persisted(hash_of(TEXT))},
+        {"documentId": "cafe"},
+        {"documentId": "sha256:f00d"},
+        {"documentId": TEXT},
+        {"extensions": persisted(hash_of(TEXT))},
+    ],
+)
+def test_nothing_else_is_run(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
+    for _ in range(2):
+        assert code(asked(trusting, **parameters)) == "DOCUMENT_NOT_TRUSTED"
+    strict = trusting.post("/graphql", json=parameters, headers={"accept": GRAPHQL_RESPONSE})
+    assert strict.status_code == 400
+
+
+def test_trusted_documents_keep_to_the_limits(tmp_path: Path) -> None:
+    file = tmp_path / "documents.json"
+    file.write_text(json.dumps(RELAY))
+    with gateway_to_nowhere(trusted_documents=file, max_cost=9) as http:
+        answer = asked(http, documentId="beef", variables={"first": 9})
+    assert code(answer) == "DOCUMENT_TOO_COMPLEX"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read: No such file"),
+        ("{", "is not JSON"),
+        ("[]", "holds neither"),
+        ("{}", "holds no document"),
+        ('{"a": 1}', "something else than a text under 'a'"),
+        ('{"": "{ __typename }"}', "something else than a text under ''"),
+        ('{"a": "{ __typename"}', "holds a document that cannot be run, under 'a': Syntax Error"),
+        ('{"good": "{ __typename }", "a": "{ nowhere }"}', "cannot be run, under 'a': Cannot query field 'nowhere'"),
+        ('{"a": "{ phoneNumbers(frist: 1) { totalCount } }"}', "under 'a': Unknown argument 'frist'"),
+        ('{"a": "{ __schema { queryType { name } } }"}', "under 'a': GraphQL introspection has been disabled"),
+        (
+            '{"a": "{' + " __typename" * 11 + '}"}',
+            "under 'a': The document's root fields: 11, and at most 10 is allowed",
+        ),
+        ('{"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}', "is no manifest"),
+        ('{"format": "other", "version": 1, "operations": []}', "is no manifest"),
+        ('{"format": "apollo-persisted-query-manifest", "version": 1}', "is no manifest"),
+        ('{"format": "apollo-persisted-query-manifest", "version": 1, "operations": []}', "holds no document"),
+        ('{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [3]}', "not both texts"),
+        (
+            json.dumps({**APOLLO, "operations": [{"id": "a", "body": TEXT}, {"id": "a", "body": NAMED}]}),
+            "two documents",
+        ),
+    ],
+)
+def test_a_broken_file_is_said_in_one_line_at_start_up(tmp_path: Path, text: str | None, words: str) -> None:
+    file = tmp_path / "documents.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(Misconfigured) as raised, gateway_to_nowhere(trusted_documents=file):
+        pass
+    assert str(raised.value).startswith(f"GATEWAY_TRUSTED_DOCUMENTS: {file} ")
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+def test_both_commands_say_so(tmp_path: Path, command: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    env = environment(tmp_path, **keys, GATEWAY_TRUSTED_DOCUMENTS=str(tmp_path / "nowhere.json"))
+    with started(str(BIN / "chime-gateway"), command, "--port", "0", env=env, lines=1) as process:
+        assert process.lines[0].startswith("Error: GATEWAY_TRUSTED_DOCUMENTS: ")
+        assert process.process.wait(20) == 1
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[httpx.Client]:
+    """A gateway without trusted documents, which nobody has asked yet."""
+    with gateway_to_nowhere() as http:
+        yield http
+
+
+def test_a_text_is_registered_once_and_run_by_its_hash(open_to_all: httpx.Client) -> None:
+    extensions = persisted(hash_of(TEXT))
+    unknown = asked(open_to_all, extensions=extensions)
+    assert unknown["errors"][0]["message"] == "PersistedQueryNotFound"
+    assert code(unknown) == "PERSISTED_QUERY_NOT_FOUND"
+    assert asked(open_to_all, query=TEXT, extensions=extensions) == DATA
+    assert asked(open_to_all, extensions=extensions) == DATA
+    assert asked(open_to_all, documentId=f"sha256:{hash_of(TEXT)}") == DATA
+    assert open_to_all.get("/graphql", params={"extensions": json.dumps(extensions)}).json() == DATA
+
+
+def test_a_hash_of_another_text_is_refused_and_registers_nothing(open_to_all: httpx.Client) -> None:
+    extensions = persisted(hash_of(TEXT))
+    assert code(asked(open_to_all, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
+    assert code(asked(open_to_all, extensions=extensions)) == "PERSISTED_QUERY_NOT_FOUND"
+    assert asked(open_to_all, query=TEXT, extensions=extensions) == DATA
+    assert code(asked(open_to_all, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
+    assert asked(open_to_all, extensions=extensions) == DATA
+
+
+def test_a_text_that_is_only_sent_is_not_registered(open_to_all: httpx.Client) -> None:
+    assert asked(open_to_all, query=TEXT) == DATA
+    assert code(asked(open_to_all, extensions=persisted(hash_of(TEXT)))) == "PERSISTED_QUERY_NOT_FOUND"
+
+
+def test_what_is_registered_keeps_to_the_limits(open_to_all: httpx.Client) -> None:
+    text = "{" + "__typename " * 11 + "}"
+    for parameters in ({"query": text}, {}):
+        assert code(asked(open_to_all, **parameters, extensions=persisted(hash_of(text)))) == "DOCUMENT_TOO_COMPLEX"
+
+
+def test_what_is_registered_is_bounded_and_the_least_used_goes_first(open_to_all: httpx.Client) -> None:
+    def padded(index: int) -> str:
+        return f"{TEXT} #{index}" + " " * 60_000
+
+    for text in (TEXT, *map(padded, range(4))):
+        assert asked(open_to_all, query=text, extensions=persisted(hash_of(text))) == DATA
+    assert 4 * len(padded(0)) + len(TEXT) + 5 * 64 < REGISTERED_CHARACTERS < 5 * len(padded(0))
+    # Asked for again, so that another is the least used.
+    assert asked(open_to_all, extensions=persisted(hash_of(TEXT))) == DATA
+    assert asked(open_to_all, query=padded(4), extensions=persisted(hash_of(padded(4)))) == DATA
+    assert code(asked(open_to_all, extensions=persisted(hash_of(padded(0))))) == "PERSISTED_QUERY_NOT_FOUND"
+    for text in (TEXT, padded(1), padded(4)):
+        assert asked(open_to_all, extensions=persisted(hash_of(text))) == DATA
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"documentId": ""},
+        {"documentId": 7},
+        {"id": ["a"]},
+        {"documentId": "a", "id": "a"},
+        {"query": 0, "documentId": "a"},
+        {"query": " ", "documentId": "a"},
+        {"extensions": {"persistedQuery": "a"}},
+        {"extensions": {"persistedQuery": {"version": 2, "sha256Hash": "a"}}},
+        {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": 7}}},
+        {"query": TEXT, "extensions": {"persistedQuery": {"version": 1}}},
+    ],
+)
+def test_what_names_no_document_is_400_in_words(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
+    answer = trusting.post("/graphql", json=parameters)
+    assert answer.status_code == 400
+    assert code(answer.json()) == "BAD_USER_INPUT"
+
+
+def test_an_id_given_twice_is_refused(trusting: httpx.Client) -> None:
+    body = b'{"documentId": "f00d", "documentId": "beef"}'
+    answer = trusting.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, code(answer.json())) == (400, "BAD_USER_INPUT")
+    assert trusting.get("/graphql?id=f00d&id=beef").status_code == 400
+
+
+def test_a_request_that_a_client_numbers_is_run_by_its_query(open_to_all: httpx.Client) -> None:
+    assert asked(open_to_all, query=TEXT, id=7, documentId="a") == DATA

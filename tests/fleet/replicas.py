@@ -1,0 +1,205 @@
+"""A fleet as tests see it: replicas in processes of their own, over one Redis and one emulator that throttles."""
+
+import asyncio
+import re
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+from tests.fleet.counting_proxy import Wire, wire_to
+from tests.support.processes import BIN, Started, environment, started
+from tests.support.redis_server import RedisServer, redis_server
+
+COMMAND = str(BIN / "chime-gateway")
+REPLICAS = 3
+# Upstream calls a second, of all together. The emulator would throttle them at a quarter more.
+RATE = 60
+INVENTORY = 1_000
+# What is allowed beyond a tenth more than the rate: calls that may come late, and one of each process.
+BURST = RATE * 0.05 + REPLICAS
+
+NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
+ALL = "{ phoneNumbers(first: 1000) { nodes { e164PhoneNumber } pageInfo { hasNextPage } } }"
+
+
+class Replica:
+    """A running gateway; `process` is it, or the parent of its workers."""
+
+    def __init__(self, started: Started) -> None:
+        self.process = started.process
+        stdout = self.process.stdout
+        assert stdout is not None
+        self.url = next(line.split()[1] for line in stdout if line.startswith("GraphQL"))
+        # A log that nobody reads would hold the process up.
+        threading.Thread(target=_read_on, args=(stdout,), daemon=True).start()
+
+
+def _read_on(log: IO[str]) -> None:
+    # It is closed with the process.
+    with suppress(ValueError):
+        for _ in log:
+            pass
+
+
+class Fleet:
+    """Replicas, of which each may be killed, and their Redis.
+
+    wire: what they ask their upstream by. numbers: the inventory, in its order.
+    """
+
+    def __init__(self, home: Path, wire: Wire, running: ExitStack) -> None:
+        self.wire = wire
+        self.redis: RedisServer = running.enter_context(redis_server())
+        self.numbers: list[str] = []
+        self._replicas: list[Replica] = []
+        self._env = environment(
+            home,
+            AWS_ACCESS_KEY_ID="local",
+            AWS_SECRET_ACCESS_KEY="local",
+            GATEWAY_UPSTREAM_API="chime",
+            GATEWAY_UPSTREAM_ENDPOINT_URL=wire.url,
+            GATEWAY_UPSTREAM_RATE=str(RATE),
+            GATEWAY_REPLICAS=str(REPLICAS),
+            GATEWAY_CACHE_URL=self.redis.url,
+            GATEWAY_CURSOR_KEYS=b64encode(b"of all replicas, and 32 bytes it").decode(),
+        )
+        self._running = running
+
+    @property
+    def urls(self) -> list[str]:
+        """Where each replica is asked."""
+        return [replica.url for replica in self._replicas]
+
+    def starts(self, *options: str) -> Replica:
+        """One more replica, which is not among those of `urls`."""
+        command = (COMMAND, "serve", "--port", "0", *options)
+        return Replica(self._running.enter_context(started(*command, env=self._env, lines=0)))
+
+    def starts_replicas(self) -> None:
+        """Put new ones in the place of those that were killed."""
+        alive = [replica for replica in self._replicas if replica.process.poll() is None]
+        with ThreadPoolExecutor(REPLICAS) as starting:
+            new = list(starting.map(lambda _: self.starts(), range(REPLICAS - len(alive))))
+        self._replicas = alive + new
+
+    def starts_redis(self) -> None:
+        """Where it was killed: again, at its place, with nothing in it."""
+        if self.redis.process.poll() is not None:
+            self.redis = self._running.enter_context(redis_server(self.redis.port))
+
+    def kills_replica(self, index: int) -> None:
+        self._replicas[index].process.kill()
+        self._replicas[index].process.wait()
+
+    def kills_redis(self) -> None:
+        self.redis.process.kill()
+        self.redis.process.wait()
+
+
+@contextmanager
+def fleet_over_one_emulator(home: Path) -> Iterator[Fleet]:
+    emulator = (COMMAND, "emulator", "--port", "0", "--numbers", str(INVENTORY), "--rate", str(RATE * 5 // 4))
+    with ExitStack() as running:
+        emulating = running.enter_context(started(*emulator, env=environment(home), lines=1))
+        [url] = re.findall(r"http://127\.0\.0\.1:\d+", emulating.lines[0])
+        fleet = Fleet(home, running.enter_context(wire_to(url)), running)
+        fleet.starts_replicas()
+        listed = httpx.post(fleet.urls[0], json={"query": ALL}, timeout=30).json()["data"]["phoneNumbers"]
+        assert not listed["pageInfo"]["hasNextPage"]
+        fleet.numbers = [node["e164PhoneNumber"] for node in listed["nodes"]]
+        assert len(set(fleet.numbers)) == INVENTORY
+        yield fleet
+
+
+class Clients:
+    """Clients that ask on and on, each for one number after the other, over as many connections.
+
+    Each asks the replicas in turn, and whichever does not answer it leaves for the next one.
+
+    answered: right answers so far; retried: how often a replica did not answer.
+    """
+
+    def __init__(self, fleet: Fleet, urls: Sequence[str], count: int = 24, *, keep_alive: bool = True) -> None:
+        self.answered = 0
+        self.retried = 0
+        self._fleet = fleet
+        self._urls = urls
+        self._count = count
+        self._keep_alive = None if keep_alive else 0
+        self._asking: list[asyncio.Task[None]] = []
+        self._leaving = False
+        self._calls_before = 0
+        self._began = 0.0
+
+    async def __aenter__(self) -> "Clients":
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._keep_alive)
+        self._http = httpx.AsyncClient(limits=limits, timeout=30)
+        self._calls_before, self._began = self._fleet.wire.requests, time.monotonic()
+        self._asking = [asyncio.create_task(self._ask_on(client)) for client in range(self._count)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # What they left in the middle of an answer would be among the calls of those who ask next.
+        self._leaving = True
+        await asyncio.gather(*self._asking)
+        await self._http.aclose()
+        self.stay_under(RATE)
+
+    @property
+    def calls(self) -> int:
+        """What has come upstream since they began."""
+        return self._fleet.wire.requests - self._calls_before
+
+    def stay_under(self, rate: float) -> None:
+        """So far no more has come upstream than a tenth more than the rate."""
+        calls = self.calls
+        assert calls <= 1.1 * rate * (time.monotonic() - self._began) + BURST
+
+    async def answers(self, more: int) -> None:
+        """Wait for so many more answers, and no longer than a minute."""
+        wanted = self.answered + more
+        async with asyncio.timeout(60):
+            while self.answered < wanted:
+                self._raise_what_went_wrong()
+                await asyncio.sleep(0.02)
+
+    async def reach(self, rate: float) -> None:
+        """Wait for a second in which so many calls come upstream; a busy machine may take some."""
+        for _ in range(60):
+            calls, began = self.calls, time.monotonic()
+            await asyncio.sleep(1)
+            self._raise_what_went_wrong()
+            self.stay_under(RATE)
+            if self.calls - calls >= rate * (time.monotonic() - began):
+                return
+        raise AssertionError(f"in no second of a minute {rate} calls came")
+
+    def _raise_what_went_wrong(self) -> None:
+        for each in self._asking:
+            if each.done():
+                each.result()
+
+    async def _ask_on(self, client: int) -> None:
+        numbers, turn = self._fleet.numbers, client
+        while not self._leaving:
+            number = numbers[turn * 7 % len(numbers)]
+            answer = await self._answer(turn, {"query": NUMBER, "variables": {"number": number}})
+            assert answer == {"data": {"phoneNumber": {"e164PhoneNumber": number}}}, answer
+            self.answered += 1
+            turn += self._count + 1
+
+    async def _answer(self, turn: int, body: dict[str, Any]) -> Any:
+        for attempt in range(len(self._urls)):
+            url = self._urls[(turn + attempt) % len(self._urls)]
+            try:
+                return (await self._http.post(url, json=body)).json()
+            except httpx.TransportError:
+                self.retried += 1
+        raise AssertionError("no replica answered")

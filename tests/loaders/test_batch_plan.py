@@ -1,0 +1,199 @@
+"""The plan: simulated with plain calls, and carried out by whole batches over lists in memory."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import Throttled, WalkLimit
+from gateway.loaders.batch import REFUSAL_SECONDS, GetPermission
+from gateway.loaders.batch_plan import worth_a_page
+from benchmarks.lookup_calls import RANDOM, WRITTEN_TO, measure, tables
+from tests.loaders.page_source import Pages
+
+KEYS = [f"k{index}" for index in range(40)]
+
+
+def calls_made(asked: int, pages: Iterator[int]) -> int:
+    """What asked keys cost, where pages would resolve so many each; a key no page resolves is got."""
+    left, resolved = asked, list[int]()
+    while worth_a_page(asked, left, resolved):
+        resolved.append(min(left, next(pages, 0)))
+        left -= resolved[-1]
+    return len(resolved) + left
+
+
+@given(asked=st.integers(0, 1_000), pages=st.lists(st.integers(0, 100), max_size=300))
+def test_k_keys_take_at_most_k_calls_and_two_whatever_pages_resolve(asked: int, pages: list[int]) -> None:
+    assert calls_made(asked, iter(pages)) <= asked + 2
+
+
+@given(
+    asked=st.integers(3, 1_000),
+    pages=st.lists(st.sampled_from([0, 0, 0, 1, 1, 1, 2, 3]), min_size=50, max_size=2_000),
+)
+def test_k_keys_take_at_most_k_calls_and_two_where_pages_just_about_pay(asked: int, pages: list[int]) -> None:
+    assert calls_made(asked, iter(pages)) <= asked + 2
+
+
+@pytest.mark.parametrize("asked", range(11))
+def test_no_sequence_of_pages_makes_few_keys_cost_more_than_two_calls_extra(asked: int) -> None:
+    """Every sequence that the plan can meet, one by one."""
+
+    @cache
+    def worst(left: int, resolved: tuple[int, ...]) -> int:
+        if not worth_a_page(asked, left, resolved):
+            return len(resolved) + left
+        return max(worst(left - found, (*resolved, found)) for found in range(left + 1))
+
+    assert worst(asked, ()) <= asked + 2
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_one_key_or_two_are_got_without_a_page(asked: int) -> None:
+    assert not worth_a_page(asked, asked, [])
+
+
+@pytest.mark.parametrize("asked", [3, 4, 5, 100, 1_000])
+def test_three_keys_or_more_are_worth_a_first_page(asked: int) -> None:
+    assert worth_a_page(asked, asked, [])
+
+
+@pytest.mark.parametrize(
+    ("left", "resolved"), [(0, [10]), (1, [9]), (1, [3, 3, 3]), (10, [0, 0]), (3, [7, 0, 0, 0]), (3, [0, 7, 0, 0, 0])]
+)
+def test_what_few_or_barren_pages_leave_is_got(left: int, resolved: list[int]) -> None:
+    assert not worth_a_page(10, left, resolved)
+
+
+def test_a_list_that_starts_with_all_but_a_few_is_left_after_at_most_four_barren_pages() -> None:
+    resolved = [90]
+    while worth_a_page(100, 10, resolved):
+        resolved.append(0)
+    assert resolved == [90, 0, 0, 0, 0]
+
+
+def test_a_list_is_walked_for_as_long_as_each_page_resolves_a_key() -> None:
+    assert calls_made(50, iter([1] * 50)) == 50
+
+
+async def test_a_list_that_ends_settles_the_keys_that_it_does_not_hold() -> None:
+    """Ten keys, three of them nowhere: the whole list is three pages, and no get follows."""
+    upstream = Pages([["k0", "k1", "k2"], ["k3", "k4"], ["k5", "k6"]], held=KEYS[:7])
+    outcomes = await upstream.find(KEYS[:10])
+    assert outcomes == {key: (key if key in KEYS[:7] else None) for key in KEYS[:10]}
+    assert (upstream.list_calls, upstream.get_calls) == (3, 0)
+
+
+async def test_an_empty_list_settles_all_keys_with_one_call() -> None:
+    upstream = Pages([[]], held=())
+    assert await upstream.find(KEYS) == dict.fromkeys(KEYS)
+    assert upstream.calls == 1
+
+
+async def test_a_filtered_list_that_ends_settles_nothing_beyond_what_it_holds() -> None:
+    """The filter is a guess from the orders; a number may have become another product's since."""
+    keys = ["VoiceConnector1", "VoiceConnector2", "BusinessCalling3", "BusinessCalling4", "VoiceConnector5"]
+    upstream = Pages([keys[:4]], held=keys[:4])
+    assert await upstream.find(keys, "VoiceConnector") == {**{key: key for key in keys[:4]}, keys[4]: None}
+    # The list of that product type, then the list of all, whose end does settle the rest.
+    assert (upstream.list_calls, upstream.get_calls) == (2, 0)
+
+
+@st.composite
+def upstreams(draw: st.DrawFn) -> tuple[Pages, list[str]]:
+    """Keys in any order on any pages, some of them nowhere, some list pages failing; and the keys to ask for."""
+    held = draw(st.lists(st.sampled_from(KEYS), unique=True))
+    pages: list[Sequence[str]] = []
+    start = 0
+    for size in draw(st.lists(st.integers(0, 6), max_size=20)):
+        pages.append(held[start : start + size])
+        start += size
+    pages.append(held[start:])
+    asked = draw(st.lists(st.sampled_from(KEYS), unique=True, min_size=1))
+    return Pages(pages, held, failing_pages=draw(st.sets(st.integers(0, 10), max_size=2))), asked
+
+
+@given(upstreams(), st.sampled_from([None, "k", "k1", "none"]))
+def test_every_key_comes_to_its_record_or_to_none_for_two_calls_extra_at_most(
+    given_upstream: tuple[Pages, list[str]], product_type: str | None
+) -> None:
+    """On any list, short and empty pages, failing ones and a wrong guess of the product type included."""
+    upstream, asked = given_upstream
+    outcomes = asyncio.run(upstream.find(asked, product_type))
+    assert outcomes == {key: (key if key in upstream.held else None) for key in asked}
+    assert upstream.calls <= len(asked) + 2
+
+
+@given(upstreams(), st.sets(st.sampled_from(KEYS)))
+def test_a_key_fails_only_where_its_own_get_fails(
+    given_upstream: tuple[Pages, list[str]], failing_gets: set[str]
+) -> None:
+    upstream, asked = given_upstream
+    upstream.failing_gets = failing_gets
+    outcomes = asyncio.run(upstream.find(asked))
+    assert outcomes.keys() == set(asked)
+    for key, outcome in outcomes.items():
+        if isinstance(outcome, Throttled):
+            assert key in failing_gets
+        else:
+            assert outcome == (key if key in upstream.held else None)
+
+
+@given(upstreams())
+def test_without_permission_to_get_every_key_is_found_by_walking(given_upstream: tuple[Pages, list[str]]) -> None:
+    upstream, asked = given_upstream
+    upstream.failing_pages = ()
+
+    async def find() -> dict[str, object]:
+        upstream.permission.refused()
+        return {**await upstream.find(asked)}
+
+    outcomes = asyncio.run(find())
+    assert upstream.get_calls == 0
+    assert upstream.list_calls <= min(20, len(upstream.pages))
+    for key, outcome in outcomes.items():
+        if isinstance(outcome, WalkLimit):
+            assert len(upstream.pages) > 20
+        else:
+            assert outcome == (key if key in upstream.held else None)
+
+
+class ClockAhead(asyncio.SelectorEventLoop):
+    """A loop whose clock can be put forward."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def test_a_refused_get_is_tried_again_when_the_refusal_is_old() -> None:
+    loop = ClockAhead()
+
+    async def granted_over_time() -> list[bool]:
+        permission = GetPermission()
+        granted = [permission.granted()]
+        permission.refused()
+        for ahead in (0.0, REFUSAL_SECONDS - 1, REFUSAL_SECONDS + 1):
+            loop.ahead = ahead
+            granted.append(permission.granted())
+        return granted
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(granted_over_time()) == [True, False, False, True]
+
+
+def test_random_keys_cost_at_most_twice_the_best_in_hindsight_in_the_median() -> None:
+    rows = list(measure(RANDOM, inventories=(10, 100, 250, 1_000, 10_000), draws=15))
+    assert len(rows) == 37
+    assert [(row.k, row.inventory, row.median_ratio) for row in rows if row.median_ratio > 2] == []
+
+
+@pytest.mark.slow
+def test_the_table_of_calls_is_what_the_code_makes() -> None:
+    """Python -m benchmarks.lookup_calls writes it anew."""
+    assert WRITTEN_TO.read_text().splitlines() == list(tables())

@@ -1,0 +1,130 @@
+"""Credentials that may list and not get: the answer comes by walking, within a bound."""
+
+from collections import Counter
+
+import pytest
+
+from gateway.settings import Settings
+from tests.support.aws import Aws, e164, number_record, order_record
+from tests.conftest import Gateway
+from tests.loaders.link_queries import LINKED, linked, number_id, to_themselves
+
+MAX_WALK_PAGES = 2
+PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
+BOTH = pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
+
+
+@pytest.fixture
+def settings(aws: Aws) -> Settings:
+    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, max_walk_pages=MAX_WALK_PAGES)  # type: ignore[arg-type]  # Pydantic parses the URL.
+
+
+@pytest.fixture(autouse=True)
+def _refused(aws: Aws) -> None:
+    aws.fails("GetPhoneNumber", "Forbidden")
+    aws.fails("GetPhoneNumberOrder", "AccessDenied")
+
+
+@BOTH
+async def test_one_number_is_found_by_walking(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=150)
+    aws.adds_orders([order_record(0, [e164(120)])])
+    assert linked(await gateway.query(LINKED)) == {e164(120): e164(120)}
+    assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber", "ListPhoneNumbers", "ListPhoneNumbers"]
+
+
+async def test_many_numbers_are_found_by_walking(gateway: Gateway, aws: Aws) -> None:
+    """Ordered as one product and another product's now: the pages that were listed by product hold none."""
+    aws.holds(inventory=150)
+    numbers = [e164(index) for index in range(0, 150, 10)]
+    aws.adds_orders([order_record(0, numbers, ProductType="BusinessCalling")])
+    assert linked(await gateway.query(LINKED)) == to_themselves(numbers)
+    counts = Counter(aws.calls)
+    assert counts["GetPhoneNumber"] <= 16
+    assert counts["ListPhoneNumbers"] <= 1 + MAX_WALK_PAGES
+
+
+async def test_a_number_that_the_whole_list_does_not_hold_is_null(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=150)
+    assert await gateway.query(PHONE_NUMBER, number="+4930123456") == {"phoneNumber": None}
+    assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers", "ListPhoneNumbers"]
+
+
+async def test_the_walk_ends_where_all_is_found(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=250)
+    await gateway.query(PHONE_NUMBER, number=e164(5))
+    assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers"]
+
+
+async def test_the_refusal_is_remembered_by_later_queries(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=150)
+    await gateway.query(PHONE_NUMBER, number=e164(5))
+    aws.calls.clear()
+    assert await gateway.query(PHONE_NUMBER, number=e164(6)) == {"phoneNumber": {"e164PhoneNumber": e164(6)}}
+    assert await gateway.query(PHONE_NUMBER, number="+4930123456") == {"phoneNumber": None}
+    assert aws.calls == ["ListPhoneNumbers"] * 3
+
+
+async def test_a_refused_get_of_numbers_says_nothing_of_orders(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=10, orders=1, numbers_each=1)
+    await gateway.query(PHONE_NUMBER, number=e164(5))
+    aws.recovers()
+    aws.calls.clear()
+    order_id = order_record(0, [])["PhoneNumberOrderId"]
+    await gateway.query("query ($id: ID!) { phoneNumberOrder(phoneNumberOrderId: $id) { id } }", id=order_id)
+    assert aws.calls == ["GetPhoneNumberOrder"]
+
+
+async def test_an_order_is_found_by_walking_too(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(orders=150)
+    order_id = order_record(120, [])["PhoneNumberOrderId"]
+    data = await gateway.query(
+        "query ($id: ID!) { phoneNumberOrder(phoneNumberOrderId: $id) { phoneNumberOrderId } }", id=order_id
+    )
+    assert data == {"phoneNumberOrder": {"phoneNumberOrderId": order_id}}
+    assert aws.calls == ["GetPhoneNumberOrder", "ListPhoneNumberOrders", "ListPhoneNumberOrders"]
+
+
+async def test_a_number_past_the_bound_is_a_walk_limit_and_the_others_stand(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=250)
+    aws.adds_orders([order_record(0, [e164(5), e164(240)])])
+    answer = await gateway.answer(LINKED)
+    assert linked(answer["data"]) == {e164(5): e164(5), e164(240): None}
+    [error] = answer["errors"]
+    assert error["path"] == ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, "phoneNumber"]
+    assert error["extensions"] == {"code": "WALK_LIMIT"}
+    assert "2 upstream pages" in error["message"]
+    assert Counter(aws.calls)["ListPhoneNumbers"] == MAX_WALK_PAGES
+
+
+async def test_the_bound_holds_for_all_lookups_of_a_remembered_refusal(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=500)
+    await gateway.query(PHONE_NUMBER, number=e164(5))
+    aws.calls.clear()
+    answer = await gateway.answer(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[number_id(e164(index)) for index in range(400, 440)]
+    )
+    assert answer["data"] == {"nodes": [None] * 40}
+    assert [error["path"] for error in answer["errors"]] == [["nodes", index] for index in range(40)]
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"WALK_LIMIT"}
+    assert aws.calls == ["ListPhoneNumbers"] * MAX_WALK_PAGES
+
+
+async def test_pages_listed_before_the_refusal_count_as_walked(gateway: Gateway, aws: Aws) -> None:
+    """Two pages resolve nothing, then the gets are refused: the walk's bound holds for all pages of the lookup."""
+    aws.holds(inventory=500)
+    ids = [number_id(e164(index)) for index in range(400, 410)]
+    await gateway.answer("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
+    assert Counter(aws.calls)["ListPhoneNumbers"] <= MAX_WALK_PAGES
+
+
+async def test_pages_listed_by_a_wrong_guess_do_not_count_as_walked(gateway: Gateway, aws: Aws) -> None:
+    """The list of the orders' product type holds none of the numbers; all of the bound is left for the whole list."""
+    aws.adds_numbers(
+        number_record(index, ProductType="SipMediaApplicationDialIn") for index in range(99 * MAX_WALK_PAGES)
+    )
+    aws.adds_orders([order_record(0, [e164(99 * MAX_WALK_PAGES - 1 - index) for index in range(5)])])
+    data = await gateway.query("{ phoneNumberOrders { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }")
+    [order] = data["phoneNumberOrders"]["nodes"]
+    assert all(ordered["phoneNumber"] for ordered in order["orderedPhoneNumbers"])
+    assert Counter(aws.calls)["ListPhoneNumbers"] == 1 + MAX_WALK_PAGES

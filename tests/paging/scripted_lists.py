@@ -1,0 +1,214 @@
+"""A list behind forward-only tokens, in memory: what an upstream may do, and a count of what it was asked.
+
+Its rows are numbers of four digits in ascending order, so that no two of them share a key's hash. Its tokens name
+- keyset: the last row given out. Rows may come and go anywhere; what is behind the token stays behind it.
+- offset: how many rows were given out. What comes or goes before them moves all that follows.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+from zlib import crc32
+
+from gateway.errors import CursorExpired
+from gateway.paging.pages import Edge, Slice, TokenList
+from gateway.paging.cursor_keys import CursorSeal
+from gateway.paging.paginator import Walk
+from gateway.paging.arguments import read_window
+
+Fill = Literal["full", "short", "empty", "over"]
+Tokens = Literal["keyset", "offset"]
+
+SEAL = CursorSeal([b"k" * 32])
+SCOPE = SEAL.scope(api="chime", operation="ListRows", filters={})
+# An upstream that never stops giving empty pages is another fault than the ones these lists are for.
+MOST_EMPTY_PAGES = 2
+
+
+class Call(NamedTuple):
+    """One call of fetch."""
+
+    token: str | None
+    size: int
+
+
+def in_turn(*fills: Fill) -> Callable[[str | None], Fill]:
+    """The first call's page, the second's, and so on; full ones when these are used up."""
+    turns = iter(fills)
+    return lambda _: next(turns, "full")
+
+
+def by_token(fills: Sequence[Fill]) -> Callable[[str | None], Fill]:
+    """Pages that are the same however often they are asked for."""
+    return lambda token: fills[crc32(str(token).encode()) % len(fills)]
+
+
+def full(_: str | None) -> Fill:
+    return "full"
+
+
+@dataclass(kw_only=True)
+class UpstreamList:
+    """The list; `calls` is what it was asked.
+
+    page_size: the most rows that may be asked for at once.
+    fill: how full a page is: half of it, none of it, or three rows more than were asked for.
+    trailing_token: the last rows come with a token that leads to an empty page.
+    token_length: characters of a token, where it is to be longer than it need be.
+    leads_to: next tokens that are other than they should be, by the token that they come after.
+    expired: tokens that are no longer accepted.
+    """
+
+    rows: list[int]
+    tokens: Tokens = "keyset"
+    page_size: int = 99
+    fill: Callable[[str | None], Fill] = full
+    trailing_token: bool = False
+    token_length: int = 0
+    leads_to: dict[str | None, str] = field(default_factory=dict)
+    expired: set[str] = field(default_factory=set)
+    calls: list[Call] = field(default_factory=list)
+
+    async def fetch(self, token: str | None, size: int) -> tuple[list[int], str | None]:
+        assert 0 < size <= self.page_size, f"{size} rows were asked for, of a list that gives {self.page_size}"
+        self.calls.append(Call(token, size))
+        if token in self.expired:
+            raise CursorExpired("ListRows")
+        begin, empty_pages = self.place_of(token)
+        given = self._given(self.fill(token), size, len(self.rows) - begin, empty_pages)
+        rows = self.rows[begin : begin + given]
+        more = begin + given < len(self.rows) or (self.trailing_token and given > 0)
+        next_token = self._token(token, rows, begin, empty_pages) if more else None
+        return rows, self.leads_to.get(token, next_token)
+
+    def place_of(self, token: str | None) -> tuple[int, int]:
+        """How many rows lie before a token's page, and how many empty pages in a row led to it."""
+        if token is None:
+            return 0, 0
+        _, place, empty_pages, *_ = token.split("|")
+        if self.tokens == "offset":
+            return int(place), int(empty_pages)
+        return bisect_right(self.rows, int(place)), int(empty_pages)
+
+    def add(self, *rows: int) -> None:
+        """Rows that come; each at its place in the order."""
+        assert not set(rows) & set(self.rows)
+        self.rows = sorted([*self.rows, *rows])
+
+    def remove(self, *rows: int) -> None:
+        """Rows that go."""
+        assert set(rows) <= set(self.rows)
+        self.rows = [row for row in self.rows if row not in rows]
+
+    @property
+    def source(self) -> TokenList[int]:
+        """The list as the gateway sees it."""
+        return TokenList(
+            fetch=self.fetch, key="{:04}".format, scope=SCOPE, operation="ListRows", page_size=self.page_size
+        )
+
+    def _given(self, fill: Fill, size: int, left: int, empty_pages: int) -> int:
+        if fill == "empty" and empty_pages < MOST_EMPTY_PAGES and left:
+            return 0
+        return min(left, {"short": (size + 1) // 2, "over": size + 3}.get(fill, size))
+
+    def _token(self, token: str | None, rows: Sequence[int], begin: int, empty_pages: int) -> str:
+        if rows:
+            place, empty_pages = (rows[-1] if self.tokens == "keyset" else begin + len(rows)), 0
+        else:
+            place = int(token.split("|")[1]) if token else {"keyset": -1, "offset": 0}[self.tokens]
+            empty_pages += 1
+        return f"{self.tokens}|{place}|{empty_pages}|".ljust(self.token_length, "x")
+
+
+def rows_of(count: int, *, apart: int = 2) -> list[int]:
+    """So many rows, with room between them, and before the first, for others."""
+    return list(range(1, 1 + count * apart, apart))
+
+
+class PageInfo(NamedTuple):
+    """The four fields of Relay's."""
+
+    has_previous_page: bool
+    has_next_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request was given, and at how many calls."""
+
+    given: Slice[int]
+    calls: int
+
+    @property
+    def rows(self) -> list[int]:
+        return self.given.rows()
+
+    @property
+    def edges(self) -> list[Edge[int]]:
+        return list(self.given.edges())
+
+    @property
+    def cursors(self) -> list[str]:
+        return [edge.cursor for edge in self.edges]
+
+    @property
+    def page_info(self) -> PageInfo:
+        given = self.given
+        return PageInfo(given.has_previous_page, given.has_next_page, given.start_cursor, given.end_cursor)
+
+    @property
+    def start_cursor(self) -> str:
+        assert self.given.start_cursor is not None
+        return self.given.start_cursor
+
+    @property
+    def end_cursor(self) -> str:
+        assert self.given.end_cursor is not None
+        return self.given.end_cursor
+
+    def cursor_of(self, row: int) -> str:
+        return self.cursors[self.rows.index(row)]
+
+
+async def ask(
+    upstream: UpstreamList,
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+    max_pages: int = 20,
+) -> Answer:
+    """One request, by a walk that knows nothing of the ones before: any replica might have it."""
+    calls = len(upstream.calls)
+    window = read_window(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
+    given = await Walk(upstream.source, max_pages=max_pages).slice(window)
+    return Answer(given, len(upstream.calls) - calls)
+
+
+async def forwards(upstream: UpstreamList, sizes: Iterable[int], *, after: str | None = None) -> list[int]:
+    """All rows, page by page as clients do it: each page from the endCursor of the one before."""
+    rows: list[int] = []
+    for size in sizes:
+        answer = await ask(upstream, first=size, after=after)
+        rows += answer.rows
+        after = answer.given.end_cursor or after
+        if not answer.given.has_next_page:
+            return rows
+    raise AssertionError("the list does not end")
+
+
+async def backwards(upstream: UpstreamList, sizes: Iterable[int], *, before: str | None = None) -> list[int]:
+    """All rows, page by page from the end: each page from the startCursor of the one before."""
+    rows: list[int] = []
+    for size in sizes:
+        answer = await ask(upstream, last=size, before=before, max_pages=1_000)
+        rows = answer.rows + rows
+        before = answer.given.start_cursor or before
+        if not answer.given.has_previous_page:
+            return rows
+    raise AssertionError("the list does not begin")

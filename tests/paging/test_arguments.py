@@ -1,0 +1,67 @@
+"""What first, after, last and before ask for."""
+
+import pytest
+
+from gateway.errors import BadCursor, BadUserInput, PageOutOfRange
+from gateway.paging.arguments import Window, read_window
+from tests.paging.scripted_lists import SCOPE, UpstreamList, ask, rows_of
+
+
+def window(
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+    max_size: int = 1_000,
+) -> Window:
+    return read_window(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=max_size)
+
+
+async def cursor() -> str:
+    return (await ask(UpstreamList(rows=rows_of(10)), first=5)).end_cursor
+
+
+def test_without_arguments_it_is_the_first_fifty() -> None:
+    assert window() == Window(count=50, backward=False, after=None, before=None)
+
+
+def test_the_default_is_never_more_than_the_maximum() -> None:
+    assert window(max_size=20).count == 20
+    assert window(max_size=50).count == 50
+    assert window(max_size=51).count == 50
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 1_000])
+def test_zero_up_to_the_maximum_may_be_asked_for_from_either_end(size: int) -> None:
+    assert window(first=size) == Window(count=size, backward=False, after=None, before=None)
+    assert window(last=size) == Window(count=size, backward=True, after=None, before=None)
+
+
+@pytest.mark.parametrize("size", [-1, -(2**31), 1_001, 2**31 - 1])
+def test_a_size_out_of_range_is_refused_in_words_that_name_the_argument_and_the_range(size: int) -> None:
+    with pytest.raises(PageOutOfRange, match=rf"^first is 0 to 1000; {size} was asked for\.$") as refused:
+        window(first=size)
+    assert refused.value.code == "BAD_USER_INPUT"
+    with pytest.raises(PageOutOfRange, match=rf"^last is 0 to 1000; {size} was asked for\.$"):
+        window(last=size)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (0, 0), (5, 10), (-1, 5)])
+def test_first_with_last_is_refused(sizes: tuple[int, int]) -> None:
+    with pytest.raises(BadUserInput, match="first or last, not both"):
+        window(first=sizes[0], last=sizes[1])
+
+
+async def test_a_cursor_with_neither_first_nor_last_asks_for_the_first_fifty_rows() -> None:
+    given = await cursor()
+    after, before = window(after=given), window(before=given)
+    assert (after.count, after.backward, after.before) == (50, False, None)
+    assert (before.count, before.backward, before.after) == (50, False, None)
+    assert after.after is not None
+    assert after.after == before.before
+
+
+@pytest.mark.parametrize("argument", ["after", "before"])
+def test_a_cursor_that_is_none_is_refused_wherever_it_stands(argument: str) -> None:
+    with pytest.raises(BadCursor):
+        window(**{argument: "no cursor"})  # type: ignore[arg-type]  # mypy takes the one value for every argument's.

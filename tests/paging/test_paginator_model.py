@@ -1,0 +1,257 @@
+"""Random lists, upstreams and requests against a plain model: a list, slices, and Relay's algorithm.
+
+One body serves two tests: a few hundred sessions by default, and so many with `-m slow` that they make 20,000 walks.
+A session is one list, on which requests are made, its rows come and go (keyset tokens), and which is then walked as
+clients do, forwards and backwards, by random page sizes.
+"""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.paging.cursor import read_cursor
+from tests.paging.scripted_lists import SCOPE, Answer, UpstreamList, ask, backwards, by_token, forwards
+
+MAX_PAGES = 10_000  # These are not about the bound.
+HIGHEST = 9_999
+
+PAGE_SIZES = st.integers(1, 8)
+WINDOW_SIZES = st.integers(0, 4) | st.integers(0, 20)
+STEPS = st.lists(st.integers(1, 12), min_size=1, max_size=6)
+FILLS = st.sampled_from(
+    [("full",), ("full",), ("full", "short"), ("short", "empty"), ("over", "full"), ("full", "short", "empty", "over")]
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A cursor that a caller keeps, and the list as it was when it was given out."""
+
+    cursor: str
+    row: int
+    rows: tuple[int, ...]
+
+
+@dataclass
+class Session:
+    """A list, what a caller holds of it, and how much was asked."""
+
+    upstream: UpstreamList
+    held: list[Held] = field(default_factory=list)
+    requests: int = 0
+    walks: int = 0
+
+    async def ask(self, *, first: int | None, last: int | None, after: Held | None, before: Held | None) -> Answer:
+        self.requests += 1
+        return await ask(
+            self.upstream,
+            first=first,
+            last=last,
+            after=None if after is None else after.cursor,
+            before=None if before is None else before.cursor,
+            max_pages=MAX_PAGES,
+        )
+
+    def keeps(self, answer: Answer) -> None:
+        """The caller keeps the cursors of what it was given: those at the ends and one between."""
+        edges = answer.edges
+        for edge in {0: None, len(edges) // 2: None, len(edges) - 1: None} if edges else ():
+            self.held.append(Held(edges[edge].cursor, edges[edge].node, tuple(self.upstream.rows)))
+
+    def is_as_given(self, held: Held | None) -> bool:
+        return held is None or held.rows == tuple(self.upstream.rows)
+
+    def is_known(self, held: Held | None, *, forwards: bool) -> bool:
+        """Whether a cursor can still name its edge's place exactly.
+
+        It names the edge, the row behind it, and how many rows of its page lie before it. So it knows an edge that is
+        listed, moved on by no more rows than a page holds, and the place of one that is gone by the row behind, or
+        while its page is otherwise as it was up to there; not what came in between. A last edge's next token is its
+        place itself.
+        """
+        if held is None or self.is_as_given(held) or self.upstream.tokens == "offset":
+            return True
+        position = read_cursor(held.cursor, SCOPE)
+        if forwards and position.next_token is not None:
+            return True
+        begin, _ = self.upstream.place_of(position.token)
+        moved = bisect_left(self.upstream.rows, held.row) - begin - (position.skip - 1)
+        if held.row in self.upstream.rows:
+            return moved <= self.upstream.page_size
+        behind = bisect_right(held.rows, held.row)
+        follower = held.rows[behind] if behind < len(held.rows) else HIGHEST + 1
+        at = bisect_left(self.upstream.rows, held.row)
+        came_between = at < len(self.upstream.rows) and self.upstream.rows[at] < follower
+        if came_between:
+            return False
+        return moved == 0 or (
+            # The last row of its page has none behind it that its cursor could name.
+            position.follower != 0 and follower in self.upstream.rows and moved <= self.upstream.page_size
+        )
+
+
+async def check_request(session: Session, data: st.DataObject) -> None:
+    """One request with any of the four arguments, against Relay's algorithm on the list."""
+    cursors = st.none() | st.sampled_from(session.held) if session.held else st.none()
+    after, before = data.draw(cursors, "after"), data.draw(cursors, "before")
+    size, backward = data.draw(WINDOW_SIZES, "size"), data.draw(st.booleans(), "backward")
+    answer = await session.ask(
+        first=None if backward else size, last=size if backward else None, after=after, before=before
+    )
+    rows = session.upstream.rows
+
+    # What is true of any answer, whatever the cursors still know.
+    assert len(answer.rows) <= size
+    if answer.rows:
+        place = rows.index(answer.rows[0])
+        assert answer.rows == rows[place : place + len(answer.rows)]
+    assert answer.given.start_cursor == (answer.cursors[0] if answer.rows else None)
+    assert answer.given.end_cursor == (answer.cursors[-1] if answer.rows else None)
+    session.keeps(answer)
+    if not (session.is_known(after, forwards=True) and session.is_known(before, forwards=False)):
+        return
+
+    # Relay: what is after `after`, of that what is before `before` if it is there, of that the first or the last ones.
+    begin = 0 if after is None else bisect_right(rows, after.row)
+    end = len(rows) if before is None or bisect_left(rows, before.row) < begin else bisect_left(rows, before.row)
+    start, stop = (max(begin, end - size), end) if backward else (begin, min(begin + size, end))
+    assert answer.rows == rows[start:stop]
+
+    has_previous_page, has_next_page = answer.page_info[:2]
+    if size == 0:
+        expected = (False, before is not None) if backward else (after is not None, False)
+        assert (has_previous_page, has_next_page) == expected
+        return
+    if session.is_as_given(after) and session.is_as_given(before):
+        assert has_previous_page == (start > 0)
+    if stop < len(rows) or not session.upstream.trailing_token:
+        assert has_next_page == (stop < len(rows))
+
+
+def change(session: Session, data: st.DataObject) -> None:
+    """Rows that come and go, anywhere."""
+    upstream = session.upstream
+    absent = st.integers(0, HIGHEST).filter(lambda row: row not in upstream.rows)
+    near = st.sampled_from([row + 1 for row in upstream.rows if row + 1 not in upstream.rows] or [HIGHEST])
+    added = data.draw(st.sets(absent | near, max_size=4), "added") - set(upstream.rows)
+    removed = data.draw(st.sets(st.sampled_from(upstream.rows), max_size=4), "removed") if upstream.rows else set()
+    upstream.remove(*removed)
+    upstream.add(*added)
+
+
+async def check_whole_walks(session: Session, data: st.DataObject) -> None:
+    """From one end to the other, by pages of random sizes: every row once. And from any cursor that is held."""
+    steps = data.draw(STEPS, "steps")
+    upstream = session.upstream
+    assert await forwards(upstream, around(steps)) == upstream.rows
+    assert await backwards(upstream, around(steps)) == upstream.rows
+    session.walks += 2
+    fresh = [held for held in session.held if session.is_as_given(held)]
+    if fresh:
+        held = data.draw(st.sampled_from(fresh), "from")
+        assert (
+            await forwards(upstream, around(steps), after=held.cursor)
+            == upstream.rows[bisect_right(upstream.rows, held.row) :]
+        )
+        assert (
+            await backwards(upstream, around(steps), before=held.cursor)
+            == upstream.rows[: bisect_left(upstream.rows, held.row)]
+        )
+        session.walks += 2
+
+
+async def check_walk_through_changes(session: Session, data: st.DataObject) -> None:
+    """A walk while rows come and go between its pages: what stays is given once, in order; nothing is given twice."""
+    upstream = session.upstream
+    backward = data.draw(st.booleans(), "backward")
+    stays = set(upstream.rows)
+    ever = set(upstream.rows)
+    pages: list[list[int]] = []
+    at: Held | None = None
+    for size in around(data.draw(STEPS, "steps")):
+        assert len(pages) < 1_000
+        answer = await session.ask(
+            first=None if backward else size,
+            last=size if backward else None,
+            after=None if backward else at,
+            before=at if backward else None,
+        )
+        pages.insert(0, answer.rows) if backward else pages.append(answer.rows)
+        more = answer.given.has_previous_page if backward else answer.given.has_next_page
+        if answer.rows:
+            cursor, row = (answer.start_cursor, answer.rows[0]) if backward else (answer.end_cursor, answer.rows[-1])
+            at = Held(cursor, row, tuple(upstream.rows))
+        if not more:
+            break
+        kept = upstream.rows
+        if len(pages) < 12:
+            change(session, data)
+        # A change that no cursor can follow is taken back.
+        if not session.is_known(at, forwards=not backward):
+            upstream.rows = kept
+        stays &= set(upstream.rows)
+        ever |= set(upstream.rows)
+    rows = [row for page in pages for row in page]
+    assert all(row < following for row, following in pairwise(rows))
+    assert stays <= set(rows) <= ever
+    session.walks += 1
+
+
+def around(steps: list[int]) -> Iterator[int]:
+    while True:
+        yield from steps
+
+
+async def check_session(data: st.DataObject) -> Session:
+    upstream = UpstreamList(
+        rows=sorted(data.draw(st.sets(st.integers(0, HIGHEST), max_size=40), "rows")),
+        tokens=data.draw(st.sampled_from(["keyset", "offset"]), "tokens"),
+        page_size=data.draw(PAGE_SIZES, "page size"),
+        fill=by_token(data.draw(FILLS, "fills")),  # type: ignore[arg-type]  # The sampled literals are Fills.
+        trailing_token=data.draw(st.booleans(), "trailing token"),
+    )
+    session = Session(upstream)
+    for _ in range(data.draw(st.integers(1, 6), "requests")):
+        await check_request(session, data)
+        if upstream.tokens == "keyset" and data.draw(st.booleans(), "changes"):
+            change(session, data)
+    await check_whole_walks(session, data)
+    if upstream.tokens == "keyset":
+        await check_walk_through_changes(session, data)
+    return session
+
+
+@settings(max_examples=600, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(st.data())
+async def test_any_walk_gives_what_the_model_gives(data: st.DataObject) -> None:
+    await check_session(data)
+
+
+@pytest.mark.slow
+def test_20_000_walks_give_what_the_model_gives() -> None:
+    made = {"sessions": 0, "requests": 0, "walks": 0}
+
+    @settings(
+        max_examples=7_000,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        session = runner.run(check_session(data))
+        made["sessions"] += 1
+        made["requests"] += session.requests
+        made["walks"] += session.walks
+
+    with asyncio.Runner() as runner:
+        check()
+    print(made)  # noqa: T201  # How much was proved.
+    assert made["walks"] >= 20_000

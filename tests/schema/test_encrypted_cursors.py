@@ -1,0 +1,121 @@
+"""Cursors over HTTP: what was not given out by these keys, for this list, ends in BAD_CURSOR at no upstream call."""
+
+import base64
+import json
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretBytes
+
+from gateway.errors import Misconfigured
+from gateway.settings import Settings, read_settings
+from tests.support.aws import Aws, emulated_aws
+from tests.conftest import Gateway, gateway_over
+from tests.support.processes import BIN, environment, started
+
+PAGE = """query ($first: Int, $after: String) {
+  phoneNumbers(first: $first, after: $after) { nodes { e164PhoneNumber } pageInfo { endCursor hasNextPage } }
+}"""
+ONE, OTHER = base64.b64encode(b"1" * 32).decode(), base64.urlsafe_b64encode(b"\xff" * 32).decode().rstrip("=")
+
+
+def with_keys(settings: Settings, keys: str) -> Settings:
+    """The settings, with keys as an environment gives them."""
+    return read_settings(**settings.model_dump(exclude={"cursor_keys"}), cursor_keys=keys)
+
+
+async def end_cursor(gateway: Gateway) -> str:
+    cursor: str = (await gateway.query(PAGE, first=2))["phoneNumbers"]["pageInfo"]["endCursor"]
+    return cursor
+
+
+async def codes_after(gateway: Gateway, cursor: str) -> list[str]:
+    answer = await gateway.answer(PAGE, first=2, after=cursor)
+    return [error["extensions"]["code"] for error in answer.get("errors", ())]
+
+
+async def test_a_changed_character_is_refused_before_any_upstream_call(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=5)
+    cursor = await end_cursor(gateway)
+    aws.calls.clear()
+    for at in range(0, len(cursor), 7):
+        damaged = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
+        assert await codes_after(gateway, damaged) == ["BAD_CURSOR"], at
+    assert aws.calls == []
+    assert await codes_after(gateway, cursor) == []
+
+
+async def test_the_upstreams_token_is_not_in_the_cursor(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=5)
+    cursor = await end_cursor(gateway)
+    await gateway.query(PAGE, first=2, after=cursor)
+    [token] = [query.partition("next-token=")[2].partition("&")[0] for query in aws.queries if "next-token" in query]
+    head = cursor.partition(".")[0]
+    assert token.encode()[:8] not in base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)) + cursor.encode()
+
+
+async def test_replicas_take_each_others_cursors_where_they_share_a_key_and_else_refuse_them(
+    settings: Settings, aws: Aws
+) -> None:
+    aws.holds(inventory=5)
+    async with gateway_over(with_keys(settings, ONE)) as gateway:
+        cursor = await end_cursor(gateway)
+    aws.calls.clear()
+    for keys, codes in ((ONE, []), (f"{OTHER}, {ONE}", []), (OTHER, ["BAD_CURSOR"])):
+        async with gateway_over(with_keys(settings, keys)) as replica:
+            assert await codes_after(replica, cursor) == codes, keys
+    async with gateway_over(settings) as replica:
+        assert await codes_after(replica, cursor) == ["BAD_CURSOR"]
+    assert len(aws.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "",
+        "secret-of-mine",
+        f"{ONE},",
+        f"{ONE};{OTHER}",
+        base64.b64encode(b"1" * 16).decode(),
+        f"{ONE[:-2]}*=",
+        "\xe9" * 43,
+    ],
+)
+def test_keys_that_are_none_are_refused_at_start_up_unseen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    monkeypatch.setenv("GATEWAY_CURSOR_KEYS", keys)
+    with pytest.raises(Misconfigured, match=r"GATEWAY_CURSOR_KEYS: .*32 bytes in base64") as refusal:
+        read_settings()
+    assert keys == "" or keys not in str(refusal.value)
+
+
+def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_CURSOR_KEYS", f"{ONE},{OTHER}")
+    settings = read_settings()
+    assert settings.cursor_keys == (SecretBytes(b"1" * 32), SecretBytes(b"\xff" * 32))
+    shown = f"{settings!r}{settings}{settings.model_dump_json()}"
+    assert ONE not in shown
+    assert "1111" not in shown
+    assert "xff" not in shown
+
+
+@pytest.mark.parametrize(("variables", "warnings"), [({}, 1), ({"GATEWAY_CURSOR_KEYS": ONE}, 0)])
+def test_workers_share_a_key_and_one_warning_says_that_replicas_do_not(
+    tmp_path: Path, variables: dict[str, str], warnings: int
+) -> None:
+    """Every request comes on a connection of its own, so that both workers are met."""
+    with emulated_aws() as aws:
+        aws.holds(inventory=5)
+        env = environment(tmp_path, **aws.variables, **variables)
+        command = (str(BIN / "chime-gateway"), "serve", "--port", "0", "--workers", "2")
+        with started(*command, env=env, lines=3) as serve:
+            url = serve.lines[0].split()[1]
+            first = httpx.post(url, json={"query": PAGE, "variables": {"first": 2}}, timeout=30).json()
+            after = first["data"]["phoneNumbers"]["pageInfo"]["endCursor"]
+            for _ in range(12):
+                answer = httpx.post(url, json={"query": PAGE, "variables": {"first": 2, "after": after}}, timeout=30)
+                assert "errors" not in answer.json(), json.dumps(answer.json())
+            assert serve.stop(signal.SIGTERM) == 0
+            assert serve.process.stdout is not None
+            assert serve.process.stdout.read().count("GATEWAY_CURSOR_KEYS is not set") == warnings

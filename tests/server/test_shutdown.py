@@ -1,0 +1,165 @@
+"""Shutdown of `chime-gateway serve`: requests in flight are completed, up to a time, and idle connections closed."""
+
+import json
+import signal
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.raw_http import wire
+from tests.support.gated import gated_aws
+from tests.support.processes import BIN, Started, environment, started
+
+COMMAND = str(BIN / "chime-gateway")
+HEALTHZ, READYZ, QUERY = (
+    b"GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n" % path
+    for path in (b"/healthz", b"/readyz", b"/graphql?query={__typename}")
+)
+WORKERS = ["1", pytest.param("2", marks=pytest.mark.slow)]
+
+
+def query(number: int) -> dict[str, str]:
+    """Return a query that shares its upstream call with no other query."""
+    return {"query": f"{{ phoneNumbers(first: {number + 1}) {{ nodes {{ id }} }} }}"}
+
+
+@contextmanager
+def serving(home: Path, upstream: str, *options: str, **variables: str) -> Iterator[Started]:
+    env = environment(
+        home,
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",
+        GATEWAY_UPSTREAM_API="chime",
+        GATEWAY_UPSTREAM_ENDPOINT_URL=upstream,
+        **variables,
+    )
+    with started(COMMAND, "serve", "--port", "0", *options, env=env, lines=3) as serve:
+        yield serve
+
+
+def url_of(serve: Started) -> str:
+    return serve.lines[0].split()[1]
+
+
+def wait_for_calls(calls: Sequence[str | bytes], times: int) -> None:
+    """Wait until so many calls were made."""
+    for _ in range(3000):
+        if len(calls) >= times:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{len(calls)} of {times} calls were made")
+
+
+@contextmanager
+def hanging_upstream() -> Iterator[tuple[str, list[bytes]]]:
+    """Serve an upstream that never responds. Yield its URL and the calls that it receives."""
+    calls: list[bytes] = []
+
+    class NeverResponds(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while call := self.request.recv(65_536):
+                calls.append(call)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NeverResponds) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", calls
+        finally:
+            server.shutdown()
+
+
+def wait_until_refused(url: str) -> None:
+    parts = urlsplit(url)
+    for _ in range(3000):
+        try:
+            socket.create_connection((parts.hostname, parts.port), timeout=30).close()
+        except ConnectionError:
+            return
+        time.sleep(0.01)
+    pytest.fail("connections are still accepted")
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_shutdown_completes_requests_in_flight(tmp_path: Path, workers: str) -> None:
+    with (
+        gated_aws() as upstream,
+        serving(tmp_path, upstream.url, "--workers", workers) as serve,
+        ThreadPoolExecutor(20) as pool,
+    ):
+        upstream.holds_back()
+        url = url_of(serve)
+        requests = [pool.submit(httpx.post, url, json=query(each), timeout=60) for each in range(20)]
+        wait_for_calls(upstream.calls, 20)
+        serve.process.send_signal(signal.SIGTERM)
+        wait_until_refused(url)
+        upstream.lets_all()
+        responses = [request.result() for request in requests]
+        assert [response.status_code for response in responses] == [200] * 20
+        assert {response.text for response in responses} == {'{"data":{"phoneNumbers":{"nodes":[]}}}'}
+        assert {response.headers["connection"] for response in responses} == {"close"}
+        assert serve.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, workers: str) -> None:
+    """Their deadline is 300 s, and the upstream never responds."""
+    env = {"GATEWAY_DRAIN_SECONDS": "1", "GATEWAY_REQUEST_DEADLINE_SECONDS": "300"}
+    with (
+        hanging_upstream() as (url, calls),
+        serving(tmp_path, url, "--workers", workers, **env) as serve,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        hung = [pool.submit(httpx.post, url_of(serve), json=query(each), timeout=60) for each in range(2)]
+        wait_for_calls(calls, 2)
+        assert serve.stop(signal.SIGTERM) == 0
+        ended = [each.result() for each in hung]
+        assert [each.status_code for each in ended] == [503, 503]
+        assert {each.json()["errors"][0]["extensions"]["code"] for each in ended} == {"SHUTTING_DOWN"}
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_path: Path, workers: str) -> None:
+    """One request is in flight all the while, so that the processes do not end before the others are checked."""
+    with (
+        gated_aws() as upstream,
+        serving(tmp_path, upstream.url, "--workers", workers, GATEWAY_IDLE_SECONDS="600") as serve,
+        ThreadPoolExecutor(1) as pool,
+        ExitStack() as opened,
+    ):
+        upstream.holds_back()
+        url = url_of(serve)
+        used, unused, query_begun, readyz_begun = (
+            opened.enter_context(wire(url.removesuffix("/graphql"))) for _ in range(4)
+        )
+        used.sends(HEALTHZ)
+        # The response to the first request shows that the server has read the beginning of the second as well.
+        query_begun.sends(HEALTHZ + QUERY[:20])
+        readyz_begun.sends(HEALTHZ + READYZ[:20])
+        assert [connection.answer().status for connection in (used, query_begun, readyz_begun)] == [200] * 3
+        in_flight = pool.submit(httpx.post, url, json=query(0), timeout=60)
+        wait_for_calls(upstream.calls, 1)
+        serve.process.send_signal(signal.SIGTERM)
+        assert used.closed()
+        assert unused.closed()
+        query_begun.sends(QUERY[20:])
+        readyz_begun.sends(READYZ[20:])
+        response = query_begun.answer()
+        assert (response.status, response.header("connection")) == (200, "close")
+        response = readyz_begun.answer()
+        assert (response.status, response.header("connection")) == (503, "close")
+        assert json.loads(response.body) == {"ready": False, "reason": "this process is stopping"}
+        assert query_begun.closed()
+        assert readyz_begun.closed()
+        assert not in_flight.done()
+        upstream.lets_all()
+        assert in_flight.result().status_code == 200
+        assert serve.process.wait(30) == 0

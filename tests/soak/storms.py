@@ -1,0 +1,89 @@
+"""An account under changing weather: AWS's own faults, slowness, a limit, and answers that are none."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import cycle
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.fault_injection import RequestRateLimiter
+from gateway.upstream.aws.session import MAX_ANSWER_BYTES
+from tests.support.aws import Aws
+from tests.support.serving import served
+
+NUMBERS = 420
+ORDERS = 60
+# Bodies that come with 200. One without a list would be right: to AWS what is empty and what is not there are one.
+ODD_BODIES = (
+    b'{"PhoneNumbers": [',
+    b"<html>Bad gateway</html>",
+    b'{"PhoneNumbers": 7, "PhoneNumberOrders": {}, "PhoneNumber": [], "PhoneNumberOrder": null}',
+    b'{"PhoneNumbers": [[1], null, 3], "PhoneNumberOrders": ["", {}], "PhoneNumber": {}, "PhoneNumberOrder": {}}',
+    b" " * (MAX_ANSWER_BYTES + 500_000),
+    b"",
+)
+
+
+class StormyAws(Aws):
+    """One account of sample records.
+
+    came: calls so far; they are only counted, as there are hundreds of thousands.
+    """
+
+    def __init__(self) -> None:
+        emulator = create_emulator(EmulatorOptions(api="chime-sdk-voice", numbers=NUMBERS, orders=ORDERS))
+        super().__init__("chime-sdk-voice", emulator)
+        self.came = 0
+        self._app: ASGIApp = emulator
+        self._conditions = emulator.state.fault_injection
+        self._odd_bodies = cycle(ODD_BODIES)
+        self._garbling = False
+
+    def clears_up(self) -> None:
+        """Answer everything, at once."""
+        self.recovers()
+        self.takes_ms(0)
+        self._conditions.rate_limiter = None
+        self._garbling = False
+
+    def throttles(self, rate: int) -> None:
+        """Answer so many calls a second, and the others with 429."""
+        self._conditions.rate_limiter = RequestRateLimiter(rate)
+
+    def garbles(self) -> None:
+        """Say nothing of sense to every other call."""
+        self._garbling = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self.came += 1
+        if not self._garbling or self.came % 2:
+            await self._app(scope, receive, send)
+            return
+        head = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": next(self._odd_bodies)})
+
+
+STORMS: Mapping[str, Callable[[StormyAws], None]] = {
+    # First, as its long answers leave memory that the process gives back a little later.
+    "garbling": StormyAws.garbles,
+    "slow": lambda aws: aws.takes_ms(100),
+    "throttling": lambda aws: aws.throttles(40),
+    "failing": lambda aws: aws.fails("*", "ServiceFailure"),
+    "orders unavailable": lambda aws: aws.fails("ListPhoneNumberOrders", "ServiceUnavailable"),
+    "gets forbidden": lambda aws: aws.fails("GetPhoneNumber", "Forbidden"),
+    "hanging": lambda aws: aws.takes_ms(5_000),
+}
+
+
+@contextmanager
+def stormy_aws() -> Iterator[StormyAws]:
+    """Serve the account while the block runs; it begins in fair weather."""
+    aws = StormyAws()
+    with served(aws) as url:
+        aws.url = url
+        yield aws

@@ -1,0 +1,131 @@
+"""Sources of AWS credentials as tests see them: STS and a container's endpoint over HTTP, and programs."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tests.support.scripted import lifespan
+from tests.support.serving import served
+
+# What no client and no log may see of what a source says.
+SECRET = "hunterTwo"
+
+
+def in_seconds(seconds: float) -> str:
+    """The time so many seconds from now, as sources write it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Gives:
+    """Credentials that the emulator knows, which expire in so many seconds from the answer on."""
+
+    seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refuses:
+    """An error of STS's, or of the container's endpoint."""
+
+    status: int
+    code: str = "InternalFailure"
+
+
+class Source:
+    """Gives its answers in order, the last one for good.
+
+    actions: what it was asked for.
+    """
+
+    def __init__(self, *answers: Gives | Refuses) -> None:
+        self.answers = list(answers)
+        self.actions: list[str] = []
+        self.url = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        request = Request(scope, receive)
+        action = parse_qs((await request.body()).decode()).get("Action", ["GET"])[0]
+        self.actions.append(action)
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        await _response(action, answer)(scope, receive, send)
+
+
+def _response(action: str, answer: Gives | Refuses) -> Response:
+    if isinstance(answer, Refuses):
+        error = f"<Type>Sender</Type><Code>{answer.code}</Code><Message>{SECRET} 123456789012</Message>"
+        return Response(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", answer.status)
+    expiration = in_seconds(answer.seconds)
+    if action == "GET":
+        keys = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "token", "Expiration": expiration}
+        return Response(json.dumps(keys), media_type="application/json")
+    credentials = (
+        "<AccessKeyId>local</AccessKeyId><SecretAccessKey>local</SecretAccessKey><SessionToken>token</SessionToken>"
+        f"<Expiration>{expiration}</Expiration>"
+    )
+    result = f"<{action}Result><Credentials>{credentials}</Credentials></{action}Result>"
+    return Response(f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">{result}</{action}Response>')
+
+
+@contextmanager
+def source_of(*answers: Gives | Refuses) -> Iterator[Source]:
+    """Serve a source while the block runs."""
+    source = Source(*answers)
+    with served(source) as url:
+        source.url = url
+        yield source
+
+
+class Program:
+    """A credential_process that notes each run, and does what `does` says in Python."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._runs = directory / "runs"
+        self._body = directory / "body.py"
+        self.config = directory / "config"
+        script = directory / "program.py"
+        script.write_text(
+            f"import os\nwith open({str(self._runs)!r}, 'a') as runs:\n    runs.write(f'{{os.getpid()}}\\n')\n"
+            f"exec(open({str(self._body)!r}).read())\n"
+        )
+        self.config.write_text(
+            f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} -S {script}\n"
+            "[profile role]\nregion = us-east-1\nsource_profile = default\n"
+            "role_arn = arn:aws:iam::123456789012:role/x\n"
+        )
+
+    @property
+    def runs(self) -> list[int]:
+        """The process ids of its runs so far."""
+        return [int(line) for line in self._runs.read_text().split()] if self._runs.exists() else []
+
+    def does(self, body: str) -> None:
+        """Set what it does from now on."""
+        written = self._directory / "next.py"
+        written.write_text(body)
+        written.replace(self._body)
+
+    def gives(self, seconds: float | None = 3600, *, after_seconds: float = 0) -> None:
+        """Have it print credentials that expire so many seconds after it has printed them, or never."""
+        keys = {"Version": 1, "AccessKeyId": "local", "SecretAccessKey": "local", "SessionToken": "token"}
+        self.does(
+            "import datetime, json, time\n"
+            f"time.sleep({after_seconds})\n"
+            f"keys, seconds = {keys!r}, {seconds!r}\n"
+            "if seconds is not None:\n"
+            "    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)\n"
+            "    keys['Expiration'] = end.isoformat()\n"
+            "print(json.dumps(keys))\n"
+        )

@@ -1,0 +1,86 @@
+"""An upstream that says exactly what a test has it say, right or wrong, over real HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tests.support.serving import served
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """One answer: a status, a body that is text or becomes JSON, headers, and a wait before it."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    after_seconds: float = 0.0
+
+    def response(self) -> Response:
+        body = self.body if isinstance(self.body, bytes | str) else orjson.dumps(self.body)
+        headers = {"content-type": "application/json", "x-amzn-requestid": "11111111-2222-4333-8444-555555555555"}
+        return Response(body, self.status, headers | self.headers)
+
+
+class ScriptedUpstream:
+    """Gives its answers in order, the last one for good.
+
+    asked: path and query of each request; paths: its path, decoded; headers: its header fields.
+    """
+
+    def __init__(self, *answers: Says) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.paths: list[str] = []
+        self.headers: list[Headers] = []
+        self.url = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        request = Request(scope, receive)
+        self.asked.append(f"{request.url.path}?{request.url.query}")
+        self.paths.append(scope["path"])
+        self.headers.append(request.headers)
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        if answer.after_seconds and await _leaves_within(answer.after_seconds, receive):
+            return
+        await answer.response()(scope, receive, send)
+
+
+async def _leaves_within(seconds: float, receive: Receive) -> bool:
+    """Whether the client hangs up before so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Start and stop with nothing to do."""
+    while True:
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+        if event == "lifespan.shutdown":
+            return
+
+
+@contextmanager
+def scripted_upstream(*answers: Says) -> Iterator[ScriptedUpstream]:
+    """Serve a script while the block runs."""
+    upstream = ScriptedUpstream(*answers)
+    with served(upstream) as url:
+        upstream.url = url
+        yield upstream

@@ -1,0 +1,71 @@
+"""The trace of a request goes on into the upstream calls that are made for it."""
+
+import pytest
+
+from gateway.settings import Settings
+from tests.conftest import gateway_over
+from tests.support.scripted import Says, scripted_upstream
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+QUERY = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
+
+
+async def passed_on(given: list[tuple[str, str]]) -> dict[str, str]:
+    """The trace headers of an upstream call, made for a request with these headers."""
+    with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        async with gateway_over(settings) as gateway:
+            answer = await gateway.http.post("/graphql", json=QUERY, headers=given)
+    assert answer.json() == {"data": {"phoneNumbers": {"nodes": []}}}
+    [headers] = upstream.headers
+    return {name: value for name, value in headers.items() if name in {"traceparent", "tracestate", "baggage"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [("traceparent", PARENT)],
+        [("traceparent", PARENT), ("tracestate", "vendor=value,other=t61rcWkgMzE")],
+        [("traceparent", PARENT.replace("00-", "cc-") + "-what-comes-later")],
+    ],
+    ids=["parent", "parent and state", "a later version"],
+)
+async def test_a_trace_context_is_passed_on_as_it_came(given: list[tuple[str, str]]) -> None:
+    assert await passed_on(given) == dict(given)
+
+
+async def test_lines_of_a_trace_state_are_one_list() -> None:
+    given = [("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=2")]
+    assert await passed_on(given) == {"traceparent": PARENT, "tracestate": "a=1, b=2"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        [("tracestate", "vendor=value")],
+        [("baggage", "user=somebody")],
+        [("traceparent", "00-" + "0" * 32 + "-b7ad6b7169203331-01")],
+        [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-" + "0" * 16 + "-01")],
+        [("traceparent", "ff" + PARENT[2:])],
+        [("traceparent", PARENT.upper())],
+        [("traceparent", PARENT), ("traceparent", PARENT)],
+        [("traceparent", "anything else")],
+    ],
+    ids=["none", "state alone", "baggage", "no trace", "no parent", "version ff", "upper case", "two", "garbage"],
+)
+async def test_what_is_no_trace_context_goes_no_further(given: list[tuple[str, str]]) -> None:
+    assert await passed_on(given) == {}
+
+
+async def test_a_trace_state_that_is_too_long_is_left_behind() -> None:
+    assert await passed_on([("traceparent", PARENT), ("tracestate", "a=" + "x" * 511)]) == {"traceparent": PARENT}
+
+
+async def test_each_request_has_a_trace_of_its_own() -> None:
+    with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        async with gateway_over(settings) as gateway:
+            for headers in ({"traceparent": PARENT}, {}):
+                await gateway.http.post("/graphql", json=QUERY, headers=headers)
+    assert ["traceparent" in headers for headers in upstream.headers] == [True, False]

@@ -1,0 +1,223 @@
+"""What AWS, or the way to it, does wrong, and what a caller reads of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.errors import CursorExpired, UpstreamBadRequest, UpstreamFault, WrongUpstreamApi
+from gateway.settings import Settings
+from gateway.upstream.aws.error_mapping import translate
+from gateway.upstream.aws.response_parser import FailedResponse
+from tests.conftest import gateway_over
+from tests.support.processes import free_port
+from tests.support.scripted import Says, scripted_upstream
+
+NUMBERS = "{ phoneNumbers(first: 2) { nodes { e164PhoneNumber } } }"
+SECRET = "arn:aws:iam::123456789012:user/secret"
+
+
+async def ask(*answers: Says, document: str = NUMBERS, **settings: float) -> tuple[list[str], dict[str, Any]]:
+    """The calls that a query makes of an upstream with this script, and the answer to it."""
+    with scripted_upstream(*answers) as upstream:
+        async with gateway_over(over(upstream.url, **settings)) as gateway:
+            return upstream.asked, await gateway.answer(document)
+
+
+# Table of the service's errors: HTTP status, the exception's name, the body's Code, our code, upstream calls made.
+ERRORS = [
+    (400, "BadRequestException", "BadRequest", "BAD_REQUEST", 1),
+    (401, "UnauthorizedClientException", "Unauthorized", "UPSTREAM_UNAUTHORIZED", 1),
+    (403, "ForbiddenException", "Forbidden", "UPSTREAM_FORBIDDEN", 1),
+    (403, "AccessDeniedException", "AccessDenied", "UPSTREAM_FORBIDDEN", 1),
+    (404, "NotFoundException", "NotFound", "NOT_FOUND", 1),
+    (429, "ThrottledClientException", "Throttled", "THROTTLED", 3),
+    (429, "ThrottlingException", "Throttling", "THROTTLED", 3),
+    (500, "ServiceFailureException", "ServiceFailure", "UPSTREAM_FAILURE", 3),
+    (503, "ServiceUnavailableException", "ServiceUnavailable", "UPSTREAM_UNAVAILABLE", 3),
+]
+
+
+def over(url: str, **settings: float) -> Settings:
+    return Settings(upstream_api="chime", upstream_endpoint_url=url, **settings)  # type: ignore[arg-type]  # Pydantic parses them.
+
+
+@pytest.mark.parametrize("spelling", ["header", "code in the body"])
+@pytest.mark.parametrize(("status", "name", "word", "code", "calls"), ERRORS)
+async def test_each_upstream_error_gives_its_code_in_either_spelling(
+    status: int, name: str, word: str, code: str, calls: int, spelling: str
+) -> None:
+    headers = {"x-amzn-ErrorType": name} if spelling == "header" else {}
+    body = {"Message": SECRET} | ({"Code": word} if spelling == "code in the body" else {})
+    asked, answer = await ask(Says(body, status, headers))
+    assert len(asked) == calls
+    [error] = answer["errors"]
+    assert error["extensions"] == {
+        "code": code,
+        "operation": "ListPhoneNumbers",
+        "retryable": calls == 3,
+        "requestId": "11111111-2222-4333-8444-555555555555",
+        **({"retryAfter": 1} if code == "THROTTLED" else {}),
+    }
+    assert error["path"][0] == "phoneNumbers"
+    assert SECRET not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "code"),
+    [
+        (400, "ThrottlingException", "THROTTLED"),
+        (403, "UnrecognizedClientException", "UPSTREAM_UNAUTHORIZED"),
+        (403, "InvalidSignatureException", "UPSTREAM_UNAUTHORIZED"),
+        (400, "ExpiredTokenException", "UPSTREAM_UNAUTHORIZED"),
+    ],
+)
+async def test_the_errors_of_awss_front_door_are_known_by_name_whatever_their_status(
+    status: int, name: str, code: str
+) -> None:
+    headers = {"x-amzn-ErrorType": f"{name}:http://internal.amazon.com/"}
+    _, answer = await ask(Says({"message": "no"}, status, headers))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "7",
+        "<html>welcome</html>",
+        '{"PhoneNumbers": [',
+        '{"PhoneNumbers": 7}',
+        '{"PhoneNumbers": [], "NextToken": 7}',
+    ],
+)
+async def test_a_2xx_answer_that_is_no_list_is_a_bad_response(body: str) -> None:
+    asked, answer = await ask(Says(body))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("request_id", ["123456789012", "AKIAIOSFODNN7EXAMPLE", SECRET, "a" * 36, "", " "])
+async def test_what_has_no_request_ids_form_is_none_for_a_caller(request_id: str) -> None:
+    _, answer = await ask(Says({"Message": SECRET}, 403, {"x-amzn-requestid": request_id}))
+    assert [error["extensions"]["requestId"] for error in answer["errors"]] == [None]
+
+
+async def test_two_throttled_answers_are_ridden_out_unseen() -> None:
+    throttled = Says({"Code": "Throttled"}, 429)
+    asked, answer = await ask(throttled, throttled, Says({"PhoneNumbers": []}))
+    assert answer == {"data": {"phoneNumbers": {"nodes": []}}}
+    assert len(asked) == 3
+
+
+async def test_a_hung_upstream_costs_the_deadline_and_no_more() -> None:
+    asked, answer = await ask(Says({"PhoneNumbers": []}, after_seconds=5), request_deadline_seconds=0.3)
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
+    assert len(asked) == 1
+
+
+async def test_no_connection_is_unreachable() -> None:
+    gone = f"http://127.0.0.1:{free_port()}"
+    async with gateway_over(over(gone)) as gateway:
+        answer = await gateway.answer(NUMBERS)
+    [error] = answer["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["requestId"]) == ("UPSTREAM_UNREACHABLE", None)
+    assert gone not in json.dumps(answer)
+
+
+async def test_a_refused_token_is_an_expired_cursor_and_no_bad_request() -> None:
+    first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
+    refusal = Says({"Code": "BadRequest"}, 400, {"x-amzn-ErrorType": "BadRequestException"})
+    asked, answer = await ask(first_page, refusal)
+    [error] = answer["errors"]
+    assert error["extensions"]["code"] == "CURSOR_EXPIRED"
+    assert "Start again from the first page" in error["message"]
+    assert len(asked) == 2
+
+
+async def test_a_garbled_part_of_a_record_nulls_its_own_field() -> None:
+    _, answer = await ask(
+        Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100", "Capabilities": SECRET}]}),
+        document="{ phoneNumbers { nodes { e164PhoneNumber capabilities { inboundCall } } } }",
+    )
+    assert answer["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550100", "capabilities": None}]}}
+    [error] = answer["errors"]
+    assert (error["extensions"]["code"], error["path"]) == (
+        "UPSTREAM_BAD_RESPONSE",
+        ["phoneNumbers", "nodes", 0, "capabilities"],
+    )
+    assert SECRET not in json.dumps(answer)
+
+
+async def test_a_redirect_is_a_bad_response_and_nothing_is_sent_where_it_leads() -> None:
+    """A signed request that is led elsewhere would show its session token there."""
+    with scripted_upstream(Says({"PhoneNumbers": []})) as elsewhere:
+        asked, answer = await ask(Says("", 307, {"location": f"{elsewhere.url}/phone-numbers"}))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    assert (len(asked), elsewhere.asked) == (1, [])
+
+
+async def test_a_clock_that_is_off_is_about_credentials_and_not_about_the_cursor() -> None:
+    first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
+    _, answer = await ask(first_page, Says({"Code": "RequestExpired"}, 400))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_UNAUTHORIZED"]
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        ({"CallingName": {}}, "callingName"),
+        ({"Capabilities": {"InboundCall": "yes"}}, "capabilities { inboundCall }"),
+        ({"OrderId": {"a": 1}}, "order { id }"),
+        ({"Associations": {}}, "associations { name }"),
+        ({"PhoneNumberId": {"a": 1}}, "phoneNumberId"),
+        ({"PhoneNumberOrderId": None}, "id"),
+    ],
+)
+async def test_no_odd_value_costs_more_than_its_own_field(record: dict[str, Any], field: str) -> None:
+    odd = {"E164PhoneNumber": "+12065550100"} | record
+    page = Says({"PhoneNumbers": [odd, None, 7, {"E164PhoneNumber": "+12065550101"}]})
+    _, answer = await ask(page, document=f"{{ phoneNumbers {{ nodes {{ e164PhoneNumber {field} }} }} }}")
+    numbers = [node["e164PhoneNumber"] for node in answer["data"]["phoneNumbers"]["nodes"]]
+    assert numbers == ["+12065550100", "+12065550101"]
+    assert {e["extensions"]["code"] for e in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"PhoneNumber": {}}, 'phoneNumber(e164PhoneNumber: "+12065550100")'),
+        ({"PhoneNumber": {"E164PhoneNumber": "+12065550199"}}, 'phoneNumber(e164PhoneNumber: "+12065550100")'),
+        ({"PhoneNumber": None}, 'phoneNumber(e164PhoneNumber: "+12065550100")'),
+        ({"PhoneNumberOrder": {}}, 'phoneNumberOrder(phoneNumberOrderId: "o")'),
+        ({"PhoneNumberOrder": {"PhoneNumberOrderId": "p"}}, 'phoneNumberOrder(phoneNumberOrderId: "o")'),
+    ],
+)
+async def test_a_record_that_was_not_asked_for_is_a_bad_response(body: dict[str, Any], field: str) -> None:
+    _, answer = await ask(Says(body), document=f"{{ {field} {{ id }} }}")
+    assert list(answer["data"].values()) == [None]
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message", "kind"),
+    [
+        ({"MaxResults": 100}, "", WrongUpstreamApi),
+        ({"MaxResults": 100}, "Value '100' at 'maxResults' failed", WrongUpstreamApi),
+        ({"MaxResults": 100, "NextToken": "t"}, "Value '100' at 'maxResults' failed", WrongUpstreamApi),
+        ({"MaxResults": 100, "Status": "Assigned"}, "max-results is above 99", WrongUpstreamApi),
+        ({"MaxResults": 100, "FilterValue": "x"}, "Value 'x' at 'filterValue' failed", UpstreamBadRequest),
+        ({"MaxResults": 100}, "No such account", UpstreamBadRequest),
+        ({"MaxResults": 99}, "Value '99' at 'maxResults' failed", UpstreamBadRequest),
+        ({"MaxResults": 100, "NextToken": "t"}, "The token is not valid", CursorExpired),
+    ],
+)
+def test_a_refused_page_size_of_the_other_api_says_which_variable_to_set(
+    parameters: dict[str, str | int], message: str, kind: type[UpstreamFault]
+) -> None:
+    response = FailedResponse(400, {}, error_names=("BadRequestException",), message=message)
+    fault = translate(response, "ListPhoneNumbers", parameters, "upstream.example")
+    assert type(fault) is kind
+    assert ("set GATEWAY_UPSTREAM_API=chime" in str(fault)) == (kind is WrongUpstreamApi)

@@ -1,0 +1,307 @@
+"""Responses that are not the API's: a proxy, a load balancer or another server sent them. They prove nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from gateway.emulator.asgi import EmulatorOptions, create_emulator
+from gateway.emulator.service_model import Api
+from gateway.schema.node import global_id
+from gateway.settings import Settings, read_settings
+from tests.support.aws import e164, emulated_aws, number_record, order_record
+from tests.conftest import Gateway, gateway_over
+from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
+from tests.support.serving import served
+
+APIS: list[Api] = ["chime", "chime-sdk-voice"]
+HTML = {"content-type": "text/html; charset=utf-8"}
+XML = {"content-type": "application/xml"}
+NUMBER, ORDER = e164(0), order_record(0, [])["PhoneNumberOrderId"]
+
+ONE_PAGE = "query ($after: String) { phoneNumbers(first: 1, after: $after) { nodes { id } pageInfo { endCursor } } }"
+PAGE_OF_ORDERS = """
+query ($after: String) { phoneNumberOrders(first: 1, after: $after) { nodes { id } pageInfo { endCursor } } }
+"""
+LINKED = "{ phoneNumberOrders(first: 1) { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }"
+ENTITIES = "query ($keys: [_Any!]!) { _entities(representations: $keys) { __typename } }"
+# One record each: without the API's word none of them is missing.
+RECORDS: list[tuple[str, dict[str, Any]]] = [
+    (f'{{ phoneNumber(e164PhoneNumber: "{NUMBER}") {{ id }} }}', {}),
+    (f'{{ phoneNumberOrder(phoneNumberOrderId: "{ORDER}") {{ id }} }}', {}),
+    ("query ($id: ID!) { node(id: $id) { id } }", {"id": global_id("PhoneNumber", NUMBER)}),
+    ("query ($id: ID!) { node(id: $id) { id } }", {"id": global_id("PhoneNumberOrder", ORDER)}),
+    (ENTITIES, {"keys": [{"__typename": "PhoneNumber", "e164PhoneNumber": NUMBER}]}),
+]
+
+FOREIGN = {
+    "404 HTML": Says("<html>no such page</html>", 404, HTML),
+    "404 without a body": Says("", 404, {"content-type": ""}),
+    "404 JSON of an API gateway": Says({"message": "Not Found"}, 404),
+    "404 JSON with a number for its code": Says({"kind": "Status", "reason": "NotFound", "code": 404}, 404),
+    "404 JSON in another case": Says({"code": "not_found", "Code": None}, 404),
+    "404 JSON of another service": Says({"__type": "com.amazon#ResourceNotFoundException"}, 404),
+    "404 JSON list": Says(["NotFound"], 404),
+    "404 JSON error below another name": Says({"error": {"code": "NotFound"}}, 404),
+    "404 text that looks like a name": Says("NotFoundException", 404, {"content-type": "text/plain"}),
+    "404 XML": Says("<Error><Code>NotFound</Code></Error>", 404, XML),
+    "404 unknown operation": Says(
+        {"Code": "UnknownOperation"}, 404, {"x-amzn-ErrorType": "UnknownOperationException:http://aws/"}
+    ),
+    "404 unknown operation in XML": Says("<UnknownOperationException/>", 404, XML),
+    "404 unknown operation of the older kind": Says(
+        {"Output": {"__type": "com.amazon.coral.service#UnknownOperationException"}, "Version": "1.0"}, 404
+    ),
+    "410 of a proxy": Says("gone", 410, HTML),
+    "400 HTML": Says("<html>Bad Request</html>", 400, HTML),
+    "400 without a body": Says("", 400),
+    "400 JSON": Says({"message": "Bad Request", "statusCode": 400}, 400),
+    "400 invalid action": Says({"Code": "InvalidAction"}, 400),
+    "400 not JSON": Says('{"Code": "BadRequest"', 400),
+    "400 not UTF-8": Says(b'{"Code": "BadRequest\xff"}', 400),
+    "401 HTML": Says("<html>log in</html>", 401, HTML | {"www-authenticate": "Basic realm=proxy"}),
+    "401 JSON": Says({"message": "Unauthorized"}, 401),
+    "402": Says("pay", 402, HTML),
+    "403 HTML of a firewall": Says("<html>Request blocked</html>", 403, HTML | {"server": "awselb/2.0"}),
+    "403 JSON": Says({"message": "Forbidden"}, 403),
+    "405": Says("", 405, HTML),
+    "406": Says({}, 406),
+    "407": Says("<html>Proxy Authentication Required</html>", 407, HTML | {"proxy-authenticate": "Basic realm=p"}),
+    "407 with a name": Says({"code": "Unauthorized"}, 407),
+    "411": Says("", 411),
+    "413": Says("<html>too large</html>", 413, HTML),
+    "414": Says("<html>too long</html>", 414, HTML),
+    "418": Says("teapot", 418, {"content-type": "text/plain"}),
+    "421": Says("", 421),
+    "426": Says("", 426),
+    "431": Says("<html>fields too large</html>", 431, HTML),
+    "451": Says("<html>no</html>", 451, HTML),
+    "499": Says("", 499),
+    "300": Says("", 300),
+    "302": Says("", 302, {"location": "http://127.0.0.1:9/"}),
+    "304": Says("", 304),
+    "308 with a name": Says({"Code": "NotFound"}, 308),
+    "204": Says("", 204),
+    "200 HTML": Says("<html>welcome</html>", 200, HTML),
+    "200 of another server": Says({"status": "UP"}),
+    "200 with an error": Says({"Code": "NotFound", "Message": "no"}, 200, {"x-amzn-ErrorType": "NotFoundException"}),
+    "200 without a body": Says(""),
+}
+# A name that does not go with its status.
+MISNAMED = {
+    "400 not found": Says({"Code": "NotFound"}, 400),
+    "403 not found": Says({"__type": "NotFoundException"}, 403),
+    "404 bad request": Says({"Code": "BadRequest"}, 404, {"x-amzn-ErrorType": "BadRequestException"}),
+    "413 bad request": Says({"Code": "BadRequest"}, 413),
+    "404 forbidden": Says({"Code": "Forbidden"}, 404),
+}
+# Statuses that only say to come back later, whoever sends them.
+PASSING = [
+    (Says("<html>slow down</html>", 429, HTML), "THROTTLED", 3),
+    (Says("", 429), "THROTTLED", 3),
+    (Says("<html>timed out</html>", 408, HTML), "UPSTREAM_TIMEOUT", 1),
+    (Says("<html>oh no</html>", 500, HTML), "UPSTREAM_FAILURE", 3),
+    (Says({"Code": "NotFound"}, 500, {"x-amzn-ErrorType": "NotFoundException"}), "UPSTREAM_FAILURE", 3),
+    (Says({"Code": "BadRequest"}, 500), "UPSTREAM_FAILURE", 3),
+    (Says({"__type": "AccessDeniedException"}, 503), "UPSTREAM_UNAVAILABLE", 3),
+    (Says({"Code": "BrandNewException"}, 500), "UPSTREAM_FAILURE", 3),
+    (Says("<html>bad gateway</html>", 502, HTML), "UPSTREAM_UNAVAILABLE", 1),
+    (Says("", 503), "UPSTREAM_UNAVAILABLE", 3),
+    (Says("<html>timed out</html>", 504, HTML), "UPSTREAM_UNAVAILABLE", 1),
+    (Says("<html>unknown</html>", 520, HTML), "UPSTREAM_FAILURE", 1),
+]
+
+
+@asynccontextmanager
+async def gateway_to(url: str, api: Api = "chime") -> AsyncIterator[Gateway]:
+    settings: Settings = read_settings(upstream_api=api, upstream_endpoint_url=url)
+    async with gateway_over(settings) as gateway:
+        yield gateway
+
+
+async def codes(gateway: Gateway, document: str, **variables: Any) -> list[str]:
+    answer = await gateway.answer(document, **variables)
+    return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+
+async def cursor(gateway: Gateway, upstream: ScriptedUpstream, document: str) -> str:
+    """The cursor of a first page that has a next one."""
+    pages = {"PhoneNumbers": [number_record(0)], "PhoneNumberOrders": [order_record(0, [NUMBER])], "NextToken": "t"}
+    upstream.answers[:] = [Says(pages)]
+    [page] = (await gateway.query(document)).values()
+    return str(page["pageInfo"]["endCursor"])
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("foreign", [*FOREIGN.values(), *MISNAMED.values()], ids=[*FOREIGN, *MISNAMED])
+async def test_a_response_that_is_not_the_apis_is_a_bad_response_to_any_call(api: Api, foreign: Says) -> None:
+    with scripted_upstream(foreign) as upstream:
+        async with gateway_to(upstream.url, api) as gateway:
+            ready = await gateway.http.get("/readyz")
+            assert ready.status_code == 503
+            assert "GATEWAY_UPSTREAM_ENDPOINT_URL" in ready.json()["reason"]
+            for document, variables in [(ONE_PAGE, {}), (PAGE_OF_ORDERS, {}), *RECORDS]:
+                upstream.asked.clear()
+                assert await codes(gateway, document, **variables) == ["UPSTREAM_BAD_RESPONSE"], document
+                assert len(upstream.asked) == 1
+            for document in (ONE_PAGE, PAGE_OF_ORDERS):
+                after = await cursor(gateway, upstream, document)
+                upstream.answers[:] = [foreign]
+                assert await codes(gateway, document, after=after) == ["UPSTREAM_BAD_RESPONSE"]
+            upstream.answers[:] = [Says({"PhoneNumberOrders": [order_record(0, [NUMBER])]}), foreign]
+            assert await codes(gateway, LINKED) == ["UPSTREAM_BAD_RESPONSE"]
+
+
+@pytest.mark.parametrize(("says", "code", "calls"), PASSING)
+async def test_a_status_that_asks_to_come_back_later_needs_no_name(says: Says, code: str, calls: int) -> None:
+    with scripted_upstream(says) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            for document, variables in [(ONE_PAGE, {}), RECORDS[0]]:
+                upstream.asked.clear()
+                assert await codes(gateway, document, **variables) == [code]
+                assert len(upstream.asked) == calls
+            after = await cursor(gateway, upstream, ONE_PAGE)
+            upstream.answers[:] = [says]
+            assert await codes(gateway, ONE_PAGE, after=after) == [code]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"x-amzn-ErrorType": "NotFoundException"}, ""),
+        ({"x-amzn-ErrorType": "NotFoundException:http://internal.amazon.com/coral/com.amazonaws.chime/"}, {}),
+        ({"x-amzn-ErrorType": "com.amazonaws.chime#NotFoundException"}, "<html>"),
+        ({"X-AMZN-ERRORTYPE": "NotFound"}, {"Code": "BadRequest"}),
+        ({"x-amzn-ErrorType": "SomethingElse"}, {"Code": "NotFound"}),
+        ({}, {"Code": "NotFound"}),
+        ({}, {"code": "NotFoundException", "message": "no"}),
+        ({}, {"code": 404, "Code": "NotFound"}),
+        ({}, {"__type": "com.amazonaws.chime#NotFoundException"}),
+        ({}, {"Error": {"Code": "NotFound", "Message": "no"}}),
+        ({}, {"Error": {"__type": "NotFoundException"}}),
+    ],
+)
+async def test_a_record_is_missing_if_the_api_says_so_in_any_spelling(headers: dict[str, str], body: Any) -> None:
+    with scripted_upstream(Says(body, 404, headers)) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            for document, variables in RECORDS:
+                answer = await gateway.answer(document, **variables)
+                assert "errors" not in answer
+                assert next(iter(answer["data"].values())) in (None, [None])
+            assert await codes(gateway, ONE_PAGE) == ["NOT_FOUND"]
+            assert (await gateway.http.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Says("", 400, {"x-amzn-ErrorType": "BadRequestException"}),
+        Says({"Code": "BadRequest"}, 400),
+        Says({"__type": "com.amazonaws.chime#BadRequestException"}, 400),
+        Says({"Error": {"Code": "BadRequestException"}}, 400),
+    ],
+)
+async def test_a_token_that_the_api_refuses_by_name_expires_the_cursor(refusal: Says) -> None:
+    with scripted_upstream(refusal) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            for document in (ONE_PAGE, PAGE_OF_ORDERS):
+                after = await cursor(gateway, upstream, document)
+                upstream.answers[:], upstream.asked[:] = [refusal], []
+                assert await codes(gateway, document, after=after) == ["CURSOR_EXPIRED"]
+                assert len(upstream.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (Says({"Code": "ValidationException"}, 400), "BAD_REQUEST"),
+        (Says({"__type": "ValidationError"}, 400), "BAD_REQUEST"),
+        (Says({"Code": "Unprocessable"}, 422), "BAD_REQUEST"),
+        (Says({"Code": "ExpiredTokenException"}, 400), "UPSTREAM_UNAUTHORIZED"),
+        (Says({"Code": "AccessDeniedException"}, 400), "UPSTREAM_FORBIDDEN"),
+        (Says({"Code": "NotFound"}, 404), "NOT_FOUND"),
+    ],
+)
+async def test_another_refusal_by_the_api_does_not_expire_the_cursor(refusal: Says, code: str) -> None:
+    with scripted_upstream(refusal) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            after = await cursor(gateway, upstream, ONE_PAGE)
+            upstream.answers[:] = [refusal]
+            assert await codes(gateway, ONE_PAGE, after=after) == [code]
+
+
+async def test_a_page_size_that_the_api_never_took_does_not_expire_the_cursor() -> None:
+    """The newer API's page size, asked of the older API: a client that starts again would be refused for ever."""
+    document = ONE_PAGE.replace("$after", "$first: Int, $after", 1).replace("first: 1", "first: $first")
+    with emulated_aws("chime") as aws:
+        aws.holds(inventory=150)
+        async with gateway_to(aws.url, "chime-sdk-voice") as gateway:
+            after = (await gateway.query(document, first=20))["phoneNumbers"]["pageInfo"]["endCursor"]
+            assert await codes(gateway, document, first=100, after=after) == ["BAD_REQUEST"]
+
+
+async def test_a_refused_token_on_a_larger_page_expires_the_cursor_if_the_size_is_fine() -> None:
+    refusal, good = Says({"Code": "BadRequest"}, 400), Says({"PhoneNumbers": [number_record(0)]})
+    document = "query ($after: String) { phoneNumbers(first: 50, after: $after) { nodes { id } } }"
+    with scripted_upstream(refusal) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            after = await cursor(gateway, upstream, ONE_PAGE)
+            upstream.answers[:], upstream.asked[:] = [refusal, good], []
+            assert await codes(gateway, document, after=after) == ["CURSOR_EXPIRED"]
+            assert ["next-token" in asked for asked in upstream.asked] == [True, False]
+
+
+@pytest.mark.parametrize("foreign", [FOREIGN["403 HTML of a firewall"], FOREIGN["403 JSON"], FOREIGN["401 HTML"]])
+async def test_gets_go_on_after_a_403_that_is_not_the_apis(foreign: Says) -> None:
+    """A list in their place would cost many calls, and find less."""
+    record = Says({"PhoneNumber": number_record(0)})
+    with scripted_upstream(foreign, record) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            assert await codes(gateway, RECORDS[0][0]) == ["UPSTREAM_BAD_RESPONSE"]
+            assert await codes(gateway, RECORDS[0][0]) == []
+    assert [asked.split("?")[0] for asked in upstream.asked] == [f"/phone-numbers/{NUMBER}"] * 2
+
+
+@pytest.mark.parametrize("refusal", [Says({"Code": "Forbidden"}, 403), Says({"__type": "AccessDeniedException"}, 400)])
+async def test_gets_end_after_the_apis_own_refusal(refusal: Says) -> None:
+    page = Says({"PhoneNumbers": [number_record(0)]})
+    with scripted_upstream(refusal, page) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            assert await codes(gateway, RECORDS[0][0]) == []
+    assert [asked.split("?")[0] for asked in upstream.asked] == [f"/phone-numbers/{NUMBER}", "/phone-numbers"]
+
+
+@pytest.mark.parametrize("path", ["/v1", "/prod/api", "/graphql", "/phone-numbers", "/phone-number-orders"])
+@pytest.mark.parametrize("api", APIS)
+async def test_an_endpoint_with_a_wrong_path_is_told_and_no_record_is_missing(
+    api: Api, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The emulator answers UnknownOperationException, as AWS does. With the path of a list, lists arrive as gets."""
+    arrive_as_gets = path.startswith("/phone-number")
+    with served(create_emulator(EmulatorOptions(api=api))) as url:
+        async with gateway_to(url + path, api) as gateway:
+            for _ in range(2):
+                ready = await gateway.http.get("/readyz")
+                assert ready.status_code == 503
+                assert "UPSTREAM_BAD_RESPONSE" in ready.json()["reason"]
+                assert "GATEWAY_UPSTREAM_ENDPOINT_URL" in ready.json()["reason"]
+                for document in (ONE_PAGE, PAGE_OF_ORDERS):
+                    code = "NOT_FOUND" if arrive_as_gets else "UPSTREAM_BAD_RESPONSE"
+                    assert await codes(gateway, document) == [code]
+                for document, variables in RECORDS:
+                    assert await codes(gateway, document, **variables) == ["UPSTREAM_BAD_RESPONSE"]
+    host = url.removeprefix("http://")
+    assert f"{host} answered 404 with application/json" in caplog.text
+    assert "UnknownOperationException" in caplog.text
+    assert "://" not in caplog.text
+
+
+async def test_one_callers_odd_response_does_not_take_the_gateway_out_of_service() -> None:
+    """As a proxy's 414 to one long request. One call finds out, however often readiness is asked."""
+    with scripted_upstream(FOREIGN["414"], Says({"PhoneNumbers": []})) as upstream:
+        async with gateway_to(upstream.url) as gateway:
+            assert await codes(gateway, ONE_PAGE) == ["UPSTREAM_BAD_RESPONSE"]
+            for _ in range(3):
+                assert (await gateway.http.get("/readyz")).status_code == 200
+        assert len(upstream.asked) == 2

@@ -1,0 +1,278 @@
+"""What the gateway makes of the user's AWS configuration: certificates, empty entries, endpoints."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.server.run import serving_in_thread
+from gateway.settings import read_settings, variables
+from gateway.upstream.aws.session import HttpSession, aws_session
+from gateway.upstream.open import open_upstream
+from tests.support.aws import Aws, emulated_aws
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.scripted import Says, scripted_upstream
+from tests.support.tls import TlsUpstream, self_signed, tls_upstream
+
+NUMBERS = {"query": "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"}
+KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+EMPTY_PAGE: dict[str, object] = {"data": {"phoneNumbers": {"nodes": []}}}
+
+
+class User:
+    """A user's AWS configuration: variables, and the two files."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._home = home
+        self._monkeypatch = monkeypatch
+
+    def sets(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+
+    def writes_config(self, text: str) -> None:
+        (self._home / "config").write_text(text)
+        self.sets(AWS_CONFIG_FILE=str(self._home / "config"))
+
+    def writes_credentials(self, text: str) -> None:
+        (self._home / "credentials").write_text(text)
+        self.sets(AWS_SHARED_CREDENTIALS_FILE=str(self._home / "credentials"))
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> User:
+    for name in variables("(AWS_|OTEL_).*|.*_(PROXY|CA_BUNDLE)"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return User(tmp_path, monkeypatch)
+
+
+@asynccontextmanager
+async def gateway(**given: object) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway with the credentials that AWS's chain finds."""
+    settings = read_settings(**{"upstream_api": "chime", **given})
+    with serving_in_thread(create_app(settings)) as url:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            yield http
+
+
+async def answered(**given: object) -> dict[str, object]:
+    async with gateway(**given) as http:
+        answer: dict[str, object] = (await http.post("/graphql", json=NUMBERS)).json()
+        return answer
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("certificates")
+    self_signed(directory, "localhost")
+    self_signed(directory, "other.example")
+    return directory
+
+
+@pytest.fixture
+def stranger(certificates: Path) -> Iterator[TlsUpstream]:
+    """A server on localhost that shows the certificate of another host."""
+    with tls_upstream(certificates / "other.example.pem") as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def known(certificates: Path) -> Iterator[TlsUpstream]:
+    """A server on localhost that shows its own certificate."""
+    with tls_upstream(certificates / "localhost.pem") as upstream:
+        yield upstream
+
+
+@pytest.mark.parametrize("bundle", ["", " ", "\t\n"])
+async def test_an_empty_ca_bundle_does_not_turn_verification_off(
+    user: User, stranger: TlsUpstream, known: TlsUpstream, bundle: str
+) -> None:
+    user.sets(**KEYS, AWS_SESSION_TOKEN="token", AWS_CA_BUNDLE=bundle)
+    for upstream in (stranger, known):
+        answer = await answered(upstream_endpoint_url=upstream.url)
+        assert answer["data"] == {"phoneNumbers": None}
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize("entry", ["ca_bundle =", "ca_bundle=", "ca_bundle =   "])
+async def test_an_empty_ca_bundle_in_a_profile_does_not_turn_verification_off(
+    user: User, stranger: TlsUpstream, entry: str
+) -> None:
+    user.sets(**KEYS, AWS_SESSION_TOKEN="token")
+    user.writes_config(f"[default]\nregion = us-east-1\n{entry}\n")
+    answer = await answered(upstream_endpoint_url=stranger.url)
+    assert answer["data"] == {"phoneNumbers": None}
+    assert stranger.requests == []
+
+
+@pytest.mark.parametrize("verify", [None, False, ""])
+async def test_no_client_of_aws_verifies_nothing(verify: str | bool | None) -> None:
+    assert HttpSession(verify=verify)._verify is True  # noqa: SLF001  # Where aiobotocore chooses what is verified.
+
+
+async def test_the_clients_that_fetch_credentials_verify_host_names_as_well() -> None:
+    """botocore makes them by itself, some with a configuration of their own."""
+    session = aws_session(None)
+    for config in (None, session.get_default_client_config()):
+        async with session.create_client(
+            "sts", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=config
+        ) as client:
+            http = client._endpoint.http_session  # noqa: SLF001  # No public name.
+            assert isinstance(http, HttpSession)
+
+
+async def test_a_ca_bundle_is_used_and_still_the_host_must_match(
+    user: User, certificates: Path, known: TlsUpstream, stranger: TlsUpstream
+) -> None:
+    user.sets(**KEYS, AWS_CA_BUNDLE=f" {certificates / 'localhost.pem'} ")
+    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    user.sets(AWS_CA_BUNDLE=str(certificates / "other.example.pem"))
+    answer = await answered(upstream_endpoint_url=stranger.url)
+    assert answer["data"] == {"phoneNumbers": None}
+    assert stranger.requests == []
+
+
+async def test_a_profiles_ca_bundle_is_used(user: User, certificates: Path, known: TlsUpstream) -> None:
+    user.sets(**KEYS)
+    user.writes_config(f"[default]\nca_bundle = {certificates / 'localhost.pem'}\n")
+    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "region"),
+    [
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1"}, "", "eu-west-1"),
+        ({"AWS_REGION": "  ", "AWS_DEFAULT_REGION": " eu-west-2 "}, "", "eu-west-2"),
+        ({"AWS_REGION": " eu-central-1\n"}, "", "eu-central-1"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "[default]\nregion = ca-central-1\n", "ca-central-1"),
+        ({"AWS_PROFILE": ""}, "[default]\nregion = ap-southeast-1\n", "ap-southeast-1"),
+        ({"AWS_DEFAULT_PROFILE": "", "AWS_PROFILE": "a"}, "[profile a]\nregion = ap-northeast-1\n", "ap-northeast-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1", "AWS_CONFIG_FILE": ""}, "", "eu-west-1"),
+    ],
+)
+async def test_an_empty_variable_leaves_the_region_to_the_next_one(
+    user: User, variables: dict[str, str], config: str, region: str
+) -> None:
+    if config:
+        user.writes_config(config)
+    user.sets(**KEYS, **variables)
+    settings = read_settings(upstream_api="chime-sdk-voice")
+    async with open_upstream(settings) as upstream:
+        assert upstream.endpoint.region == region
+        assert upstream.endpoint.url == f"https://voice-chime.{region}.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_PROFILE",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_CHIME",
+        "AWS_MAX_ATTEMPTS",
+        "AWS_RETRY_MODE",
+        "AWS_DEFAULTS_MODE",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_METADATA_SERVICE_TIMEOUT",
+        "HTTP_PROXY",
+        "https_proxy",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "OTEL_TRACES_SAMPLER",
+        "GATEWAY_UPSTREAM_RATE",
+        "GATEWAY_CACHE_URL",
+        "GATEWAY_AUTH",
+        "GATEWAY_CURSOR_KEYS",
+        "GATEWAY_OPERATIONS_PORT",
+        "GATEWAY_TRUSTED_DOCUMENTS",
+    ],
+)
+@pytest.mark.parametrize("empty", ["", " \t"])
+async def test_an_empty_variable_is_an_unset_one(user: User, name: str, empty: str) -> None:
+    user.sets(**KEYS, **{name: empty})
+    async with open_upstream(read_settings(upstream_api="chime")) as upstream:
+        assert upstream.endpoint.url == "https://chime.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        "aws_session_token =\naws_access_key_id = local\naws_secret_access_key = local\n",
+        "aws_session_token =\naws_security_token =\naws_access_key_id = local\naws_secret_access_key = local\n",
+        "region =\nca_bundle =\nendpoint_url =\naws_access_key_id = local\naws_secret_access_key = local\n",
+    ],
+)
+async def test_an_empty_entry_of_the_credentials_file_is_an_unset_one(user: User, credentials: str) -> None:
+    user.writes_credentials(f"[default]\n{credentials}")
+    with scripted_upstream(Says({})) as upstream:
+        assert await answered(upstream_endpoint_url=upstream.url) == EMPTY_PAGE
+        assert [headers.get("x-amz-security-token", "none") for headers in upstream.headers] == ["none"]
+
+
+async def test_an_empty_key_pair_in_a_profile_leaves_it_to_the_next_source(user: User) -> None:
+    user.writes_credentials("[default]\naws_access_key_id =\naws_secret_access_key =\n")
+    user.writes_config("[default]\naws_access_key_id = local\naws_secret_access_key = local\n")
+    with emulated_aws() as aws:
+        assert await answered(upstream_endpoint_url=aws.url) == EMPTY_PAGE
+
+
+CONFIGURED = {
+    "AWS_ENDPOINT_URL": ({"AWS_ENDPOINT_URL": "{url}"}, ""),
+    "the service's variable": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_CHIME": "{url}/"}, ""),
+    "a profile": ({}, "[default]\nendpoint_url = {url}\n"),
+    "a profile's services": ({}, "[default]\nservices = here\n[services here]\nchime =\n  endpoint_url = {url}\n"),
+    "the setting": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "GATEWAY_UPSTREAM_ENDPOINT_URL": "{url}"}, ""),
+}
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+@pytest.mark.parametrize("how", CONFIGURED)
+async def test_gateways_over_two_upstreams_share_no_answer_in_one_redis(
+    user: User, redis: RedisServer, how: str
+) -> None:
+    """And two over the same one do."""
+    variables, config = CONFIGURED[how]
+
+    def over(aws: Aws) -> None:
+        user.sets(**KEYS, **{name: value.format(url=aws.url) for name, value in variables.items()})
+        user.writes_config(config.format(url=aws.url))
+
+    shared = {"cache_url": redis.url, "cache_ttl_seconds": 3600}
+    with redis.client() as client:
+        client.flushall()
+    with emulated_aws(numbers=1) as one, emulated_aws() as other:
+        over(one)
+        first = await answered(**shared)
+        over(other)
+        assert await answered(**shared) == EMPTY_PAGE
+        over(one)
+        assert await answered(**shared) == first != EMPTY_PAGE
+        assert (len(one.calls), len(other.calls)) == (1, 1)
+
+
+async def test_gateways_over_two_upstreams_have_a_quota_each_in_one_redis(user: User, redis: RedisServer) -> None:
+    user.sets(**KEYS)
+    shared = {"cache_url": redis.url, "upstream_rate": 0.001}
+    with redis.client() as client:
+        client.flushall()
+        with emulated_aws() as one, emulated_aws() as other:
+            for aws in (one, other):
+                user.sets(AWS_ENDPOINT_URL=aws.url)
+                assert await answered(**shared) == EMPTY_PAGE
+            answer = await answered(**shared)
+            assert answer["data"] == {"phoneNumbers": None}
+        assert len(list(client.scan_iter("chime-gateway:quota*"))) == 2

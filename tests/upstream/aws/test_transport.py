@@ -1,0 +1,173 @@
+"""What goes over the wire is what aioboto3's own client would send, signature included."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import aioboto3
+import pytest
+from aiobotocore.config import AioConfig
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from gateway.errors import UpstreamBadResponse
+from gateway.settings import Settings
+from gateway.upstream.resilience.retry import OPERATIONS
+from gateway.upstream.aws.session import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession
+from gateway.upstream.open import open_upstream
+from gateway.upstream.aws.transport import direct_calls
+from gateway.upstream.aws.sigv4 import signed_headers
+from tests.support.scripted import Says, scripted_upstream
+
+ID = "PhoneNumberId"
+ORDER_ID = "PhoneNumberOrderId"
+ODD = "+1206 555/0100?a=b&c%2B~-_.é\u4e2d"
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("ListPhoneNumbers", {}),
+    ("ListPhoneNumbers", {"MaxResults": 99, "NextToken": ODD}),
+    (
+        "ListPhoneNumbers",
+        {"ProductType": "VoiceConnector", "Status": "Assigned", "FilterName": "SipRuleId", "FilterValue": ODD},
+    ),
+    ("ListPhoneNumberOrders", {"MaxResults": 1, "NextToken": "a+/="}),
+    ("GetPhoneNumber", {ID: "+12065550100"}),
+    ("GetPhoneNumber", {ID: ODD}),
+    ("GetPhoneNumberOrder", {ORDER_ID: "11111111-2222-3333-4444-555555555555"}),
+]
+ENDPOINTS = [
+    None,
+    "http://127.0.0.1:9000",
+    "http://127.0.0.1:80",
+    "https://chime.example:443/prefix",
+    "http://[::1]:9000/",
+]
+
+
+class Sent(Exception):
+    """Ends a call where it would go onto the wire."""
+
+    def __init__(self, url: str, headers: Mapping[str, Any]) -> None:
+        self.url = urlsplit(url)
+        self.headers = {
+            name.lower(): value.decode() if isinstance(value, bytes) else value for name, value in headers.items()
+        }
+
+
+class NoWire(HttpSession):
+    async def get(self, url: URL, headers: Mapping[str, str], proxy: str | None) -> Any:
+        assert proxy is None
+        raise Sent(str(url), headers)
+
+    async def send(self, request: Any) -> Any:
+        raise Sent(request.url, request.headers)
+
+
+@asynccontextmanager
+async def client(api: str, endpoint: str | None, token: str | None = None, **config: Any) -> AsyncIterator[Any]:
+    session = aioboto3.Session("AKIDLOCAL", "secret", token, region_name="us-east-1")
+    settings = AioConfig(http_session_cls=NoWire, retries={"total_max_attempts": 1}, proxies={}, **config)
+    async with session.client(api, endpoint_url=endpoint, config=settings) as opened:
+        yield opened
+
+
+async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple[Sent, Sent]:
+    """What the client itself sends, and what DirectCalls does."""
+    calls = await direct_calls(opened, OPERATIONS)
+    with pytest.raises(Sent) as stock:
+        await opened._make_api_call(operation, parameters)  # noqa: SLF001  # It has the parameters' own names.
+    credentials = await opened._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001  # No public name.
+    with pytest.raises(Sent) as ours:
+        await calls.call(operation, parameters, credentials, {})
+    return stock.value, ours.value
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("api", ["chime", "chime-sdk-voice"])
+@pytest.mark.parametrize(("operation", "parameters"), CALLS)
+async def test_it_goes_to_the_same_place_with_the_same_values_and_credential_scope(
+    api: str, operation: str, parameters: dict[str, Any], endpoint: str | None
+) -> None:
+    async with client(api, endpoint) as opened:
+        stock, ours = await both(opened, operation, parameters)
+    # A port that is its scheme's own may be written or not.
+    host = stock.url.netloc.removesuffix({"http": ":80", "https": ":443"}[stock.url.scheme])
+    assert (ours.url.scheme, ours.url.netloc, ours.url.path) == (stock.url.scheme, host, stock.url.path)
+    assert ours.headers["host"] == host
+    assert sorted(parse_qsl(ours.url.query)) == sorted(parse_qsl(stock.url.query))
+    assert scope(ours) == scope(stock)
+
+
+@pytest.mark.parametrize("config", [{"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}], ids=str)
+async def test_the_endpoint_rules_of_the_client_are_kept(config: dict[str, Any]) -> None:
+    async with client("chime-sdk-voice", None, **config) as opened:
+        stock, ours = await both(opened, "ListPhoneNumbers", {})
+    assert (ours.url, scope(ours)) == (stock.url, scope(stock))
+    assert ours.url.netloc != "voice-chime.us-east-1.amazonaws.com"
+
+
+async def test_a_session_token_goes_along_and_is_signed() -> None:
+    async with client("chime", None, token="session-token") as opened:
+        stock, ours = await both(opened, "ListPhoneNumbers", {})
+    assert ours.headers["x-amz-security-token"] == stock.headers["x-amz-security-token"] == "session-token"
+    assert "SignedHeaders=host;x-amz-date;x-amz-security-token," in ours.headers["authorization"]
+
+
+def scope(sent: Sent) -> str:
+    credential: str = sent.headers["authorization"].partition("Credential=")[2].partition(",")[0]
+    return credential
+
+
+# Whatever a caller's filter or an upstream's token may hold, but for surrogates, which no URL can.
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+# Dots alone are another path, which signers take as such. No number and no order is asked for by them.
+segments = texts.filter(lambda text: text not in {".", ".."})
+
+
+@given(
+    segments,
+    st.dictionaries(st.sampled_from(["status", "next-token", "max-results", "filter-value"]), texts),
+    st.one_of(st.none(), st.text("abc/+=", min_size=1)),
+    st.integers(0, 2**32),
+)
+def test_a_signature_is_the_one_that_botocores_own_signer_makes(
+    segment: str, values: dict[str, str], token: str | None, second: int
+) -> None:
+    credentials = ReadOnlyCredentials("AKIDLOCAL", "secret", token)
+    path = "/phone-numbers/" + quote(segment, safe="")
+    query = "&".join(sorted(f"{name}={quote(value, safe='-_.~')}" for name, value in values.items()))
+    with patch("time.time", return_value=second):
+        headers = signed_headers("h:1", path, query, credentials, region="us-east-1", service="chime")
+    request = AWSRequest("GET", f"http://h:1{path}?{query}")
+    with patch("botocore.auth.get_current_datetime", return_value=datetime.fromtimestamp(second, UTC)):
+        SigV4Auth(credentials, "chime", "us-east-1").add_auth(request)
+    assert headers["authorization"] == request.headers["Authorization"]
+    assert headers["x-amz-date"] == request.headers["X-Amz-Date"]
+
+
+async def test_an_answer_that_is_too_long_is_a_bad_response() -> None:
+    page = b'{"PhoneNumbers": [{"E164PhoneNumber": "+1206"}], "Filler": "%s"}'
+    with scripted_upstream(Says(page % b""), Says(page % (b"x" * MAX_ANSWER_BYTES))) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
+            deadline = asyncio.get_running_loop().time() + 10
+            assert (await opened.list_phone_numbers(None, 1, deadline=deadline)).records
+            with pytest.raises(UpstreamBadResponse):
+                await opened.list_phone_numbers(None, 1, deadline=deadline)
+
+
+@pytest.mark.parametrize("order_id", [".", ".."])
+async def test_an_id_that_would_lead_to_another_path_is_no_orders(order_id: str) -> None:
+    with scripted_upstream(Says({})) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
+            deadline = asyncio.get_running_loop().time() + 10
+            assert await opened.get_phone_number_order(order_id, deadline=deadline) is None
+    assert upstream.asked == []

@@ -1,0 +1,165 @@
+"""An upstream that breaks HTTP itself, or takes its time: each ends in a code, within the request's deadline."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Any
+
+import pytest
+
+from gateway.settings import Settings
+from gateway.upstream.aws.session import MAX_ANSWER_BYTES
+from tests.support.aws import e164, number_record
+from tests.conftest import gateway_over
+from tests.support.scripted import Says, scripted_upstream
+
+NUMBERS = "{ phoneNumbers(first: 2) { nodes { id } } }"
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+async def never(_writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def drips(writer: asyncio.StreamWriter, drop: bytes) -> None:
+    """One after another, each sooner than any time-out between two reads could be."""
+    while not writer.is_closing():
+        writer.write(drop)
+        await asyncio.sleep(0.05)
+
+
+async def a_head_that_drips(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"x-slow: ")
+    await drips(writer, b"a")
+
+
+async def heads_that_drip(writer: asyncio.StreamWriter) -> None:
+    await drips(writer, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def a_body_that_drips(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"content-length: 1000000\r\n\r\n")
+    await drips(writer, b" ")
+
+
+async def chunks_that_drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    await drips(writer, b"1\r\n \r\n")
+
+
+async def a_reset(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def a_reset_amid_the_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD)
+    await writer.drain()
+    await a_reset(writer)
+
+
+async def an_end_amid_the_body(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b'content-length: 100\r\n\r\n{"PhoneNumbers": [')
+
+
+async def an_end_without_a_word(_writer: asyncio.StreamWriter) -> None:
+    return
+
+
+async def a_tls_alert(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x15\x03\x03\x00\x02\x02\x46")
+
+
+async def a_greeting_in_smtp(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example ESMTP\r\n")
+
+
+async def a_head_without_end(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"x-long: " + b"a" * 1_000_000)
+
+
+async def too_long_a_body(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"content-length: %d\r\n\r\n" % (MAX_ANSWER_BYTES + 2_000_000))
+    writer.write(b" " * (MAX_ANSWER_BYTES + 2_000_000))
+
+
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """An upstream on a bare socket that gives each request this answer and hangs up; its URL, and the requests."""
+    heads: list[bytes] = []
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        gone = asyncio.ensure_future(reader.read())
+        answered = asyncio.ensure_future(answer(writer))
+        await asyncio.wait((gone, answered), return_when=asyncio.FIRST_COMPLETED)
+        for task in (gone, answered):
+            task.cancel()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
+        # The sockets are closed by then, before the loop is.
+        await asyncio.gather(*filter(None, serving), return_exceptions=True)
+
+
+def over(url: str, deadline: float) -> Settings:
+    return Settings(upstream_api="chime", upstream_endpoint_url=url, request_deadline_seconds=deadline)  # type: ignore[arg-type]  # Pydantic parses the URL.
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in answer["errors"]]
+
+
+@pytest.mark.parametrize("answer", [never, a_head_that_drips, heads_that_drip, a_body_that_drips, chunks_that_drip])
+async def test_what_never_ends_costs_the_deadline_and_one_call(answer: Answer) -> None:
+    async with answering(answer) as (url, heads), gateway_over(over(url, 0.5)) as gateway:
+        assert codes(await gateway.answer(NUMBERS)) == ["UPSTREAM_TIMEOUT"]
+    assert len(heads) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [a_reset, a_reset_amid_the_head, an_end_amid_the_body, an_end_without_a_word, a_tls_alert, a_greeting_in_smtp],
+)
+async def test_a_connection_that_breaks_is_tried_three_times(answer: Answer) -> None:
+    async with answering(answer) as (url, heads), gateway_over(over(url, 10)) as gateway:
+        assert codes(await gateway.answer(NUMBERS)) == ["UPSTREAM_UNREACHABLE"]
+    assert len(heads) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "calls"),
+    [(a_head_without_end, "UPSTREAM_UNREACHABLE", 3), (too_long_a_body, "UPSTREAM_BAD_RESPONSE", 1)],
+)
+async def test_what_is_too_long_is_not_read(answer: Answer, code: str, calls: int) -> None:
+    async with answering(answer) as (url, heads), gateway_over(over(url, 10)) as gateway:
+        assert codes(await gateway.answer(NUMBERS)) == [code]
+    assert len(heads) == calls
+
+
+async def test_a_walk_over_slow_pages_ends_at_the_requests_deadline() -> None:
+    """Each page alone would be in time; the deadline is that of all of them."""
+    page = {"PhoneNumbers": [number_record(0)]}
+    pages = [Says({**page, "NextToken": str(count)}, after_seconds=0.2) for count in range(100)]
+    with scripted_upstream(*pages) as upstream:
+        async with gateway_over(over(upstream.url, 1)) as gateway:
+            assert codes(await gateway.answer("{ phoneNumbers(first: 1) { totalCount } }")) == ["UPSTREAM_TIMEOUT"]
+        assert 2 <= len(upstream.asked) <= 5
+
+
+async def test_many_slow_gets_end_at_the_requests_deadline() -> None:
+    aliases = " ".join(f'n{n}: phoneNumber(e164PhoneNumber: "{e164(n)}") {{ id }}' for n in range(10))
+    with scripted_upstream(Says({}, after_seconds=60)) as upstream:
+        async with gateway_over(over(upstream.url, 0.5)) as gateway:
+            answer = await gateway.answer(f"{{ {aliases} }}")
+        assert set(codes(answer)) == {"UPSTREAM_TIMEOUT"}
+        assert len(answer["errors"]) == 10

@@ -1,0 +1,288 @@
+"""Answers that replicas share by Redis: what it saves, and that a Redis that fails or lies changes no answer."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from math import inf
+from typing import Any
+
+import pytest
+
+from gateway.errors import UpstreamUnavailable
+from gateway.shared_state.redis_client import RedisLink
+from gateway.settings import Settings, read_settings
+from gateway.upstream.cache.response_cache import AnswerCache
+from gateway.upstream.cache.shared_cache import AnswerKey, SharedAnswers
+from tests.support.aws import Aws, e164, emulated_aws
+from tests.conftest import Gateway, gateway_over
+from tests.support.redis_server import RedisServer, free_port, pretending, redis_server
+
+PAGE = "{ phoneNumbers(first: 5) { nodes { e164PhoneNumber } } }"
+NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
+ANSWER = {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(index)} for index in range(5)]}}
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Aws]:
+    with emulated_aws("chime") as shared:
+        shared.holds(inventory=150)
+        yield shared
+
+
+@pytest.fixture
+def aws(account: Aws) -> Aws:
+    account.calls.clear()
+    return account
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with redis_server(password="open, sesame/@") as running:
+        yield running
+
+
+@pytest.fixture
+def redis(server: RedisServer) -> RedisServer:
+    with server.client() as client:
+        client.flushall()
+    return server
+
+
+def shared(aws: Aws, url: str, **given: Any) -> Settings:
+    given = {"cache_ttl_seconds": 3600, "cache_url": url, **given}
+    return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, **given)
+
+
+@asynccontextmanager
+async def two_gateways(settings: Settings) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    async with gateway_over(settings) as one, gateway_over(settings) as other:
+        yield one, other
+
+
+async def test_what_one_replica_asked_no_other_asks(aws: Aws, redis: RedisServer) -> None:
+    async with two_gateways(shared(aws, redis.url)) as gateways:
+        for gateway in gateways:
+            assert await gateway.query(PAGE) == ANSWER
+            assert await gateway.query(NUMBER, number=e164(3)) == {"phoneNumber": {"e164PhoneNumber": e164(3)}}
+            assert await gateway.query(NUMBER, number="+19995550100") == {"phoneNumber": None}
+        answer = await gateways[1].http.post("/graphql", json={"query": PAGE})
+    assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber", "GetPhoneNumber"]
+    assert int(answer.headers["age"]) >= 0
+
+
+async def test_redis_can_read_nothing_of_what_it_keeps(aws: Aws, redis: RedisServer) -> None:
+    async with gateway_over(shared(aws, redis.url)) as gateway:
+        await gateway.query("{ a: phoneNumbers(first: 99) { totalCount nodes { id } } }")
+        await gateway.query(NUMBER, number=e164(3))
+    with redis.client() as client:
+        held = {name: client.get(name) for name in client.scan_iter("chime-gateway:answer:*")}
+        assert len(held) == 3
+        assert all(client.pttl(name) > 0 for name in held)
+    number = e164(3)[1:].encode()
+    assert not any(word in text for pair in held.items() for text in pair for word in (number, b"NextToken", b"Phone"))
+
+
+async def test_replicas_of_other_endpoints_share_nothing(aws: Aws, redis: RedisServer) -> None:
+    with emulated_aws("chime") as other_account:
+        async with gateway_over(shared(aws, redis.url)) as one, gateway_over(shared(other_account, redis.url)) as other:
+            assert await one.query(PAGE) == ANSWER
+            assert await other.query(PAGE) == {"phoneNumbers": {"nodes": []}}
+        assert other_account.calls == ["ListPhoneNumbers"]
+
+
+def another_keys_value(server: RedisServer) -> None:
+    """Two values change places."""
+    with server.client() as client:
+        one, other, *_ = client.scan_iter("chime-gateway:answer:*")
+        values = client.get(one), client.get(other)
+        client.set(one, values[1])
+        client.set(other, values[0])
+
+
+def overwritten(value: bytes) -> Callable[[RedisServer], None]:
+    def overwrite(server: RedisServer) -> None:
+        with server.client() as client:
+            for name in client.scan_iter("chime-gateway:answer:*"):
+                client.set(name, value)
+
+    return overwrite
+
+
+def of_another_type(server: RedisServer) -> None:
+    with server.client() as client:
+        for name in client.scan_iter("chime-gateway:answer:*"):
+            client.delete(name)
+            client.rpush(name, "7")
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [another_keys_value, of_another_type, *map(overwritten, (b"x", b"null", b'{"PhoneNumbers": []}', bytes(100_000)))],
+)
+async def test_a_redis_that_lies_is_not_believed(
+    aws: Aws, redis: RedisServer, lies: Callable[[RedisServer], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two_gateways(shared(aws, redis.url)) as (one, other):
+        await one.query(PAGE)
+        await one.query(NUMBER, number=e164(3))
+        aws.calls.clear()
+        lies(redis)
+        assert await other.query(PAGE) == ANSWER
+        # After the first lie it is not even asked.
+        assert await other.query(NUMBER, number=e164(3)) == {"phoneNumber": {"e164PhoneNumber": e164(3)}}
+    assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber"]
+    [said] = [record.message for record in caplog.records if "Redis" in record.message]
+    assert redis.url not in said
+
+
+async def test_an_answer_goes_on_while_redis_is_killed_and_is_shared_again_once_it_is_back(aws: Aws) -> None:
+    port = free_port()
+    with redis_server(port) as first:
+        async with asyncio.timeout(60), two_gateways(shared(aws, first.url)) as gateways:
+            assert await gateways[0].query(PAGE) == ANSWER
+            first.process.kill()
+            first.process.wait()
+            assert [await gateway.query(PAGE) for gateway in gateways] == [ANSWER] * 2
+            assert aws.calls == ["ListPhoneNumbers"] * 2
+            with redis_server(port) as again:
+                number = 10
+                while not again.answers():
+                    number += 1
+                    await gateways[0].query(NUMBER, number=e164(number))
+                    await asyncio.sleep(0.1)
+
+
+def hung(_asked: bytes) -> bytes:
+    return b""
+
+
+def rubbish(_asked: bytes) -> bytes:
+    return b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
+def all_is_well(asked: bytes) -> bytes:
+    return b"+OK\r\n" * asked.count(b"*")
+
+
+def endless_list(_asked: bytes) -> bytes:
+    return b"*1\r\n" * 10_000
+
+
+@pytest.mark.parametrize("answers", [hung, rubbish, all_is_well, endless_list])
+async def test_what_only_pretends_to_be_redis_is_gone_without(aws: Aws, answers: Callable[[bytes], bytes]) -> None:
+    with pretending(answers) as url:
+        async with gateway_over(shared(aws, url)) as gateway:
+            assert [await gateway.query(PAGE) for _ in range(3)] == [ANSWER] * 3
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_a_gateway_starts_without_its_redis_and_with_a_wrong_password(
+    aws: Aws, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = f"redis://:not-the-word@127.0.0.1:{redis.port}/0"
+    for url in (wrong, f"redis://127.0.0.1:{free_port()}/0"):
+        async with gateway_over(shared(aws, url)) as gateway:
+            assert await gateway.query(PAGE) == ANSWER
+    said = [record.message for record in caplog.records if "Redis" in record.message]
+    assert len(said) == 2
+    assert not any("not-the-word" in each or "127.0.0.1" in each for each in said)
+
+
+async def test_a_hung_redis_is_waited_for_once(aws: Aws) -> None:
+    """By those who ask at that time; whoever asks after them is told at once."""
+    with redis_server() as own:
+        async with gateway_over(shared(aws, own.url)) as gateway:
+            own.process.send_signal(signal.SIGSTOP)
+            answers = await asyncio.gather(*(gateway.query(NUMBER, number=e164(each)) for each in range(30)))
+            assert all(answer["phoneNumber"] for answer in answers)
+            assert len(aws.calls) == 30
+            own.process.send_signal(signal.SIGCONT)
+
+
+# By plain calls
+
+
+class Credentials:
+    def __init__(self, access_key: str = "AKIDEXAMPLE", secret_key: str = "secret") -> None:
+        self.access_key = access_key
+        self.secret_key = secret_key
+        self.token: str | None = None
+
+
+KEY: AnswerKey = ("GetPhoneNumber", (("PhoneNumberId", "+12065550100"),))
+
+
+class Replica:
+    """A cache over a Redis, by a clock of its own."""
+
+    def __init__(self, link: RedisLink, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
+        self.now = now
+        self.asked = 0
+        self.cache = AnswerCache(
+            2, 5, SharedAnswers(link, lambda: credentials, "chime", lambda: self.now), lambda: self.now
+        )
+
+    async def answer(self) -> Any:
+        async def fetch(_wanted: object) -> Any:
+            self.asked += 1
+            return {"ResponseMetadata": {"Bytes": 100}, "at": self.now}
+
+        return await self.cache.get(KEY, fetch, lambda answer: answer, deadline=inf)
+
+
+@asynccontextmanager
+async def linked(redis: RedisServer) -> AsyncIterator[RedisLink]:
+    link = RedisLink(redis.url)
+    async with link.open():
+        yield link
+
+
+async def test_an_answer_is_as_old_in_one_replica_as_in_another(redis: RedisServer) -> None:
+    async with linked(redis) as link:
+        one, other = Replica(link, Credentials()), Replica(link, Credentials())
+        first = await one.answer()
+        other.now += 1.9
+        assert await other.answer() == first
+        # What it took over does not begin anew.
+        other.now += 0.1
+        assert await other.answer() != first
+        assert (one.asked, other.asked) == (1, 1)
+
+
+async def test_only_who_signs_with_the_same_key_shares(redis: RedisServer) -> None:
+    async with linked(redis) as link:
+        keys = ("AKIDEXAMPLE", "ASIAOTHER", "AKIDEXAMPLE", None, None)
+        everybody = [Replica(link, None if key is None else Credentials(key)) for key in keys]
+        for replica in everybody:
+            await replica.answer()
+        assert [replica.asked for replica in everybody] == [1, 1, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(0.9, True), (1.1, False)])
+async def test_a_value_of_the_future_is_a_lie_but_for_clocks_that_differ_a_little(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture, ahead: float, *, believed: bool
+) -> None:
+    async with linked(redis) as link:
+        early, late = Replica(link, Credentials(), 1_000_000 + ahead), Replica(link, Credentials())
+        await early.answer()
+        await late.answer()
+        assert late.asked == (0 if believed else 1)
+        # The task that keeps the connection hears of it.
+        await asyncio.sleep(0.05)
+    assert [record.levelno for record in caplog.records] == ([] if believed else [logging.WARNING])
+
+
+async def test_what_redis_still_has_may_stand_in_where_this_replica_never_asked(redis: RedisServer) -> None:
+    async with linked(redis) as link:
+        one, other = Replica(link, Credentials()), Replica(link, Credentials())
+        first = await one.answer()
+        other.now += 3
+
+        async def fail(_wanted: object) -> Any:
+            raise UpstreamUnavailable("GetPhoneNumber")
+
+        with pytest.raises(UpstreamUnavailable) as fault:
+            await other.cache.get(KEY, fail, lambda answer: answer, deadline=inf)
+        assert other.cache.stands_in(KEY, fault.value) == (first,)

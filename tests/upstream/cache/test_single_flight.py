@@ -1,0 +1,341 @@
+"""Identical calls that are in flight at once: over real HTTP from many requests, and SingleFlight by plain calls."""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.errors import Throttled, UpstreamTimeout
+from gateway.settings import Settings
+from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.client import Upstream
+from gateway.upstream.open import open_upstream
+from gateway.upstream.cache.single_flight import Flight, SingleFlight
+from tests.support.aws import Aws, e164
+from tests.conftest import Gateway
+
+PHONE_NUMBERS = "query ($first: Int) { phoneNumbers(first: $first) { nodes { e164PhoneNumber } } }"
+PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
+
+
+# Over HTTP
+
+
+async def test_identical_queries_at_once_are_one_list_call(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=10)
+    aws.takes_ms(200)
+    answers = await asyncio.gather(*(gateway.query(PHONE_NUMBERS, first=10) for _ in range(30)))
+    assert answers == [{"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(index)} for index in range(10)]}}] * 30
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_identical_lookups_at_once_are_one_get(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=10)
+    aws.takes_ms(200)
+    answers = await asyncio.gather(*(gateway.query(PHONE_NUMBER, number=e164(3)) for _ in range(30)))
+    assert answers == [{"phoneNumber": {"e164PhoneNumber": e164(3)}}] * 30
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+async def test_identical_fields_of_one_query_are_one_call(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=10)
+    aws.takes_ms(100)
+    data = await gateway.query(
+        "{ a: phoneNumbers(first: 5) { nodes { id } } b: phoneNumbers(first: 5) { nodes { id } } }"
+    )
+    assert data["a"] == data["b"]
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_queries_with_different_values_are_different_calls(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=10)
+    aws.takes_ms(200)
+    numbers = [e164(index) for index in range(5)]
+    answers = await asyncio.gather(
+        *(gateway.query(PHONE_NUMBERS, first=first) for first in (2, 3)),
+        *(gateway.query(PHONE_NUMBER, number=number) for number in numbers),
+    )
+    assert [len(answer["phoneNumbers"]["nodes"]) for answer in answers[:2]] == [2, 3]
+    assert answers[2:] == [{"phoneNumber": {"e164PhoneNumber": number}} for number in numbers]
+    assert Counter(aws.calls) == {"ListPhoneNumbers": 2, "GetPhoneNumber": 5}
+
+
+async def test_an_answer_is_not_kept_for_later_queries(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    assert await gateway.query(PHONE_NUMBER, number=e164(0)) == {"phoneNumber": {"e164PhoneNumber": e164(0)}}
+    aws.loses_number(e164(0))
+    assert await gateway.query(PHONE_NUMBER, number=e164(0)) == {"phoneNumber": None}
+    assert aws.calls == ["GetPhoneNumber"] * 2
+
+
+async def test_a_fault_reaches_every_query_that_waited_for_the_call(gateway: Gateway, aws: Aws) -> None:
+    aws.takes_ms(200)
+    aws.fails("GetPhoneNumber", "Unauthorized")
+    answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(3)) for _ in range(10)))
+    codes = [[error["extensions"]["code"] for error in answer["errors"]] for answer in answers]
+    assert codes == [["UPSTREAM_UNAUTHORIZED"]] * 10
+    assert aws.calls == ["GetPhoneNumber"]
+
+
+@pytest.fixture
+async def upstream(settings: Settings) -> AsyncIterator[Upstream]:
+    """The upstream itself, whose callers bring deadlines of their own."""
+    async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
+        yield opened
+
+
+async def test_a_caller_whose_deadline_passes_leaves_the_call_to_those_with_time(upstream: Upstream, aws: Aws) -> None:
+    aws.holds(inventory=3)
+    aws.takes_ms(400)
+    now = asyncio.get_running_loop().time()
+    hurried, patient = await asyncio.gather(
+        upstream.list_phone_numbers(None, 3, deadline=now + 0.1),
+        upstream.list_phone_numbers(None, 3, deadline=now + 10),
+        return_exceptions=True,
+    )
+    assert isinstance(hurried, UpstreamTimeout)
+    assert not isinstance(patient, BaseException)
+    assert len(patient.records) == 3
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_a_call_that_all_have_left_is_made_anew_for_the_next(upstream: Upstream, aws: Aws) -> None:
+    aws.holds(inventory=3)
+    # Time enough for the call to arrive, also on a busy machine.
+    aws.takes_ms(3_000)
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(UpstreamTimeout):
+        await upstream.get_phone_number(e164(1), deadline=now + 1)
+    aws.takes_ms(0)
+    record = await upstream.get_phone_number(e164(1), deadline=now + 10)
+    assert record is not None
+    assert aws.calls == ["GetPhoneNumber"] * 2
+
+
+# By plain calls
+
+# A deadline, where none matters.
+PATIENT = 60.0
+
+
+class Call:
+    """A call that ends when a test says so.
+
+    begun, cancelled: how often.
+    """
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.cancelled = 0
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def __call__(self, _flight: Flight[str]) -> str:
+        self.begun += 1
+        try:
+            return await asyncio.shield(self.answer)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+async def turns() -> None:
+    """Let everything that can run, run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def callers(flights: SingleFlight[str], call: Call, count: int) -> list[asyncio.Task[str]]:
+    return [asyncio.create_task(flights.do("key", call, PATIENT)) for _ in range(count)]
+
+
+@pytest.fixture
+async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
+    """What the event loop's handler is told: exceptions that nobody took, above all."""
+    loop, told = asyncio.get_running_loop(), list[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    yield told
+    loop.set_exception_handler(None)
+
+
+async def test_all_who_ask_the_same_share_one_call() -> None:
+    flights, call = SingleFlight[str](), Call()
+    waiting = callers(flights, call, 5)
+    await turns()
+    call.answer.set_result("answer")
+    assert await asyncio.gather(*waiting) == ["answer"] * 5
+    assert call.begun == 1
+
+
+async def test_a_call_knows_until_when_the_most_patient_of_those_who_asked_waits() -> None:
+    flights, known = SingleFlight[str](), list[float]()
+    asked_by_all = asyncio.Event()
+
+    async def call(flight: Flight[str]) -> str:
+        known.append(flight.deadline)
+        await asked_by_all.wait()
+        known.append(flight.deadline)
+        return "answer"
+
+    waiting = [asyncio.create_task(flights.do("key", call, deadline)) for deadline in (2.0, 3.0, 1.0)]
+    await turns()
+    asked_by_all.set()
+    assert await asyncio.gather(*waiting) == ["answer"] * 3
+    assert known[-1] == 3.0
+
+
+async def test_different_keys_are_different_calls() -> None:
+    flights, one, other = SingleFlight[str](), Call(), Call()
+    waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call, PATIENT)) for call in (one, other))
+    await turns()
+    one.answer.set_result("of one")
+    other.answer.set_result("of the other")
+    assert await waiting_for_one == "of one"
+    assert await waiting_for_other == "of the other"
+
+
+@pytest.mark.parametrize("leavers", [[0], [1], [0, 1], [0, 2], [1, 2]])
+async def test_those_who_leave_take_nothing_from_those_who_stay(leavers: list[int]) -> None:
+    flights, call = SingleFlight[str](), Call()
+    waiting = callers(flights, call, 3)
+    await turns()
+    for leaver in leavers:
+        waiting[leaver].cancel()
+    await turns()
+    call.answer.set_result("answer")
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    for index, result in enumerate(results):
+        assert isinstance(result, asyncio.CancelledError) if index in leavers else result == "answer"
+    assert (call.begun, call.cancelled) == (1, 0)
+
+
+async def test_a_caller_may_join_after_the_first_has_left() -> None:
+    flights, call = SingleFlight[str](), Call()
+    first, second = callers(flights, call, 2)
+    await turns()
+    first.cancel()
+    await turns()
+    [third] = callers(flights, call, 1)
+    await turns()
+    second.cancel()
+    await turns()
+    call.answer.set_result("answer")
+    assert await third == "answer"
+    assert (call.begun, call.cancelled) == (1, 0)
+
+
+async def test_the_last_one_to_leave_ends_the_call() -> None:
+    flights, call = SingleFlight[str](), Call()
+    waiting = callers(flights, call, 3)
+    await turns()
+    for index, caller in enumerate(waiting):
+        assert call.cancelled == 0, index
+        caller.cancel()
+        await turns()
+    assert (call.begun, call.cancelled) == (1, 1)
+
+
+async def test_all_leaving_at_once_ends_the_call() -> None:
+    flights, call = SingleFlight[str](), Call()
+    waiting = callers(flights, call, 3)
+    await turns()
+    for caller in waiting:
+        caller.cancel()
+    await turns()
+    assert (call.begun, call.cancelled) == (1, 1)
+
+
+async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
+    """Even while the old call has not yet taken its end in."""
+    flights, call = SingleFlight[str](), Call()
+    dragging_on = asyncio.Event()
+
+    async def slow_to_end(flight: Flight[str]) -> str:
+        try:
+            return await call(flight)
+        finally:
+            await dragging_on.wait()
+
+    leaver = asyncio.create_task(flights.do("key", slow_to_end, PATIENT))
+    await turns()
+    leaver.cancel()
+    await turns()
+    again = Call()
+    [comer] = callers(flights, again, 1)
+    await turns()
+    dragging_on.set()
+    await turns()
+    [joiner] = callers(flights, again, 1)
+    await turns()
+    again.answer.set_result("new")
+    assert [await comer, await joiner] == ["new", "new"]
+    assert (call.cancelled, again.begun, again.cancelled) == (1, 1, 0)
+
+
+async def test_a_fault_reaches_all_who_wait() -> None:
+    flights, call = SingleFlight[str](), Call()
+    waiting = callers(flights, call, 3)
+    await turns()
+    fault = Throttled("ListPhoneNumbers")
+    call.answer.set_exception(fault)
+    assert await asyncio.gather(*waiting, return_exceptions=True) == [fault] * 3
+
+
+async def test_nothing_is_kept_after_an_answer_or_a_fault_or_a_cancellation() -> None:
+    flights = SingleFlight[str]()
+    for end in ("answer", "fault", "left"):
+        call = Call()
+        waiting = callers(flights, call, 2)
+        await turns()
+        if end == "answer":
+            call.answer.set_result("answer")
+        elif end == "fault":
+            call.answer.set_exception(Throttled("ListPhoneNumbers"))
+        else:
+            for caller in waiting:
+                caller.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await turns()
+        assert call.begun == 1, end
+        assert flights._flights == {}, end  # noqa: SLF001  # What is kept has no other sign than memory.
+
+
+async def test_a_fault_that_nobody_is_left_to_hear_is_no_complaint_of_the_loop(
+    complaints: list[dict[str, Any]],
+) -> None:
+    flights, call = SingleFlight[str](), Call()
+    waiting = callers(flights, call, 2)
+    await turns()
+    call.answer.set_exception(Throttled("ListPhoneNumbers"))
+    for caller in waiting:
+        caller.cancel()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(result, BaseException) for result in results)
+    del waiting, results, call
+    await turns()
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_call_that_ends_in_a_fault_when_all_have_left_is_no_complaint_of_the_loop(
+    complaints: list[dict[str, Any]],
+) -> None:
+    """A connection that is torn down may fail in its own words."""
+    flights = SingleFlight[str]()
+
+    async def torn_down(_flight: Flight[str]) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Throttled("ListPhoneNumbers") from None
+        return "never"
+
+    caller = asyncio.create_task(flights.do("key", torn_down, PATIENT))
+    await turns()
+    caller.cancel()
+    await turns()
+    del caller
+    gc.collect()
+    assert complaints == []

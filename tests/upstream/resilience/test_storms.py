@@ -1,0 +1,335 @@
+"""Many queries over an upstream that fails or throttles: what is answered, and how often it is asked."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.errors import UpstreamFault, UpstreamTimeout, UpstreamUnavailable
+from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
+from gateway.settings import Settings
+from gateway.upstream.resilience.retry import OPERATIONS
+from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.client import Upstream
+from gateway.upstream.open import open_upstream
+from tests.support.aws import Aws, e164
+from tests.conftest import Gateway, gateway_over
+from tests.loaders.link_queries import LINKED
+from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
+
+PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { id } }"
+NUMBERS = "{ phoneNumbers(first: 2) { nodes { id } } }"
+ORDERS = "{ phoneNumberOrders(first: 2) { nodes { id } } }"
+EMPTY = Says({"PhoneNumbers": [], "PhoneNumberOrders": []})
+DOWN = Says({"Code": "ServiceUnavailable"}, 503)
+THROTTLED = Says({"Code": "Throttled"}, 429)
+THROTTLED_BY_A_PROXY = Says("<html>slow down</html>", 429, {"content-type": "text/html"})
+
+
+@pytest.fixture
+def upstream() -> Iterator[ScriptedUpstream]:
+    with scripted_upstream(EMPTY) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(upstream: ScriptedUpstream) -> Settings:
+    return over(upstream.url, request_deadline_seconds=3)
+
+
+def over(url: str, **settings: float) -> Settings:
+    return Settings(upstream_api="chime", upstream_endpoint_url=url, **settings)  # type: ignore[arg-type]  # Pydantic parses them.
+
+
+async def storm(gateway: Gateway, queries: int) -> list[dict[str, Any]]:
+    """The extensions of the one error that each of so many different queries ends in, sent all at once."""
+    answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(index)) for index in range(queries)))
+    return [answer["errors"][0]["extensions"] for answer in answers]
+
+
+async def codes_in_turn(gateway: Gateway, document: str, queries: int) -> list[str | None]:
+    """The code of the error that each query of a row ends in, None where there is none."""
+    answers = [await gateway.answer(document) for _ in range(queries)]
+    return [answer["errors"][0]["extensions"]["code"] if "errors" in answer else None for answer in answers]
+
+
+async def happens(condition: Callable[[], bool]) -> None:
+    """Wait until it comes to this, and no longer than it could sensibly take."""
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)
+
+
+def state(upstream: Upstream) -> str:
+    """That of the breaker of gets of numbers."""
+    return upstream.attempts.breakers["GetPhoneNumber"].state
+
+
+@pytest.mark.parametrize(
+    ("says", "codes"),
+    [
+        (THROTTLED, {"THROTTLED"}),
+        (THROTTLED_BY_A_PROXY, {"THROTTLED"}),
+        (DOWN, {"UPSTREAM_UNAVAILABLE"}),
+        (Says({"Code": "ServiceFailure"}, 500), {"UPSTREAM_FAILURE", "UPSTREAM_UNAVAILABLE"}),
+    ],
+    ids=["throttled", "throttled by a proxy", "unavailable", "failing"],
+)
+async def test_a_storm_is_not_multiplied_by_retries(
+    gateway: Gateway, upstream: ScriptedUpstream, says: Says, codes: set[str]
+) -> None:
+    upstream.answers[:] = [says]
+    errors = await storm(gateway, 150)
+    assert {error["code"] for error in errors} == codes
+    assert len(upstream.asked) <= 1.2 * 150 + 20
+    if codes == {"THROTTLED"}:
+        assert all(error["retryAfter"] >= 1 for error in errors)
+
+
+async def test_an_upstream_that_fails_often_but_not_always_is_not_multiplied_either(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """No breaker opens between good answers, and nothing throttles: it is the retry budget that ends."""
+    upstream.answers[:] = [DOWN, DOWN, Says({"Code": "NotFound"}, 404)] * 100
+    answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(index)) for index in range(60)))
+    assert any("errors" not in answer for answer in answers)
+    assert len(upstream.asked) <= 1.2 * 60 + 20
+
+
+async def test_a_hundred_linked_numbers_of_which_each_is_throttled_are_not_asked_for_three_times(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    numbers = [{"E164PhoneNumber": e164(index), "Status": "Acquired"} for index in range(100)]
+    orders = {"PhoneNumberOrders": [{"PhoneNumberOrderId": "o", "OrderedPhoneNumbers": numbers}]}
+    upstream.answers[:] = [Says(orders), THROTTLED]
+    answer = await gateway.answer(LINKED)
+    assert len(answer["data"]["phoneNumberOrders"]["nodes"][0]["orderedPhoneNumbers"]) == 100
+    assert Counter(error["extensions"]["code"] for error in answer["errors"]) == {"THROTTLED": 100}
+    assert len(upstream.asked) <= 60
+
+
+async def test_odd_faults_one_after_the_other_are_each_told_as_they_are(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """Each query is asked three times; the breaker counts nine calls, which are too few for it."""
+    failing = Says({"Code": "ServiceFailure"}, 500)
+    upstream.answers[:] = [*[failing] * 12, *[DOWN] * 12, *[failing] * 3]
+    codes = await codes_in_turn(gateway, NUMBERS, 9)
+    assert codes == ["UPSTREAM_FAILURE"] * 4 + ["UPSTREAM_UNAVAILABLE"] * 4 + ["UPSTREAM_FAILURE"]
+    assert len(upstream.asked) == 27
+
+
+async def test_a_query_that_is_alone_rides_out_two_faults_however_many_came_before_it(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """Thirty queries, one after the other, make sixty retries: three times what the budget grants a storm."""
+    upstream.answers[:] = [DOWN, DOWN, EMPTY] * 30
+    assert await codes_in_turn(gateway, NUMBERS, 30) == [None] * 30
+    assert len(upstream.asked) == 90
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 407, 414])
+async def test_responses_that_are_not_the_apis_hold_no_later_call_back(
+    gateway: Gateway, upstream: ScriptedUpstream, status: int
+) -> None:
+    """They come at once, so a breaker would spare callers no wait."""
+    upstream.answers[:] = [Says("<html>no</html>", status, {"content-type": "text/html"})]
+    assert await codes_in_turn(gateway, NUMBERS, 15) == ["UPSTREAM_BAD_RESPONSE"] * 15
+    upstream.answers[:] = [EMPTY]
+    assert await codes_in_turn(gateway, NUMBERS, 1) == [None]
+    assert len(upstream.asked) == 16
+
+
+async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_has_healed(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answers[:] = [DOWN]
+    assert await codes_in_turn(gateway, NUMBERS, 10) == ["UPSTREAM_UNAVAILABLE"] * 10
+    before = len(upstream.asked)
+    answers = [await gateway.answer(NUMBERS) for _ in range(20)]
+    assert len(upstream.asked) - before <= 5
+    for answer in answers:
+        [error] = answer["errors"]
+        assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("UPSTREAM_UNAVAILABLE", True)
+        assert error["extensions"]["retryAfter"] >= 1
+    # Each operation has a breaker of its own.
+    upstream.answers[:] = [EMPTY]
+    assert await codes_in_turn(gateway, ORDERS, 1) == [None]
+    async with asyncio.timeout(35):
+        healed = False
+        while not healed:
+            healed = await codes_in_turn(gateway, NUMBERS, 1) == [None]
+            await asyncio.sleep(0.1)
+    assert await codes_in_turn(gateway, NUMBERS, 20) == [None] * 20
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408])
+async def test_what_aws_refuses_opens_no_breaker(gateway: Gateway, upstream: ScriptedUpstream, status: int) -> None:
+    upstream.answers[:] = [Says({"Message": "no"}, status)]
+    await codes_in_turn(gateway, NUMBERS, 40)
+    upstream.answers[:] = [EMPTY]
+    assert await codes_in_turn(gateway, NUMBERS, 1) == [None]
+    assert len(upstream.asked) == 41
+
+
+async def test_retry_after_is_waited_for(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, 503, {"retry-after": "1"}), EMPTY]
+    began = asyncio.get_running_loop().time()
+    assert await codes_in_turn(gateway, NUMBERS, 1) == [None]
+    # Waiting for longer is the machine's affair, for less would be ours.
+    assert asyncio.get_running_loop().time() - began >= 1
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("60", [60]), ("Sun, 22 Nov 2026 01:00:00 GMT", [1]), ("soon", [1])], ids=["long", "past", "odd"]
+)
+async def test_retry_after_past_the_deadline_is_told_at_once(
+    gateway: Gateway, upstream: ScriptedUpstream, said: str, told: list[int]
+) -> None:
+    upstream.answers[:] = [Says({"Code": "Throttled"}, 429, {"retry-after": said})]
+    answer = await gateway.answer(NUMBERS)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["THROTTLED"]
+    assert [error["extensions"]["retryAfter"] for error in answer["errors"]] == told
+    assert len(upstream.asked) == (1 if said == "60" else 3)
+
+
+async def test_a_quota_is_shared_evenly_among_replicas(upstream: ScriptedUpstream) -> None:
+    """A fourth of eight calls a second: after the first, the third of three comes a second later."""
+    async with gateway_over(over(upstream.url, upstream_rate=8, replicas=4)) as gateway:
+        began = asyncio.get_running_loop().time()
+        assert await codes_in_turn(gateway, NUMBERS, 3) == [None] * 3
+        assert asyncio.get_running_loop().time() - began >= 0.9
+    assert len(upstream.asked) == 3
+
+
+async def test_what_a_quota_does_not_allow_in_time_is_throttled_at_once_and_never_asked(
+    upstream: ScriptedUpstream,
+) -> None:
+    async with gateway_over(over(upstream.url, upstream_rate=2, request_deadline_seconds=1.5)) as gateway:
+        errors = [
+            answer["errors"][0]["extensions"]
+            for answer in await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(n)) for n in range(50)))
+            if "errors" in answer
+        ]
+    throttled = [error for error in errors if error["code"] == "THROTTLED"]
+    assert len(throttled) >= 40
+    assert all(error["retryAfter"] >= 1 for error in throttled)
+    assert len(upstream.asked) <= 5
+
+
+# By calls of the upstream itself, whose callers bring deadlines of their own
+
+
+@asynccontextmanager
+async def opened(url: str, **settings: float) -> AsyncIterator[Upstream]:
+    async with open_upstream(over(url, **settings), AwsKeyPair("local", "local")) as upstream:
+        yield upstream
+
+
+def in_seconds(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def get(upstream: Upstream, index: int, deadline: float) -> UpstreamFault | None:
+    """The fault that a get of a number ends in."""
+    try:
+        await upstream.get_phone_number(e164(index), deadline=deadline)
+    except UpstreamFault as fault:
+        return fault
+    return None
+
+
+async def test_calls_that_hang_open_the_breaker_and_those_that_had_no_time_do_not(upstream: ScriptedUpstream) -> None:
+    upstream.answers[:] = [Says({}, after_seconds=60)]
+    async with opened(upstream.url, request_deadline_seconds=1) as calls:
+        faults = await asyncio.gather(*(get(calls, index, in_seconds(0.1)) for index in range(30)))
+        assert {type(fault) for fault in faults} == {UpstreamTimeout}
+        assert state(calls) == "closed"
+        await asyncio.gather(*(get(calls, index, in_seconds(1)) for index in range(30)))
+        assert state(calls) == "open"
+        assert isinstance(await get(calls, 0, in_seconds(1)), UpstreamUnavailable)
+        assert {name for name in OPERATIONS if calls.attempts.breakers[name].state == "open"} == {"GetPhoneNumber"}
+
+
+async def test_a_probe_whose_caller_leaves_is_given_back(upstream: ScriptedUpstream) -> None:
+    upstream.answers[:] = [DOWN]
+    async with opened(upstream.url) as calls:
+        while state(calls) == "closed":
+            await get(calls, 0, in_seconds(5))
+        upstream.answers[:] = [Says({}, after_seconds=60)]
+        await happens(lambda: state(calls) == "half-open")
+        before = len(upstream.asked)
+        probe = asyncio.create_task(get(calls, 0, in_seconds(60)))
+        await happens(lambda: len(upstream.asked) > before)
+        assert isinstance(await get(calls, 1, in_seconds(5)), UpstreamUnavailable)
+        probe.cancel()
+        await asyncio.wait([probe])
+        upstream.answers[:] = [Says({"Code": "NotFound"}, 404)]
+        assert await get(calls, 1, in_seconds(5)) is None
+        assert state(calls) == "closed"
+        assert calls.attempts.turns.under_way == 0
+
+
+async def test_whoever_leaves_while_waiting_for_another_attempt_or_a_turn_leaves_nothing_behind(
+    upstream: ScriptedUpstream,
+) -> None:
+    upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, 503, {"retry-after": "5"}), Says({}, after_seconds=60)]
+    async with opened(upstream.url, upstream_concurrency=1) as calls:
+        turns = calls.attempts.turns
+        between_attempts = asyncio.create_task(get(calls, 0, in_seconds(60)))
+        await happens(lambda: bool(upstream.asked) and not turns.under_way)
+        hung = asyncio.create_task(get(calls, 1, in_seconds(60)))
+        await happens(lambda: turns.under_way == 1)
+        in_line = asyncio.create_task(get(calls, 2, in_seconds(60)))
+        await happens(lambda: turns.waiting == 1)
+        for task in (in_line, between_attempts, hung):
+            task.cancel()
+        await asyncio.wait((in_line, between_attempts, hung))
+        await asyncio.sleep(0)
+        assert (turns.under_way, turns.waiting) == (0, 0)
+        upstream.answers[:] = [Says({"Code": "NotFound"}, 404)]
+        assert await get(calls, 3, in_seconds(5)) is None
+    assert len(upstream.asked) == 3
+
+
+async def test_upstream_a_request_with_one_call_is_not_behind_all_calls_of_another(aws: Aws) -> None:
+    aws.holds(inventory=300)
+    aws.takes_ms(5)
+    async with opened(aws.url, upstream_concurrency=2) as calls:
+
+        async def request(*indexes: int) -> None:
+            REQUEST_RECORD.set(RequestRecord())
+            await asyncio.gather(*(get(calls, index, in_seconds(30)) for index in indexes))
+
+        crowd = asyncio.create_task(request(*range(100)))
+        await happens(lambda: len(aws.calls) > 0)
+        await request(200)
+        asked_before_it = len(aws.calls)
+        await crowd
+    assert asked_before_it < 50
+    assert len(aws.calls) == 101
+
+
+async def test_two_hundred_hung_requests_leave_a_light_one_of_another_operation_its_turn(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answers[:] = [Says({}, after_seconds=60)]
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=60, limits=limits) as http:
+        clients = Gateway(http)
+        crowd = [asyncio.ensure_future(clients.answer(PHONE_NUMBER, number=e164(n))) for n in range(200)]
+        await happens(lambda: len(upstream.asked) == 52)
+        upstream.answers[:] = [EMPTY]
+        assert "errors" not in await gateway.answer(ORDERS)
+        assert [each.done() for each in crowd] == [False] * 200
+        assert len(upstream.asked) == 52 + 1
+        for each in crowd:
+            each.cancel()
+        await asyncio.wait(crowd)

@@ -1,0 +1,90 @@
+"""How the gateway holds its connections to AWS."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.errors import UpstreamUnreachable
+from gateway.settings import Settings
+from gateway.upstream.resilience.retry import MAX_ATTEMPTS
+from gateway.upstream.aws.session import AwsKeyPair, HttpSession
+from gateway.upstream.open import open_upstream
+from gateway.upstream.aws.response_parser import parse_response
+from tests.support.aws import Aws
+from tests.conftest import Gateway
+
+NUMBERS = "{ phoneNumbers(first: 1) { nodes { id } } }"
+
+
+@asynccontextmanager
+async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """An upstream that answers its first request and hangs up at every later one; gives its URL and the requests."""
+    heads: list[bytes] = []
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(heads) == 1:
+            writer.write(answer)
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}", heads
+
+
+async def test_a_connection_that_breaks_is_tried_three_times_and_not_more() -> None:
+    """aiohttp by itself would repeat a GET on a kept-alive connection, unseen by our count."""
+    async with hanging_up() as (url, heads):
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
+            deadline = asyncio.get_running_loop().time() + 10
+            await upstream.list_phone_numbers(None, 1, deadline=deadline)
+            with pytest.raises(UpstreamUnreachable):
+                await upstream.list_phone_numbers(None, 1, deadline=deadline)
+    assert len(heads) == 1 + MAX_ATTEMPTS
+
+
+async def test_one_connection_serves_one_query_after_another(gateway: Gateway, aws: Aws) -> None:
+    aws.holds(inventory=1)
+    for _ in range(5):
+        await gateway.query(NUMBERS)
+    assert len(aws.calls) == 5
+    assert len(aws.clients) == 1
+
+
+async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: Aws) -> None:
+    aws.holds(inventory=20)
+    aws.takes_ms(30)
+    settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url, upstream_concurrency=3)  # type: ignore[arg-type]  # Pydantic parses the URL.
+    async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
+        deadline = asyncio.get_running_loop().time() + 10
+        await asyncio.gather(*(upstream.get_phone_number(f"+1206555{n:04d}", deadline=deadline) for n in range(20)))
+    assert (aws.most_at_once, len(aws.calls), len(aws.clients)) == (3, 20, 3)
+
+
+def test_a_good_response_is_the_bodys_own_json_with_its_timestamps_as_text() -> None:
+    body = b'{"PhoneNumber":{"CreatedTimestamp":"2019-08-12T22:10:20.504Z"}}'
+    assert parse_response(200, {"x-amzn-requestid": "a-1"}, body, {"PhoneNumber"}) == {
+        "PhoneNumber": {"CreatedTimestamp": "2019-08-12T22:10:20.504Z"},
+        "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "a-1", "Bytes": len(body)},
+    }
+
+
+@pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])
+async def test_the_upstreams_certificate_is_verified_behind_a_proxy_as_well(proxy: str | None) -> None:
+    session = HttpSession()
+    connector = session._create_connector(proxy)  # noqa: SLF001  # Where aiobotocore chooses what is verified.
+    try:
+        context = connector._ssl  # noqa: SLF001  # aiohttp shows it nowhere else.
+        assert isinstance(context, ssl.SSLContext)
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+    finally:
+        await connector.close()
