@@ -2,7 +2,7 @@
 #     -e GATEWAY_AUTH=api-key -e GATEWAY_API_KEYS chime-gateway
 # A key and its hash, for GATEWAY_API_KEYS: docker run chime-gateway api-key
 # Its own upstream with sample data instead, for anyone: docker run -p 8000:8000 \
-#     -e GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true chime-gateway dev --host 0.0.0.0
+#     -e GATEWAY_ALLOW_UNAUTHENTICATED=true chime-gateway dev --host 0.0.0.0
 
 # Exact releases, so that one commit builds one image; raise them with the locks.
 FROM node:24.11.1-bookworm-slim AS page

@@ -12,14 +12,14 @@ import asyncio
 import statistics
 import time
 
+from gateway.paging.arguments import read_page_arguments
 from gateway.paging.cursor import read_cursor
+from gateway.paging.cursor_keys import CursorKeyRing, random_key
 from gateway.paging.pages import Slice, TokenList
-from gateway.paging.cursor_keys import CursorSeal, random_key
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
+from gateway.paging.paginator import Paginator
 
 ROWS = 99
-SCOPE = CursorSeal([random_key()]).scope(api="chime", operation="ListPhoneNumbers", filters={})
+SCOPE = CursorKeyRing([random_key()]).scope(api="chime", operation="ListPhoneNumbers", filters={})
 NUMBERS = [{"E164PhoneNumber": f"+1206555{number:04}"} for number in range(3 * ROWS)]
 LENGTHS = (50, 400, 4_096)
 
@@ -43,8 +43,8 @@ def numbers_behind_tokens(length: int) -> TokenList[dict[str, str]]:
 
 async def page(source: TokenList[dict[str, str]], after: str | None) -> Slice[dict[str, str]]:
     """A page of 99 after a cursor."""
-    window = read_window(first=ROWS, after=after, last=None, before=None, scope=SCOPE, max_size=1_000)
-    return await Walk(source, max_pages=20).slice(window)
+    window = read_page_arguments(first=ROWS, after=after, last=None, before=None, scope=SCOPE, max_size=1_000)
+    return await Paginator(source, max_pages=20).slice(window)
 
 
 async def measure(length: int, rounds: int) -> tuple[list[float], list[float]]:

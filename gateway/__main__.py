@@ -17,17 +17,17 @@ from pydantic import SecretBytes
 
 from gateway.app import app_from_environment, create_app, try_upstream
 from gateway.auth.api_key_authenticator import hash_of, new_api_key
-from gateway.http.trusted_hosts import LOOPBACK_HOSTS
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.aws_errors import EmulatorError
 from gateway.emulator.fault_injection import Fault
-from gateway.errors import Misconfigured
-from gateway.telemetry.logs import configure_logs
+from gateway.errors import ConfigurationError
+from gateway.http.trusted_hosts import LOOPBACK_HOSTS
 from gateway.paging.cursor_keys import random_key
-from gateway.server.http1_checks import ConnectionLimits
 from gateway.schema.federation import build_schema
+from gateway.server.http1_checks import ConnectionLimits
 from gateway.server.run import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
 from gateway.settings import Settings, for_development, read_settings
+from gateway.telemetry.logs import configure_logs
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.aws.transport import Endpoint
 
@@ -71,7 +71,7 @@ def mistakes_in_one_line() -> Iterator[None]:
     """What a user can mend is said in one line, without a traceback."""
     try:
         yield
-    except (Misconfigured, EmulatorError) as error:
+    except (ConfigurationError, EmulatorError) as error:
         # Libraries' words may take several lines.
         raise click.ClickException(" ".join(str(error).split())) from None
 
@@ -107,7 +107,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
     settings = read_settings()
     configure_logs(settings.log_format or "json")
     listener = _listen_for_callers(settings, host, port)
-    listeners, operations_port = _with_operations(settings, host, listener)
+    listeners, admin_port = _with_operations(settings, host, listener)
     try:
         endpoint = asyncio.run(_try_upstream(settings))
     except asyncio.CancelledError:
@@ -132,10 +132,15 @@ def serve_command(host: str, port: int, workers: int) -> None:
         cursor_keys=cursor_keys,
         replicas=settings.replicas * workers,
         allowed_hosts=_hosts(settings, listener),
-        operations_port=operations_port,
+        admin_port=admin_port,
     )
     serve(
-        make_app, listeners, announce, workers=workers, limits=_limits(settings), drain_seconds=settings.drain_seconds
+        make_app,
+        listeners,
+        announce,
+        workers=workers,
+        limits=_limits(settings),
+        shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
     )
 
 
@@ -169,12 +174,18 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
             click.echo(_first_query(url_of(listener)))
             _announce_operations(listeners)
 
-        listeners, operations_port = _with_operations(settings, host, listener)
-        settings = settings.model_copy(update={"operations_port": operations_port})
+        listeners, admin_port = _with_operations(settings, host, listener)
+        settings = settings.model_copy(update={"admin_port": admin_port})
         key_pair = AwsKeyPair(options.access_key, options.secret_key)
         asyncio.run(try_upstream(settings, key_pair))
         app = create_app(settings, key_pair)
-        serve(app, listeners, announce, limits=_limits(settings), drain_seconds=settings.drain_seconds)
+        serve(
+            app,
+            listeners,
+            announce,
+            limits=_limits(settings),
+            shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
+        )
 
 
 @main.command()
@@ -239,9 +250,9 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
 def schema() -> None:
     """Print the schema in SDL.
 
-    schema.graphql is exactly this. GATEWAY_NODE_FIELDS is heeded.
+    schema.graphql is exactly this. GATEWAY_RELAY_NODE_FIELDS is heeded.
     """
-    click.echo(build_schema(node_fields=read_settings().node_fields).as_str(), nl=False)
+    click.echo(build_schema(relay_node_fields=read_settings().relay_node_fields).as_str(), nl=False)
 
 
 @main.command("api-key")
@@ -261,20 +272,20 @@ def _listen_for_callers(settings: Settings, host: str, port: int) -> socket.sock
     Raises: Misconfigured where anyone may, and the socket can be reached from beyond this machine.
     """
     listener = listen(host, port)
-    unasked = settings.anyone_may_ask and not settings.serve_the_network_without_authentication
+    unasked = settings.allows_anonymous and not settings.allow_unauthenticated
     if unasked and reaches_beyond_this_machine(listener):
         listener.close()
-        raise Misconfigured(
+        raise ConfigurationError(
             f"on {host} whoever reaches this gateway could ask it: set GATEWAY_AUTH to api-key or jwt, set "
             "GATEWAY_ROUTER_SECRET, or listen on this machine alone, with --host 127.0.0.1; where the network lets "
-            "nobody else in, set GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true"
+            "nobody else in, set GATEWAY_ALLOW_UNAUTHENTICATED=true"
         )
     return listener
 
 
 def _hosts(settings: Settings, listener: socket.socket) -> tuple[str, ...] | None:
     """The names that the gateway goes by: on this machine alone, where nothing else keeps pages out, this machine's."""
-    unset = settings.allowed_hosts is None and settings.anyone_may_ask and not reaches_beyond_this_machine(listener)
+    unset = settings.allowed_hosts is None and settings.allows_anonymous and not reaches_beyond_this_machine(listener)
     return LOOPBACK_HOSTS if unset else settings.allowed_hosts
 
 
@@ -283,9 +294,9 @@ def _with_operations(settings: Settings, host: str, listener: socket.socket) -> 
 
     Raises: Misconfigured where the port cannot be had.
     """
-    if settings.operations_port is None:
+    if settings.admin_port is None:
         return [listener], None
-    operations = listen(host, settings.operations_port, "GATEWAY_OPERATIONS_PORT")
+    operations = listen(host, settings.admin_port, "GATEWAY_ADMIN_PORT")
     return [listener, operations], operations.getsockname()[1]
 
 
@@ -303,7 +314,7 @@ async def _try_upstream(settings: Settings) -> Endpoint:
 
 
 def _limits(settings: Settings) -> ConnectionLimits:
-    return ConnectionLimits(settings.max_body_bytes, settings.receive_seconds, settings.idle_seconds)
+    return ConnectionLimits(settings.max_body_bytes, settings.read_timeout_seconds, settings.keep_alive_timeout_seconds)
 
 
 def _fault(text: str) -> Fault:

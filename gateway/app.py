@@ -13,29 +13,31 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.auth.api_key_authenticator import ApiKeyAuthenticator
+from gateway.auth.authenticator import AnonymousAuthenticator, Authenticator, RouterSecretAuthenticator
+from gateway.auth.jwks import Jwks
+from gateway.auth.jwt_authenticator import JwtAuthenticator
 from gateway.context import request_contexts
-from gateway.auth.authenticator import authentication
-from gateway.http.endpoint import GraphQLEndpoint
-from gateway.http.graphiql_page import Assets, Page, wants_page
-from gateway.http.admin import healthz, metrics, readyz
-from gateway.http.trusted_hosts import AllowedHosts
-from gateway.http.instrumentation import ObservedRequests
-from gateway.http.operations_port import OperationsPort
-from gateway.http.cors import Origins
-from gateway.http.rate_limiter import CallerRateLimiter
-from gateway.http.error_response import reject_path
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET
 from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
-from gateway.execution.persisted_documents import known_documents
-from gateway.telemetry.logs import configure_logs
-from gateway.shared_state.redis_client import RedisLink
+from gateway.execution.persisted_documents import persisted_documents
+from gateway.http.admin import AdminPortMiddleware, healthz, metrics, readyz
+from gateway.http.cors import Origins
+from gateway.http.endpoint import GraphQLEndpoint
+from gateway.http.error_response import reject_path
+from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage, wants_page
+from gateway.http.instrumentation import InstrumentationMiddleware
+from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.trusted_hosts import TrustedHostMiddleware
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings, tidy_environment
+from gateway.shared_state.redis_client import RedisClient
+from gateway.telemetry.logs import configure_logs
 from gateway.upstream.aws.session import AwsKeyPair
-from gateway.upstream.open import open_upstream
 from gateway.upstream.aws.transport import Endpoint
+from gateway.upstream.open import open_upstream
 
 
 def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIApp:
@@ -45,7 +47,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     Raises: Misconfigured, here for the files and the Redis that settings name, at start-up for the rest.
     """
     tidy_environment()
-    redis = None if settings.cache_url is None else RedisLink(settings.cache_url.get_secret_value())
+    redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
@@ -60,7 +62,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     # graphql-core reads this module attribute at each validation. It is the documented way to set the budget.
     overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = FIELD_COMPARISON_BUDGET
     engine = Engine(
-        build_schema(node_fields=settings.node_fields),
+        build_schema(relay_node_fields=settings.relay_node_fields),
         DocumentLimits.of(settings),
         introspection=bool(settings.introspection),
     )
@@ -69,18 +71,18 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     )
     endpoint = GraphQLEndpoint(
         engine,
-        known_documents(settings.trusted_documents, engine.documents),
-        authentication(settings),
+        persisted_documents(settings.trusted_documents, engine.documents),
+        _authenticator(settings),
         rate_limiter,
         Origins(settings.cors_origins),
     )
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None
-    page = Page() if shown else None
-    assets = [Route("/graphql/assets/{name}", Assets().asset, methods=["GET"])] if shown else []
+    page = GraphiqlPage() if shown else None
+    assets = [Route("/graphql/assets/{name}", GraphiqlAssets().asset, methods=["GET"])] if shown else []
     alive = Route("/healthz", healthz, methods=["GET"])
     operating = [Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])]
-    on_its_own_port = settings.operations_port is not None
+    on_its_own_port = settings.admin_port is not None
     elsewhere = _routed([*assets, alive, *(() if on_its_own_port else operating)], lifespan)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,13 +93,13 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         else:
             await elsewhere(scope, receive, send)
 
-    hosted = app if settings.allowed_hosts is None else AllowedHosts(app, settings.allowed_hosts)
+    hosted = app if settings.allowed_hosts is None else TrustedHostMiddleware(app, settings.allowed_hosts)
     # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
     log = structlog.get_logger() if structlog.is_configured() else None
-    observed = ObservedRequests(hosted, log, settings.slow_request_seconds)
-    if settings.operations_port is None:
+    observed = InstrumentationMiddleware(hosted, log, settings.slow_request_threshold_seconds)
+    if settings.admin_port is None:
         return observed
-    return OperationsPort(settings.operations_port, _routed([alive, *operating]), observed)
+    return AdminPortMiddleware(settings.admin_port, _routed([alive, *operating]), observed)
 
 
 async def try_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> Endpoint:
@@ -120,11 +122,24 @@ async def _traces_recorded() -> AsyncIterator[None]:
         recorded = import_module("gateway.telemetry.opentelemetry").traces_recorded()
         await recorded.__aenter__()
     except Exception as error:
-        raise Misconfigured(f"the OTEL_ variables cannot be used: {error}") from error
+        raise ConfigurationError(f"the OTEL_ variables cannot be used: {error}") from error
     try:
         yield
     finally:
         await recorded.__aexit__(None, None, None)
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    """Return the authenticator that the settings choose."""
+    authenticator: Authenticator = AnonymousAuthenticator()
+    if settings.api_keys is not None and settings.auth == "api-key":
+        authenticator = ApiKeyAuthenticator(settings.api_keys)
+    elif settings.auth == "jwt":
+        keys = Jwks(str(settings.jwt_jwks_url))
+        authenticator = JwtAuthenticator(keys, issuer=str(settings.jwt_issuer), audience=str(settings.jwt_audience))
+    if settings.router_secret is None:
+        return authenticator
+    return RouterSecretAuthenticator(settings.router_secret.get_secret_value(), authenticator)
 
 
 def _routed(routes: list[Route], lifespan: Any = None) -> Starlette:

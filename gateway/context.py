@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from gateway.auth.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
-from gateway.loaders.batch import GetPermission
-from gateway.loaders.phone_number_orders import PhoneNumberOrderLoader
-from gateway.loaders.phone_numbers import PhoneNumberLoader
-from gateway.paging.cursor_keys import MAX_LENGTH, CursorSeal, random_key
+from gateway.loaders.batch import GetAccess
+from gateway.loaders.phone_number_orders import PhoneNumberOrders
+from gateway.loaders.phone_numbers import PhoneNumbers
+from gateway.paging.cursor_keys import MAX_LENGTH, CursorKeyRing, random_key
 from gateway.settings import Settings
 from gateway.telemetry.metrics import walk_ended
 from gateway.upstream.client import Upstream
@@ -31,14 +31,14 @@ class RequestContext:
         self,
         settings: Settings,
         upstream: Upstream,
-        cursor_seal: CursorSeal,
-        number_permission: GetPermission,
-        order_permission: GetPermission,
+        cursor_key_ring: CursorKeyRing,
+        number_permission: GetAccess,
+        order_permission: GetAccess,
         caller: Caller,
     ) -> None:
         self.settings = settings
         self.upstream = upstream
-        self.cursor_seal = cursor_seal
+        self.cursor_key_ring = cursor_key_ring
         self.principal = caller.principal
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
@@ -46,30 +46,30 @@ class RequestContext:
         self._order_permission = order_permission
         # Of each connection the list, and the upstream pages that it has fetched.
         self._walks: list[tuple[str, list[int]]] = []
-        self._deadline = asyncio.get_running_loop().time() + settings.request_deadline_seconds
+        self._deadline = asyncio.get_running_loop().time() + settings.request_timeout_seconds
 
     @cached_property
-    def phone_numbers(self) -> PhoneNumberLoader:
+    def phone_numbers(self) -> PhoneNumbers:
         """The request's phone numbers.
 
         Raises: Forbidden.
         """
-        self._caller.must_have(READ_PHONE_NUMBERS)
-        return PhoneNumberLoader(self.upstream, self._number_permission, self.settings, deadline=self._deadline)
+        self._caller.require_scope(READ_PHONE_NUMBERS)
+        return PhoneNumbers(self.upstream, self._number_permission, self.settings, deadline=self._deadline)
 
     @cached_property
-    def phone_number_orders(self) -> PhoneNumberOrderLoader:
+    def phone_number_orders(self) -> PhoneNumberOrders:
         """The request's orders; the phone numbers hear of each, where the caller may read them.
 
         Raises: Forbidden.
         """
-        self._caller.must_have(READ_PHONE_NUMBER_ORDERS)
-        return PhoneNumberOrderLoader(
+        self._caller.require_scope(READ_PHONE_NUMBER_ORDERS)
+        return PhoneNumberOrders(
             self.upstream,
             self._order_permission,
             self.settings,
             deadline=self._deadline,
-            come_by=self.phone_numbers.ordered if READ_PHONE_NUMBERS in self._caller.scopes else _pass_over,
+            on_order_seen=self.phone_numbers.ordered if READ_PHONE_NUMBERS in self._caller.scopes else _ignore,
         )
 
     def counting_pages(
@@ -100,7 +100,7 @@ class RequestContext:
             walk_ended(list_operation, pages[0])
 
 
-def _pass_over(_orders: Iterable[PhoneNumberOrderRecord]) -> None:
+def _ignore(_orders: Iterable[PhoneNumberOrderRecord]) -> None:
     """Nobody needs to hear of them."""
 
 
@@ -109,12 +109,12 @@ def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Caller
 
     What outlives a request is made here, once.
     """
-    number_permission, order_permission = GetPermission(), GetPermission()
+    number_permission, order_permission = GetAccess(), GetAccess()
     keys = [key.get_secret_value() for key in settings.cursor_keys or ()] or [random_key()]
     # A cursor has to fit into a body beside its document.
-    cursor_seal = CursorSeal(keys, min(MAX_LENGTH, settings.max_body_bytes // 2))
+    cursor_key_ring = CursorKeyRing(keys, min(MAX_LENGTH, settings.max_body_bytes // 2))
 
     def new_context(caller: Caller) -> RequestContext:
-        return RequestContext(settings, upstream, cursor_seal, number_permission, order_permission, caller)
+        return RequestContext(settings, upstream, cursor_key_ring, number_permission, order_permission, caller)
 
     return new_context

@@ -1,17 +1,17 @@
 """Every fault that can end in an answer, and what a caller may read of it.
 
-    GatewayFault
-    |-- CallerFault             shown as it stands: the caller can mend it
+    GatewayError
+    |-- CallerError             shown as it stands: the caller can mend it
     |   |-- BadUserInput            BAD_USER_INPUT
     |   |   `-- PageOutOfRange
     |   |-- BadCursor               BAD_CURSOR
-    |   |-- WalkLimit               WALK_LIMIT
+    |   |-- PageLimitExceeded               PAGE_LIMIT_EXCEEDED
     |   |-- Forbidden               FORBIDDEN
     |   |-- DocumentTooComplex      DOCUMENT_TOO_COMPLEX
     |   |-- DocumentNotTrusted      DOCUMENT_NOT_TRUSTED
     |   `-- PersistedQueryNotFound  PERSISTED_QUERY_NOT_FOUND
     |-- HttpError               an HTTP status of its own; defined beside the code that raises it
-    |-- UpstreamFault           shown as one fixed sentence, never in AWS's words
+    |-- UpstreamError           shown as one fixed sentence, never in AWS's words
     |   |-- UpstreamBadRequest      BAD_REQUEST
     |   |   `-- WrongUpstreamApi
     |   |-- CursorExpired           CURSOR_EXPIRED
@@ -36,17 +36,17 @@ from typing import ClassVar
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class GatewayFault(Exception):
+class GatewayError(Exception):
     """A fault that this gateway knows by name."""
 
 
-class CallerFault(GatewayFault):
+class CallerError(GatewayError):
     """The caller asked for something that cannot be answered; the words say how to ask instead."""
 
     code: ClassVar[str]
 
 
-class BadUserInput(CallerFault):
+class BadUserInput(CallerError):
     """An argument is outside what the schema's types can say about it."""
 
     code = "BAD_USER_INPUT"
@@ -59,43 +59,43 @@ class PageOutOfRange(BadUserInput):
     """
 
 
-class BadCursor(CallerFault):
+class BadCursor(CallerError):
     """A cursor that was not given out for this list: forged, damaged, or of another list or filter."""
 
     code = "BAD_CURSOR"
 
 
-class WalkLimit(CallerFault):
+class PageLimitExceeded(CallerError):
     """The answer lies more upstream pages away than one request may walk."""
 
-    code = "WALK_LIMIT"
+    code = "PAGE_LIMIT_EXCEEDED"
 
 
-class Forbidden(CallerFault):
+class Forbidden(CallerError):
     """The caller is known, and lacks the scope for this field."""
 
     code = "FORBIDDEN"
 
 
-class DocumentTooComplex(CallerFault):
+class DocumentTooComplex(CallerError):
     """A document asks for more than one may: too many tokens, levels, aliases, root fields, directives or points."""
 
     code = "DOCUMENT_TOO_COMPLEX"
 
 
-class DocumentNotTrusted(CallerFault):
+class DocumentNotTrusted(CallerError):
     """Only the documents of a file are run, and this is none of them."""
 
     code = "DOCUMENT_NOT_TRUSTED"
 
 
-class PersistedQueryNotFound(CallerFault):
+class PersistedQueryNotFound(CallerError):
     """A hash that nobody has registered here, or not lately. By these very words clients know to send the text."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
 
 
-class HttpError(GatewayFault):
+class HttpError(GatewayError):
     """A request is rejected with an HTTP status. The client reads the message as it is."""
 
     code: str = "BAD_USER_INPUT"
@@ -103,7 +103,7 @@ class HttpError(GatewayFault):
     headers: Headers = ()
 
 
-class UpstreamFault(GatewayFault):
+class UpstreamError(GatewayError):
     """AWS, or the way to it, failed.
 
     The message is one fixed sentence a code. What AWS itself said stays in `detail`, for the log: it may name
@@ -133,7 +133,7 @@ class UpstreamFault(GatewayFault):
         self.detail = detail
 
 
-class UpstreamBadRequest(UpstreamFault):
+class UpstreamBadRequest(UpstreamError):
     """BadRequestException or ValidationException: an input does not match the service's restrictions."""
 
     code = "BAD_REQUEST"
@@ -149,7 +149,7 @@ class WrongUpstreamApi(UpstreamBadRequest):
     )
 
 
-class CursorExpired(UpstreamFault):
+class CursorExpired(UpstreamError):
     """BadRequestException to a call whose only news is the upstream's own token, of the page before or of a cursor.
 
     The cursor is undamaged and for this very list, or it had been a BadCursor: so it is its token that is refused.
@@ -159,14 +159,14 @@ class CursorExpired(UpstreamFault):
     sentence = "The upstream no longer accepts its own page token. Start again from the first page."
 
 
-class CursorTooLong(UpstreamFault):
+class CursorTooLong(UpstreamError):
     """A page token makes a cursor longer than the gateway accepts, so the cursor is not given out."""
 
     code = "CURSOR_TOO_LONG"
     sentence = "The upstream's page token is too long for a cursor. Request the rows without their cursors."
 
 
-class UpstreamUnauthorized(UpstreamFault):
+class UpstreamUnauthorized(UpstreamError):
     """UnauthorizedClientException, or credentials that AWS does not know."""
 
     code = "UPSTREAM_UNAUTHORIZED"
@@ -187,21 +187,21 @@ class CredentialsUnavailable(UpstreamUnauthorized):
         self.retryable = retryable
 
 
-class UpstreamForbidden(UpstreamFault):
+class UpstreamForbidden(UpstreamError):
     """ForbiddenException or AccessDenied."""
 
     code = "UPSTREAM_FORBIDDEN"
     sentence = "The gateway's credentials may not do this upstream."
 
 
-class UpstreamNotFound(UpstreamFault):
+class UpstreamNotFound(UpstreamError):
     """NotFoundException for a list: its filter names a resource that does not exist."""
 
     code = "NOT_FOUND"
     sentence = "The upstream knows no such resource."
 
 
-class Throttled(UpstreamFault):
+class Throttled(UpstreamError):
     """ThrottledClientException, Throttled or Throttling; any 429; or a call's turn would come too late."""
 
     code = "THROTTLED"
@@ -209,7 +209,7 @@ class Throttled(UpstreamFault):
     retryable = True
 
 
-class UpstreamFailure(UpstreamFault):
+class UpstreamFailure(UpstreamError):
     """ServiceFailureException, or a 5xx without a name that is known."""
 
     code = "UPSTREAM_FAILURE"
@@ -217,7 +217,7 @@ class UpstreamFailure(UpstreamFault):
     retryable = True
 
 
-class UpstreamUnavailable(UpstreamFault):
+class UpstreamUnavailable(UpstreamError):
     """ServiceUnavailableException; any 502, 503 or 504; or the operation failed lately and is not asked."""
 
     code = "UPSTREAM_UNAVAILABLE"
@@ -225,7 +225,7 @@ class UpstreamUnavailable(UpstreamFault):
     retryable = True
 
 
-class UpstreamTimeout(UpstreamFault):
+class UpstreamTimeout(UpstreamError):
     """No answer within the request's deadline."""
 
     code = "UPSTREAM_TIMEOUT"
@@ -233,7 +233,7 @@ class UpstreamTimeout(UpstreamFault):
     retryable = True
 
 
-class UpstreamUnreachable(UpstreamFault):
+class UpstreamUnreachable(UpstreamError):
     """No connection, or one that broke."""
 
     code = "UPSTREAM_UNREACHABLE"
@@ -241,7 +241,7 @@ class UpstreamUnreachable(UpstreamFault):
     retryable = True
 
 
-class UpstreamBadResponse(UpstreamFault):
+class UpstreamBadResponse(UpstreamError):
     """A response that is not the API's (an error without one of its names), or is not what it promises.
 
     The latter is no JSON, no list, or a page token that repeats.
@@ -252,5 +252,5 @@ class UpstreamBadResponse(UpstreamFault):
     retryable = True
 
 
-class Misconfigured(GatewayFault):
+class ConfigurationError(GatewayError):
     """The gateway cannot start; the words say which setting to mend."""

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.auth.origin import DEFAULT_PORTS, read_authority, read_origin
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.telemetry.otel_config import read_otel_variables
 
 PREFIX = "GATEWAY_"
@@ -83,28 +83,29 @@ class Settings(BaseSettings):
         description="Upstream calls, and so connections, that one process has open at once. 64 hung calls still fit "
         "in the smallest usual limit of 256 open files.",
     )
-    upstream_rate: float | None = Field(
+    upstream_rate_limit: float | None = Field(
         default=None,
         gt=0,
         allow_inf_nan=False,
         description="Upstream calls a second, at most: the account's quota, or what of it is not left to others. "
-        "Replicas keep to it together in `GATEWAY_CACHE_URL`, or each to its share. Unset: no limit until AWS "
+        "Replicas keep to it together in `GATEWAY_REDIS_URL`, or each to its share. Unset: no limit until AWS "
         "throttles, and then as much as it takes.",
     )
     replicas: int = Field(
         default=1,
         ge=1,
-        description="Gateways, at most, among which `GATEWAY_UPSTREAM_RATE` and `GATEWAY_RATE_LIMIT` are shared out "
-        "where they cannot be counted together in Redis. Each takes its part, and each of its workers a part of that.",
+        description="Gateways, at most, among which `GATEWAY_UPSTREAM_RATE_LIMIT` and "
+        "`GATEWAY_RATE_LIMIT_POINTS_PER_MINUTE` are shared out where they cannot be counted together in "
+        "Redis. Each takes its part, and each of its workers a part of that.",
     )
-    lookup_concurrency: int = Field(
+    loader_concurrency: int = Field(
         default=16,
         ge=1,
         le=1024,
         description="Single records that one request fetches at once. A quarter of the process's upstream calls, so "
         "that one request leaves room for others.",
     )
-    request_deadline_seconds: float = Field(
+    request_timeout_seconds: float = Field(
         default=10.0,
         gt=0,
         le=300,
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
         description="Rows that `first` or `last` may ask for. 1,000 rows are 11 upstream calls and half a megabyte of "
         "JSON.",
     )
-    max_walk_pages: int = Field(
+    max_upstream_pages: int = Field(
         default=20,
         ge=1,
         le=10_000,
@@ -178,7 +179,7 @@ class Settings(BaseSettings):
         description="Whether browsers are shown GraphiQL at /graphql. Unset: `dev` shows it, `serve` does not, since "
         "what programs call needs no page. With a router's secret set it is never shown.",
     )
-    node_fields: bool = Field(
+    relay_node_fields: bool = Field(
         default=True,
         description="Whether `Query` has `node` and `nodes`. A supergraph takes them from one subgraph alone, so turn "
         "them off where another has them.",
@@ -217,7 +218,7 @@ class Settings(BaseSettings):
         description="`aud` that every token must have, so that none is taken that the same issuer made for another "
         "service.",
     )
-    serve_the_network_without_authentication: bool = Field(
+    allow_unauthenticated: bool = Field(
         default=False,
         description="Whether the gateway may listen beyond this machine where anyone may ask. Whoever reaches it then "
         "reads the account's numbers, so it is off, and its name says what it does.",
@@ -227,7 +228,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Points that each caller may spend a minute: what its operations are estimated at, and 1 for what "
         "is refused; past them it is answered 429. Where anyone may ask all are one caller. Replicas count together in "
-        "`GATEWAY_CACHE_URL`, or each its share. Unset: no limit, as one gateway's load is no measure for another's.",
+        "`GATEWAY_REDIS_URL`, or each its share. Unset: no limit, as one gateway's load is no measure for another's.",
     )
     cache_ttl_seconds: float = Field(
         default=2.0,
@@ -244,7 +245,7 @@ class Settings(BaseSettings):
         description="Seconds past its time for which an answer stands in for an upstream that fails (RFC 5861's "
         "`stale-if-error`); `extensions` then say so. 0: a fault is answered as it is.",
     )
-    cache_url: SecretStr | None = Field(
+    redis_url: SecretStr | None = Field(
         default=None,
         description="URL of a Redis or Valkey in which the replicas over one account share answers, upstream rate and "
         "callers' limits: `redis://` or `valkey://`, by TLS `rediss://` or `valkeys://`, with user, password and "
@@ -270,14 +271,14 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="Bytes that a request's body may have. nginx takes 1 MB; a query with its variables has a few kB.",
     )
-    receive_seconds: float = Field(
+    read_timeout_seconds: float = Field(
         default=10.0,
         gt=0,
         le=300,
         description="Seconds in which a request's head must have come in, and then its body. Both mostly take "
         "milliseconds; 10 s leave 1 MB to a line of 1 Mbit/s, and nginx's 60 s an attacker six times the sockets.",
     )
-    idle_seconds: float = Field(
+    keep_alive_timeout_seconds: float = Field(
         default=15.0,
         gt=0,
         le=3600,
@@ -285,14 +286,14 @@ class Settings(BaseSettings):
         "balancer that reuses connections, set it above the balancer's own (AWS's have 60), which must be the first to "
         "close.",
     )
-    drain_seconds: int = Field(
+    shutdown_timeout_seconds: int = Field(
         default=20,
         ge=0,
         le=3600,
         description="Seconds that requests under way get after SIGTERM; those still hung then are ended. Twice the "
         "default deadline, and under the 30 after which Kubernetes kills.",
     )
-    operations_port: int | None = Field(
+    admin_port: int | None = Field(
         default=None,
         ge=0,
         le=65535,
@@ -300,7 +301,7 @@ class Settings(BaseSettings):
         "main port, where they are open to whoever reaches it. They hold no secrets, but tell names of operations and "
         "how much is asked.",
     )
-    slow_request_seconds: float = Field(
+    slow_request_threshold_seconds: float = Field(
         default=2.0,
         gt=0,
         description="Seconds from which on a request is warned of in the log, with what it cost upstream. A page takes "
@@ -324,7 +325,7 @@ class Settings(BaseSettings):
         return read_otel_variables().traces
 
     @property
-    def anyone_may_ask(self) -> bool:
+    def allows_anonymous(self) -> bool:
         """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
         return self.auth == "none" and self.router_secret is None
 
@@ -361,14 +362,14 @@ class Settings(BaseSettings):
             raise ValueError("https is needed, but for a URL on this machine")
         return url
 
-    @field_validator("cache_url", mode="before")
+    @field_validator("redis_url", mode="before")
     @classmethod
     def _as_redis_says_it(cls, url: object) -> object:
         if not isinstance(url, str):
             return url
         return None if url in {"", "memory://"} else re.sub("^valkey(?=s?://)", "redis", url)
 
-    @field_validator("cache_url")
+    @field_validator("redis_url")
     @classmethod
     def _is_a_redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _names_a_redis(url.get_secret_value()):
@@ -417,12 +418,12 @@ def read_settings(**given: Any) -> Settings:
     tidy_environment()
     wrong = [*map(_unknown, _unknown_variables()), *map(_unprintable, _unprintable_variables())]
     if wrong:
-        raise Misconfigured("; ".join(wrong))
+        raise ConfigurationError("; ".join(wrong))
     read_otel_variables()
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise Misconfigured("; ".join(map(_wrong, error.errors()))) from None
+        raise ConfigurationError("; ".join(map(_wrong, error.errors()))) from None
 
 
 def for_development(settings: Settings) -> Settings:
@@ -467,7 +468,7 @@ def _wrong(error: ErrorDetails) -> str:
         # Several together: their values are all of the settings.
         return error["msg"].removeprefix("Value error, ")
     name = str(error["loc"][0])
-    shown = "" if "secret" in name or "keys" in name or name == "cache_url" else f" (it is {error['input']!r})"
+    shown = "" if "secret" in name or "keys" in name or name == "redis_url" else f" (it is {error['input']!r})"
     return f"{_variable(name)}: {error['msg']}{shown}"
 
 

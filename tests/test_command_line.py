@@ -180,7 +180,7 @@ def test_an_api_key_is_made_whose_hash_lets_its_holder_in_from_other_machines(tm
     "variables",
     [
         {"GATEWAY_ROUTER_SECRET": "correct-horse/battery+staple"},
-        {"GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION": "true"},
+        {"GATEWAY_ALLOW_UNAUTHENTICATED": "true"},
     ],
 )
 def test_the_network_is_served_where_a_router_answers_for_it_or_the_operator_says_so(
@@ -227,9 +227,9 @@ def test_python_m_gateway_is_the_same_command(tmp_path: Path) -> None:
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "GATEWAY_UPSTREAM_ENDPOINT_URL: "),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://a:b@127.0.0.1:9"}, "host, port and path are all"),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://127.0.0.1:9?a=b"}, "host, port and path are all"),
-        (("dev",), {"GATEWAY_REQUEST_DEADLINE_SECONDS": "0"}, "GATEWAY_REQUEST_DEADLINE_SECONDS: "),
+        (("dev",), {"GATEWAY_REQUEST_TIMEOUT_SECONDS": "0"}, "GATEWAY_REQUEST_TIMEOUT_SECONDS: "),
         (("serve", "--host", "0.0.0.0"), {}, "set GATEWAY_AUTH to api-key or jwt"),
-        (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_SERVE_THE_NETWORK_WITHOUT_AUTHENTICATION=true"),
+        (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_ALLOW_UNAUTHENTICATED=true"),
         (("serve",), {"GATEWAY_AUTH": "jwt"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_JWKS_URL"),
         (("dev", "--port", "70000"), {}, "--port"),
         (("dev", "--numbers", "-1"), {}, "--numbers"),

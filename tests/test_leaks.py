@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from tests.support.aws import e164, emulated_aws, number_record, order_record
-from tests.support.raw_http import wire
 from tests.support.processes import BIN, environment, started
+from tests.support.raw_http import wire
 from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
 
 ACCESS_KEY, SECRET_KEY = "AKIAMARKERACCESSKEY1", "marker/secret+key/of/forty/characters/0123"

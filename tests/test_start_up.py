@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import __main__ as command_line
-from gateway import serving
+from gateway.server.run import listen
 from gateway.settings import Settings, read_settings, variables
 from tests.support.tls import self_signed
 
@@ -31,7 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     opened: list[socket.socket] = []
 
     def listen_until_the_end(*where: Any) -> socket.socket:
-        opened.append(serving.listen(*where))
+        opened.append(listen(*where))
         return opened[-1]
 
     def serve(*_: object, **__: object) -> None:
@@ -229,7 +229,7 @@ def test_without_traces_their_variables_may_hold_anything(run: Run, off: dict[st
         ("GATEWAY_MAX_COSTS", "did you mean GATEWAY_MAX_COST?"),
         ("GATEWAY_UPSTREAM_URL", "did you mean GATEWAY_UPSTREAM_"),
         ("GATEWAY_CORS_ORIGIN", "did you mean GATEWAY_CORS_ORIGINS?"),
-        ("GATEWAY_OPERATION_PORT", "did you mean GATEWAY_OPERATIONS_PORT?"),
+        ("GATEWAY_OPERATION_PORT", "did you mean GATEWAY_ADMIN_PORT?"),
         ("GATEWAY_PORT", "there is no such setting"),
         ("gateway_api_key", "did you mean GATEWAY_API_KEYS?"),
     ],
@@ -264,12 +264,12 @@ def test_kubernetes_own_variables_for_a_service_called_gateway_are_no_settings(r
     ("variable", "value", "reason"),
     [
         ("GATEWAY_MAX_COST", "many", "valid integer"),
-        ("GATEWAY_UPSTREAM_RATE", "0", "greater than 0"),
+        ("GATEWAY_UPSTREAM_RATE_LIMIT", "0", "greater than 0"),
         ("GATEWAY_UPSTREAM_ENDPOINT_URL", "http://a.example\x01b", "control character"),
         ("GATEWAY_JWT_ISSUER", "a\x02b", "control character"),
-        ("GATEWAY_CACHE_URL", "rediss://127.0.0.1:9/0?ssl_ca_certs=/nowhere/ca.pem", "No such file or directory"),
-        ("GATEWAY_CACHE_URL", "rediss://127.0.0.1:9/0?ssl_cert_reqs=perhaps", "perhaps"),
-        ("GATEWAY_CACHE_URL", "redis://127.0.0.1:9/0?ssl_nonsense=1", "ssl_nonsense"),
+        ("GATEWAY_REDIS_URL", "rediss://127.0.0.1:9/0?ssl_ca_certs=/nowhere/ca.pem", "No such file or directory"),
+        ("GATEWAY_REDIS_URL", "rediss://127.0.0.1:9/0?ssl_cert_reqs=perhaps", "perhaps"),
+        ("GATEWAY_REDIS_URL", "redis://127.0.0.1:9/0?ssl_nonsense=1", "ssl_nonsense"),
         ("GATEWAY_TRUSTED_DOCUMENTS", "/nowhere/documents.json", "cannot be read"),
         ("GATEWAY_ALLOWED_HOSTS", ",", "at least one entry"),
     ],
@@ -287,19 +287,19 @@ def test_a_taken_operations_port_is_said_by_its_variable(run: Run, command: str)
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        result = run(command, **AWS, GATEWAY_OPERATIONS_PORT=port)
-        assert_one_line(result, f"port {port}", "choose another with GATEWAY_OPERATIONS_PORT")
+        result = run(command, **AWS, GATEWAY_ADMIN_PORT=port)
+        assert_one_line(result, f"port {port}", "choose another with GATEWAY_ADMIN_PORT")
         assert "--port" not in result.stderr
 
 
 def test_whitespace_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     key = base64.b64encode(bytes(32)).decode()
     for name, value in {
-        "GATEWAY_UPSTREAM_RATE": " 5 ",
+        "GATEWAY_UPSTREAM_RATE_LIMIT": " 5 ",
         "GATEWAY_UPSTREAM_API": "\tchime\n",
         "GATEWAY_UPSTREAM_ENDPOINT_URL": " http://127.0.0.1:9 ",
-        "GATEWAY_NODE_FIELDS": " false ",
-        "GATEWAY_CACHE_URL": "  redis://127.0.0.1:9/0 ",
+        "GATEWAY_RELAY_NODE_FIELDS": " false ",
+        "GATEWAY_REDIS_URL": "  redis://127.0.0.1:9/0 ",
         "GATEWAY_CORS_ORIGINS": " https://a.example , https://b.example ,",
         "GATEWAY_CURSOR_KEYS": f" {key} ,\n {key} ",
         "GATEWAY_ROUTER_SECRET": " 0123456789abcdef\n",
@@ -307,10 +307,10 @@ def test_whitespace_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch, t
     }.items():
         monkeypatch.setenv(name, value)
     settings = read_settings()
-    assert (settings.upstream_rate, settings.upstream_api, settings.node_fields) == (5.0, "chime", False)
+    assert (settings.upstream_rate_limit, settings.upstream_api, settings.relay_node_fields) == (5.0, "chime", False)
     assert str(settings.upstream_endpoint_url) == "http://127.0.0.1:9/"
-    assert settings.cache_url is not None
-    assert settings.cache_url.get_secret_value() == "redis://127.0.0.1:9/0"
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:9/0"
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert settings.cursor_keys is not None
     assert len(settings.cursor_keys) == 2

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.auth.caller import Caller
 from gateway.auth.bearer import bearer_credential, missing, wrong
+from gateway.auth.caller import Caller
 
 # 256 bits, as many as the hash has: nobody guesses one, so that a plain hash without salt or stretching will do.
 KEY_BYTES: Final = 32
@@ -25,7 +25,7 @@ def hash_of(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()
 
 
-class ApiKeys:
+class ApiKeyAuthenticator:
     """Takes a key in the header x-api-key, or in Authorization as a bearer's. A key has all scopes."""
 
     def __init__(self, hashes: Iterable[str]) -> None:

@@ -4,15 +4,11 @@ import hmac
 from collections.abc import Mapping
 from typing import Protocol
 
-from gateway.auth.caller import ANYONE, Caller
-from gateway.auth.jwt_authenticator import AccessTokens
-from gateway.auth.api_key_authenticator import ApiKeys
 from gateway.auth.bearer import Unauthenticated
-from gateway.auth.jwks import KeySet
-from gateway.settings import Settings
+from gateway.auth.caller import ANONYMOUS, Caller
 
 
-class Authentication(Protocol):
+class Authenticator(Protocol):
     """A way to tell who asks."""
 
     async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
@@ -22,37 +18,26 @@ class Authentication(Protocol):
         """
 
 
-class _NoAuthentication:
+class AnonymousAuthenticator:
     """Takes everyone."""
 
     async def caller(self, _fields: Mapping[bytes, bytes]) -> Caller:
-        return ANYONE
+        """Return the anonymous caller."""
+        return ANONYMOUS
 
 
-class _RouterAlone:
+class RouterSecretAuthenticator:
     """Takes what a router sends that knows a secret; it is then looked at whose request the router passes on."""
 
-    def __init__(self, secret: str, authentication: Authentication) -> None:
+    def __init__(self, secret: str, authentication: Authenticator) -> None:
         self._secret = secret.encode()
         self._authentication = authentication
 
     async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
+        """Check the router's secret, then return the caller whose request the router passes on."""
         if not hmac.compare_digest(fields.get(b"x-router-secret", b""), self._secret):
             raise Unauthenticated(
                 "Only this gateway's router may ask it; a router sends its secret in x-router-secret.",
                 challenge=b"Router-Secret",
             )
         return await self._authentication.caller(fields)
-
-
-def authentication(settings: Settings) -> Authentication:
-    """The way that the settings choose."""
-    way: Authentication = _NoAuthentication()
-    if settings.api_keys is not None and settings.auth == "api-key":
-        way = ApiKeys(settings.api_keys)
-    elif settings.auth == "jwt":
-        keys = KeySet(str(settings.jwt_jwks_url))
-        way = AccessTokens(keys, issuer=str(settings.jwt_issuer), audience=str(settings.jwt_audience))
-    if settings.router_secret is None:
-        return way
-    return _RouterAlone(settings.router_secret.get_secret_value(), way)

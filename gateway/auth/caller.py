@@ -22,7 +22,7 @@ class Caller:
     principal: str
     scopes: frozenset[str] = ALL_SCOPES
 
-    def must_have(self, scope: str) -> None:
+    def require_scope(self, scope: str) -> None:
         """Pass a caller that has a scope.
 
         Raises: Forbidden.
@@ -31,4 +31,4 @@ class Caller:
             raise Forbidden(f"This needs the scope {scope}, which your token does not have.")
 
 
-ANYONE: Final = Caller("anyone", ALL_SCOPES | {READ_DEBUG})
+ANONYMOUS: Final = Caller("anyone", ALL_SCOPES | {READ_DEBUG})

@@ -12,7 +12,6 @@ import aiohttp
 import orjson
 from jwt import PyJWK
 
-from gateway.upstream.aws.bounded_body import BodyTooLong, bounded_body
 from gateway.errors import HttpError
 
 logger = logging.getLogger("gateway")
@@ -28,7 +27,7 @@ UNKNOWN_KEY_SECONDS: Final = 30.0
 # Callers wait for the first fetch: half of their deadline at most.
 FETCH_SECONDS: Final = 5.0
 # A key takes half a kilobyte, with its certificates some five.
-MAX_KEY_SET_BYTES: Final = 256 * 1024
+MAX_JWKS_BYTES: Final = 256 * 1024
 
 _Keys = Mapping[tuple[str | None, str], PyJWK]
 
@@ -44,11 +43,11 @@ class KeysUnavailable(HttpError):
         self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 
-class UnreadableKeySet(Exception):
+class UnreadableJwks(Exception):
     """What the issuer answered with holds no key that could be used."""
 
 
-class KeySet:
+class Jwks:
     """One issuer's keys. Those that are known are taken for as long as the issuer gives no newer ones.
 
     clock: seconds from any start.
@@ -95,9 +94,9 @@ class KeySet:
         try:
             self._keys = _usable_keys(await _answer(self._url))
             seconds = REFRESH_SECONDS
-        except (aiohttp.ClientError, TimeoutError, UnreadableKeySet, BodyTooLong) as error:
+        except (aiohttp.ClientError, TimeoutError, UnreadableJwks) as error:
             # Of others the class alone: the words of some hold the whole URL, which may hold a password.
-            words = str(error) if isinstance(error, UnreadableKeySet | BodyTooLong) else type(error).__name__
+            words = str(error) if isinstance(error, UnreadableJwks) else type(error).__name__
             logger.warning("the keys at GATEWAY_JWT_JWKS_URL cannot be fetched: %s", words)
         finally:
             self._due_at = self._clock() + seconds
@@ -107,7 +106,7 @@ class KeySet:
 async def _answer(url: str) -> bytes:
     """The body at a URL.
 
-    Raises: UnreadableKeySet; BodyTooLong; aiohttp's ClientError; TimeoutError.
+    Raises: UnreadableJwks; aiohttp's ClientError; TimeoutError.
     """
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
     # A session a fetch: one in five minutes needs no connection kept for it.
@@ -118,25 +117,29 @@ async def _answer(url: str) -> bytes:
         session.get(url, allow_redirects=False) as response,
     ):
         if response.status != HTTPStatus.OK:
-            raise UnreadableKeySet(f"status {response.status}")
-        return await bounded_body(response, MAX_KEY_SET_BYTES)
+            raise UnreadableJwks(f"status {response.status}")
+        try:
+            await response.content.readexactly(MAX_JWKS_BYTES + 1)
+        except asyncio.IncompleteReadError as ended:
+            return ended.partial
+        raise UnreadableJwks(f"more than {MAX_JWKS_BYTES:,} bytes")
 
 
 def _usable_keys(content: bytes) -> _Keys:
     """The keys of a JWKS that may sign tokens, without what else it holds.
 
-    Raises: UnreadableKeySet where there are none.
+    Raises: UnreadableJwks where there are none.
     """
     try:
         answer = orjson.loads(content)
     except ValueError:
-        raise UnreadableKeySet("no JSON") from None
+        raise UnreadableJwks("no JSON") from None
     records = answer.get("keys") if isinstance(answer, dict) else None
     if not isinstance(records, list):
-        raise UnreadableKeySet("no JWKS: it has no list of keys")
+        raise UnreadableJwks("no JWKS: it has no list of keys")
     keys = {(record.get("kid"), key.algorithm_name): key for record in records if (key := _usable_key(record))}
     if not keys:
-        raise UnreadableKeySet("no public key for signatures by RS256, ES256 or EdDSA")
+        raise UnreadableJwks("no public key for signatures by RS256, ES256 or EdDSA")
     return keys
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-from gateway.auth.caller import ALL_SCOPES, READ_DEBUG, Caller
 from gateway.auth.bearer import bearer_credential, missing, wrong
-from gateway.auth.jwks import ALGORITHMS, KeySet, KeysUnavailable
+from gateway.auth.caller import ALL_SCOPES, READ_DEBUG, Caller
+from gateway.auth.jwks import ALGORITHMS, Jwks, KeysUnavailable
 
 # Seconds by which two machines' clocks may differ; those that a time server sets differ by well under one.
 LEEWAY_SECONDS: Final = 10
@@ -29,14 +29,14 @@ class _Verified(NamedTuple):
     expires_at: float
 
 
-class AccessTokens:
+class JwtAuthenticator:
     """Takes tokens of one issuer that are for one audience, signed by RS256, ES256 or EdDSA, with an end (exp).
 
     A caller's principal is the token's subject (sub); without one the client that it was made for, and tokens without
     either are all of one principal.
     """
 
-    def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
+    def __init__(self, keys: Jwks, *, issuer: str, audience: str) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience

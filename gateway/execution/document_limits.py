@@ -8,7 +8,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, Token, Token
 from gateway.errors import DocumentTooComplex
 from gateway.execution.query_cost import CostedSchema, CostModel, OperationCost, measure
 from gateway.settings import Settings
-from gateway.upstream.services import GENERATIONS
+from gateway.upstream.services import SERVICES
 
 # Characters of a name. A response repeats an alias in each row, and a name in each error message, so a name of 900 kB
 # would come back a thousand times. Generated names, such as a router's aliases, have about fifty characters.
@@ -38,9 +38,9 @@ class DocumentLimits:
             directives=settings.max_directives,
             cost=settings.max_cost,
             cost_model=CostModel(
-                page_rows=GENERATIONS[settings.upstream_api].max_results,
+                page_rows=SERVICES[settings.upstream_api].max_results,
                 max_page_size=settings.max_page_size,
-                walk_pages=settings.max_walk_pages,
+                walk_pages=settings.max_upstream_pages,
             ),
         )
 

@@ -22,8 +22,8 @@ from strawberry.schema.base import BaseSchema
 from gateway.context import RequestContext
 from gateway.execution.document_cache import Document, DocumentCache, InvalidDocument
 from gateway.execution.document_limits import DocumentLimits
+from gateway.execution.incremental_executor import IncrementalExecutor, NonIncrementalExecutor
 from gateway.execution.projecting_executor import ProjectingExecutor
-from gateway.execution.incremental_executor import IncrementalExecutor, UndividedExecutor
 from gateway.execution.query_cost import OperationCost
 from gateway.telemetry.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
@@ -142,7 +142,7 @@ class Engine:
         document = prepared.document
         executor_class = ProjectingExecutor
         if document.incremental:
-            executor_class = IncrementalExecutor if incremental else UndividedExecutor
+            executor_class = IncrementalExecutor if incremental else NonIncrementalExecutor
         with _operation_span(prepared.operation):
             try:
                 executor = executor_class.build(

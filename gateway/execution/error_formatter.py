@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 
-from gateway.errors import CallerFault, UpstreamBadResponse, UpstreamFault
+from gateway.errors import CallerError, UpstreamBadResponse, UpstreamError
 from gateway.telemetry.request_record import REQUEST_RECORD
 
 logger = logging.getLogger("gateway")
@@ -70,9 +70,9 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
     """
     message = error.message
     match cause:
-        case CallerFault():
+        case CallerError():
             return ErrorEntry(cause.code, message)
-        case UpstreamFault():
+        case UpstreamError():
             extra: dict[str, Any] = {"operation": cause.operation, "retryable": cause.retryable}
             extra["requestId"] = cause.request_id
             if cause.retry_after is not None:

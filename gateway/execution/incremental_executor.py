@@ -21,7 +21,7 @@ from gateway.execution.projection import Projection
 from gateway.schema.connection import Rows
 
 
-class UndividedExecutor(ProjectingExecutor):
+class NonIncrementalExecutor(ProjectingExecutor):
     """Answers in one as if there were neither directive, which a server may always do."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import orjson
 
-from gateway.errors import BadUserInput, DocumentNotTrusted, Misconfigured, PersistedQueryNotFound
+from gateway.errors import BadUserInput, ConfigurationError, DocumentNotTrusted, PersistedQueryNotFound
 from gateway.execution.document_cache import DocumentCache
 
 # Characters of registered documents, the hash of each included: as many as are kept ready to run.
@@ -20,7 +20,7 @@ REGISTERED_CHARACTERS: Final = 262_144
 _APOLLO: Final = "apollo-persisted-query-manifest"
 
 
-class KnownDocuments(Protocol):
+class PersistedDocuments(Protocol):
     """What finds the text that is to be run."""
 
     def text(self, query: str, document_id: str | None, query_hash: str | None) -> str:
@@ -28,7 +28,7 @@ class KnownDocuments(Protocol):
 
         query: the text that was sent, empty where none was.
         document_id: `documentId`, `id` or `doc_id`; query_hash: `sha256Hash` of Apollo's extension.
-        Raises: CallerFault.
+        Raises: CallerError.
         """
 
 
@@ -39,14 +39,14 @@ class TrustedDocuments:
         self._texts = texts
 
     def text(self, query: str, document_id: str | None, query_hash: str | None) -> str:
-        """See KnownDocuments. A text is refused even where it is a trusted one."""
+        """See PersistedDocuments. A text is refused even where it is a trusted one."""
         text = self._texts.get(document_id or query_hash or "")
         if query or text is None:
             raise DocumentNotTrusted("Only trusted documents are run here: send the documentId of one, and no query.")
         return text
 
 
-class RegisteredDocuments:
+class AutomaticPersistedQueries:
     """Runs whatever is sent, and by its hash alone what was sent with its hash before.
 
     The hash is checked, so that nobody registers another text under it; the least used are let go of first.
@@ -57,7 +57,7 @@ class RegisteredDocuments:
         self._characters = 0
 
     def text(self, query: str, document_id: str | None, query_hash: str | None) -> str:
-        """See KnownDocuments. Cost: a hash of the text where one came with it."""
+        """See PersistedDocuments. Cost: a hash of the text where one came with it."""
         if query:
             if query_hash is not None:
                 self._register(query, query_hash)
@@ -80,7 +80,7 @@ class RegisteredDocuments:
             self._characters -= len(dropped) + len(dropped_hash)
 
 
-def known_documents(trusted: Path | None, cache: DocumentCache) -> KnownDocuments:
+def persisted_documents(trusted: Path | None, cache: DocumentCache) -> PersistedDocuments:
     """The trusted documents of a file, or, without one, those that callers register.
 
     trusted: Relay's persisted queries, `{"id": "text"}`, or Apollo's manifest.
@@ -88,7 +88,7 @@ def known_documents(trusted: Path | None, cache: DocumentCache) -> KnownDocument
     Cost: some milliseconds a document.
     Raises: Misconfigured, saying what is wrong with the file, or with which of its documents.
     """
-    return RegisteredDocuments() if trusted is None else TrustedDocuments(_read(trusted, cache))
+    return AutomaticPersistedQueries() if trusted is None else TrustedDocuments(_read(trusted, cache))
 
 
 def _read(path: Path, cache: DocumentCache) -> Mapping[str, str]:
@@ -125,5 +125,5 @@ def _apollo(path: Path, held: Mapping[str, object]) -> Mapping[str, str]:
     return texts
 
 
-def _broken(path: Path, what: str) -> Misconfigured:
-    return Misconfigured(f"GATEWAY_TRUSTED_DOCUMENTS: {path} {what}")
+def _broken(path: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(f"GATEWAY_TRUSTED_DOCUMENTS: {path} {what}")

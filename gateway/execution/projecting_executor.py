@@ -8,7 +8,7 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import AwaitableOrValue, Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.execution.projection import Link, LinkTarget, Projection, compile_projection
+from gateway.execution.projection import LinkedType, PendingLink, Projection, compile_projection
 
 # The projections of one document, by type, nodes and Boolean variables; None where there is none.
 Projections = dict[Any, Projection | None]
@@ -47,7 +47,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         projection = self._projection(return_type, field_details_list)
         if projection is None:
             return one_by_one()
-        links: list[Link] = []
+        links: list[PendingLink] = []
         try:
             self._must_be_allowed(projection)
             answer = projection.project(result, links)
@@ -102,7 +102,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         projection = self._projection(object_type, field_details_list)
         if projection is None or projection.left:
             return one_by_one()
-        links: list[Link] = []
+        links: list[PendingLink] = []
         project = projection.project
         try:
             self._must_be_allowed(projection)
@@ -112,7 +112,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         return self._linked(answer, links, one_by_one) if links else answer
 
     def _linked(
-        self, answer: Any, links: list[Link], one_by_one: Callable[[], AwaitableOrValue[Any]]
+        self, answer: Any, links: list[PendingLink], one_by_one: Callable[[], AwaitableOrValue[Any]]
     ) -> AwaitableOrValue[Any]:
         """The answer with the records that it is linked to, or, where one of them is odd, what the standard way gives.
 
@@ -129,7 +129,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             still_waiting = waiting
             try:
                 while still_waiting:
-                    further: list[Link] = []
+                    further: list[PendingLink] = []
                     for target, group in still_waiting.items():
                         records = await target.loader(self.context_value).load_all([link.key for link in group])
                         for link, record in zip(group, records, strict=True):
@@ -150,9 +150,9 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         for target in projection.targets:
             target.loader(self.context_value)
 
-    def _put_known(self, links: list[Link]) -> dict[LinkTarget, list[Link]]:
+    def _put_known(self, links: list[PendingLink]) -> dict[LinkedType, list[PendingLink]]:
         """Put the records that are known into their places; gives the links to those that are not, once asked for."""
-        waiting: dict[LinkTarget, list[Link]] = {}
+        waiting: dict[LinkedType, list[PendingLink]] = {}
         # Records hold links of their own, which are added at the end.
         for link in links:
             loader = link.target.loader(self.context_value)

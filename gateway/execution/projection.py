@@ -6,7 +6,7 @@ the schema alone: a RecordField says its key and how it is read, its type says t
 
 The function covers record fields, plain attributes, leaves, lists and records within, and links to records that are
 yet to be loaded, which it notes down. A field with a resolver of its own is left out, for the executor. Wherever a
-value is not what its type promises the function raises NotAsPromised, and the executor visits that record field by
+value is not what its type promises the function raises UnexpectedValue, and the executor visits that record field by
 field: so errors, paths included, are graphql-core's own.
 """
 
@@ -33,8 +33,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.loaders.record_loader import RecordLoader
-from gateway.schema.link_field import LinkField
-from gateway.schema.fields import RecordField
+from gateway.schema.fields import LinkField, RecordField
 from gateway.schema.scalars import DATE_TIME, MAX_TIMESTAMP_LENGTH, is_rfc_3339_utc
 
 CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]
@@ -43,27 +42,27 @@ CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFiel
 _AS_IT_STANDS: Final = {GraphQLString: "str", GraphQLID: "str", GraphQLBoolean: "bool"}
 
 
-class NotAsPromised(Exception):
+class UnexpectedValue(Exception):
     """A record holds something that its fields' types do not allow for."""
 
 
 @dataclass(eq=False, slots=True)
-class LinkTarget:
+class LinkedType:
     """A link of a selection: where its records come from, and how each is answered."""
 
     loader: Callable[[RequestContext], RecordLoader[Any]]
-    project: Callable[[Any, "list[Link]"], dict[str, Any]]
+    project: Callable[[Any, "list[PendingLink]"], dict[str, Any]]
 
 
-class Link(NamedTuple):
+class PendingLink(NamedTuple):
     """A place in an answer that waits for the record of a key."""
 
-    target: LinkTarget
+    target: LinkedType
     answer: dict[str, Any]
     name: str
     key: str
 
-    def put(self, record: Any, further: "list[Link]") -> None:
+    def put(self, record: Any, further: "list[PendingLink]") -> None:
         """Answer for the record in its place, with null where there is none; `further` takes links within it.
 
         Raises: the fault that the record ended in; as Projection.project.
@@ -79,14 +78,14 @@ class Projection:
     """How a selection on one type is answered.
 
     project: source and a list that takes links -> the answer, in the selection's order, with None in the place of each
-        link and of each field that is left. Raises NotAsPromised, or whatever an odd value makes it trip over.
+        link and of each field that is left. Raises UnexpectedValue, or whatever an odd value makes it trip over.
     left: response names of the fields with a resolver. Where there are any, there are no links.
     targets: all links, those of linked records included.
     """
 
-    project: Callable[[Any, list[Link]], dict[str, Any]]
+    project: Callable[[Any, list[PendingLink]], dict[str, Any]]
     left: tuple[str, ...]
-    targets: tuple[LinkTarget, ...]
+    targets: tuple[LinkedType, ...]
 
 
 class _NotProjectable(Exception):
@@ -122,21 +121,21 @@ class _Source:
         self._collect_subfields = collect_subfields
         self._with_links = with_links
         self._lines: list[str] = []
-        self._globals: dict[str, Any] = {"NotAsPromised": NotAsPromised, "Link": Link}
-        self._targets: dict[str, LinkTarget] = {}
+        self._globals: dict[str, Any] = {"UnexpectedValue": UnexpectedValue, "Link": PendingLink}
+        self._targets: dict[str, LinkedType] = {}
         self._names = 0
 
     @property
-    def targets(self) -> tuple[LinkTarget, ...]:
+    def targets(self) -> tuple[LinkedType, ...]:
         """The links that have been written."""
         return tuple(self._targets.values())
 
-    def compiled(self, name: str) -> Callable[[Any, list[Link]], dict[str, Any]]:
+    def compiled(self, name: str) -> Callable[[Any, list[PendingLink]], dict[str, Any]]:
         # A caller's only words in it are aliases, quoted; GraphQL's grammar keeps these to letters, digits and _.
         exec("\n".join(self._lines), self._globals)  # noqa: S102  # The text is made here, from the schema.
         for target_name, target in self._targets.items():
             target.project = self._globals[target_name]
-        function: Callable[[Any, list[Link]], dict[str, Any]] = self._globals[name]
+        function: Callable[[Any, list[PendingLink]], dict[str, Any]] = self._globals[name]
         return function
 
     def function(self, parent: GraphQLObjectType, selection: GroupedFieldSet, left: list[str] | None) -> str:
@@ -150,7 +149,7 @@ class _Source:
         pairs: list[str] = []
         links: list[str] = []
         if parent.is_type_of:
-            body.append(f"if not {self._object(parent.is_type_of)}(source, None): raise NotAsPromised")
+            body.append(f"if not {self._object(parent.is_type_of)}(source, None): raise UnexpectedValue")
         for response_name, details in selection.items():
             value = self._new("value")
             definition = parent.fields.get(details[0].node.name.value)
@@ -179,7 +178,7 @@ class _Source:
         if not isinstance(kind, GraphQLObjectType):
             raise _NotProjectable
         function = self.function(kind, self._subfields(kind, details), None)
-        target = self._targets[function] = LinkTarget(link.loader, _not_compiled_yet)
+        target = self._targets[function] = LinkedType(link.loader, _not_compiled_yet)
         return [
             f"key = {self._object(link.key)}(source)",
             f"if key is not None: links.append(Link({self._object(target)}, answer, {response_name!r}, key))",
@@ -216,7 +215,7 @@ class _Source:
         elif nullable:
             lines += [f"if {value} is not None:"]
         else:
-            lines += [f"if {value} is None: raise NotAsPromised", "else:"]
+            lines += [f"if {value} is None: raise UnexpectedValue", "else:"]
         read = None if field is None else field.read
         return lines + [f"    {line}" for line in self._present(inner, details, value, read)]
 
@@ -229,7 +228,7 @@ class _Source:
             return [f"{value} = {names}[{value}]"]
         lines = [] if read is None else [f"{value} = {self._object(read)}({value})"]
         if kind in _AS_IT_STANDS:
-            return [*lines, f"if {value}.__class__ is not {_AS_IT_STANDS[kind]}: raise NotAsPromised"]
+            return [*lines, f"if {value}.__class__ is not {_AS_IT_STANDS[kind]}: raise UnexpectedValue"]
         if isinstance(kind, GraphQLScalarType):
             write = f"{value} = {self._object(kind.coerce_output_value)}({value})"
             if kind.name != DATE_TIME:
@@ -300,5 +299,5 @@ def _declared(definition: GraphQLField) -> StrawberryField | None:
     return declared
 
 
-def _not_compiled_yet(_record: Any, _links: list[Link]) -> dict[str, Any]:
-    raise NotAsPromised
+def _not_compiled_yet(_record: Any, _links: list[PendingLink]) -> dict[str, Any]:
+    raise UnexpectedValue

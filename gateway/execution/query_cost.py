@@ -108,7 +108,7 @@ class OperationCost:
     root_fields: int
     directives: int
     fields: int
-    _walk: "_Walk"
+    _walk: "_Estimator"
     _operation: OperationDefinitionNode
 
     def cost(self, variables: Variables | None) -> int:
@@ -127,7 +127,7 @@ def measure(document: DocumentNode, schema: CostedSchema, model: CostModel) -> d
     Raises:
         RecursionError: If fragments are nested many hundred deep.
     """
-    walk = _Walk(document, schema, model)
+    walk = _Estimator(document, schema, model)
     costs: dict[str | None, OperationCost] = {}
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
@@ -137,7 +137,7 @@ def measure(document: DocumentNode, schema: CostedSchema, model: CostModel) -> d
     return costs
 
 
-def _operation_cost(node: OperationDefinitionNode, walk: "_Walk") -> OperationCost:
+def _operation_cost(node: OperationDefinitionNode, walk: "_Estimator") -> OperationCost:
     totals = walk.totals(node)
     own_directives = sum(_directive_count(each) for each in (node, *(node.variable_definitions or ())))
     return OperationCost(
@@ -151,7 +151,7 @@ def _operation_cost(node: OperationDefinitionNode, walk: "_Walk") -> OperationCo
     )
 
 
-class _Walk:
+class _Estimator:
     """The walks through one document: one when it is read, one for each request whose variables decide the cost."""
 
     def __init__(self, document: DocumentNode, schema: CostedSchema, model: CostModel) -> None:
@@ -187,7 +187,7 @@ class _Walk:
 class _Visit:
     """One walk through an operation, with the variables of one request."""
 
-    def __init__(self, walk: _Walk, variables: Variables, known: _Known) -> None:
+    def __init__(self, walk: _Estimator, variables: Variables, known: _Known) -> None:
         self.known = known
         self._walk = walk
         self._variables = variables

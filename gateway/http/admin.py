@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.headers import SECURITY_HEADERS
 from gateway.telemetry.metrics import EXPOSITION_TYPE, exposition
@@ -38,3 +39,17 @@ async def metrics(_request: Request) -> Response:
 def _secured(response: Response) -> Response:
     response.raw_headers.extend(SECURITY_HEADERS)
     return response
+
+
+class AdminPortMiddleware:
+    """Two applications on two ports of one server, told apart by the port that a connection came in by."""
+
+    def __init__(self, port: int, operations: ASGIApp, others: ASGIApp) -> None:
+        self._port = port
+        self._operations = operations
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the port's application; start and stop are the other one's."""
+        on_the_port = scope["type"] == "http" and scope["server"][1] == self._port
+        await (self._operations if on_the_port else self._others)(scope, receive, send)

@@ -17,9 +17,9 @@ MULTIPART: Final = "multipart/mixed"
 ANSWERS: Final = (JSON, GRAPHQL_RESPONSE)
 
 # Of an answer in parts: what graphql-core gives, and what clients before it read. Subscriptions there are none.
-PRESENT_FORM: Final = "v0.2"
-DATED_FORM: Final = "20220824"
-_FORMS: Final = {("incrementalspec", PRESENT_FORM): PRESENT_FORM, ("deferspec", DATED_FORM): DATED_FORM}
+INCREMENTAL_V0_2: Final = "v0.2"
+DEFER_2022: Final = "20220824"
+_FORMS: Final = {("incrementalspec", INCREMENTAL_V0_2): INCREMENTAL_V0_2, ("deferspec", DEFER_2022): DEFER_2022}
 _SPECIFICATIONS: Final = frozenset({"incrementalspec", "deferspec", "subscriptionspec"})
 
 # "utf8" is no registered name, but several clients write it.
@@ -53,42 +53,42 @@ class _MediaType(NamedTuple):
         return weight if 0 <= weight <= 1 else 0.0
 
 
-def answer_type(accept: str) -> str | None:
+def response_media_type(accept: str) -> str | None:
     """The media type of a GraphQL answer in one; None where the client takes none that there is.
 
     Whoever takes parts takes JSON, which they are in.
     """
-    return preferred(accept, ANSWERS) or (JSON if parts_form(accept) else None)
+    return negotiate(accept, ANSWERS) or (JSON if incremental_format(accept) else None)
 
 
-def parts_form(accept: str) -> str | None:
-    """The form in which a client takes an answer in parts: PRESENT_FORM or DATED_FORM; None where it takes none.
+def incremental_format(accept: str) -> str | None:
+    """The form in which a client takes an answer in parts: INCREMENTAL_V0_2 or DEFER_2022; None where it takes none.
 
     It must name `multipart/mixed`: what takes anything, as curl does, does not take that apart.
     """
-    return (_parts_form_kept if len(accept) <= KEPT_CHARACTERS else _parts_form)(accept)
+    return (_incremental_format_cached if len(accept) <= KEPT_CHARACTERS else _incremental_format)(accept)
 
 
 def prefers_html(accept: str) -> bool:
     """Whether the client, such as a browser, would rather have a page than JSON."""
-    return preferred(accept, (*ANSWERS, HTML)) == HTML
+    return negotiate(accept, (*ANSWERS, HTML)) == HTML
 
 
-def preferred(accept: str, offers: tuple[str, ...]) -> str | None:
+def negotiate(accept: str, offers: tuple[str, ...]) -> str | None:
     """The offered media type that an Accept header ranks first; None where it takes none of them.
 
     By weight; among equals by how exactly the header names it, then by the header's order, then by the offers'. An
     empty header takes anything. Parameters other than charset and q say nothing that an offer could differ in.
     """
-    return (_preferred_kept if len(accept) <= KEPT_CHARACTERS else _preferred)(accept, offers)
+    return (_negotiate_cached if len(accept) <= KEPT_CHARACTERS else _negotiate)(accept, offers)
 
 
 def is_json(content_type: str) -> bool:
     """Whether a body of this Content-Type is JSON in UTF-8, and nothing that only resembles it."""
-    return (_is_json_kept if len(content_type) <= KEPT_CHARACTERS else _is_json)(content_type)
+    return (_is_json_cached if len(content_type) <= KEPT_CHARACTERS else _is_json)(content_type)
 
 
-def _preferred(accept: str, offers: tuple[str, ...]) -> str | None:
+def _negotiate(accept: str, offers: tuple[str, ...]) -> str | None:
     ranges = [_read(text) for text in _split(accept, ",") if text] or [_read("*/*")]
     ranked = [(rank, offer) for offer in offers if (rank := _rank(offer, ranges)) is not None]
     # Of equals max gives the first.
@@ -114,19 +114,19 @@ def _is_json(content_type: str) -> bool:
     return media_type.essence == JSON and media_type.in_utf_8()
 
 
-def _parts_form(accept: str) -> str | None:
+def _incremental_format(accept: str) -> str | None:
     for each in map(_read, _split(accept, ",")):
         if each.essence == MULTIPART and each.in_utf_8() and each.weight() > 0:
             named = [(name, value) for name, value in each.parameters if name in _SPECIFICATIONS]
-            form = PRESENT_FORM if not named else _FORMS.get(named[0])
+            form = INCREMENTAL_V0_2 if not named else _FORMS.get(named[0])
             if form is not None:
                 return form
     return None
 
 
-_parts_form_kept = lru_cache(KEPT_HEADERS)(_parts_form)
-_preferred_kept = lru_cache(KEPT_HEADERS)(_preferred)
-_is_json_kept = lru_cache(KEPT_HEADERS)(_is_json)
+_incremental_format_cached = lru_cache(KEPT_HEADERS)(_incremental_format)
+_negotiate_cached = lru_cache(KEPT_HEADERS)(_negotiate)
+_is_json_cached = lru_cache(KEPT_HEADERS)(_is_json)
 
 
 def _split(text: str, mark: str) -> list[str]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.auth.origin import is_host_of, read_origin
-from gateway.http.content_negotiation import is_json
-from gateway.http.error_response import METHODS, CrossSite
 from gateway.errors import Headers
+from gateway.http.content_negotiation import is_json
+from gateway.http.error_response import METHODS, CrossSiteRequest
 
 # A page can set any of these only after a preflight, which is not granted: Apollo's two, and jQuery's.
 PREFLIGHTED: Final = (b"apollo-require-preflight", b"x-apollo-operation-name", b"x-requested-with")
@@ -42,10 +42,10 @@ class Origins:
         self._allowed = frozenset(map(read_origin, allowed or ())) - {None}
         self.vary = (b"vary", b"Accept, Origin" if self._allowed else b"Accept")
 
-    def refuse_cross_site(self, method: str, fields: Fields) -> None:
+    def reject_cross_site(self, method: str, fields: Fields) -> None:
         """Pass who is no browser, a page of the gateway's own, or one of an allowed origin.
 
-        Raises: CrossSite.
+        Raises: CrossSiteRequest.
         """
         origin, site = fields.get(b"origin"), fields.get(b"sec-fetch-site")
         if self._allows(origin):
@@ -53,15 +53,19 @@ class Origins:
         if site is not None:
             # Only the browser itself can set it. "none" is what its user typed or has bookmarked.
             if site not in {b"same-origin", b"none"}:
-                raise CrossSite("A page of another site may not ask, unless GATEWAY_CORS_ORIGINS names its origin.")
+                raise CrossSiteRequest(
+                    "A page of another site may not ask, unless GATEWAY_CORS_ORIGINS names its origin."
+                )
         elif origin is not None:
             # A browser without Fetch Metadata, or not over TLS. "null" has no host.
             host = fields.get(b"host", b"").decode("latin-1")
             if not is_host_of(host, read_origin(origin.decode("latin-1"))):
-                raise CrossSite("A page of another origin may not ask, unless GATEWAY_CORS_ORIGINS names it.")
+                raise CrossSiteRequest("A page of another origin may not ask, unless GATEWAY_CORS_ORIGINS names it.")
         elif method != "POST" and fields.get(b"user-agent", b"").startswith(b"Mozilla/") and not _preflighted(fields):
             # Over plain HTTP, but for loopback, browsers give a page's GETs neither mark; all call themselves so.
-            raise CrossSite("A browser that does not say which page asks must add a header such as x-requested-with.")
+            raise CrossSiteRequest(
+                "A browser that does not say which page asks must add a header such as x-requested-with."
+            )
 
     def preflight(self, fields: Fields) -> Headers:
         """What an allowed origin's page may send, where this is asked; it stands beside `headers`."""

@@ -11,14 +11,14 @@ from starlette.types import Receive
 UNWATCHED_SECONDS: Final = 0.5
 
 
-class ClientLeft(Exception):
+class ClientDisconnected(Exception):
     """There is nobody to answer any more."""
 
 
-class ClientWatch:
+class DisconnectWatcher:
     """Ends the block that an answer is made in once its client has left.
 
-    Raises, at the block's end: ClientLeft.
+    Raises, at the block's end: ClientDisconnected.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -39,7 +39,7 @@ class ClientWatch:
             self._watching.cancel()
         # Cancelled from elsewhere, such as by a server that stops, it stays so.
         if self._client_left and self._answering is not None and self._answering.uncancel() == 0:
-            raise ClientLeft
+            raise ClientDisconnected
 
     def _start(self) -> None:
         self._watching = asyncio.create_task(self._watch())

@@ -15,17 +15,18 @@ import orjson
 from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, GraphQLError
 from starlette.types import Receive, Scope, Send
 
+from gateway.auth.authenticator import Authenticator
 from gateway.auth.caller import READ_DEBUG, Caller
 from gateway.context import RequestContext
-from gateway.auth.authenticator import Authentication
+from gateway.errors import CallerError, Headers, HttpError
+from gateway.execution.document_cache import InvalidDocument
+from gateway.execution.engine import Engine, NotAQuery, Prepared
+from gateway.execution.error_formatter import MASKED, format_error
+from gateway.execution.persisted_documents import PersistedDocuments
 from gateway.http.cache_control import age_header, cache_use_of
-from gateway.http.disconnect import ClientLeft, ClientWatch
-from gateway.http.header_fields import header_fields
-from gateway.http.multipart_response import delivery_in_parts
-from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, answer_type, is_json, parts_form
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, incremental_format, is_json, response_media_type
 from gateway.http.cors import Origins
-from gateway.http.graphql_request import from_body, from_query_string
-from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.disconnect import ClientDisconnected, DisconnectWatcher
 from gateway.http.error_response import (
     METHODS,
     InternalError,
@@ -33,20 +34,19 @@ from gateway.http.error_response import (
     NotAcceptable,
     Response,
     ShuttingDown,
-    UnsupportedCoding,
+    UnsupportedContentEncoding,
     UnsupportedMediaType,
     error_response,
     json_response,
     new_request_id,
     response_headers,
 )
-from gateway.telemetry.trace_context import trace_context
-from gateway.errors import CallerFault, Headers, HttpError
-from gateway.execution.document_cache import InvalidDocument
-from gateway.execution.engine import Engine, NotAQuery, Prepared
-from gateway.execution.error_formatter import MASKED, format_error
-from gateway.execution.persisted_documents import KnownDocuments
+from gateway.http.graphql_request import from_body, from_query_string
+from gateway.http.headers import read_headers
+from gateway.http.multipart_response import delivery_in_parts
+from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.telemetry.trace_context import trace_context
 
 logger = logging.getLogger("gateway")
 
@@ -87,8 +87,8 @@ class GraphQLEndpoint:
     def __init__(
         self,
         engine: Engine,
-        documents: KnownDocuments,
-        authentication: Authentication,
+        documents: PersistedDocuments,
+        authentication: Authenticator,
         rate_limiter: CallerRateLimiter | None,
         origins: Origins,
     ) -> None:
@@ -103,7 +103,7 @@ class GraphQLEndpoint:
         request = self._read_head(scope)
         try:
             response = await self._respond(request, scope["state"], receive, send)
-        except ClientLeft:
+        except ClientDisconnected:
             return
         except asyncio.CancelledError:
             # The server cancels a request when its shutdown timeout has passed. A client that leaves is handled above.
@@ -120,7 +120,7 @@ class GraphQLEndpoint:
         """Read the head of a request, and note in the request record what it says for others."""
         record = REQUEST_RECORD.get()
         record.id = new_request_id()
-        headers = header_fields(scope["headers"])
+        headers = read_headers(scope["headers"])
         record.trace_context, record.cache_use = trace_context(headers), cache_use_of(headers)
         accept = headers.get(b"accept", b"").decode("latin-1")
         cors = self._origins.headers(headers) if b"origin" in headers else ()
@@ -130,7 +130,7 @@ class GraphQLEndpoint:
             headers,
             scope["query_string"],
             accept,
-            answer_type(accept),
+            response_media_type(accept),
             scope["http_version"] != "1.0",
             (*response_headers(record.id), self._origins.vary, *cors),
         )
@@ -142,7 +142,7 @@ class GraphQLEndpoint:
 
         Raises:
             HttpError: If the request is rejected.
-            ClientLeft: If the client disconnects.
+            ClientDisconnected: If the client disconnects.
         """
         if request.method == "OPTIONS":
             return await self._options(request)
@@ -155,9 +155,9 @@ class GraphQLEndpoint:
             self._rate_limiter.check(caller.principal)
         context: RequestContext = state["new_context"](caller)
         try:
-            with ClientWatch(receive):
+            with DisconnectWatcher(receive):
                 prepared, cost = await self._prepare_and_charge(request, body, caller)
-                takes_parts = request.has_chunks and parts_form(request.accept) is not None
+                takes_parts = request.has_chunks and incremental_format(request.accept) is not None
                 incremental = prepared.document.incremental and takes_parts
                 result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
@@ -181,14 +181,14 @@ class GraphQLEndpoint:
         """Raise HttpError unless the method, the origin and the media types are allowed."""
         if request.method not in {"POST", "GET", "HEAD"}:
             raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {request.method}.")
-        self._origins.refuse_cross_site(request.method, request.headers)
+        self._origins.reject_cross_site(request.method, request.headers)
         if request.media_type is None:
             raise NotAcceptable(f"The response is {GRAPHQL_RESPONSE} or {JSON}. Accept one of them.")
         if request.method == "POST":
             if not is_json(request.headers.get(b"content-type", b"").decode("latin-1")):
                 raise UnsupportedMediaType(f"Send a GraphQL request as {JSON}, in UTF-8.")
             if request.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise UnsupportedCoding("Send the body without a content coding.")
+                raise UnsupportedContentEncoding("Send the body without a content coding.")
 
     async def _prepare_and_charge(
         self, request: HttpRequest, body: bytes, caller: Caller
@@ -226,7 +226,7 @@ class GraphQLEndpoint:
         try:
             text = self._documents.text(query, document_id, query_hash)
             prepared = self._engine.prepare(text, operation_name, variables, only_queries=not is_post)
-        except CallerFault as error:
+        except CallerError as error:
             raise InvalidDocument([GraphQLError(str(error), original_error=error)]) from None
         except NotAQuery:
             raise MethodNotAllowed("GET runs only queries. Send this operation by POST.", allow="POST") from None
@@ -286,13 +286,13 @@ async def _body(receive: Receive) -> bytes:
     """Return the whole body. Most bodies arrive in one message.
 
     Raises:
-        ClientLeft: If the client disconnects before the end.
+        ClientDisconnected: If the client disconnects before the end.
     """
     parts = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            raise ClientDisconnected
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)

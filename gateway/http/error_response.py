@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response as StarletteResponse
 from starlette.types import Send
 
-from gateway.http.headers import SECURITY_HEADERS
-from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from gateway.errors import Headers, HttpError
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON
+from gateway.http.headers import SECURITY_HEADERS
 from gateway.telemetry.request_record import REQUEST_RECORD
 
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
@@ -98,7 +98,7 @@ class BadRequest(HttpError):
     status = 400
 
 
-class CrossSite(HttpError):
+class CrossSiteRequest(HttpError):
     """A browser sends the request for a page of another origin, and no setting names that origin."""
 
     code = "FORBIDDEN"
@@ -134,7 +134,7 @@ class UnsupportedMediaType(HttpError):
     headers = ((b"accept", b"application/json"),)
 
 
-class UnsupportedCoding(UnsupportedMediaType):
+class UnsupportedContentEncoding(UnsupportedMediaType):
     """The body is compressed."""
 
     headers = ((b"accept-encoding", b"identity"),)

@@ -73,7 +73,7 @@ def wants_page(scope: Scope) -> bool:
     return prefers_html(",".join(Headers(scope=scope).getlist("accept")))
 
 
-class Page:
+class GraphiqlPage:
     """The page, as an ASGI application. It is asked for anew each time, and sent only where it changed."""
 
     def __init__(self, built: Path = BUILT) -> None:
@@ -91,7 +91,7 @@ class Page:
         await (self._unchanged if unchanged else self._whole)(scope, receive, send)
 
 
-class Assets:
+class GraphiqlAssets:
     """What the page loads. Names hold a hash of the content, so that it is kept for good."""
 
     def __init__(self, built: Path = BUILT) -> None:

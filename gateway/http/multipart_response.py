@@ -23,7 +23,7 @@ from graphql.execution import (
 )
 from starlette.types import Send
 
-from gateway.http.content_negotiation import DATED_FORM, PRESENT_FORM, parts_form
+from gateway.http.content_negotiation import DEFER_2022, INCREMENTAL_V0_2, incremental_format
 
 logger = logging.getLogger("gateway")
 
@@ -37,13 +37,13 @@ PresentError = Callable[[GraphQLError], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class MultipartResponse:
     """How one request's answer goes out in parts.
 
     head: the answer's header fields but for its type. body: False to HEAD, which is told the head alone.
     """
 
-    form: type["WithIds | WithPaths"]
+    form: type["IncrementalFormat | Incremental2022Format"]
     sending: Send
     head: Sequence[tuple[bytes, bytes]]
     body: bool
@@ -87,17 +87,19 @@ class Delivery:
         await self.sending({"type": "http.response.body", "body": content, "more_body": more})
 
 
-def delivery_in_parts(accept: str, send: Send, head: Sequence[tuple[bytes, bytes]], *, body: bool) -> Delivery | None:
+def delivery_in_parts(
+    accept: str, send: Send, head: Sequence[tuple[bytes, bytes]], *, body: bool
+) -> MultipartResponse | None:
     """How a client is sent parts; None where its Accept takes none."""
-    form = parts_form(accept)
-    return None if form is None else Delivery(_FORMS[form], send, head, body)
+    form = incremental_format(accept)
+    return None if form is None else MultipartResponse(_FORMS[form], send, head, body)
 
 
 def _part(content: dict[str, Any]) -> bytes:
     return _PART_HEAD + orjson.dumps(content) + b"\r\n"
 
 
-class WithIds:
+class IncrementalFormat:
     """The present form: what graphql-core gives."""
 
     def __init__(self, present: PresentError) -> None:
@@ -151,7 +153,7 @@ class _Place:
         return self.path if self.index is None else [*self.path, self.index]
 
 
-class WithPaths:
+class Incremental2022Format:
     """The form of August 2022: each piece says its whole path, a stream's the index of its first item as well."""
 
     def __init__(self, present: PresentError) -> None:
@@ -216,4 +218,7 @@ def _found(content: Any, path: Sequence[str | int]) -> Any:
     return content
 
 
-_FORMS: Final[Mapping[str, type[WithIds | WithPaths]]] = {PRESENT_FORM: WithIds, DATED_FORM: WithPaths}
+_FORMS: Final[Mapping[str, type[IncrementalFormat | Incremental2022Format]]] = {
+    INCREMENTAL_V0_2: IncrementalFormat,
+    DEFER_2022: Incremental2022Format,
+}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.http.error_response import RateLimited
-from gateway.shared_state.redis_client import RedisLink, RedisUnavailable
+from gateway.shared_state.redis_client import RedisClient, RedisUnavailable
 from gateway.shared_state.token_bucket import SECOND, take_together
 
 MINUTE: Final = 60 * SECOND
@@ -52,7 +52,7 @@ class CallerRateLimiter:
         self,
         points: int,
         replicas: int = 1,
-        redis: RedisLink | None = None,
+        redis: RedisClient | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._whole, self._share = _Rate.of(points), _Rate.of(points / replicas)

@@ -19,7 +19,7 @@ LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 PROBES: Final = ("/healthz", "/readyz")
 
 
-class AllowedHosts:
+class TrustedHostMiddleware:
     """An application that is asked by these names alone, on any port."""
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from gateway.errors import GatewayFault, UpstreamBadResponse, UpstreamFault, UpstreamForbidden, WalkLimit
-from gateway.loaders.batch_plan import worth_a_page
+from gateway.errors import GatewayError, PageLimitExceeded, UpstreamBadResponse, UpstreamError, UpstreamForbidden
+from gateway.loaders.batch_plan import should_fetch_page
 from gateway.telemetry.metrics import batch_ended
 from gateway.telemetry.tracing import span
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 REFUSAL_SECONDS: Final = 60.0
 
 
-class GetPermission:
+class GetAccess:
     """Whether single records may be got; one for each get operation, kept for the whole process."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class RecordSource(Generic[R]):
     list_operation: str
     get: Callable[[str], Awaitable[R | None]]
     key: Callable[[R], str | None]
-    permission: GetPermission
+    permission: GetAccess
     page_size: int
     max_pages: int
     concurrency: int
@@ -59,7 +59,7 @@ class Batch(Generic[R]):
     """The distinct keys of one tick on their way to an outcome each: a record, None where there is none, or a fault."""
 
     def __init__(self, source: RecordSource[R], keys: list[str], product_type: str | None) -> None:
-        self.outcomes: dict[str, R | GatewayFault | None] = {}
+        self.outcomes: dict[str, R | GatewayError | None] = {}
         self._source = source
         self._left = set(keys)
         self._product_type = product_type
@@ -68,7 +68,7 @@ class Batch(Generic[R]):
         self._walked = 0
         self._pages = self._gets = 0
 
-    async def carry_out(self) -> None:
+    async def run(self) -> None:
         """Settle every key.
 
         Cost: at most two calls more than keys. Where gets are refused, at most max_pages; at the first refusal, the
@@ -91,13 +91,13 @@ class Batch(Generic[R]):
         """Resolve keys by list pages. A page that fails is no loss yet: gets follow."""
         asked, resolved = len(self._left), list[int]()
         token: str | None = None
-        while worth_a_page(asked, len(self._left), resolved):
+        while should_fetch_page(asked, len(self._left), resolved):
             self._pages += 1
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, self._product_type)
-            except UpstreamFault:
+            except UpstreamError:
                 return
-            resolved.append(self._settle(records))
+            resolved.append(self._resolve(records))
             if self._product_type is None:
                 self._token, self._walked = token, self._walked + 1
             if token is None and self._product_type is not None:
@@ -105,7 +105,7 @@ class Batch(Generic[R]):
                 self._product_type = None
             elif token is None:
                 # What a whole list does not hold is nowhere.
-                self._settle_rest(None)
+                self._resolve_rest(None)
                 return
 
     async def _get_the_rest(self) -> None:
@@ -123,7 +123,7 @@ class Batch(Generic[R]):
             except UpstreamForbidden:
                 self._source.permission.refused()
                 return
-            except UpstreamFault as fault:
+            except UpstreamError as fault:
                 self.outcomes[key] = fault
         self._left.discard(key)
 
@@ -135,25 +135,25 @@ class Batch(Generic[R]):
             self._pages += 1
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, None)
-            except UpstreamFault as fault:
-                self._settle_rest(fault)
+            except UpstreamError as fault:
+                self._resolve_rest(fault)
                 return
-            self._settle(records)
+            self._resolve(records)
             if token is None:
-                self._settle_rest(None)
+                self._resolve_rest(None)
             elif token in met:
-                self._settle_rest(UpstreamBadResponse(self._source.list_operation, detail="a page token repeats"))
+                self._resolve_rest(UpstreamBadResponse(self._source.list_operation, detail="a page token repeats"))
             met.add(token)
             if not self._left:
                 return
-        self._settle_rest(
-            WalkLimit(
+        self._resolve_rest(
+            PageLimitExceeded(
                 f"This record is not on the first {self._source.max_pages} upstream pages, "
                 "and the gateway's credentials may not fetch it by itself."
             )
         )
 
-    def _settle(self, records: Iterable[R]) -> int:
+    def _resolve(self, records: Iterable[R]) -> int:
         """Take the records of keys that are left; gives how many."""
         found = {key: record for record in records if (key := self._source.key(record)) in self._left}
         for key, record in found.items():
@@ -162,6 +162,6 @@ class Batch(Generic[R]):
                 self._left.discard(key)
         return len(found)
 
-    def _settle_rest(self, outcome: GatewayFault | None) -> None:
+    def _resolve_rest(self, outcome: GatewayError | None) -> None:
         self.outcomes.update(dict.fromkeys(self._left, outcome))
         self._left.clear()

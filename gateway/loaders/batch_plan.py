@@ -22,7 +22,7 @@ FEW_KEYS_LEFT: Final = 3
 MAX_CREDIT: Final = 2
 
 
-def worth_a_page(asked: int, left: int, resolved: Sequence[int]) -> bool:
+def should_fetch_page(asked: int, left: int, resolved: Sequence[int]) -> bool:
     """Whether the next call should be a list page, rather than one get for each key that is left.
 
     asked: distinct keys at the start; left: those still unresolved.

@@ -2,27 +2,27 @@
 
 from collections.abc import Callable, Iterable
 
-from gateway.loaders.batch import GetPermission, RecordSource
+from gateway.loaders.batch import GetAccess, RecordSource
 from gateway.loaders.record_loader import RecordLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord
 
 
-class PhoneNumberOrderLoader(RecordLoader[PhoneNumberOrderRecord]):
+class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
     """Orders by PhoneNumberOrderId: ListPhoneNumberOrders, which takes no filter, and GetPhoneNumberOrder.
 
-    come_by: told of every order that the request comes by.
+    on_order_seen: told of every order that the request comes by.
     """
 
     def __init__(
         self,
         upstream: Upstream,
-        permission: GetPermission,
+        permission: GetAccess,
         settings: Settings,
         *,
         deadline: float,
-        come_by: Callable[[Iterable[PhoneNumberOrderRecord]], None],
+        on_order_seen: Callable[[Iterable[PhoneNumberOrderRecord]], None],
     ) -> None:
         async def list_page(token: str | None, size: int, _product_type: str | None) -> PhoneNumberOrderPage:
             return await self.page(token, size)
@@ -30,7 +30,7 @@ class PhoneNumberOrderLoader(RecordLoader[PhoneNumberOrderRecord]):
         async def get(order_id: str) -> PhoneNumberOrderRecord | None:
             order = await upstream.get_phone_number_order(order_id, deadline=deadline)
             if order is not None:
-                come_by([order])
+                on_order_seen([order])
             return order
 
         super().__init__(
@@ -41,13 +41,13 @@ class PhoneNumberOrderLoader(RecordLoader[PhoneNumberOrderRecord]):
                 key=lambda order: order.get("PhoneNumberOrderId"),
                 permission=permission,
                 page_size=upstream.generation.max_results,
-                max_pages=settings.max_walk_pages,
-                concurrency=settings.lookup_concurrency,
+                max_pages=settings.max_upstream_pages,
+                concurrency=settings.loader_concurrency,
             )
         )
         self._upstream = upstream
         self._deadline = deadline
-        self._come_by = come_by
+        self._come_by = on_order_seen
 
     async def page(self, token: str | None, size: int) -> PhoneNumberOrderPage:
         """Upstream.list_phone_number_orders, whose records need no call of their own for the rest of the request."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from gateway.loaders.batch import GetPermission, RecordSource
+from gateway.loaders.batch import GetAccess, RecordSource
 from gateway.loaders.record_loader import RecordLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
@@ -16,10 +16,10 @@ from gateway.upstream.records import (
 )
 
 
-class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
+class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
     """Numbers by E.164 number, with its `+`: ListPhoneNumbers and GetPhoneNumber."""
 
-    def __init__(self, upstream: Upstream, permission: GetPermission, settings: Settings, *, deadline: float) -> None:
+    def __init__(self, upstream: Upstream, permission: GetAccess, settings: Settings, *, deadline: float) -> None:
         async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
             return await self.page(token, size, {"ProductType": product_type} if product_type else {})
 
@@ -31,8 +31,8 @@ class PhoneNumberLoader(RecordLoader[PhoneNumberRecord]):
                 key=e164_of,
                 permission=permission,
                 page_size=upstream.generation.max_results,
-                max_pages=settings.max_walk_pages,
-                concurrency=settings.lookup_concurrency,
+                max_pages=settings.max_upstream_pages,
+                concurrency=settings.loader_concurrency,
             )
         )
         self._upstream = upstream

@@ -27,7 +27,7 @@ class RecordLoader(Generic[R]):
         """The record of a key; None where the upstream has none.
 
         Cost: see plan; none where the record was listed or loaded before.
-        Raises, when awaited: UpstreamFault; WalkLimit where gets are refused and the list is too long to walk.
+        Raises, when awaited: UpstreamError; PageLimitExceeded where gets are refused and the list is too long to walk.
         """
         record = self.known(key)
         if record is not None:
@@ -93,7 +93,7 @@ class RecordLoader(Generic[R]):
     async def _carry_out(self, asked: "_Asked") -> None:
         batch = Batch(self._source, asked.keys, self._product_type_of(asked.keys))
         try:
-            await batch.carry_out()
+            await batch.run()
             for key, outcome in batch.outcomes.items():
                 # A record that was listed meanwhile stays what is known of its key.
                 self._outcomes.setdefault(key, outcome)

@@ -5,14 +5,14 @@ from typing import Final
 
 from gateway.errors import BadUserInput, PageOutOfRange
 from gateway.paging.cursor import Position, read_cursor
-from gateway.paging.cursor_keys import CursorScope
+from gateway.paging.cursor_keys import CursorBinding
 
 # Rows where neither `first` nor `last` is given: fills a screen, and is half an upstream page.
 DEFAULT_SIZE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PageArguments:
     """`count` rows from one end of what lies between two cursors.
 
     backward: they are the last ones, not the first. Rows stand in the list's own order either way.
@@ -24,9 +24,9 @@ class Window:
     before: Position | None
 
 
-def read_window(
-    *, first: int | None, after: str | None, last: int | None, before: str | None, scope: CursorScope, max_size: int
-) -> Window:
+def read_page_arguments(
+    *, first: int | None, after: str | None, last: int | None, before: str | None, scope: CursorBinding, max_size: int
+) -> PageArguments:
     """The window that four arguments describe; with neither `first` nor `last`, the first DEFAULT_SIZE rows.
 
     Raises: PageOutOfRange outside 0 to max_size; BadUserInput for `first` with `last`; BadCursor.
@@ -37,7 +37,7 @@ def read_window(
         if size is not None and not 0 <= size <= max_size:
             raise PageOutOfRange(f"{name} is 0 to {max_size}; {size} was asked for.")
     count = next((size for size in (first, last) if size is not None), min(DEFAULT_SIZE, max_size))
-    return Window(
+    return PageArguments(
         count=count,
         backward=last is not None,
         after=None if after is None else read_cursor(after, scope),

@@ -23,7 +23,7 @@ from typing import Final
 from zlib import crc32
 
 from gateway.errors import BadCursor, CursorTooLong
-from gateway.paging.cursor_keys import SCOPE_BYTES, TAG_BYTES, CursorScope, SealingKey
+from gateway.paging.cursor_keys import SCOPE_BYTES, TAG_BYTES, CursorBinding, CursorKey
 
 _FIXED: Final = struct.Struct(f">{SCOPE_BYTES}sBHH")  # scope, flags, size, bytes of the page's own token
 _PRECEDED: Final = 1
@@ -60,10 +60,10 @@ class Position:
     size: int
     skip: int
     edge: int
-    follower: int
+    next_row_hash: int
     next_token: str | None
-    preceded: bool
-    repeats: bool
+    has_rows_before: bool
+    next_token_repeats: bool
 
 
 class CursorHead:
@@ -77,21 +77,21 @@ class CursorHead:
 
     def __init__(
         self,
-        scope: CursorScope,
+        scope: CursorBinding,
         operation: str,
         *,
         token: str | None,
         size: int,
         next_token: str | None,
-        preceded: bool,
-        repeats: bool,
+        has_rows_before: bool,
+        next_token_repeats: bool,
     ) -> None:
         own, following = (token or "").encode(), (next_token or "").encode()
         length = _length(_FIXED.size + len(own) + len(following))
         if length > scope.seal.max_length:
             detail = f"a cursor would have {length} characters; the limit is {scope.seal.max_length}"
             raise CursorTooLong(operation, detail=detail)
-        flags = preceded * _PRECEDED | repeats * _REPEATS
+        flags = has_rows_before * _PRECEDED | next_token_repeats * _REPEATS
         raw = _FIXED.pack(scope.digest, flags, size, len(own)) + own + following
         key = scope.seal.newest
         head = base64.urlsafe_b64encode(key.seal(raw)).rstrip(b"=") + b"."
@@ -99,17 +99,17 @@ class CursorHead:
         self._check = key.check(head, _PLACE.size)
         self._masks = _masks(self._check)
 
-    def cursor(self, skip: int, edge: int, follower: int) -> str:
+    def cursor(self, skip: int, edge: int, next_row_hash: int) -> str:
         """The cursor of the edge that is the page's skip-th, counted from 1. Under a microsecond."""
         of_skip, of_edge, of_follower = self._masks
-        place = _PLACE.pack(skip ^ of_skip, edge ^ of_edge, follower ^ of_follower)
+        place = _PLACE.pack(skip ^ of_skip, edge ^ of_edge, next_row_hash ^ of_follower)
         check = self._check.copy()
         check.update(place)
         # One text of the whole tail: formatting its parts would cost more than all the rest.
         return self._text + (place + check.digest()).hex()
 
 
-def read_cursor(text: str, scope: CursorScope) -> Position:
+def read_cursor(text: str, scope: CursorBinding) -> Position:
     """The position a cursor stands for.
 
     Raises: BadCursor for any text that was not given out for this scope.
@@ -128,7 +128,7 @@ def read_cursor(text: str, scope: CursorScope) -> Position:
         raise BadCursor(_NOT_OURS)
     raw, key = opened
     # The same bytes have several spellings in base64; the check is over the one that was given out.
-    skip, edge, follower = _read_tail(tail, key, f"{head}.".encode())
+    skip, edge, next_row_hash = _read_tail(tail, key, f"{head}.".encode())
     its_scope, flags, size, own_length = _FIXED.unpack_from(raw)
     if its_scope != scope.digest:
         raise BadCursor(
@@ -141,10 +141,10 @@ def read_cursor(text: str, scope: CursorScope) -> Position:
         size=size,
         skip=skip,
         edge=edge,
-        follower=follower,
+        next_row_hash=next_row_hash,
         next_token=next_token or None,
-        preceded=bool(flags & _PRECEDED),
-        repeats=bool(flags & _REPEATS),
+        has_rows_before=bool(flags & _PRECEDED),
+        next_token_repeats=bool(flags & _REPEATS),
     )
 
 
@@ -153,7 +153,7 @@ def _length(raw_bytes: int) -> int:
     return (4 * (TAG_BYTES + raw_bytes) + 2) // 3 + 1 + _TAIL_LENGTH
 
 
-def _read_tail(tail: str, key: SealingKey, head: bytes) -> tuple[int, int, int]:
+def _read_tail(tail: str, key: CursorKey, head: bytes) -> tuple[int, int, int]:
     """Raises: BadCursor where the tail does not belong to the head."""
     place, given = bytes.fromhex(tail[: 2 * _PLACE.size]), bytes.fromhex(tail[2 * _PLACE.size :])
     check = key.check(head, _PLACE.size)
@@ -161,8 +161,8 @@ def _read_tail(tail: str, key: SealingKey, head: bytes) -> tuple[int, int, int]:
     check.update(place)
     if not compare_digest(check.digest(), given):
         raise BadCursor(_NOT_OURS)
-    (skip, edge, follower), (of_skip, of_edge, of_follower) = _PLACE.unpack(place), masks
-    return skip ^ of_skip, edge ^ of_edge, follower ^ of_follower
+    (skip, edge, next_row_hash), (of_skip, of_edge, of_follower) = _PLACE.unpack(place), masks
+    return skip ^ of_skip, edge ^ of_edge, next_row_hash ^ of_follower
 
 
 def _masks(check: blake2b) -> tuple[int, int, int]:

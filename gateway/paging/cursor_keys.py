@@ -33,7 +33,7 @@ _LABEL: Final = b"chime-gateway cursor, form 2"
 _SIV_BYTES: Final = 64
 
 
-class SealingKey:
+class CursorKey:
     """What one secret of KEY_BYTES seals with."""
 
     __slots__ = ("_siv", "_tail_key")
@@ -60,17 +60,17 @@ class SealingKey:
 
 
 @dataclass(frozen=True, slots=True)
-class CursorScope:
+class CursorBinding:
     """One list as one caller sees it: cursors given out for it are good for nothing else.
 
     digest: SCOPE_BYTES that differ for whatever a cursor is bound to.
     """
 
-    seal: "CursorSeal"
+    seal: "CursorKeyRing"
     digest: bytes
 
 
-class CursorSeal:
+class CursorKeyRing:
     """A process's ring of keys: the first one seals, all of them open.
 
     max_length: characters of the longest cursor that is given out and accepted.
@@ -78,9 +78,9 @@ class CursorSeal:
 
     def __init__(self, secrets: Sequence[bytes], max_length: int = MAX_LENGTH) -> None:
         self.max_length = max_length
-        self.newest, *self._older = map(SealingKey, secrets)
+        self.newest, *self._older = map(CursorKey, secrets)
 
-    def open(self, sealed: bytes) -> tuple[bytes, SealingKey] | None:
+    def open(self, sealed: bytes) -> tuple[bytes, CursorKey] | None:
         """What was sealed and the key that opened it; None where no key does. Cost: a microsecond a key."""
         for key in (self.newest, *self._older):
             try:
@@ -89,11 +89,11 @@ class CursorSeal:
                 continue
         return None
 
-    def scope(self, *, api: str, operation: str, filters: Mapping[str, str], principal: str = "") -> CursorScope:
+    def scope(self, *, api: str, operation: str, filters: Mapping[str, str], principal: str = "") -> CursorBinding:
         """What a cursor is good for: one API generation, operation and filter, asked by one principal."""
         # JSON, because a filter's value may hold any separator.
         described = json.dumps([api, operation, sorted(filters.items()), principal])
-        return CursorScope(self, blake2b(described.encode(), digest_size=SCOPE_BYTES).digest())
+        return CursorBinding(self, blake2b(described.encode(), digest_size=SCOPE_BYTES).digest())
 
 
 def random_key() -> bytes:

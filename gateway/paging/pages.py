@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from gateway.errors import GatewayFault, UpstreamBadResponse
+from gateway.errors import GatewayError, UpstreamBadResponse
 from gateway.paging.cursor import CursorHead, hash_of
-from gateway.paging.cursor_keys import CursorScope
+from gateway.paging.cursor_keys import CursorBinding
 
 R = TypeVar("R")
 
@@ -19,14 +19,14 @@ class TokenList(Generic[R]):
     fetch: token (None: the first page) and size -> rows and the next token. Fewer rows than asked for, or none, do not
         end the list; only a next token of None does.
     key: what a row is known by, within the list.
-    scope: what its cursors are good for (seal.CursorSeal.scope).
+    scope: what its cursors are good for (seal.CursorKeyRing.scope).
     operation: its name where a fault must say it.
     page_size: the most rows to ask for in one page.
     """
 
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]]
     key: Callable[[R], str]
-    scope: CursorScope
+    scope: CursorBinding
     operation: str
     page_size: int
 
@@ -40,8 +40,8 @@ class Page(Generic[R]):
     token: str | None
     size: int
     next_token: str | None
-    preceded: bool
-    repeats: bool
+    has_rows_before: bool
+    next_token_repeats: bool
     _head: CursorHead | None = field(default=None, init=False)
     _last_head: CursorHead | None = field(default=None, init=False)
     _hashes: list[int] = field(default_factory=list, init=False)
@@ -88,25 +88,25 @@ class Page(Generic[R]):
             token=self.token,
             size=self.size,
             next_token=next_token,
-            preceded=self.preceded,
-            repeats=self.repeats and next_token is not None,
+            has_rows_before=self.has_rows_before,
+            next_token_repeats=self.next_token_repeats and next_token is not None,
         )
 
 
-class Chain(Generic[R]):
+class PageChain(Generic[R]):
     """Pages that follow each other from one token on. What was fetched is kept, for all who walk it."""
 
     def __init__(
-        self, source: TokenList[R], token: str | None, *, preceded: bool, met: frozenset[str] = frozenset()
+        self, source: TokenList[R], token: str | None, *, has_rows_before: bool, met: frozenset[str] = frozenset()
     ) -> None:
         self.pages: list[Page[R]] = []
         self._source = source
         self._token = token
-        self._preceded = preceded
+        self._preceded = has_rows_before
         # Tokens on the way so far: a list that leads back to one of them never ends.
         self._met = {*met, token}
         self._one_at_a_time = asyncio.Lock()
-        self._fault: GatewayFault | None = None
+        self._fault: GatewayError | None = None
 
     async def page(self, index: int, size: int) -> Page[R] | None:
         """The index-th page, None past the list's end.
@@ -123,20 +123,20 @@ class Chain(Generic[R]):
                     raise self._fault
                 try:
                     await self._fetch_next(min(size, self._source.page_size))
-                except GatewayFault as fault:
+                except GatewayError as fault:
                     self._fault = fault
                     raise
         return self.pages[index]
 
     async def _fetch_next(self, size: int) -> None:
-        token, preceded = self._token, self._preceded
+        token, has_rows_before = self._token, self._preceded
         if self.pages:
             before = self.pages[-1]
-            if before.repeats:
+            if before.next_token_repeats:
                 raise repeated_token(self._source)
-            token, preceded = before.next_token, before.preceded or bool(before.rows)
+            token, has_rows_before = before.next_token, before.has_rows_before or bool(before.rows)
         rows, next_token = await self._source.fetch(token, size)
-        repeats = next_token is not None and next_token in self._met
+        next_token_repeats = next_token is not None and next_token in self._met
         self._met.add(next_token)
         self.pages.append(
             Page(
@@ -145,8 +145,8 @@ class Chain(Generic[R]):
                 token=token,
                 size=size,
                 next_token=next_token,
-                preceded=preceded,
-                repeats=repeats,
+                has_rows_before=has_rows_before,
+                next_token_repeats=next_token_repeats,
             )
         )
 
@@ -156,7 +156,7 @@ def repeated_token(source: TokenList[R]) -> UpstreamBadResponse:
     return UpstreamBadResponse(source.operation, detail="a page token repeats")
 
 
-class Edge(NamedTuple, Generic[R]):
+class Row(NamedTuple, Generic[R]):
     """A row in its page; the cursor is made when asked for."""
 
     page: Page[R]
@@ -173,7 +173,7 @@ class Edge(NamedTuple, Generic[R]):
         return self.page.cursor(self.at)
 
 
-class Stretch(NamedTuple, Generic[R]):
+class RowRange(NamedTuple, Generic[R]):
     """Neighbouring rows of one page, at least one: start up to, not with, stop."""
 
     page: Page[R]
@@ -184,16 +184,16 @@ class Stretch(NamedTuple, Generic[R]):
         """The rows themselves."""
         return self.page.rows[self.start : self.stop]
 
-    def edges(self) -> list[Edge[R]]:
+    def edges(self) -> list[Row[R]]:
         """The rows, each with its cursor."""
-        return [Edge(self.page, at) for at in range(self.start, self.stop)]
+        return [Row(self.page, at) for at in range(self.start, self.stop)]
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[R]):
     """The rows of one window, in the list's order, and what Relay's PageInfo says of them."""
 
-    stretches: list[Stretch[R]]
+    stretches: list[RowRange[R]]
     has_previous_page: bool
     has_next_page: bool
 
@@ -201,7 +201,7 @@ class Slice(Generic[R]):
         """The rows themselves."""
         return [row for stretch in self.stretches for row in stretch.rows()]
 
-    def edges(self) -> list[Edge[R]]:
+    def edges(self) -> list[Row[R]]:
         """The rows, each with its cursor."""
         return [edge for stretch in self.stretches for edge in stretch.edges()]
 

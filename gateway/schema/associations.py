@@ -10,10 +10,10 @@ from gateway.context import RequestContext
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
 from gateway.schema.enums import PhoneNumberAssociationName
 from gateway.schema.field_cost import CONNECTION, PART_OF_RECORD
-from gateway.schema.filters import association_parameters
-from gateway.schema.sources import phone_number_list
 from gateway.schema.fields import record_field
+from gateway.schema.filters import association_parameters
 from gateway.schema.scalars import DateTime
+from gateway.schema.sources import phone_number_list
 from gateway.upstream.records import AssociationRecord
 
 PhoneNumberConnection = Connection[Annotated["PhoneNumber", strawberry.lazy("gateway.schema.phone_number")]]  # type: ignore[name-defined]  # noqa: F821  # The two types hold each other.

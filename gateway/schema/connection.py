@@ -8,10 +8,9 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 
 from gateway.context import RequestContext
-from gateway.paging.pages import Edge as PagingEdge
-from gateway.paging.pages import Slice, Stretch, TokenList
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
+from gateway.paging.arguments import read_page_arguments
+from gateway.paging.pages import Row, RowRange, Slice, TokenList
+from gateway.paging.paginator import Paginator
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
 
 T = TypeVar("T")
@@ -42,7 +41,7 @@ Before = Annotated[
 class Rows(Generic[T]):
     """What `edges` and `nodes` resolve to: awaited, all that was asked for; streamed, page by page."""
 
-    def __init__(self, connection: "ListConnection[Any]", of: Callable[[Stretch[Any]], Sequence[T]]) -> None:
+    def __init__(self, connection: "ListConnection[Any]", of: Callable[[RowRange[Any]], Sequence[T]]) -> None:
         self._connection = connection
         self._of = of
 
@@ -58,7 +57,7 @@ class Rows(Generic[T]):
         return None if stretches is None else self._pages(stretches)
 
     async def _pages(
-        self, pages: AsyncIterator[tuple[list[Stretch[Any]], bool]]
+        self, pages: AsyncIterator[tuple[list[RowRange[Any]], bool]]
     ) -> AsyncIterator[tuple[list[T], bool]]:
         async for stretches, ended in pages:
             yield list(chain.from_iterable(map(self._of, stretches))), ended
@@ -81,7 +80,7 @@ class ListConnection(Generic[R]):
         last: int | None,
         before: str | None,
     ) -> None:
-        self._window = read_window(
+        self._window = read_page_arguments(
             first=_given(first),
             after=_given(after),
             last=_given(last),
@@ -89,7 +88,7 @@ class ListConnection(Generic[R]):
             scope=source.scope,
             max_size=context.settings.max_page_size,
         )
-        self._walk = Walk(source, max_pages=context.settings.max_walk_pages)
+        self._walk = Paginator(source, max_pages=context.settings.max_upstream_pages)
         self._slice: asyncio.Task[Slice[R]] | None = None
 
     async def slice(self) -> Slice[R]:
@@ -98,18 +97,18 @@ class ListConnection(Generic[R]):
             self._slice = asyncio.ensure_future(self._walk.slice(self._window))
         return await self._slice
 
-    def pages(self) -> AsyncIterator[tuple[list[Stretch[R]], bool]] | None:
+    def pages(self) -> AsyncIterator[tuple[list[RowRange[R]], bool]] | None:
         """Walk.pages, of the pages that `slice` fetches; None backwards and with `before`."""
         window = self._window
         return None if window.backward or window.before is not None else self._walk.pages(window)
 
-    def edges(self) -> Rows[PagingEdge[R]]:
+    def edges(self) -> Rows[Row[R]]:
         """The rows with their cursors."""
-        return Rows(self, Stretch.edges)
+        return Rows(self, RowRange.edges)
 
     def nodes(self) -> Rows[R]:
         """The rows alone."""
-        return Rows(self, Stretch.rows)
+        return Rows(self, RowRange.rows)
 
     def total_count(self) -> Awaitable[int]:
         """The rows of the whole list."""
@@ -151,7 +150,7 @@ class PageInfo:
 
 @strawberry.type(description="One object of a list, and where it stands in it.")
 class Edge(Generic[T]):
-    """Relay's edge. Source: paging.page.Edge."""
+    """Relay's edge. Source: paging.pages.Row."""
 
     cursor: str = strawberry.field(
         description="Opaque. As `after` or `before` it continues right behind or in front of this edge, with any page "
@@ -185,6 +184,6 @@ class Connection(Generic[T]):
         resolver=_total_count,
         description="How many the whole list holds. The upstream does not say, so the list is walked: one call "
         "for each 99 or 100, shared with `edges`. Past a bound (20 pages unless set otherwise) null, with the "
-        "error WALK_LIMIT.",
+        "error PAGE_LIMIT_EXCEEDED.",
         directives=[WHOLE_LIST],
     )

@@ -15,7 +15,7 @@ from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceC
 from gateway.schema.node import MAX_GLOBAL_ID_LENGTH
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
-from gateway.schema.query import Query, QueryWithNodes, or_fault
+from gateway.schema.query import Query, QueryWithNodes, error_as_value
 from gateway.schema.scalars import SCALARS
 from gateway.upstream.services import MAX_ID_LENGTH
 
@@ -62,20 +62,20 @@ class GatewaySchema(strawberry.federation.Schema):
 
     def entities_resolver(self, info: Info[Any, None], representations: list[FederationAny]) -> list[FederationAny]:
         """The entities of a router's representations, in their order. A bad one nulls its own place alone."""
-        return [or_fault(_resolve_entity, info, representation) for representation in representations]
+        return [error_as_value(_resolve_entity, info, representation) for representation in representations]
 
     def as_str(self) -> str:
         """The schema in SDL: what `_service` answers and schema.graphql holds, to the last newline."""
         return f"{super().as_str()}\n"
 
 
-def build_schema(*, node_fields: bool = True) -> GatewaySchema:
+def build_schema(*, relay_node_fields: bool = True) -> GatewaySchema:
     """The schema of this gateway. Federation 2.9 is the newest version that every composer takes.
 
-    node_fields: whether the root type has Relay's node and nodes.
+    relay_node_fields: whether the root type has Relay's node and nodes.
     """
     return GatewaySchema(
-        query=QueryWithNodes if node_fields else Query,
+        query=QueryWithNodes if relay_node_fields else Query,
         types=list(ENTITIES.values()),
         config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         federation_version="2.9",

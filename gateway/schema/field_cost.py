@@ -33,7 +33,7 @@ T = TypeVar("T")
 PART_OF_RECORD: Final = Cost(weight=0)
 # A record found by its key: the record, and one call. k of them take at most k + 2 calls (gateway.loaders.batch_plan).
 LOOKUP: Final = Cost(weight=2)
-# All upstream pages of a list, at the default of GATEWAY_MAX_WALK_PAGES. The gateway's own cost uses the setting.
+# All upstream pages of a list, at the default of GATEWAY_MAX_UPSTREAM_PAGES. The gateway's own cost uses the setting.
 WHOLE_LIST: Final = Cost(weight=20)
 # A row of a connection. `edges` and `nodes` hold the same rows, so the gateway counts each row once.
 ROW: Final = Cost(weight=1)

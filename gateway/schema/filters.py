@@ -4,7 +4,7 @@ import strawberry
 
 from gateway.errors import BadUserInput
 from gateway.schema.enums import PhoneNumberProductType, PhoneNumberStatus, aws_word
-from gateway.upstream.services import MAX_ID_LENGTH, Generation
+from gateway.upstream.services import MAX_ID_LENGTH, Service
 
 
 @strawberry.federation.input(
@@ -41,7 +41,7 @@ class PhoneNumberFilter:
     )
 
 
-def filter_parameters(given: PhoneNumberFilter | None, generation: Generation) -> dict[str, str]:
+def filter_parameters(given: PhoneNumberFilter | None, generation: Service) -> dict[str, str]:
     """ListPhoneNumbers' parameters for a filter.
 
     Raises: BadUserInput for UNKNOWN, and for what this generation of the API does not have. AWS would answer that with
@@ -59,7 +59,7 @@ def filter_parameters(given: PhoneNumberFilter | None, generation: Generation) -
     return parameters
 
 
-def association_parameters(name: str, value: str, generation: Generation) -> dict[str, str]:
+def association_parameters(name: str, value: str, generation: Service) -> dict[str, str]:
     """FilterName and FilterValue.
 
     Raises: BadUserInput for a name that this generation does not have, or a value that no resource has.
@@ -81,7 +81,7 @@ def _the_one_given(association: PhoneNumberAssociationFilter) -> tuple[str, str]
     return next((name, value) for name, value in names.items() if isinstance(value, str))
 
 
-def _known(word: str, words: frozenset[str], generation: Generation) -> str:
+def _known(word: str, words: frozenset[str], generation: Service) -> str:
     if word not in words:
         raise BadUserInput(f"{word} does not exist in the upstream API in use, {generation.api}.")
     return word

@@ -63,7 +63,7 @@ def load_node(context: RequestContext, node_id: str) -> Any | Awaitable[Any]:
     """The record that an id stands for; None where there is none any more.
 
     Cost: one upstream call, shared with all that the same query loads.
-    Raises: BadUserInput; UpstreamFault when awaited.
+    Raises: BadUserInput; UpstreamError when awaited.
     """
     type_name, key = read_global_id(node_id)
     if type_name == PHONE_NUMBER:

@@ -10,9 +10,8 @@ from gateway.errors import BadUserInput, UpstreamBadResponse
 from gateway.schema.associations import PhoneNumberAssociation
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
-from gateway.schema.link_field import link_field
+from gateway.schema.fields import link_field, parse_object, record_field
 from gateway.schema.node import PHONE_NUMBER, Node, global_id, key_within
-from gateway.schema.fields import an_object, record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber, read_e164
 from gateway.upstream.records import PhoneNumberRecord, with_plus
 
@@ -67,7 +66,7 @@ class PhoneNumber(Node):
     )
     status: PhoneNumberStatus | None = record_field("Status", PhoneNumberStatus, description="Where it is in its life.")
     capabilities: PhoneNumberCapabilities | None = record_field(
-        "Capabilities", an_object, description="What it can do.", directives=[PART_OF_RECORD]
+        "Capabilities", parse_object, description="What it can do.", directives=[PART_OF_RECORD]
     )
     associations: list[PhoneNumberAssociation] = record_field(
         "Associations",

@@ -14,10 +14,9 @@ from gateway.schema.enums import (
     PhoneNumberProductType,
 )
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
-from gateway.schema.link_field import link_field
+from gateway.schema.fields import link_field, record_field
 from gateway.schema.node import PHONE_NUMBER_ORDER, Node, global_id, key_within
 from gateway.schema.phone_number import PhoneNumber
-from gateway.schema.fields import record_field
 from gateway.schema.scalars import DateTime, E164PhoneNumber
 from gateway.upstream.records import OrderedPhoneNumberRecord, with_plus
 

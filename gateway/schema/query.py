@@ -7,16 +7,16 @@ import strawberry
 from strawberry.types.info import Info
 
 from gateway.context import RequestContext
-from gateway.errors import BadUserInput, CallerFault
+from gateway.errors import BadUserInput, CallerError
 from gateway.schema.associations import PhoneNumberConnection
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
 from gateway.schema.field_cost import CONNECTION, LOOKUP, list_of
 from gateway.schema.filters import PhoneNumberFilter, filter_parameters
-from gateway.schema.sources import phone_number_list, phone_number_order_list
 from gateway.schema.node import Node, load_node
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.scalars import E164PhoneNumber
+from gateway.schema.sources import phone_number_list, phone_number_order_list
 
 GatewayInfo = Info[RequestContext, None]
 
@@ -36,7 +36,7 @@ def _phone_numbers(
     first, last: 0 to max_page_size; past 99 (chime) or 100 each further page of as many is one call.
     after, before: an edge cursor given out for this filter; it lives as long as the upstream token within it.
     Cost: see paging.walk. Nothing is fetched before edges, nodes, pageInfo or totalCount is asked for.
-    Raises: BadCursor, PageOutOfRange, BadUserInput. UpstreamFault passes through untouched.
+    Raises: BadCursor, PageOutOfRange, BadUserInput. UpstreamError passes through untouched.
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumbers.
     """
     source = phone_number_list(info.context, filter_parameters(filter, info.context.upstream.generation))
@@ -94,27 +94,27 @@ def _nodes(
     info: GatewayInfo,
     ids: Annotated[list[strawberry.ID], strawberry.argument(description="Ids given out by this schema.")],
 ) -> Any:
-    return [or_fault(load_node, info.context, node_id) for node_id in ids]
+    return [error_as_value(load_node, info.context, node_id) for node_id in ids]
 
 
-def or_fault(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def error_as_value(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What `load` gives, or the fault it raises as a value: in a list, a fault then nulls its own place alone."""
     try:
         return load(*args, **kwargs)
-    except CallerFault as fault:
+    except CallerError as fault:
         return fault
 
 
 @strawberry.type(name="_Service")
-class Service:
+class SubgraphService:
     """What routers and composers ask a subgraph for. Source: Apollo Federation subgraph specification."""
 
     sdl: str
 
 
-def _service(info: GatewayInfo) -> Service:
+def _service(info: GatewayInfo) -> SubgraphService:
     # Strawberry's own lacks the last newline, and would differ from schema.graphql.
-    return Service(sdl=info.schema.as_str())
+    return SubgraphService(sdl=info.schema.as_str())
 
 
 _WHAT_CAN_BE_ASKED: Final = "What can be asked: the account's phone numbers and its orders of phone numbers."
@@ -124,7 +124,7 @@ _WHAT_CAN_BE_ASKED: Final = "What can be asked: the account's phone numbers and 
 class Query:
     """The root type."""
 
-    service: Service = strawberry.field(name="_service", resolver=_service)
+    service: SubgraphService = strawberry.field(name="_service", resolver=_service)
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers,
         description="The account's phone numbers, page by page, in the upstream's own order; null only with an error.",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from gateway.context import RequestContext
+from gateway.paging.cursor_keys import CursorBinding
 from gateway.paging.pages import TokenList
-from gateway.paging.cursor_keys import CursorScope
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
 
@@ -37,6 +37,6 @@ def phone_number_order_list(context: RequestContext) -> TokenList[PhoneNumberOrd
     )
 
 
-def _scope(context: RequestContext, operation: str, filters: Mapping[str, str]) -> CursorScope:
+def _scope(context: RequestContext, operation: str, filters: Mapping[str, str]) -> CursorBinding:
     api = context.upstream.generation.api
-    return context.cursor_seal.scope(api=api, operation=operation, filters=filters, principal=context.principal)
+    return context.cursor_key_ring.scope(api=api, operation=operation, filters=filters, principal=context.principal)

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import Final
 
 from gateway.auth.origin import is_host_of, read_origin
-from gateway.http.error_response import error_response, new_request_id, response_headers
 from gateway.errors import HttpError
+from gateway.http.error_response import error_response, new_request_id, response_headers
 
 # RFC 9110, 4.1, recommends at least 8,000. Apache allows 8,190.
 MAX_URL_BYTES: Final = 8_192
@@ -30,14 +30,14 @@ class ConnectionLimits:
 
     Attributes:
         body_bytes: The largest body of a request.
-        receive_seconds: The time for a request's head to arrive, and again for its body.
-        idle_seconds: The time that a connection may be open without a request.
+        read_timeout_seconds: The time for a request's head to arrive, and again for its body.
+        keep_alive_timeout_seconds: The time that a connection may be open without a request.
         connections: The most connections that are open at once. An idle one takes 10 kB of memory.
     """
 
     body_bytes: int = 1_000_000
-    receive_seconds: float = 10.0
-    idle_seconds: float = 15.0
+    read_timeout_seconds: float = 10.0
+    keep_alive_timeout_seconds: float = 15.0
     connections: int = 10_000
 
 

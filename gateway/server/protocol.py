@@ -83,9 +83,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     | state        | event                                         | next state   | time limit        |
     |--------------|-----------------------------------------------|--------------|-------------------|
-    | IDLE         | first byte of a request                       | READING_HEAD | `idle_seconds`    |
-    | READING_HEAD | end of the head                               | READING_BODY | `receive_seconds` |
-    | READING_BODY | end of the request, response still to be sent | RESPONDING   | `receive_seconds` |
+    | IDLE         | first byte of a request                       | READING_HEAD | `keep_alive_timeout_seconds`    |
+    | READING_HEAD | end of the head                               | READING_BODY | `read_timeout_seconds` |
+    | READING_BODY | end of the request, response still to be sent | RESPONDING   | `read_timeout_seconds` |
     | READING_BODY | end of the request, response already sent     | IDLE         |                   |
     | RESPONDING   | first byte of a pipelined request             | READING_HEAD | the application's |
     | RESPONDING   | last response sent                            | IDLE         |                   |
@@ -116,7 +116,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._responding: RequestResponseCycle | None = None
         # The timer of the next check, and the write buffer at the last one.
         self._timer: asyncio.TimerHandle | None = None
-        self._check_seconds = min(limits.receive_seconds, limits.idle_seconds)
+        self._check_seconds = min(limits.read_timeout_seconds, limits.keep_alive_timeout_seconds)
         self._unsent = _UnsentSample(0, None, 0.0)
         # The chunk being parsed: its size, and the number of requests that have a part in it.
         self._chunk_bytes = self._requests_in_chunk = 0
@@ -324,13 +324,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         due = inf
         match self._state:
             case ConnectionState.IDLE:
-                due = self._since + self._limits.idle_seconds
+                due = self._since + self._limits.keep_alive_timeout_seconds
                 if now >= due:
                     self._close()
                     # The client may still have a response to read, so go on to check its rate.
                     due = inf
             case ConnectionState.READING_HEAD | ConnectionState.READING_BODY:
-                due = self._since + self._limits.receive_seconds
+                due = self._since + self._limits.read_timeout_seconds
                 if now >= due:
                     self._reject(self._timeout())
                     return
@@ -357,7 +357,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _timeout(self) -> RequestRejected:
         part = "head" if self._state is ConnectionState.READING_HEAD else "body"
-        message = f"The {part} of the request took more than {self._limits.receive_seconds:g} s to arrive."
+        message = f"The {part} of the request took more than {self._limits.read_timeout_seconds:g} s to arrive."
         return RequestRejected(message, HTTPStatus.REQUEST_TIMEOUT)
 
     # Rejection

@@ -18,13 +18,13 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from gateway.server.protocol import LimitedHttpProtocol
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.server.http1_checks import ConnectionLimits
-from gateway.server.worker_metrics import counted_together, worker_died
+from gateway.server.protocol import LimitedHttpProtocol
+from gateway.server.worker_metrics import mark_worker_dead, multiprocess_metrics
 
 # Seconds that requests under way get after SIGTERM where no setting says how many.
-DRAIN_SECONDS: Final = 20
+SHUTDOWN_TIMEOUT_SECONDS: Final = 20
 # Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
 WORKER_START_SECONDS: Final = 30
 # Open files that are left to all but clients: upstream connections, 64 by default, and what a process has open anyway.
@@ -51,7 +51,7 @@ def listen(host: str, port: int, chosen_with: str = "--host, --port") -> socket.
         if listener is not None:
             listener.close()
         reason = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
-        raise Misconfigured(
+        raise ConfigurationError(
             f"cannot listen on {host}, port {port}: {reason}; choose another with {chosen_with}"
         ) from None
     return listener
@@ -108,7 +108,7 @@ class _AnnouncedWorkers(Multiprocess):
         pids = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         for pid in pids.difference(process.pid for process in self.processes):
-            worker_died(pid, self._metrics)
+            mark_worker_dead(pid, self._metrics)
 
 
 def serve(
@@ -118,17 +118,17 @@ def serve(
     *,
     workers: int = 1,
     limits: ConnectionLimits = DEFAULT_LIMITS,
-    drain_seconds: int = DRAIN_SECONDS,
+    shutdown_timeout_seconds: int = SHUTDOWN_TIMEOUT_SECONDS,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
 
     app: the application, or, for several workers, how each of them makes it; it is pickled on its way to them.
     announce: called once connections are accepted.
-    drain_seconds: that requests under way get to finish.
+    shutdown_timeout_seconds: that requests under way get to finish.
     Raises: Misconfigured, for several workers, where there is no place for the files that they count in.
     """
     config = _config(app if workers == 1 else partial(_app_of_worker, app), limits)
-    config.timeout_graceful_shutdown = drain_seconds
+    config.timeout_graceful_shutdown = shutdown_timeout_seconds
     # uvicorn raises a caught signal again when it has drained; a stop that was asked for is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: None)
@@ -136,7 +136,7 @@ def serve(
         _AnnouncedServer(config, announce).run(sockets=listeners)
     else:
         config.workers = workers
-        with counted_together() as metrics:
+        with multiprocess_metrics() as metrics:
             _AnnouncedWorkers(config, listeners, announce, metrics).run()
 
 
@@ -151,7 +151,7 @@ def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -
     try:
         while not ready.wait(0.05):
             if not thread.is_alive():
-                raise Misconfigured("a local server did not start")
+                raise ConfigurationError("a local server did not start")
         yield url_of(listener)
     finally:
         server.should_exit = True
@@ -190,5 +190,5 @@ def _config(app: Any, limits: ConnectionLimits) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         lifespan="on",
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )

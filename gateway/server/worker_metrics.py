@@ -9,7 +9,7 @@ from typing import Final
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 
 # By it Prometheus' client knows, when it is imported, that it counts for one worker of several.
 _VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -18,7 +18,7 @@ _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # A directory of a random na
 
 
 @contextmanager
-def counted_together() -> Iterator[Path]:
+def multiprocess_metrics() -> Iterator[Path]:
     """A directory for the numbers of the processes that are started while the block runs; it goes with the block.
 
     Raises: Misconfigured where no place can be written to.
@@ -28,7 +28,7 @@ def counted_together() -> Iterator[Path]:
             prefix="chime-gateway-", dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
         )
     except OSError:
-        raise Misconfigured(
+        raise ConfigurationError(
             "several workers count in files of a temporary directory, and none can be written: make /dev/shm or /tmp "
             "writable, or serve with --workers 1"
         ) from None
@@ -41,6 +41,6 @@ def counted_together() -> Iterator[Path]:
             os.unsetenv(_VARIABLE)
 
 
-def worker_died(pid: int | None, directory: Path) -> None:
+def mark_worker_dead(pid: int | None, directory: Path) -> None:
     """Take what a process that is no more had under way out of the numbers; what it had counted stays."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # It takes an int and a path.

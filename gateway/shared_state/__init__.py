@@ -1,0 +1,1 @@
+"""State that replicas share through Redis."""

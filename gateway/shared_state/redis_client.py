@@ -1,6 +1,6 @@
 """The process's one connection to Redis (or Valkey): what is asked of it waits little, and is never in need of it.
 
-A Redis that is broken, slow or lying costs the whole process PATIENCE_SECONDS once: whoever waits at that time fails
+A Redis that is broken, slow or lying costs the whole process TIMEOUT_SECONDS once: whoever waits at that time fails
 together, and those who come after fail at once, until a task in the background has found Redis to be well again.
 
 Commands of all requests go over one connection, each behind the other, and replies come in the same order: what one
@@ -17,12 +17,12 @@ from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import Any, Final
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 
 logger = logging.getLogger("gateway")
 
 # Seconds that Redis may cost before it is left alone. A reply takes well under a millisecond, in another zone two.
-PATIENCE_SECONDS: Final = 0.3
+TIMEOUT_SECONDS: Final = 0.3
 # A reply that takes longer costs patience, and one that does not gives half of it back. 20 ms are another region.
 SLOW_SECONDS: Final = 0.02
 # Nobody waits for a connection, but a process that starts, and that only for as long as it has patience.
@@ -41,12 +41,12 @@ class RedisUnavailable(Exception):
     """Redis does not answer, or not soon, or not what it was asked. The words are for the log alone."""
 
 
-class RedisLink:
+class RedisClient:
     """Commands to Redis, from one event loop.
 
     url: redis:// or rediss://, with user and password; it is in no message.
     Raises: Misconfigured if the URL's options cannot be used, or a file that they name.
-    well_since: when it was found to be well again, by time.monotonic; -inf where it always was, inf while it is not.
+    healthy_since: when it was found to be well again, by time.monotonic; -inf where it always was, inf while it is not.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,8 +62,8 @@ class RedisLink:
             if tls is not None:
                 tls.get()
         except Exception as error:  # noqa: BLE001  # redis-py, ssl and Python each refuse options in their own way.
-            raise Misconfigured(f"GATEWAY_CACHE_URL: its options cannot be used: {error}") from None
-        self.well_since = math.inf
+            raise ConfigurationError(f"GATEWAY_REDIS_URL: its options cannot be used: {error}") from None
+        self.healthy_since = math.inf
         self._connection: Any = None
         # None while Redis is left alone.
         self._writer: asyncio.StreamWriter | None = None
@@ -91,7 +91,7 @@ class RedisLink:
         with suppress(RedisUnavailable):
             self._send(command, None)
 
-    def distrust(self, why: str) -> None:
+    def mark_unhealthy(self, why: str) -> None:
         """Leave Redis alone for a while: what it answered cannot be right.
 
         why: for the log.
@@ -109,7 +109,7 @@ class RedisLink:
         keeping = asyncio.create_task(self._keep_connected(tried))
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(TIMEOUT_SECONDS):
                     await tried.wait()
             yield
         finally:
@@ -129,7 +129,7 @@ class RedisLink:
     def _wait_for_next(self) -> None:
         loop = asyncio.get_running_loop()
         self._waiting_since = _idle_time()
-        self._due = loop.time() + PATIENCE_SECONDS - self._spent_patience
+        self._due = loop.time() + TIMEOUT_SECONDS - self._spent_patience
         if self._timer is None:
             self._timer = loop.call_at(self._due, self._look)
 
@@ -141,7 +141,7 @@ class RedisLink:
         loop = asyncio.get_running_loop()
         late = loop.time() - self._due
         if 0 <= late < SLOW_SECONDS:
-            self.distrust("it did not answer in time")
+            self.mark_unhealthy("it did not answer in time")
             return
         if late > 0:
             # It is this process that was late: a reply may have come, which has still to be read.
@@ -152,14 +152,14 @@ class RedisLink:
         pause = FIRST_PAUSE_SECONDS
         away = False
         while True:
-            well_since = math.inf
+            healthy_since = math.inf
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._connect()
-                well_since = time.monotonic()
-                self.well_since = well_since if away else -math.inf
+                healthy_since = time.monotonic()
+                self.healthy_since = healthy_since if away else -math.inf
                 if away:
-                    logger.warning("Redis, at GATEWAY_CACHE_URL, is back")
+                    logger.warning("Redis, at GATEWAY_REDIS_URL, is back")
                 away = False
                 tried.set()
                 await self._read_replies()
@@ -168,12 +168,12 @@ class RedisLink:
                     fault = self._fault or error
                     # Its kind alone, where it is not ours: the words of some hold the host.
                     words = str(fault) if isinstance(fault, RedisUnavailable) else type(fault).__name__
-                    logger.warning("Redis, at GATEWAY_CACHE_URL, is left alone until it is well: %s", words)
+                    logger.warning("Redis, at GATEWAY_REDIS_URL, is left alone until it is well: %s", words)
                 away = True
                 tried.set()
             finally:
                 await self._disconnect()
-            if time.monotonic() - well_since > MOST_PAUSE_SECONDS:
+            if time.monotonic() - healthy_since > MOST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
             pause = min(2 * pause, MOST_PAUSE_SECONDS)
@@ -219,7 +219,7 @@ class RedisLink:
     def _let_go(self) -> None:
         """Nothing more is asked, and whoever still waits is told so."""
         self._writer = None
-        self.well_since = math.inf
+        self.healthy_since = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -7,7 +7,7 @@ replicas need not agree on the time.
 from hashlib import sha256
 from typing import Final
 
-from gateway.shared_state.redis_client import KEY_PREFIX, RedisLink, RedisUnavailable
+from gateway.shared_state.redis_client import KEY_PREFIX, RedisClient, RedisUnavailable
 
 SECOND: Final = 1_000_000
 
@@ -26,7 +26,7 @@ return full_in
 """
 
 
-async def take_together(redis: RedisLink, kind: str, owner: str, *, part: int, size: int, parts: int = 1) -> int:
+async def take_together(redis: RedisClient, kind: str, owner: str, *, part: int, size: int, parts: int = 1) -> int:
     """Take as many of so many parts as there are; gives the time in which the bucket was full before.
 
     kind, owner: whose bucket it is. The name is a digest: an owner may be a person.
@@ -37,6 +37,6 @@ async def take_together(redis: RedisLink, kind: str, owner: str, *, part: int, s
     name = f"{KEY_PREFIX}{kind}:{sha256(owner.encode()).hexdigest()}"
     full_in = await redis.ask("EVAL", _TAKE, 1, name, part, parts, size)
     if not isinstance(full_in, int) or not 0 <= full_in <= size:
-        redis.distrust(why := "it does not count as it was told")
+        redis.mark_unhealthy(why := "it does not count as it was told")
         raise RedisUnavailable(why)
     return full_in

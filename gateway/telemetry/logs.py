@@ -28,13 +28,13 @@ GATHERING_SECONDS: Final = 0.02
 # Seconds that the last lines get when the process ends.
 ENDING_SECONDS: Final = 1.0
 # Characters of what others say. A message of AWS's that is longer says nothing more.
-MAX_SAID: Final = 500
+MAX_LOGGED_TEXT: Final = 500
 # Frames of an exception, from where it was raised.
 MAX_FRAMES: Final = 8
 
 _STDERR: Final = 2
 # In this order: what is taken out first may hold what is looked for later.
-_TAKEN_OUT: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+_REDACTIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\barn:[\w:/+=,.@*-]+"), "[arn]"),
     (re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}://[^\s'\"<>]+", re.IGNORECASE), "[url]"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"), "[key id]"),
@@ -48,13 +48,13 @@ _TAKEN_OUT: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 
 
-def scrubbed(text: str) -> str:
+def redact(text: str) -> str:
     """What others say, in one line, without what must not be kept: numbers, accounts, keys, tokens and URLs."""
     # Only so much is looked through: a message may quote a whole answer.
-    text = text[: 4 * MAX_SAID]
-    for pattern, placeholder in _TAKEN_OUT:
+    text = text[: 4 * MAX_LOGGED_TEXT]
+    for pattern, placeholder in _REDACTIONS:
         text = pattern.sub(placeholder, text)
-    return text[:MAX_SAID]
+    return text[:MAX_LOGGED_TEXT]
 
 
 def configure_logs(log_format: LogFormat) -> None:
@@ -152,11 +152,11 @@ def _line(_logger: Any, level: str, event: EventDict) -> str:
 
 def _scrub(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """What another program part logged, scrubbed; an exception by its kind and the lines that it came by."""
-    event["event"] = scrubbed(str(event["event"]))
+    event["event"] = redact(str(event["event"]))
     exc_info = event.pop("exc_info", None)
     error = exc_info[1] if isinstance(exc_info, tuple) else None
     if error is not None:
-        event["raised"] = scrubbed(f"{type(error).__name__}: {error}")
+        event["raised"] = redact(f"{type(error).__name__}: {error}")
         frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
         event["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames)]
     event.pop("stack_info", None)

@@ -32,7 +32,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # It takes and gives
 
 # Seconds. From a list call of the emulator's to the default deadline.
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-# Up to the default of GATEWAY_MAX_WALK_PAGES, and beyond it for whoever sets more.
+# Up to the default of GATEWAY_MAX_UPSTREAM_PAGES, and beyond it for whoever sets more.
 _PAGES: Final = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 
 # Requests to /graphql
@@ -40,7 +40,7 @@ _PAGES: Final = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 REQUESTS: Final = Counter(
     "chime_gateway_requests_total",
     "Requests to /graphql, by the GraphQL operation's name ('' without one, or where its document is not valid) and by "
-    "the first error's code: OK without errors, CLIENT_LEFT where nobody waited for the answer.",
+    "the first error's code: OK without errors, CLIENT_CLOSED_REQUEST where nobody waited for the answer.",
     ("operation", "code"),
 )
 ERRORS: Final = Counter(
@@ -84,24 +84,24 @@ RETRY_BUDGET_EXHAUSTED: Final = Counter(
     ("operation",),
 )
 BREAKER_STATE: Final = Gauge(
-    "chime_gateway_upstream_breaker_state",
+    "chime_gateway_upstream_circuit_breaker_state",
     "The breaker of an AWS operation: 0 closed, 1 half-open, 2 open. Of several workers, the worst.",
     ("operation",),
     multiprocess_mode="livemax",
 )
 PACE: Final = Gauge(
-    "chime_gateway_upstream_pace_calls_per_second",
+    "chime_gateway_upstream_rate_limit",
     "Calls a second that the adaptive rate allows now; +Inf while AWS has throttled nothing.",
     multiprocess_mode="livesum",
 )
 PACE.set(inf)
 PACE_WAIT_SECONDS: Final = Histogram(
-    "chime_gateway_upstream_pace_wait_seconds",
+    "chime_gateway_upstream_queue_wait_seconds",
     "Seconds that a call waited for its turn under the adaptive rate; calls that need not wait are not in it.",
     buckets=_SECONDS,
 )
 PACE_REFUSED: Final = Counter(
-    "chime_gateway_upstream_pace_refused_total",
+    "chime_gateway_upstream_queue_rejected_total",
     "Calls that were not made because their turn would have come after their deadline, by AWS's operation.",
     ("operation",),
 )
@@ -145,7 +145,10 @@ LOADER_CALLS_SAVED: Final = Counter(
     ("list",),
 )
 WALK_PAGES: Final = Histogram(
-    "chime_gateway_walk_pages", "Upstream pages that one connection fetched, by list.", ("list",), buckets=_PAGES
+    "chime_gateway_connection_upstream_pages",
+    "Upstream pages that one connection fetched, by list.",
+    ("list",),
+    buckets=_PAGES,
 )
 
 
@@ -184,7 +187,7 @@ def request_ended(operation: str, codes: Sequence[str], seconds: float, *, answe
             _operation_names.add(operation)
         else:
             operation = OTHER_OPERATIONS
-    code = "CLIENT_LEFT" if not answered else codes[0] if codes else "OK"
+    code = "CLIENT_CLOSED_REQUEST" if not answered else codes[0] if codes else "OK"
     _REQUESTS[operation, code].inc()
     _REQUEST_SECONDS[(operation,)].observe(seconds)
     for code in codes:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 
 _PREFIX = "OTEL_"
 _RATIOS = frozenset({"traceidratio", "parentbased_traceidratio"})
@@ -173,4 +173,4 @@ def read_otel_variables() -> OtelVariables:
             # Values are not shown: headers and URLs hold secrets.
             message = each["msg"].removeprefix("Value error, ")
             wrong.append(f"{_PREFIX}{str(each['loc'][0]).upper()}: {message}" if each["loc"] else message)
-        raise Misconfigured("; ".join(wrong)) from None
+        raise ConfigurationError("; ".join(wrong)) from None

@@ -5,11 +5,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamFault, UpstreamNotFound
-from gateway.upstream.cache.response_cache import AnswerCache, Read
-from gateway.upstream.resilience.retry import Attempts
+from gateway.errors import CursorExpired, UpstreamBadResponse, UpstreamError, UpstreamNotFound
 from gateway.upstream.aws.transport import NO_PARAMETERS, Endpoint, Parameters
-from gateway.upstream.services import Generation
+from gateway.upstream.cache.response_cache import Read, ResponseCache
+from gateway.upstream.cache.shared_cache import Answer
 from gateway.upstream.readiness import Readiness
 from gateway.upstream.record_reader import is_order_id, read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import (
@@ -19,27 +18,28 @@ from gateway.upstream.records import (
     PhoneNumberRecord,
     e164_of,
 )
-from gateway.upstream.cache.shared_cache import Answer
 from gateway.upstream.resilience.fair_queue import Wanted
+from gateway.upstream.resilience.retry import RetryingTransport
+from gateway.upstream.services import Service
 
 
 class Upstream:
     """One AWS account's numbers and orders, read through one client for the whole process.
 
     Every method makes at most three attempts, joins an identical call that is under way, and makes none where its
-    answer is kept (answer_cache.py). What is returned others are given, too: nobody may change it. `deadline` is a time
+    answer is kept. What is returned others are given, too: nobody may change it. `deadline` is a time
     of the event loop's clock, in seconds; at it the call is abandoned.
     attempts: how calls are made; its state tells how the upstream fares.
     endpoint: where calls go, as the AWS client resolved it.
-    Raises, all methods: UpstreamFault.
+    Raises, all methods: UpstreamError.
     """
 
     def __init__(
         self,
-        attempts: Attempts,
-        generation: Generation,
+        attempts: RetryingTransport,
+        generation: Service,
         endpoint: Endpoint,
-        answers: AnswerCache,
+        answers: ResponseCache,
         readiness: Readiness,
     ) -> None:
         self.generation = generation
@@ -128,15 +128,15 @@ class Upstream:
         fetch: Callable[[str, Parameters, Wanted], Coroutine[Any, Any, Answer]],
     ) -> Any:
         key = (operation, tuple(sorted(parameters.items())))
-        fault: UpstreamFault
+        fault: UpstreamError
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._answers.get(key, partial(fetch, operation, parameters), read, deadline)
         except TimeoutError:
             fault = self.attempts.overdue(operation)
-        except UpstreamFault as raised:
+        except UpstreamError as raised:
             fault = raised
-        stand_in = self._answers.stands_in(key, fault)
+        stand_in = self._answers.stale_fallback(key, fault)
         if stand_in is None:
             raise fault from None
         return stand_in[0]

@@ -5,33 +5,31 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-import aioboto3
-
-from gateway.errors import Misconfigured
-from gateway.shared_state.redis_client import RedisLink
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings
-from gateway.upstream.cache.response_cache import AnswerCache
-from gateway.upstream.resilience.retry import OPERATIONS, Attempts
+from gateway.shared_state.redis_client import RedisClient
 from gateway.upstream.aws.config_checks import AwsChecks, missing_files
-from gateway.upstream.aws.session import AwsKeyPair, ClientConfig, aws_session
-from gateway.upstream.client import Upstream
 from gateway.upstream.aws.credential_process import use_own_processes
 from gateway.upstream.aws.credentials import load_credentials
-from gateway.upstream.aws.transport import direct_calls
-from gateway.upstream.services import GENERATIONS
+from gateway.upstream.aws.instrumented_transport import InstrumentedTransport
 from gateway.upstream.aws.network_errors import CONNECT_SECONDS
-from gateway.upstream.aws.instrumented_transport import ObservedCalls
-from gateway.upstream.resilience.rate_quota import OwnQuota, Quota
+from gateway.upstream.aws.session import AwsKeyPair, ClientConfig, aws_client, aws_session
+from gateway.upstream.aws.transport import direct_calls
+from gateway.upstream.cache.response_cache import ResponseCache
+from gateway.upstream.cache.shared_cache import SharedResponseCache
+from gateway.upstream.client import Upstream
 from gateway.upstream.readiness import Readiness
-from gateway.upstream.cache.shared_cache import SharedAnswers
-from gateway.upstream.resilience.shared_rate_quota import SharedQuota
+from gateway.upstream.resilience.rate_quota import LocalRateLimiter, RateLimiter
+from gateway.upstream.resilience.retry import OPERATIONS, RetryingTransport
+from gateway.upstream.resilience.shared_rate_quota import SharedRateLimiter
+from gateway.upstream.services import SERVICES
 
 USER_AGENT: Final = f"chime-gateway aioboto3/{version('aioboto3')}"
 
 
 @asynccontextmanager
 async def open_upstream(
-    settings: Settings, key_pair: AwsKeyPair | None = None, redis: RedisLink | None = None
+    settings: Settings, key_pair: AwsKeyPair | None = None, redis: RedisClient | None = None
 ) -> AsyncIterator[Upstream]:
     """The process's one upstream: a session and a client cost 45 to 95 ms of blocked event loop, so they are made once.
 
@@ -39,12 +37,12 @@ async def open_upstream(
     redis: where answers and the quota are shared; None keeps them to this process.
     Raises: Misconfigured where there are no credentials, no region, or AWS's own configuration cannot be read.
     """
-    generation = GENERATIONS[settings.upstream_api]
+    generation = SERVICES[settings.upstream_api]
     endpoint_url = settings.upstream_endpoint_url
     config = ClientConfig(
         max_pool_connections=settings.upstream_concurrency,
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=settings.request_deadline_seconds,
+        read_timeout=settings.request_timeout_seconds,
         # botocore's retry modes leave out these APIs' 429 or wait for 11 s (botocore 1.40.61): retries are ours.
         retries={"total_max_attempts": 1},
         # botocore writes its own anew for every call, at a seventh of the call's CPU.
@@ -63,28 +61,29 @@ async def open_upstream(
             _refuse_without_credentials(missing_files(session))
         if region is None:
             _refuse_without_region(missing_files(session))
-        client = aioboto3.Session(botocore_session=session).client(
+        client = aws_client(
+            session,
             generation.api,
             region_name=region,
             endpoint_url=str(endpoint_url).rstrip("/") if endpoint_url else None,
             config=config,
         )
         calls = await direct_calls(await client.__aenter__(), OPERATIONS)
-    except Misconfigured:
+    except ConfigurationError:
         raise
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
-        raise Misconfigured(f"AWS's configuration cannot be used: {error}") from error
+        raise ConfigurationError(f"AWS's configuration cannot be used: {error}") from error
     upstream = f"{generation.api} {calls.endpoint.region} {calls.endpoint.url}"
-    observed = ObservedCalls(calls)
-    attempts = Attempts(
+    observed = InstrumentedTransport(calls)
+    attempts = RetryingTransport(
         observed,
         credentials,
         concurrency=settings.upstream_concurrency,
         quota=_quota(settings, redis, f"{upstream} {_account(credentials.newest)}"),
-        request_seconds=settings.request_deadline_seconds,
+        request_seconds=settings.request_timeout_seconds,
     )
-    shared = None if redis is None else SharedAnswers(redis, lambda: credentials.newest, upstream)
-    answers = AnswerCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
+    shared = None if redis is None else SharedResponseCache(redis, lambda: credentials.newest, upstream)
+    answers = ResponseCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, shared)
     try:
         readiness = Readiness(observed, credentials, attempts.breakers.values())
         yield Upstream(attempts, generation, calls.endpoint, answers, readiness)
@@ -93,11 +92,11 @@ async def open_upstream(
         await client.__aexit__(None, None, None)
 
 
-def _quota(settings: Settings, redis: RedisLink | None, upstream: str) -> Quota | None:
-    rate, replicas = settings.upstream_rate, settings.replicas
+def _quota(settings: Settings, redis: RedisClient | None, upstream: str) -> RateLimiter | None:
+    rate, replicas = settings.upstream_rate_limit, settings.replicas
     if rate is None:
         return None
-    return OwnQuota(rate / replicas) if redis is None else SharedQuota(rate, replicas, redis, upstream)
+    return LocalRateLimiter(rate / replicas) if redis is None else SharedRateLimiter(rate, replicas, redis, upstream)
 
 
 def _account(credentials: object) -> str:
@@ -113,7 +112,7 @@ async def _checked_region(session: Any, settings: Settings) -> str | None:
 
     Raises: Misconfigured, naming what is wrong.
     """
-    generation = GENERATIONS[settings.upstream_api]
+    generation = SERVICES[settings.upstream_api]
     checks = AwsChecks(session, generation.api)
     checks.values()
     region: str | None = session.get_config_variable("region") or generation.default_region
@@ -123,11 +122,13 @@ async def _checked_region(session: Any, settings: Settings) -> str | None:
 
 
 def _refuse_without_credentials(missing: str) -> NoReturn:
-    raise Misconfigured(
+    raise ConfigurationError(
         "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives "
         f"them; for a local upstream that needs none, run `chime-gateway dev`{missing}"
     )
 
 
 def _refuse_without_region(missing: str) -> NoReturn:
-    raise Misconfigured(f"no AWS region: set AWS_REGION or AWS_DEFAULT_REGION, or a region in the AWS profile{missing}")
+    raise ConfigurationError(
+        f"no AWS region: set AWS_REGION or AWS_DEFAULT_REGION, or a region in the AWS profile{missing}"
+    )

@@ -12,15 +12,15 @@ from gateway.errors import (
     Throttled,
     UpstreamBadRequest,
     UpstreamBadResponse,
-    UpstreamFault,
+    UpstreamError,
     UpstreamForbidden,
     UpstreamNotFound,
     UpstreamTimeout,
 )
-from gateway.upstream.resilience.circuit_breaker import Breaker
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.error_mapping import CHECK_ENDPOINT
-from gateway.upstream.aws.instrumented_transport import ANSWERED, ObservedCalls
+from gateway.upstream.aws.instrumented_transport import ANSWERED, InstrumentedTransport
+from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 
 logger = logging.getLogger("gateway")
 
@@ -45,7 +45,9 @@ class Readiness:
     breakers: with one open, only what AWS has answered since says that requests should come here.
     """
 
-    def __init__(self, calls: ObservedCalls, credentials: CredentialCache, breakers: Iterable[Breaker]) -> None:
+    def __init__(
+        self, calls: InstrumentedTransport, credentials: CredentialCache, breakers: Iterable[CircuitBreaker]
+    ) -> None:
         self._calls = calls
         self._credentials = credentials
         self._breakers = tuple(breakers)
@@ -96,7 +98,7 @@ class Readiness:
             async with time_out:
                 credentials = await self._credentials.get()
                 await self._calls.call("ListPhoneNumbers", {"MaxResults": 1}, credentials)
-        except UpstreamFault as fault:
+        except UpstreamError as fault:
             failure = f"{fault.code}: {fault.detail}"
         except TimeoutError:
             # The call was given up, so its own outcome is none.

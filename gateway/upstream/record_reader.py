@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.telemetry.metrics import records_left_out
-from gateway.upstream.services import MAX_ID_LENGTH
+from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, read_e164_number
+from gateway.upstream.services import MAX_ID_LENGTH
 
 R = TypeVar("R")
 

@@ -10,7 +10,7 @@ MAX_ID_LENGTH: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Service:
     """One published API: its name in AWS's SDKs and the values its requests take."""
 
     api: Api
@@ -35,7 +35,7 @@ _STATUSES: Final = frozenset(
     }
 )
 
-CHIME: Final = Generation(
+CHIME: Final = Service(
     api="chime",
     max_results=99,
     # The service lives in one region alone: service.chime.aws.amazon.com is us-east-1.
@@ -45,7 +45,7 @@ CHIME: Final = Generation(
     phone_number_statuses=_STATUSES,
 )
 
-CHIME_SDK_VOICE: Final = Generation(
+CHIME_SDK_VOICE: Final = Service(
     api="chime-sdk-voice",
     max_results=100,
     default_region=None,
@@ -54,4 +54,4 @@ CHIME_SDK_VOICE: Final = Generation(
     phone_number_statuses=_STATUSES | {"Cancelled", "PortinCancelRequested", "PortinInProgress"},
 )
 
-GENERATIONS: Final[dict[Api, Generation]] = {"chime": CHIME, "chime-sdk-voice": CHIME_SDK_VOICE}
+SERVICES: Final[dict[Api, Service]] = {"chime": CHIME, "chime-sdk-voice": CHIME_SDK_VOICE}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.auth.api_key_authenticator import hash_of, new_api_key
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 
 OLD, NEW = new_api_key(), new_api_key()
 BOTH_LISTS = {
@@ -157,7 +157,7 @@ def test_settings_that_would_let_in_nobody_or_everybody_are_refused_in_words(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"GATEWAY_{name}", value)
-    with pytest.raises(Misconfigured, match=words) as refusal:
+    with pytest.raises(ConfigurationError, match=words) as refusal:
         read_settings()
     shown = "".join(traceback.format_exception(refusal.value))
     # A key in its hash's place is a secret all the same.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.auth.jwks import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, KeySet, KeysUnavailable
+from gateway.auth.jwks import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, Jwks, KeysUnavailable
 from tests.support.issuer import Issuer, SigningKey, issuer_of
 from tests.support.scripted import Says
 
@@ -39,7 +39,7 @@ async def fetched(issuer: Issuer, times: int) -> None:
 
 
 async def test_keys_are_kept_and_refreshed_in_time_while_the_known_ones_go_on(issuer: Issuer, clock: Clock) -> None:
-    keys = KeySet(issuer.url, clock)
+    keys = Jwks(issuer.url, clock)
     known = await keys.key("old", "ES256")
     assert known is not None
     clock.now += REFRESH_SECONDS - 1
@@ -58,7 +58,7 @@ async def test_keys_are_kept_and_refreshed_in_time_while_the_known_ones_go_on(is
 async def test_while_the_issuer_is_down_known_keys_go_on_and_it_is_asked_every_other_second(
     issuer: Issuer, clock: Clock
 ) -> None:
-    keys = KeySet(issuer.url, clock)
+    keys = Jwks(issuer.url, clock)
     known = await keys.key("old", "ES256")
     issuer.says(Says("", status=503))
     clock.now += REFRESH_SECONDS
@@ -71,7 +71,7 @@ async def test_while_the_issuer_is_down_known_keys_go_on_and_it_is_asked_every_o
 
 
 async def test_unknown_keys_have_them_fetched_once_in_a_while(issuer: Issuer, clock: Clock) -> None:
-    keys = KeySet(issuer.url, clock)
+    keys = Jwks(issuer.url, clock)
     await keys.key("old", "ES256")
     for times in (2, 3):
         for each in range(10):
@@ -85,7 +85,7 @@ async def test_unknown_keys_have_them_fetched_once_in_a_while(issuer: Issuer, cl
 async def test_all_who_come_at_once_wait_for_one_fetch_and_one_who_leaves_ends_it_for_nobody(
     issuer: Issuer, clock: Clock
 ) -> None:
-    keys = KeySet(issuer.url, clock)
+    keys = Jwks(issuer.url, clock)
     leaves, *stay = [asyncio.create_task(keys.key("old", "ES256")) for _ in range(20)]
     await asyncio.sleep(0)
     leaves.cancel()
@@ -108,9 +108,9 @@ async def test_by_https_the_issuer_is_asked_through_the_proxy_that_is_set(monkey
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             monkeypatch.setenv(name, f"http://{host}:{port}")
         with pytest.raises(KeysUnavailable):
-            await KeySet("https://issuer.example/jwks.json").key("old", "ES256")
+            await Jwks("https://issuer.example/jwks.json").key("old", "ES256")
         assert asked == [b"CONNECT issuer.example:443 HTTP/1.1\r\n"]
         # Whoever is between could change what comes by http: it comes from this machine, by no proxy.
         with issuer_of(OLD) as issuer:
-            assert await KeySet(issuer.url).key("old", "ES256") is not None
+            assert await Jwks(issuer.url).key("old", "ES256") is not None
         assert len(asked) == 1

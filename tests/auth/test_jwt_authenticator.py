@@ -15,10 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws, emulated_aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws, emulated_aws
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of, trusting
 from tests.support.scripted import Says
 from tests.support.serving import served_gateway
@@ -366,5 +366,5 @@ def test_issuer_audience_and_keys_are_all_needed(
     monkeypatch.setenv("GATEWAY_AUTH", "jwt")
     for name, value in variables.items():
         monkeypatch.setenv(f"GATEWAY_JWT_{name}", value)
-    with pytest.raises(Misconfigured, match=words):
+    with pytest.raises(ConfigurationError, match=words):
         read_settings()

@@ -6,10 +6,10 @@ import traceback
 
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws
 
 SECRET = "correct-horse/battery+staple"
 LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
@@ -88,7 +88,7 @@ def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused_at_start_up_un
     monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     monkeypatch.setenv("GATEWAY_ROUTER_SECRET", secret)
-    with pytest.raises(Misconfigured, match=r"GATEWAY_ROUTER_SECRET: .*16 or more") as refusal:
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_ROUTER_SECRET: .*16 or more") as refusal:
         read_settings()
     shown = "".join(traceback.format_exception(refusal.value))
     assert not secret or secret not in shown.replace("GATEWAY_ROUTER_SECRET", "")

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.schema.node import PHONE_NUMBER, PHONE_NUMBER_ORDER, global_id
 from gateway.settings import Settings
-from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
 from tests.conftest import Gateway
+from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
 from tests.support.issuer import Issuer, SigningKey, bearer, issuer_of, trusting
 
 KEY = SigningKey("a")

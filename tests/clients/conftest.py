@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
 from tests.clients.browser import Browser, browser
 from tests.clients.pages import built
+from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
 from tests.support.processes import BIN, environment, started
 
 # Not in the order of the numbers: the upstream has none that a client could sort by.

@@ -3,10 +3,10 @@
 import pytest
 
 from gateway.settings import Settings
-from tests.support.aws import Aws, e164, number_record
 from tests.clients.browser import TO_THE_END, Browser
 from tests.clients.conftest import CONNECTOR, INVENTORY, NUMBERS, ORDERS
 from tests.conftest import gateway_over
+from tests.support.aws import Aws, e164, number_record
 from tests.support.scripted import Says, scripted_upstream
 
 ORDER_IDS = [order["PhoneNumberOrderId"] for order in ORDERS]

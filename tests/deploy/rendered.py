@@ -61,4 +61,6 @@ def instruction(word: str) -> str:
 
 def seconds_to_drain(environment: Manifest) -> float:
     """How long a gateway with this environment may take to stop."""
-    return float(environment.get("GATEWAY_DRAIN_SECONDS", SETTINGS["GATEWAY_DRAIN_SECONDS"].default))
+    return float(
+        environment.get("GATEWAY_SHUTDOWN_TIMEOUT_SECONDS", SETTINGS["GATEWAY_SHUTDOWN_TIMEOUT_SECONDS"].default)
+    )

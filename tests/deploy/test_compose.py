@@ -53,7 +53,7 @@ def test_every_host_that_is_named_is_a_service(services: dict[str, Manifest], co
     hosts += targets["names"]
     assert len(hosts) == 5
     assert set(hosts) <= services.keys()
-    assert str(targets["port"]) == configured["GATEWAY_OPERATIONS_PORT"]
+    assert str(targets["port"]) == configured["GATEWAY_ADMIN_PORT"]
 
 
 def test_every_file_that_is_mounted_is_here_and_cannot_be_written(services: dict[str, Manifest]) -> None:
@@ -98,8 +98,8 @@ def test_what_it_starts_answers_a_query(
         [endpoint] = re.findall(r"http://[\d.:]+\d", emulated.lines[0])
         env = environment(tmp_path, **configured) | {
             "GATEWAY_UPSTREAM_ENDPOINT_URL": endpoint,
-            "GATEWAY_CACHE_URL": f"redis://127.0.0.1:{redis_port}",
-            "GATEWAY_OPERATIONS_PORT": str(free_port()),
+            "GATEWAY_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
+            "GATEWAY_ADMIN_PORT": str(free_port()),
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         }
         gateway = running.enter_context(started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1))

@@ -28,7 +28,7 @@ def exported() -> dict[str, Labels]:
     found: dict[str, Labels] = {}
     for family in text_string_to_metric_families(text):
         # One without a sample would be one that nothing has happened to.
-        assert family.samples, f"{family.name}: count it in every_number.py"
+        assert family.samples, f"{family.name}: count it in every_metric.py"
         for sample in family.samples:
             labels = found.setdefault(sample.name, {})
             for name, value in sample.labels.items():

@@ -11,8 +11,17 @@ import httpx
 import pytest
 
 from gateway.auth.api_key_authenticator import hash_of
+from tests.deploy.rendered import (
+    README,
+    SETTINGS,
+    VERSION,
+    Manifest,
+    instruction,
+    manifests,
+    rendered,
+    seconds_to_drain,
+)
 from tests.support.aws import Aws
-from tests.deploy.rendered import README, SETTINGS, VERSION, Manifest, instruction, manifests, rendered, seconds_to_drain
 from tests.support.processes import BIN, environment, free_port, started
 
 
@@ -70,7 +79,7 @@ def test_ports_are_the_images_and_each_is_named_where_it_is_used(
     pod: Manifest, container: Manifest, configured: dict[str, str]
 ) -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports == {"http": int(instruction("EXPOSE")), "operations": int(configured["GATEWAY_OPERATIONS_PORT"])}
+    assert ports == {"http": int(instruction("EXPOSE")), "operations": int(configured["GATEWAY_ADMIN_PORT"])}
     found = manifests()
     assert [port["targetPort"] for port in found["Service"]["spec"]["ports"]] == ["http"]
     let_in = [port["port"] for rule in found["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]]
@@ -113,7 +122,7 @@ def test_a_gateway_so_set_asks_for_a_key_and_answers_where_the_probes_and_promet
         "AWS_SECRET_ACCESS_KEY": "local",
         "GATEWAY_UPSTREAM_API": "chime",
         "GATEWAY_UPSTREAM_ENDPOINT_URL": aws.url,
-        "GATEWAY_OPERATIONS_PORT": str(ports["operations"]),
+        "GATEWAY_ADMIN_PORT": str(ports["operations"]),
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
     }
     probes = [container[probe]["httpGet"] for probe in ("livenessProbe", "readinessProbe")]

@@ -7,15 +7,15 @@ from typing import Any, cast
 
 from pydantic import SecretBytes
 
-from gateway.auth.caller import ANYONE
+from gateway.auth.caller import ANONYMOUS
 from gateway.context import RequestContext, request_contexts
-from gateway.errors import UpstreamBadResponse, UpstreamFault
+from gateway.errors import UpstreamBadResponse, UpstreamError
 from gateway.settings import Settings
-from gateway.upstream.client import Upstream
 from gateway.upstream.aws.transport import NO_PARAMETERS, Parameters
-from gateway.upstream.services import CHIME, Api, Generation
+from gateway.upstream.client import Upstream
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus
+from gateway.upstream.services import CHIME, Api, Service
 
 
 @dataclass(slots=True)
@@ -32,8 +32,8 @@ class Account:
     orders: list[Any] = field(default_factory=list)
     got: dict[str, Any] = field(default_factory=dict)
     rows_each: int = 100
-    failing: Mapping[str, UpstreamFault] = field(default_factory=dict)
-    generation: Generation = CHIME
+    failing: Mapping[str, UpstreamError] = field(default_factory=dict)
+    generation: Service = CHIME
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Account:
 
     def context(self) -> RequestContext:
         """What one request carries."""
-        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(ANYONE)
+        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(ANONYMOUS)
 
     def _call(self, operation: str) -> None:
         self.calls.append(operation)
@@ -95,7 +95,7 @@ def _only(records: list[Any], operation: str) -> Any:
 @cache
 def _settings(api: Api) -> Settings:
     # So few pages that some walks end at the limit.
-    return Settings(upstream_api=api, max_walk_pages=4, cursor_keys=(SecretBytes(b"k" * 32),))
+    return Settings(upstream_api=api, max_upstream_pages=4, cursor_keys=(SecretBytes(b"k" * 32),))
 
 
 def _holds(record: Mapping[str, Any], filters: Parameters) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final
 
-from gateway.errors import Throttled, UpstreamFault, UpstreamForbidden
+from gateway.errors import Throttled, UpstreamError, UpstreamForbidden
 from gateway.schema.enums import (
     AwsEnum,
     CallingNameStatus,
@@ -18,8 +18,8 @@ from gateway.schema.enums import (
     PhoneNumberType,
 )
 from gateway.upstream.services import CHIME, CHIME_SDK_VOICE
-from tests.support.aws import e164, number_record, order_record
 from tests.execution.account import Account
+from tests.support.aws import e164, number_record, order_record
 
 NUMBERS: Final = [e164(index) for index in range(7)]
 ORDER_IDS: Final = [str(order_record(index, [])["PhoneNumberOrderId"]) for index in range(4)]
@@ -36,7 +36,7 @@ _TIMESTAMPS: Final = [
     *("2019-08-12T22:10:20+02:00", "2019-08-12", "yesterday", "0001-01-01T00:00:00+23:59", -1e18, 1e300, "+", []),
 ]
 _CAPABILITY_NAMES: Final = ["InboundCall", "OutboundCall", "InboundSMS", "OutboundSMS", "InboundMMS", "OutboundMMS"]
-_FAULTS: Final[list[Mapping[str, UpstreamFault]]] = [
+_FAULTS: Final[list[Mapping[str, UpstreamError]]] = [
     {"ListPhoneNumbers": Throttled("ListPhoneNumbers")},
     {"ListPhoneNumberOrders": Throttled("ListPhoneNumberOrders")},
     {"GetPhoneNumber": UpstreamForbidden("GetPhoneNumber")},

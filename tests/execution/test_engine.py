@@ -10,9 +10,9 @@ from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET, InvalidDoc
 from gateway.execution.engine import Engine, NotAQuery
 from gateway.execution.error_formatter import MASKED, classify
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
-from tests.support.aws import number_record
-from tests.execution.both_ways import SCHEMA, UNLIMITED
 from tests.execution.account import Account
+from tests.execution.both_ways import SCHEMA, UNLIMITED
+from tests.support.aws import number_record
 
 LISTED = "query Listed { phoneNumbers(first: 3) { nodes { id } } }"
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.http.content_negotiation import GRAPHQL_RESPONSE
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.execution.persisted_documents import REGISTERED_CHARACTERS
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE
 from tests.support.processes import BIN, environment, started
 from tests.support.serving import gateway_to_nowhere
 
@@ -137,7 +137,7 @@ def test_a_broken_file_is_said_in_one_line_at_start_up(tmp_path: Path, text: str
     file = tmp_path / "documents.json"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(Misconfigured) as raised, gateway_to_nowhere(trusted_documents=file):
+    with pytest.raises(ConfigurationError) as raised, gateway_to_nowhere(trusted_documents=file):
         pass
     assert str(raised.value).startswith(f"GATEWAY_TRUSTED_DOCUMENTS: {file} ")
     assert words in str(raised.value)

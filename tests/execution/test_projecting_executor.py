@@ -12,7 +12,7 @@ from gateway.errors import Throttled
 from gateway.execution.document_cache import MAX_CACHED_CHARACTERS
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.node import global_id
-from tests.support.aws import e164, number_record, order_record
+from tests.execution.account import Account
 from tests.execution.both_ways import (
     PROJECTING,
     SCHEMA,
@@ -24,8 +24,8 @@ from tests.execution.both_ways import (
     standard_way,
 )
 from tests.execution.counting import counted, fields_visited, plans_made
-from tests.execution.account import Account
 from tests.execution.odd_records import ORDER_IDS
+from tests.support.aws import e164, number_record, order_record
 
 INTROSPECTION = """
 {

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.aws import e164, number_record, order_record
+from tests.execution.account import Account
 from tests.execution.both_ways import PROJECTING, STANDARD, Way, answer_of
 from tests.execution.counting import counted, fields_visited, plans_made
-from tests.execution.account import Account
+from tests.support.aws import e164, number_record, order_record
 
 EVERY_FIELD = """
 {

@@ -116,7 +116,7 @@ def test_query_node_can_be_left_to_another_subgraph(composer: str, tmp_path: Pat
     assert "node" in refused.said
     ours = subprocess.run(
         [str(BIN / "chime-gateway"), "schema"],
-        env=environment(tmp_path, GATEWAY_NODE_FIELDS="false"),
+        env=environment(tmp_path, GATEWAY_RELAY_NODE_FIELDS="false"),
         capture_output=True,
         text=True,
         check=True,

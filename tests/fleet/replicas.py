@@ -65,9 +65,9 @@ class Fleet:
             AWS_SECRET_ACCESS_KEY="local",
             GATEWAY_UPSTREAM_API="chime",
             GATEWAY_UPSTREAM_ENDPOINT_URL=wire.url,
-            GATEWAY_UPSTREAM_RATE=str(RATE),
+            GATEWAY_UPSTREAM_RATE_LIMIT=str(RATE),
             GATEWAY_REPLICAS=str(REPLICAS),
-            GATEWAY_CACHE_URL=self.redis.url,
+            GATEWAY_REDIS_URL=self.redis.url,
             GATEWAY_CURSOR_KEYS=b64encode(b"of all replicas, and 32 bytes it").decode(),
         )
         self._running = running

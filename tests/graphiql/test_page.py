@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.http.graphiql_page import Assets, Page
+from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage
 from tests.support.serving import gateway_to_nowhere, served
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -194,7 +194,10 @@ def test_the_page_is_not_shown_where_only_a_router_is_answered() -> None:
 @pytest.fixture
 def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
     """The page's routes in an installation that was made without Node."""
-    routes = [Route("/graphql", Page(tmp_path)), Route("/graphql/assets/{name}", Assets(tmp_path).asset)]
+    routes = [
+        Route("/graphql", GraphiqlPage(tmp_path)),
+        Route("/graphql/assets/{name}", GraphiqlAssets(tmp_path).asset),
+    ]
     with served(Starlette(routes=routes)) as url, httpx.Client(base_url=url, timeout=30) as http:
         yield http
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.aws import Aws
 from tests.conftest import Gateway
 from tests.graphiql.tabs import TABS, Tab
+from tests.support.aws import Aws
 
 
 def test_there_is_a_tab_for_each_thing_to_learn() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.http.content_negotiation import ANSWERS, HTML, answer_type, is_json, preferred, prefers_html
+from gateway.http.content_negotiation import ANSWERS, HTML, is_json, negotiate, prefers_html, response_media_type
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -65,7 +65,7 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
     ],
 )
 def test_an_answer_is_in_the_media_type_that_its_client_ranks_first(accept: str, expected: str | None) -> None:
-    assert answer_type(accept) == expected
+    assert response_media_type(accept) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_a_body_is_taken_as_json_in_utf_8_alone(content_type: str, taken: bool) 
 @settings(deadline=None)
 @given(st.text(st.sampled_from('aj/*+;,="\\q01. \t') | st.characters(max_codepoint=255), max_size=600))
 def test_whatever_stands_in_a_header_is_read(value: str) -> None:
-    assert preferred(value, (*ANSWERS, HTML)) in {*ANSWERS, HTML, None}
+    assert negotiate(value, (*ANSWERS, HTML)) in {*ANSWERS, HTML, None}
     assert is_json(value) in {True, False}
 
 
 @settings(deadline=None)
 @given(st.permutations([f"{JSON};q=0.3", f"{GRAPHQL};q=0.7", "application/*;q=0.9", "*/*", "text/html;q=0.1"]))
 def test_where_all_weights_differ_the_order_in_the_header_means_nothing(ranges: list[str]) -> None:
-    assert answer_type(",".join(ranges)) == GRAPHQL
+    assert response_media_type(",".join(ranges)) == GRAPHQL
 
 
 def test_a_header_in_several_lines_is_one_list(endpoint: httpx.Client) -> None:

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 from tests.support.serving import gateway_to_nowhere
 
 LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
@@ -214,5 +214,5 @@ def test_unless_origins_are_named_no_preflight_grants_anything(endpoint: httpx.C
 )
 def test_what_is_no_origin_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", origins)
-    with pytest.raises(Misconfigured, match=r"GATEWAY_CORS_ORIGINS: .*https://app\.example\.com"):
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_CORS_ORIGINS: .*https://app\.example\.com"):
         read_settings()

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.auth.api_key_authenticator import hash_of, new_api_key
 from gateway.settings import read_settings
-from tests.support.aws import Aws
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws
 from tests.support.issuer import AUDIENCE, ISSUER, READ_ALL, SigningKey, bearer, issuer_of
 
 DEBUG = {"x-debug-upstream": "1"}

@@ -10,8 +10,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from gateway.settings import Settings, read_settings
-from tests.support.aws import number_record
 from tests.conftest import Gateway
+from tests.support.aws import number_record
 from tests.support.scripted import lifespan
 from tests.support.serving import served
 
@@ -20,7 +20,7 @@ LOOKED_UP = '{ phoneNumber(e164PhoneNumber: "+12065550100") { id } }'
 ORDERS = "{ phoneNumberOrders(first: 1) { nodes { id } } }"
 
 # Far beyond the few seconds that anything here takes: what passes without it has not waited for a deadline.
-PATIENCE_SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 
 class SlowUpstream:
@@ -43,7 +43,7 @@ class SlowUpstream:
         self.asked.release()
         await receive()
         leaving = asyncio.ensure_future(receive())
-        answering = asyncio.ensure_future(asyncio.to_thread(self.may_answer.wait, PATIENCE_SECONDS))
+        answering = asyncio.ensure_future(asyncio.to_thread(self.may_answer.wait, TIMEOUT_SECONDS))
         await asyncio.wait((leaving, answering), return_when=asyncio.FIRST_COMPLETED)
         if not answering.done():
             self.given_up.release()
@@ -65,17 +65,17 @@ def upstream() -> Iterator[tuple[SlowUpstream, str]]:
 
 @pytest.fixture
 def settings(upstream: tuple[SlowUpstream, str]) -> Settings:
-    return read_settings(upstream_api="chime", upstream_endpoint_url=upstream[1], request_deadline_seconds=300)
+    return read_settings(upstream_api="chime", upstream_endpoint_url=upstream[1], request_timeout_seconds=300)
 
 
 async def happens(semaphore: threading.Semaphore) -> bool:
     """Whether it comes to this before patience ends."""
-    return await asyncio.to_thread(semaphore.acquire, timeout=PATIENCE_SECONDS)
+    return await asyncio.to_thread(semaphore.acquire, timeout=TIMEOUT_SECONDS)
 
 
 async def leave(gateway: Gateway, upstream: SlowUpstream, document: str) -> None:
     """Ask in a connection of its own and, once the upstream is asked, be gone."""
-    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=PATIENCE_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         asking = asyncio.ensure_future(client.post("/graphql", json={"query": document}))
         assert await happens(upstream.asked)
         asking.cancel()
@@ -99,7 +99,7 @@ async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
     slow, _ = upstream
     staying = asyncio.ensure_future(gateway.http.post("/graphql", json={"query": LISTED}))
     assert await happens(slow.asked)
-    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=PATIENCE_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         joining = asyncio.ensure_future(client.post("/graphql", json={"query": LISTED}))
         # A request behind it in the same connection pool: by its answer the one before has been read.
         assert (await client.get("/healthz")).text == "ok\n"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 
 ONE = {"query": "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"}
 GRAPHQL_RESPONSE = "application/graphql-response+json"

@@ -15,10 +15,10 @@ from gateway.app import create_app
 from gateway.server.run import serving_in_thread
 from gateway.settings import Settings, read_settings
 from gateway.upstream.aws.session import AwsKeyPair
-from tests.support.aws import e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import e164, number_record, order_record
+from tests.support.gated import TIMEOUT_SECONDS, GatedAws, gated_aws, happens
 from tests.support.multipart import DATED, PRESENT, asking_for_parts, parts_of, put_together
-from tests.support.gated import PATIENCE_SECONDS, GatedAws, gated_aws, happens
 
 STREAMED = "{ phoneNumbers(first: 1000) { edges @stream(initialCount: 99) { cursor node { e164PhoneNumber } } } }"
 FORMS = [pytest.param(PRESENT, id="by ids"), pytest.param(DATED, id="by paths")]
@@ -148,7 +148,7 @@ async def test_what_is_not_read_is_not_fetched_far_ahead(aws: GatedAws, settings
     request["headers"] = headers
     async with started(create_app(settings, AwsKeyPair("local", "local"))) as (app, state):
         answering = asyncio.ensure_future(app(request | {"state": state}, receive, send))
-        await asyncio.wait_for(taken.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(taken.wait(), TIMEOUT_SECONDS)
         for _ in range(3):
             assert await happens(aws.asked)
         # Long enough for the eight others.
@@ -217,7 +217,7 @@ def shared() -> Iterator[str]:
 
 @pytest.fixture
 async def http(shared: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared, timeout=PATIENCE_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=shared, timeout=TIMEOUT_SECONDS) as client:
         yield client
 
 
@@ -267,7 +267,7 @@ SHORT = "{ phoneNumbers(first: 3) { nodes @stream { e164PhoneNumber } } }"
 
 
 @pytest.mark.parametrize(
-    ("accept", "in_parts"),
+    ("accept", "incremental"),
     [
         ("multipart/mixed", "pending"),
         ('Multipart/Mixed; boundary="-"', "pending"),
@@ -285,15 +285,15 @@ SHORT = "{ phoneNumbers(first: 3) { nodes @stream { e164PhoneNumber } } }"
     ],
 )
 async def test_parts_are_sent_to_those_who_name_them(
-    http: httpx.AsyncClient, accept: str, in_parts: str | None
+    http: httpx.AsyncClient, accept: str, incremental: str | None
 ) -> None:
     response = await http.post("/graphql", json={"query": SHORT}, headers={"accept": accept})
-    if in_parts is None:
+    if incremental is None:
         rows = [{"e164PhoneNumber": e164(index)} for index in range(3)]
         assert response.json() == {"data": {"phoneNumbers": {"nodes": rows}}}
     else:
         assert response.headers["content-type"].startswith("multipart/mixed")
-        assert f'"{in_parts}":' in response.text
+        assert f'"{incremental}":' in response.text
 
 
 NOTHING_TO_DIVIDE = {
@@ -467,7 +467,7 @@ async def test_at_the_deadline_a_stream_ends_with_its_error(aws: GatedAws) -> No
     aws.holds(inventory=300)
     aws.holds_back()
     aws.lets(1)
-    settings = settings_over(aws, request_deadline_seconds=1)
+    settings = settings_over(aws, request_timeout_seconds=1)
     async with gateway_over(settings) as gateway, asking_for_parts(gateway.http, STREAMED) as parts:
         await parts.next()
         [last] = await parts.rest()
@@ -482,7 +482,7 @@ async def test_a_client_that_leaves_amid_a_stream_ends_its_calls(
     aws.holds(inventory=1_000)
     aws.holds_back()
     aws.lets(1)
-    leaving = httpx.AsyncClient(base_url=gateway.http.base_url, timeout=PATIENCE_SECONDS)
+    leaving = httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS)
     async with leaving, asking_for_parts(leaving, STREAMED) as parts:
         await parts.next()
         for _ in range(2):

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from gateway.auth.api_key_authenticator import hash_of, new_api_key
-from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.http.error_response import RateLimited
-from gateway.shared_state.redis_client import RedisLink
+from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws, emulated_aws
+from gateway.shared_state.redis_client import RedisClient
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws, emulated_aws
 from tests.support.redis_server import RedisServer, pretending, redis_server, well_until_asked
 
 ONE, OTHER = new_api_key(), new_api_key()
@@ -133,7 +133,7 @@ async def two_gateways(settings: Settings) -> AsyncIterator[tuple[Gateway, Gatew
 
 
 async def test_replicas_over_one_redis_count_together(aws: Aws, redis: RedisServer) -> None:
-    async with two_gateways(limited(aws, 8, cache_url=redis.url)) as gateways:
+    async with two_gateways(limited(aws, 8, redis_url=redis.url)) as gateways:
         for key in (ONE, OTHER):
             aws.calls.clear()
             answers = [status for gateway in gateways * 3 for status in await statuses(gateway, 1, key)]
@@ -155,7 +155,7 @@ async def test_without_redis_each_replica_enforces_its_share(aws: Aws) -> None:
 
 async def test_each_replica_enforces_its_share_when_redis_dies(aws: Aws) -> None:
     with redis_server() as own:
-        async with two_gateways(limited(aws, 8, replicas=2, cache_url=own.url)) as gateways:
+        async with two_gateways(limited(aws, 8, replicas=2, redis_url=own.url)) as gateways:
             assert await statuses(gateways[0], 4) == [200] * 4
             own.process.kill()
             own.process.wait()
@@ -169,7 +169,7 @@ async def test_each_replica_enforces_its_share_when_redis_dies(aws: Aws) -> None
 )
 async def test_a_broken_redis_reply_does_not_lift_the_limit(reply: bytes) -> None:
     with pretending(well_until_asked(lambda _asked: reply)) as url:
-        link = RedisLink(url)
+        link = RedisClient(url)
         async with link.open():
             limit = CallerRateLimiter(2, redis=link)
             for _ in range(2):
@@ -179,7 +179,7 @@ async def test_a_broken_redis_reply_does_not_lift_the_limit(reply: bytes) -> Non
 
 
 async def test_a_caller_known_to_have_no_points_is_rejected_without_redis(redis: RedisServer) -> None:
-    link = RedisLink(redis.url)
+    link = RedisClient(redis.url)
     now = 0.0
     limit = CallerRateLimiter(60, redis=link, clock=lambda: now)
     async with link.open():
@@ -195,7 +195,7 @@ async def test_a_caller_known_to_have_no_points_is_rejected_without_redis(redis:
 
 async def test_a_bucket_with_a_time_too_far_ahead_counts_as_empty(redis: RedisServer) -> None:
     """Redis's clock was set back, or another program wrote the key."""
-    link = RedisLink(redis.url)
+    link = RedisClient(redis.url)
     async with link.open():
         await CallerRateLimiter(60, redis=link).consume("sufferer", 1)
         with redis.client() as client:
@@ -256,7 +256,7 @@ async def test_a_share_below_one_point_a_minute_allows_one_point_in_several_minu
 
 
 async def test_concurrent_requests_are_counted_one_by_one(redis: RedisServer) -> None:
-    link = RedisLink(redis.url)
+    link = RedisClient(redis.url)
     limit = CallerRateLimiter(30, redis=link)
     async with link.open():
         outcomes = await asyncio.gather(*(limit.consume("crowd", 1) for _ in range(100)), return_exceptions=True)

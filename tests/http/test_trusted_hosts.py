@@ -5,10 +5,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, started
 
 LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
@@ -104,5 +104,5 @@ def test_where_callers_say_who_they_are_or_names_are_set_it_goes_by_others_too(
 )
 def test_what_is_no_name_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", hosts)
-    with pytest.raises(Misconfigured, match=r"GATEWAY_ALLOWED_HOSTS: .*api\.example\.com"):
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_ALLOWED_HOSTS: .*api\.example\.com"):
         read_settings()

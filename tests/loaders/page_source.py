@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
-from gateway.errors import GatewayFault, Throttled
-from gateway.loaders.batch import Batch, GetPermission, RecordSource
+from gateway.errors import GatewayError, Throttled
+from gateway.loaders.batch import Batch, GetAccess, RecordSource
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Pages:
     failing_gets: Container[str] = ()
     list_calls: int = 0
     get_calls: int = 0
-    permission: GetPermission = field(default_factory=GetPermission)
+    permission: GetAccess = field(default_factory=GetAccess)
 
     @property
     def calls(self) -> int:
@@ -46,7 +46,7 @@ class Pages:
             raise Throttled("Get")
         return key if key in self.held else None
 
-    async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayFault | None]:
+    async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:
         """Carry out a batch for keys."""
         source = RecordSource(
             list_page=self.list_page,
@@ -59,7 +59,7 @@ class Pages:
             concurrency=16,
         )
         batch = Batch(source, list(keys), product_type)
-        await batch.carry_out()
+        await batch.run()
         return batch.outcomes
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Throttled, WalkLimit
-from gateway.loaders.batch import REFUSAL_SECONDS, GetPermission
-from gateway.loaders.batch_plan import worth_a_page
 from benchmarks.lookup_calls import RANDOM, WRITTEN_TO, measure, tables
+from gateway.errors import PageLimitExceeded, Throttled
+from gateway.loaders.batch import REFUSAL_SECONDS, GetAccess
+from gateway.loaders.batch_plan import should_fetch_page
 from tests.loaders.page_source import Pages
 
 KEYS = [f"k{index}" for index in range(40)]
@@ -20,7 +20,7 @@ KEYS = [f"k{index}" for index in range(40)]
 def calls_made(asked: int, pages: Iterator[int]) -> int:
     """What asked keys cost, where pages would resolve so many each; a key no page resolves is got."""
     left, resolved = asked, list[int]()
-    while worth_a_page(asked, left, resolved):
+    while should_fetch_page(asked, left, resolved):
         resolved.append(min(left, next(pages, 0)))
         left -= resolved[-1]
     return len(resolved) + left
@@ -45,7 +45,7 @@ def test_no_sequence_of_pages_makes_few_keys_cost_more_than_two_calls_extra(aske
 
     @cache
     def worst(left: int, resolved: tuple[int, ...]) -> int:
-        if not worth_a_page(asked, left, resolved):
+        if not should_fetch_page(asked, left, resolved):
             return len(resolved) + left
         return max(worst(left - found, (*resolved, found)) for found in range(left + 1))
 
@@ -54,24 +54,24 @@ def test_no_sequence_of_pages_makes_few_keys_cost_more_than_two_calls_extra(aske
 
 @pytest.mark.parametrize("asked", [0, 1, 2])
 def test_one_key_or_two_are_got_without_a_page(asked: int) -> None:
-    assert not worth_a_page(asked, asked, [])
+    assert not should_fetch_page(asked, asked, [])
 
 
 @pytest.mark.parametrize("asked", [3, 4, 5, 100, 1_000])
 def test_three_keys_or_more_are_worth_a_first_page(asked: int) -> None:
-    assert worth_a_page(asked, asked, [])
+    assert should_fetch_page(asked, asked, [])
 
 
 @pytest.mark.parametrize(
     ("left", "resolved"), [(0, [10]), (1, [9]), (1, [3, 3, 3]), (10, [0, 0]), (3, [7, 0, 0, 0]), (3, [0, 7, 0, 0, 0])]
 )
 def test_what_few_or_barren_pages_leave_is_got(left: int, resolved: list[int]) -> None:
-    assert not worth_a_page(10, left, resolved)
+    assert not should_fetch_page(10, left, resolved)
 
 
 def test_a_list_that_starts_with_all_but_a_few_is_left_after_at_most_four_barren_pages() -> None:
     resolved = [90]
-    while worth_a_page(100, 10, resolved):
+    while should_fetch_page(100, 10, resolved):
         resolved.append(0)
     assert resolved == [90, 0, 0, 0, 0]
 
@@ -156,7 +156,7 @@ def test_without_permission_to_get_every_key_is_found_by_walking(given_upstream:
     assert upstream.get_calls == 0
     assert upstream.list_calls <= min(20, len(upstream.pages))
     for key, outcome in outcomes.items():
-        if isinstance(outcome, WalkLimit):
+        if isinstance(outcome, PageLimitExceeded):
             assert len(upstream.pages) > 20
         else:
             assert outcome == (key if key in upstream.held else None)
@@ -175,7 +175,7 @@ def test_a_refused_get_is_tried_again_when_the_refusal_is_old() -> None:
     loop = ClockAhead()
 
     async def granted_over_time() -> list[bool]:
-        permission = GetPermission()
+        permission = GetAccess()
         granted = [permission.granted()]
         permission.refused()
         for ahead in (0.0, REFUSAL_SECONDS - 1, REFUSAL_SECONDS + 1):

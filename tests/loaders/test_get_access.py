@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from gateway.settings import Settings
-from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.link_queries import LINKED, linked, number_id, to_themselves
+from tests.support.aws import Aws, e164, number_record, order_record
 
 MAX_WALK_PAGES = 2
 PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
@@ -16,7 +16,7 @@ BOTH = pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=Tru
 
 @pytest.fixture
 def settings(aws: Aws) -> Settings:
-    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, max_walk_pages=MAX_WALK_PAGES)  # type: ignore[arg-type]  # Pydantic parses the URL.
+    return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, max_upstream_pages=MAX_WALK_PAGES)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ async def test_a_number_past_the_bound_is_a_walk_limit_and_the_others_stand(gate
     assert linked(answer["data"]) == {e164(5): e164(5), e164(240): None}
     [error] = answer["errors"]
     assert error["path"] == ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, "phoneNumber"]
-    assert error["extensions"] == {"code": "WALK_LIMIT"}
+    assert error["extensions"] == {"code": "PAGE_LIMIT_EXCEEDED"}
     assert "2 upstream pages" in error["message"]
     assert Counter(aws.calls)["ListPhoneNumbers"] == MAX_WALK_PAGES
 
@@ -106,7 +106,7 @@ async def test_the_bound_holds_for_all_lookups_of_a_remembered_refusal(gateway: 
     )
     assert answer["data"] == {"nodes": [None] * 40}
     assert [error["path"] for error in answer["errors"]] == [["nodes", index] for index in range(40)]
-    assert {error["extensions"]["code"] for error in answer["errors"]} == {"WALK_LIMIT"}
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"PAGE_LIMIT_EXCEEDED"}
     assert aws.calls == ["ListPhoneNumbers"] * MAX_WALK_PAGES
 
 

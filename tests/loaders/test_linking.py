@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.link_queries import LINKED, linked, number_id, to_themselves
+from tests.support.aws import Aws, e164, number_record, order_record
 
 BOTH = pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
 VOICE = pytest.mark.parametrize("aws", ["chime-sdk-voice"], indirect=True)

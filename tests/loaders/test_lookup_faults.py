@@ -9,7 +9,6 @@ import pytest
 
 from gateway.emulator.aws_errors import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_FAILURE, THROTTLED, UNAUTHORIZED
 from gateway.settings import Settings
-from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.faulty import (
     FaultyAws,
@@ -20,6 +19,7 @@ from tests.loaders.faulty import (
     second_list_page_of_numbers,
 )
 from tests.loaders.link_queries import LINKED, linked, number_id, to_themselves
+from tests.support.aws import Aws, e164, number_record, order_record
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ class TestPastTheDeadline:
 
     @pytest.fixture
     def settings(self, aws: Aws) -> Settings:
-        return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, request_deadline_seconds=0.5)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, request_timeout_seconds=0.5)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
     async def test_a_list_page_that_takes_all_the_time_is_followed_by_no_get(
         self, gateway: Gateway, aws: FaultyAws

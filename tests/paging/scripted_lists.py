@@ -12,15 +12,15 @@ from typing import Literal, NamedTuple
 from zlib import crc32
 
 from gateway.errors import CursorExpired
-from gateway.paging.pages import Edge, Slice, TokenList
-from gateway.paging.cursor_keys import CursorSeal
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
+from gateway.paging.arguments import read_page_arguments
+from gateway.paging.cursor_keys import CursorKeyRing
+from gateway.paging.pages import Row, Slice, TokenList
+from gateway.paging.paginator import Paginator
 
 Fill = Literal["full", "short", "empty", "over"]
 Tokens = Literal["keyset", "offset"]
 
-SEAL = CursorSeal([b"k" * 32])
+SEAL = CursorKeyRing([b"k" * 32])
 SCOPE = SEAL.scope(api="chime", operation="ListRows", filters={})
 # An upstream that never stops giving empty pages is another fault than the ones these lists are for.
 MOST_EMPTY_PAGES = 2
@@ -148,7 +148,7 @@ class Answer:
         return self.given.rows()
 
     @property
-    def edges(self) -> list[Edge[int]]:
+    def edges(self) -> list[Row[int]]:
         return list(self.given.edges())
 
     @property
@@ -185,8 +185,8 @@ async def ask(
 ) -> Answer:
     """One request, by a walk that knows nothing of the ones before: any replica might have it."""
     calls = len(upstream.calls)
-    window = read_window(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
-    given = await Walk(upstream.source, max_pages=max_pages).slice(window)
+    window = read_page_arguments(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
+    given = await Paginator(upstream.source, max_pages=max_pages).slice(window)
     return Answer(given, len(upstream.calls) - calls)
 
 

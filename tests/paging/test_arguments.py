@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import BadCursor, BadUserInput, PageOutOfRange
-from gateway.paging.arguments import Window, read_window
+from gateway.paging.arguments import PageArguments, read_page_arguments
 from tests.paging.scripted_lists import SCOPE, UpstreamList, ask, rows_of
 
 
@@ -13,8 +13,8 @@ def window(
     last: int | None = None,
     before: str | None = None,
     max_size: int = 1_000,
-) -> Window:
-    return read_window(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=max_size)
+) -> PageArguments:
+    return read_page_arguments(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=max_size)
 
 
 async def cursor() -> str:
@@ -22,7 +22,7 @@ async def cursor() -> str:
 
 
 def test_without_arguments_it_is_the_first_fifty() -> None:
-    assert window() == Window(count=50, backward=False, after=None, before=None)
+    assert window() == PageArguments(count=50, backward=False, after=None, before=None)
 
 
 def test_the_default_is_never_more_than_the_maximum() -> None:
@@ -33,8 +33,8 @@ def test_the_default_is_never_more_than_the_maximum() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 99, 1_000])
 def test_zero_up_to_the_maximum_may_be_asked_for_from_either_end(size: int) -> None:
-    assert window(first=size) == Window(count=size, backward=False, after=None, before=None)
-    assert window(last=size) == Window(count=size, backward=True, after=None, before=None)
+    assert window(first=size) == PageArguments(count=size, backward=False, after=None, before=None)
+    assert window(last=size) == PageArguments(count=size, backward=True, after=None, before=None)
 
 
 @pytest.mark.parametrize("size", [-1, -(2**31), 1_001, 2**31 - 1])

@@ -6,20 +6,20 @@ from math import ceil
 import pytest
 
 from gateway.errors import CursorExpired
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import Window, read_window
+from gateway.paging.arguments import PageArguments, read_page_arguments
+from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import SCOPE, Call, UpstreamList, ask, rows_of
 
 
 def window(
     *, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-) -> Window:
-    return read_window(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
+) -> PageArguments:
+    return read_page_arguments(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
 
 
 async def test_nothing_is_fetched_before_something_is_asked_for() -> None:
     upstream = UpstreamList(rows=rows_of(10))
-    Walk(upstream.source, max_pages=20)
+    Paginator(upstream.source, max_pages=20)
     assert upstream.calls == []
 
 
@@ -163,7 +163,7 @@ async def test_the_last_rows_after_a_cursor_are_a_walk_from_there() -> None:
 @pytest.mark.parametrize("count", [0, 1, 98, 99, 100, 250, 1_000, 1_980])
 async def test_a_count_is_a_call_for_each_99_rows(count: int) -> None:
     upstream = UpstreamList(rows=rows_of(count))
-    assert await Walk(upstream.source, max_pages=20).count() == count
+    assert await Paginator(upstream.source, max_pages=20).count() == count
     assert len(upstream.calls) == max(1, ceil(count / 99))
 
 
@@ -173,7 +173,7 @@ async def test_a_count_shares_the_walk_of_the_rows(size: int, *, backward: bool)
     """As the fields of one selection: both asked for before either is awaited, in either order."""
     for count_first in (True, False):
         upstream = UpstreamList(rows=rows_of(500))
-        walk = Walk(upstream.source, max_pages=20)
+        walk = Paginator(upstream.source, max_pages=20)
         asked = window(last=size) if backward else window(first=size)
         if count_first:
             count, rows = await asyncio.gather(walk.count(), walk.slice(asked))
@@ -186,7 +186,7 @@ async def test_a_count_shares_the_walk_of_the_rows(size: int, *, backward: bool)
 
 async def test_a_count_after_the_rows_fetches_only_what_they_did_not() -> None:
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Walk(upstream.source, max_pages=20)
+    walk = Paginator(upstream.source, max_pages=20)
     await walk.slice(window(first=198))
     assert len(upstream.calls) == 2
     assert await walk.count() == 500
@@ -197,7 +197,7 @@ async def test_a_count_with_rows_after_a_cursor_costs_what_both_cost() -> None:
     upstream = UpstreamList(rows=rows_of(500))
     cursor = (await ask(upstream, first=99)).end_cursor
     upstream.calls.clear()
-    walk = Walk(upstream.source, max_pages=20)
+    walk = Paginator(upstream.source, max_pages=20)
     count, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10, after=cursor)))
     assert count == 500
     assert rows.rows() == upstream.rows[99:109]
@@ -206,7 +206,7 @@ async def test_a_count_with_rows_after_a_cursor_costs_what_both_cost() -> None:
 
 async def test_two_counts_of_one_walk_are_one() -> None:
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Walk(upstream.source, max_pages=20)
+    walk = Paginator(upstream.source, max_pages=20)
     assert list(await asyncio.gather(walk.count(), walk.count())) == [500, 500]
     assert len(upstream.calls) == 6
 
@@ -214,7 +214,7 @@ async def test_two_counts_of_one_walk_are_one() -> None:
 async def test_the_cursors_of_a_counted_walk_resume_at_one_call_within_their_page() -> None:
     """The count has larger pages fetched than the rows alone would have."""
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Walk(upstream.source, max_pages=20)
+    walk = Paginator(upstream.source, max_pages=20)
     _, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10)))
     more = await ask(upstream, first=10, after=rows.end_cursor)
     assert more.rows == upstream.rows[10:20]
@@ -223,11 +223,11 @@ async def test_the_cursors_of_a_counted_walk_resume_at_one_call_within_their_pag
 
 async def test_a_call_that_failed_is_kept_for_the_walk_and_for_no_other() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    walk = Walk(upstream.source, max_pages=20)
+    walk = Paginator(upstream.source, max_pages=20)
     upstream.expired.add("keyset|197|0|")
     for _ in range(2):
         with pytest.raises(CursorExpired):
             await walk.count()
     assert len(upstream.calls) == 2
     upstream.expired.clear()
-    assert await Walk(upstream.source, max_pages=20).count() == 300
+    assert await Paginator(upstream.source, max_pages=20).count() == 300

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadCursor, CursorTooLong
 from gateway.paging.cursor import CursorHead, Position, hash_of, read_cursor
-from gateway.paging.cursor_keys import MAX_LENGTH, CursorScope, CursorSeal, random_key
+from gateway.paging.cursor_keys import MAX_LENGTH, CursorBinding, CursorKeyRing, random_key
 from tests.paging.scripted_lists import SCOPE, SEAL, UpstreamList, ask, in_turn, rows_of
 
 FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
@@ -25,24 +25,24 @@ POSITIONS = st.builds(
     size=st.integers(1, 2**16 - 1),
     skip=st.integers(1, 2**32 - 1),
     edge=UINT32,
-    follower=UINT32,
+    next_row_hash=UINT32,
     next_token=TOKENS,
-    preceded=st.booleans(),
-    repeats=st.booleans(),
+    has_rows_before=st.booleans(),
+    next_token_repeats=st.booleans(),
 )
 
 
-def written(position: Position, scope: CursorScope = SCOPE) -> str:
+def written(position: Position, scope: CursorBinding = SCOPE) -> str:
     head = CursorHead(
         scope,
         "ListRows",
         token=position.token,
         size=position.size,
         next_token=position.next_token,
-        preceded=position.preceded,
-        repeats=position.repeats,
+        has_rows_before=position.has_rows_before,
+        next_token_repeats=position.next_token_repeats,
     )
-    return head.cursor(position.skip, position.edge, position.follower)
+    return head.cursor(position.skip, position.edge, position.next_row_hash)
 
 
 async def several_cursors() -> list[str]:
@@ -62,7 +62,7 @@ async def several_cursors() -> list[str]:
     ]
 
 
-def is_refused(text: str, scope: CursorScope = SCOPE) -> bool:
+def is_refused(text: str, scope: CursorBinding = SCOPE) -> bool:
     try:
         read_cursor(text, scope)
     except BadCursor:
@@ -90,20 +90,20 @@ async def test_a_cursor_tells_where_its_edge_stood() -> None:
         size=3,
         skip=2,
         edge=hash_of("0009"),
-        follower=hash_of("0011"),
+        next_row_hash=hash_of("0011"),
         next_token=None,
-        preceded=True,
-        repeats=False,
+        has_rows_before=True,
+        next_token_repeats=False,
     )
     assert end == Position(
         token=token,
         size=3,
         skip=3,
         edge=hash_of("0011"),
-        follower=0,
+        next_row_hash=0,
         next_token=next_token,
-        preceded=True,
-        repeats=False,
+        has_rows_before=True,
+        next_token_repeats=False,
     )
 
 
@@ -214,7 +214,14 @@ def test_an_oversized_cursor_is_refused_with_the_limit() -> None:
 
 def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
     position = Position(
-        token="t" * 4_096, size=99, skip=99, edge=1, follower=2, next_token="n" * 4_096, preceded=True, repeats=False
+        token="t" * 4_096,
+        size=99,
+        skip=99,
+        edge=1,
+        next_row_hash=2,
+        next_token="n" * 4_096,
+        has_rows_before=True,
+        next_token_repeats=False,
     )
     assert read_cursor(written(position), SCOPE) == position
     assert len(written(position)) <= MAX_LENGTH
@@ -235,10 +242,10 @@ def test_a_cursor_of_any_tokens_is_either_accepted_or_not_given_out(characters: 
         size=99,
         skip=99,
         edge=1,
-        follower=2,
+        next_row_hash=2,
         next_token=repeated(following),
-        preceded=True,
-        repeats=False,
+        has_rows_before=True,
+        next_token_repeats=False,
     )
     tokens = f"{position.token or ''}{position.next_token or ''}".encode()
     # 37 bytes of the head are no token, and 49 characters no head.
@@ -346,13 +353,22 @@ def test_a_position_cannot_be_read_without_the_key(position: Position, data: st.
     assert position.edge < 2**16 or f"{position.edge:08x}" not in tail
 
 
-def another_ring(*keys: bytes) -> CursorScope:
+def another_ring(*keys: bytes) -> CursorBinding:
     """The scope of these tests, of a gateway with other keys."""
-    return CursorSeal(keys).scope(api="chime", operation="ListRows", filters={})
+    return CursorKeyRing(keys).scope(api="chime", operation="ListRows", filters={})
 
 
 OLD, NEW = b"o" * 32, b"n" * 32
-POSITION = Position(token="page 2", size=99, skip=7, edge=1, follower=2, next_token=None, preceded=True, repeats=False)
+POSITION = Position(
+    token="page 2",
+    size=99,
+    skip=7,
+    edge=1,
+    next_row_hash=2,
+    next_token=None,
+    has_rows_before=True,
+    next_token_repeats=False,
+)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
+from gateway.paging.arguments import read_page_arguments
 from gateway.paging.pages import Slice, TokenList
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
+from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import SCOPE
 
 ROWS = 99
@@ -48,8 +48,10 @@ class CountedList:
 
     async def slice(self, pages: int = 3) -> Slice[str]:
         source = TokenList(fetch=self.fetch, key=self.key, scope=SCOPE, operation="ListRows", page_size=ROWS)
-        window = read_window(first=ROWS * pages, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
-        return await Walk(source, max_pages=20).slice(window)
+        window = read_page_arguments(
+            first=ROWS * pages, after=None, last=None, before=None, scope=SCOPE, max_size=1_000
+        )
+        return await Paginator(source, max_pages=20).slice(window)
 
 
 async def test_cursors_that_nobody_asks_for_cost_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import CursorExpired, UpstreamBadResponse
 from gateway.paging.cursor_keys import MAX_LENGTH
-from gateway.paging.paginator import Walk
+from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
 
 KINDS: list[Tokens] = ["keyset", "offset"]
@@ -53,7 +53,7 @@ async def test_a_list_of_empty_pages_alone_is_empty() -> None:
         answer = await ask(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
         assert (answer.rows, answer.page_info) == ([], (False, False, None, None))
         assert answer.calls == 3
-    assert await Walk(upstream.source, max_pages=20).count() == 0
+    assert await Paginator(upstream.source, max_pages=20).count() == 0
 
 
 @pytest.mark.parametrize("count", [10, 20, 30])
@@ -61,7 +61,7 @@ async def test_a_last_full_page_with_a_token_to_an_empty_one_ends_a_walk_at_its_
     upstream = UpstreamList(rows=rows_of(count), page_size=10, trailing_token=True)
     assert await forwards(upstream, repeat(10)) == upstream.rows
     assert await backwards(upstream, repeat(10)) == upstream.rows
-    assert await Walk(upstream.source, max_pages=20).count() == count
+    assert await Paginator(upstream.source, max_pages=20).count() == count
 
 
 @pytest.mark.parametrize("tokens", KINDS)
@@ -128,7 +128,7 @@ async def test_a_list_that_leads_in_a_circle_is_a_fault_of_the_upstream_and_no_e
         assert (fault.value.operation, fault.value.detail) == ("ListRows", "a page token repeats")
         assert len(upstream.calls) == len({call.token for call in upstream.calls})
     with pytest.raises(UpstreamBadResponse):
-        await Walk(upstream.source, max_pages=20).count()
+        await Paginator(upstream.source, max_pages=20).count()
 
 
 @pytest.mark.parametrize("circle", CIRCLES)
@@ -171,7 +171,7 @@ async def test_a_token_that_expires_mid_walk_says_that_the_cursor_expired() -> N
         with pytest.raises(CursorExpired, match="Start again from the first page"):
             await ask(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
     with pytest.raises(CursorExpired):
-        await Walk(upstream.source, max_pages=20).count()
+        await Paginator(upstream.source, max_pages=20).count()
 
 
 async def test_a_cursor_whose_token_has_expired_says_so_in_either_direction() -> None:

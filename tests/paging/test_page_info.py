@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
+from gateway.paging.arguments import read_page_arguments
+from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import SCOPE, Answer, PageInfo, Tokens, UpstreamList, ask, in_turn, rows_of
 
 EMPTY = PageInfo(False, False, None, None)
@@ -151,8 +151,8 @@ async def test_the_last_rows_have_no_next_page_where_an_empty_one_ends_the_list(
 async def test_with_a_count_it_is_the_same() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=4)
     for size in range(1, 22):
-        walk = Walk(upstream.source, max_pages=20)
-        window = read_window(first=size, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
+        walk = Paginator(upstream.source, max_pages=20)
+        window = read_page_arguments(first=size, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
         _, counted = await asyncio.gather(walk.count(), walk.slice(window))
         assert counted.rows() == upstream.rows[:size]
         assert (counted.has_previous_page, counted.has_next_page) == (False, size < 20)

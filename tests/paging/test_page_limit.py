@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.errors import Throttled, WalkLimit
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
+from gateway.errors import PageLimitExceeded, Throttled
+from gateway.paging.arguments import read_page_arguments
+from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import SCOPE, UpstreamList, ask, in_turn, rows_of
 
 WORDS = re.compile(r"a walk over more than 3 upstream pages\. Page with first and after, or narrow the filter\.$")
@@ -23,15 +23,15 @@ async def test_the_last_rows_of_a_list_within_the_bound_are_given() -> None:
 
 async def test_the_last_rows_past_the_bound_are_refused_in_words_that_help() -> None:
     upstream = UpstreamList(rows=rows_of(31), page_size=10)
-    with pytest.raises(WalkLimit, match=WORDS) as refused:
+    with pytest.raises(PageLimitExceeded, match=WORDS) as refused:
         await ask(upstream, last=5, max_pages=3)
-    assert refused.value.code == "WALK_LIMIT"
+    assert refused.value.code == "PAGE_LIMIT_EXCEEDED"
     assert len(upstream.calls) == 3
 
 
 async def test_empty_pages_count_towards_the_bound() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("full", "empty"))
-    with pytest.raises(WalkLimit):
+    with pytest.raises(PageLimitExceeded):
         await ask(upstream, last=5, max_pages=3)
 
 
@@ -39,7 +39,7 @@ async def test_a_cursor_far_from_the_start_is_refused_where_its_page_does_not_ho
     upstream = UpstreamList(rows=rows_of(200), page_size=10)
     far = (await ask(upstream, first=100)).cursors[52]
     upstream.calls.clear()
-    with pytest.raises(WalkLimit, match=WORDS):
+    with pytest.raises(PageLimitExceeded, match=WORDS):
         await ask(upstream, last=5, before=far, max_pages=3)
     assert len(upstream.calls) <= 3 + 2  # The walk, and a look at whether the edge is gone.
     assert (await ask(upstream, last=2, before=far, max_pages=3)).rows == upstream.rows[50:52]
@@ -62,26 +62,26 @@ async def test_the_last_rows_after_a_cursor_are_bounded_from_there() -> None:
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
     given = await ask(upstream, first=80)
     assert (await ask(upstream, last=5, after=given.cursors[69], max_pages=3)).rows == upstream.rows[-5:]
-    with pytest.raises(WalkLimit):
+    with pytest.raises(PageLimitExceeded):
         await ask(upstream, last=5, after=given.cursors[59], max_pages=3)
 
 
 async def test_a_count_past_the_bound_is_refused() -> None:
     upstream = UpstreamList(rows=rows_of(31), page_size=10)
-    with pytest.raises(WalkLimit, match=WORDS):
-        await Walk(upstream.source, max_pages=3).count()
+    with pytest.raises(PageLimitExceeded, match=WORDS):
+        await Paginator(upstream.source, max_pages=3).count()
     assert len(upstream.calls) == 3
-    assert await Walk(upstream.source, max_pages=4).count() == 31
+    assert await Paginator(upstream.source, max_pages=4).count() == 31
 
 
 @pytest.mark.parametrize("size", [5, 45])
 async def test_a_count_past_the_bound_leaves_the_rows_as_they_are(size: int) -> None:
     """totalCount nulls itself alone."""
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
-    walk = Walk(upstream.source, max_pages=3)
-    window = read_window(first=size, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
+    walk = Paginator(upstream.source, max_pages=3)
+    window = read_page_arguments(first=size, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
     count, given = await asyncio.gather(walk.count(), walk.slice(window), return_exceptions=True)
-    assert isinstance(count, WalkLimit)
+    assert isinstance(count, PageLimitExceeded)
     assert not isinstance(given, BaseException)
     assert given.rows() == upstream.rows[:size]
 
@@ -96,7 +96,7 @@ async def test_a_walk_forwards_passes_only_so_many_empty_pages_in_a_row() -> Non
     found = await ask(barren, first=20, max_pages=2)
     assert found.rows == barren.rows[:10]
     assert found.calls == 1 + 2
-    with pytest.raises(WalkLimit, match="more than 2 upstream pages"):
+    with pytest.raises(PageLimitExceeded, match="more than 2 upstream pages"):
         await ask(barren, first=20, after=found.cursors[-1], max_pages=2)
 
 
@@ -109,8 +109,8 @@ async def test_what_failed_for_the_rows_is_not_tried_again_for_the_count() -> No
         calls += 1
         raise Throttled("List")
 
-    walk = Walk(replace(upstream.source, fetch=fetch), max_pages=3)
-    window = read_window(first=5, after=None, last=None, before=None, scope=SCOPE, max_size=100)
+    walk = Paginator(replace(upstream.source, fetch=fetch), max_pages=3)
+    window = read_page_arguments(first=5, after=None, last=None, before=None, scope=SCOPE, max_size=100)
     outcomes = await asyncio.gather(walk.slice(window), walk.count(), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Throttled, Throttled]
     assert calls == 1

@@ -85,14 +85,14 @@ class Session:
         if held.row in self.upstream.rows:
             return moved <= self.upstream.page_size
         behind = bisect_right(held.rows, held.row)
-        follower = held.rows[behind] if behind < len(held.rows) else HIGHEST + 1
+        next_row_hash = held.rows[behind] if behind < len(held.rows) else HIGHEST + 1
         at = bisect_left(self.upstream.rows, held.row)
-        came_between = at < len(self.upstream.rows) and self.upstream.rows[at] < follower
+        came_between = at < len(self.upstream.rows) and self.upstream.rows[at] < next_row_hash
         if came_between:
             return False
         return moved == 0 or (
             # The last row of its page has none behind it that its cursor could name.
-            position.follower != 0 and follower in self.upstream.rows and moved <= self.upstream.page_size
+            position.next_row_hash != 0 and next_row_hash in self.upstream.rows and moved <= self.upstream.page_size
         )
 
 

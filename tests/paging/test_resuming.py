@@ -5,18 +5,29 @@ from itertools import repeat
 
 import pytest
 
+from gateway.paging.arguments import read_page_arguments
 from gateway.paging.pages import TokenList
-from gateway.paging.paginator import Walk
-from gateway.paging.arguments import read_window
-from tests.paging.scripted_lists import SCOPE, Answer, Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
+from gateway.paging.paginator import Paginator
+from tests.paging.scripted_lists import (
+    SCOPE,
+    Answer,
+    Tokens,
+    UpstreamList,
+    ask,
+    backwards,
+    by_token,
+    forwards,
+    in_turn,
+    rows_of,
+)
 
 KINDS: list[Tokens] = ["keyset", "offset"]
 
 
 async def counted(upstream: UpstreamList, first: int) -> Answer:
     """A request that asks for totalCount too: its rows come from pages of full size, its endCursor is in mid-page."""
-    walk = Walk(upstream.source, max_pages=20)
-    window = read_window(first=first, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
+    walk = Paginator(upstream.source, max_pages=20)
+    window = read_page_arguments(first=first, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
     _, given = await asyncio.gather(walk.count(), walk.slice(window))
     return Answer(given, len(upstream.calls))
 
@@ -92,13 +103,13 @@ async def test_a_row_that_is_listed_twice_does_not_hold_a_walk_up() -> None:
     source = TokenList(fetch=fetch, key=str, scope=SCOPE, operation="ListRows", page_size=99)
 
     async def first(size: int, after: str | None) -> tuple[list[str], str | None]:
-        window = read_window(first=size, after=after, last=None, before=None, scope=SCOPE, max_size=99)
-        given = await Walk(source, max_pages=20).slice(window)
+        window = read_page_arguments(first=size, after=after, last=None, before=None, scope=SCOPE, max_size=99)
+        given = await Paginator(source, max_pages=20).slice(window)
         return given.rows(), given.end_cursor
 
     _, third = await first(10, None)
-    window = read_window(first=10, after=None, last=None, before=None, scope=SCOPE, max_size=99)
-    cursors = [edge.cursor for edge in (await Walk(source, max_pages=20).slice(window)).edges()]
+    window = read_page_arguments(first=10, after=None, last=None, before=None, scope=SCOPE, max_size=99)
+    cursors = [edge.cursor for edge in (await Paginator(source, max_pages=20).slice(window)).edges()]
     assert third == cursors[-1]
     for at, cursor in enumerate(cursors):
         assert (await first(10, cursor))[0] == rows[at + 1 :], at

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from pydantic import SecretBytes
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
-from tests.support.aws import Aws, emulated_aws
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws, emulated_aws
 from tests.support.processes import BIN, environment, started
 
 PAGE = """query ($first: Int, $after: String) {
@@ -85,7 +85,7 @@ async def test_replicas_take_each_others_cursors_where_they_share_a_key_and_else
 )
 def test_keys_that_are_none_are_refused_at_start_up_unseen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     monkeypatch.setenv("GATEWAY_CURSOR_KEYS", keys)
-    with pytest.raises(Misconfigured, match=r"GATEWAY_CURSOR_KEYS: .*32 bytes in base64") as refusal:
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_CURSOR_KEYS: .*32 bytes in base64") as refusal:
         read_settings()
     assert keys == "" or keys not in str(refusal.value)
 

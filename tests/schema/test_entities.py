@@ -3,8 +3,8 @@
 from typing import Any
 
 from gateway.schema.node import global_id
-from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws, e164, number_record, order_record
 from tests.support.processes import ROOT
 
 ENTITIES = """
@@ -240,7 +240,7 @@ async def test_the_service_answers_the_schema_that_is_committed_to_the_letter(ga
 
 async def test_query_node_is_left_out_where_the_setting_says_so(settings: Any) -> None:
     """From what is answered as well as from the text; all else stays."""
-    async with gateway_over(settings.model_copy(update={"node_fields": False})) as without:
+    async with gateway_over(settings.model_copy(update={"relay_node_fields": False})) as without:
         sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]
         answer = await without.answer("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)
     before, after = (

@@ -92,9 +92,11 @@ def test_an_undeclared_cost_is_rejected(changed: dict[str, list[object]], words:
         read_field_costs(schema)
 
 
-@pytest.mark.parametrize("node_fields", [True, False])
-def test_every_connection_and_link_of_the_gateway_costs_points(node_fields: bool) -> None:  # A parameter of the test.
-    schema = core_schema(build_schema(node_fields=node_fields))
+@pytest.mark.parametrize("relay_node_fields", [True, False])
+def test_every_connection_and_link_of_the_gateway_costs_points(
+    relay_node_fields: bool,
+) -> None:  # A parameter of the test.
+    schema = core_schema(build_schema(relay_node_fields=relay_node_fields))
     costs = read_field_costs(schema)
     records = {"PhoneNumber", "PhoneNumberOrder", "Node", "_Entity"}
     for kind in schema.type_map.values():

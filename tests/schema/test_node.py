@@ -1,5 +1,5 @@
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 
 IDS = "{ phoneNumbers(first: 2) { nodes { id } } phoneNumberOrders(first: 1) { nodes { id } } }"
 NODES = """

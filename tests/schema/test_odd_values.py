@@ -10,11 +10,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.settings import Settings
-from tests.support.aws import e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
-from tests.support.multipart import parts_of, put_together
-from tests.execution.both_ways import same_answer
 from tests.execution.account import Account
+from tests.execution.both_ways import same_answer
+from tests.support.aws import e164, number_record, order_record
+from tests.support.multipart import parts_of, put_together
 from tests.support.scripted import Says, scripted_upstream
 from tests.telemetry.scraped_metrics import Numbers
 

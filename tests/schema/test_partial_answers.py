@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from gateway.emulator.aws_errors import BAD_REQUEST, FORBIDDEN
-from tests.support.aws import e164, number_record, order_record
 from tests.conftest import Gateway
 from tests.loaders.faulty import (
     FaultyAws,
@@ -16,6 +15,7 @@ from tests.loaders.faulty import (
     get_of,
     second_list_page_of_numbers,
 )
+from tests.support.aws import e164, number_record, order_record
 
 ORDER_ID = order_record(0, [])["PhoneNumberOrderId"]
 CONNECTED = {"Associations": [{"Name": "VoiceConnectorId", "Value": "good"}]}

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 
 ORDERS_WITH_NUMBER_STATUS = """
 query ($first: Int) {

@@ -4,8 +4,8 @@ import pytest
 from pydantic import SecretBytes
 
 from gateway.settings import Settings
-from tests.support.aws import Aws, e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws, e164, number_record, order_record
 from tests.support.scripted import Says, scripted_upstream
 
 PAGE = """
@@ -249,11 +249,11 @@ async def test_a_count_shares_the_walk_of_what_is_listed_beside_it(gateway: Gate
 
 async def test_a_count_past_the_bound_nulls_itself_alone(aws: Aws, settings: Settings) -> None:
     aws.holds(inventory=250)
-    async with gateway_over(settings.model_copy(update={"max_walk_pages": 2})) as gateway:
+    async with gateway_over(settings.model_copy(update={"max_upstream_pages": 2})) as gateway:
         answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
     assert answer["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
     [error] = answer["errors"]
-    assert (error["path"], error["extensions"]["code"]) == (["phoneNumbers", "totalCount"], "WALK_LIMIT")
+    assert (error["path"], error["extensions"]["code"]) == (["phoneNumbers", "totalCount"], "PAGE_LIMIT_EXCEEDED")
     assert "first and after" in error["message"]
 
 

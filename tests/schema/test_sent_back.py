@@ -8,8 +8,8 @@ import pytest
 
 from gateway.server.http1_checks import MAX_URL_BYTES
 from gateway.settings import Settings
-from tests.support.aws import e164, number_record, order_record
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import e164, number_record, order_record
 from tests.support.scripted import Says, scripted_upstream
 
 AFTER = "query ($after: String) { phoneNumbers(first: 2, after: $after) { nodes { e164PhoneNumber } } }"

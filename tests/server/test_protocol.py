@@ -10,13 +10,13 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from gateway.app import create_app
-from gateway.server.protocol import MAX_PIPELINED
 from gateway.server.http1_checks import MAX_HEAD_BYTES, ConnectionLimits
+from gateway.server.protocol import MAX_PIPELINED
 from gateway.settings import Settings, read_settings
 from gateway.upstream.aws.session import AwsKeyPair
 from tests.support.aws import Aws, emulated_aws
 from tests.support.loop_clock import ClockedServer, served_on_clock
-from tests.support.raw_http import PATIENCE_SECONDS, post, query, wire
+from tests.support.raw_http import TIMEOUT_SECONDS, post, query, wire
 from tests.support.scripted import lifespan
 from tests.support.serving import served, served_gateway
 
@@ -32,7 +32,7 @@ HALF_A_HEAD = b"POST /graphql HTTP/1.1\r\nhost: gateway\r\nx-slow: "
 HALF_A_BODY = post(LENGTH, body=BODY[:10])
 
 # By the clock of the server's loop, which the tests move. So long that no slow machine comes to their end by itself.
-LIMITS = ConnectionLimits(receive_seconds=100, idle_seconds=200)
+LIMITS = ConnectionLimits(read_timeout_seconds=100, keep_alive_timeout_seconds=200)
 # More bytes than any system buffers for a client that does not read.
 UNBUFFERED_BYTES = 100_000_000
 
@@ -266,7 +266,7 @@ def test_rejection_ends_the_responses_before_it(caplog: pytest.LogCaptureFixture
             return
         if scope["path"] == "/half":
             await send({"type": "http.response.start", "status": 200, "headers": []})
-        await asyncio.to_thread(release.wait, PATIENCE_SECONDS)
+        await asyncio.to_thread(release.wait, TIMEOUT_SECONDS)
         if scope["path"] != "/half":
             await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"more"})
@@ -281,7 +281,7 @@ def test_rejection_ends_the_responses_before_it(caplog: pytest.LogCaptureFixture
         none.sends(get % b"/none" + get % b"/none" + broken)
         assert none.answer().status == 400
         release.set()
-        assert all(ended.acquire(timeout=PATIENCE_SECONDS) for _ in range(2))
+        assert all(ended.acquire(timeout=TIMEOUT_SECONDS) for _ in range(2))
         assert none.closed()
     assert [record.getMessage() for record in caplog.records] == []
 
@@ -346,15 +346,15 @@ def test_response_may_take_longer_than_the_time_limits() -> None:
             await lifespan(receive, send)
             return
         begun.set()
-        await asyncio.to_thread(release.wait, PATIENCE_SECONDS)
+        await asyncio.to_thread(release.wait, TIMEOUT_SECONDS)
         await responds_empty(send)
 
     with served_on_clock(waits, LIMITS) as server, server.wire() as connection:
         connection.sends(WHOLE)
-        assert begun.wait(PATIENCE_SECONDS)
+        assert begun.wait(TIMEOUT_SECONDS)
         server.settle()
         for _ in range(10):
-            server.advance(LIMITS.idle_seconds)
+            server.advance(LIMITS.keep_alive_timeout_seconds)
         release.set()
         assert connection.answer().status == 204
 
@@ -374,11 +374,11 @@ def test_client_that_reads_too_slowly_is_disconnected(bytes_at_a_time: int) -> N
 
     with served_on_clock(sends_much, LIMITS) as server, server.wire() as connection:
         connection.sends(WHOLE)
-        for _ in range(PATIENCE_SECONDS * 100):
+        for _ in range(TIMEOUT_SECONDS * 100):
             if ended.wait(0.01):
                 break
             connection.socket.recv(bytes_at_a_time)
-            server.advance(LIMITS.receive_seconds / 2)
+            server.advance(LIMITS.read_timeout_seconds / 2)
         assert ended.is_set()
 
 
@@ -464,7 +464,7 @@ def test_state_follows_the_request_being_read() -> None:
         receiver: Any = receive
         protocols.append(receiver.__self__.on_response.__self__)
         if scope["path"] != "/early":
-            await asyncio.to_thread(release.acquire, timeout=PATIENCE_SECONDS)
+            await asyncio.to_thread(release.acquire, timeout=TIMEOUT_SECONDS)
         await responds_empty(send)
 
     early = WHOLE.replace(b"/graphql", b"/early")

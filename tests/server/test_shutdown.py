@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support.raw_http import wire
 from tests.support.gated import gated_aws
 from tests.support.processes import BIN, Started, environment, started
+from tests.support.raw_http import wire
 
 COMMAND = str(BIN / "chime-gateway")
 HEALTHZ, READYZ, QUERY = (
@@ -112,7 +112,7 @@ def test_shutdown_completes_requests_in_flight(tmp_path: Path, workers: str) -> 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, workers: str) -> None:
     """Their deadline is 300 s, and the upstream never responds."""
-    env = {"GATEWAY_DRAIN_SECONDS": "1", "GATEWAY_REQUEST_DEADLINE_SECONDS": "300"}
+    env = {"GATEWAY_SHUTDOWN_TIMEOUT_SECONDS": "1", "GATEWAY_REQUEST_TIMEOUT_SECONDS": "300"}
     with (
         hanging_upstream() as (url, calls),
         serving(tmp_path, url, "--workers", workers, **env) as serve,
@@ -131,7 +131,7 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
     """One request is in flight all the while, so that the processes do not end before the others are checked."""
     with (
         gated_aws() as upstream,
-        serving(tmp_path, upstream.url, "--workers", workers, GATEWAY_IDLE_SECONDS="600") as serve,
+        serving(tmp_path, upstream.url, "--workers", workers, GATEWAY_KEEP_ALIVE_TIMEOUT_SECONDS="600") as serve,
         ThreadPoolExecutor(1) as pool,
         ExitStack() as opened,
     ):

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.errors import Misconfigured
-from gateway.shared_state.redis_client import RedisLink, RedisUnavailable
+from gateway.errors import ConfigurationError
 from gateway.settings import read_settings
+from gateway.shared_state.redis_client import RedisClient, RedisUnavailable
 from tests.support.redis_server import RedisServer, pretending, redis_server, well_until_asked
 
 
@@ -19,7 +19,7 @@ def server() -> Iterator[RedisServer]:
         yield running
 
 
-async def refused(link: RedisLink) -> bool:
+async def refused(link: RedisClient) -> bool:
     try:
         await link.ask("PING")
     except RedisUnavailable:
@@ -28,14 +28,14 @@ async def refused(link: RedisLink) -> bool:
 
 
 async def test_commands_asked_at_once_each_get_their_own_reply(server: RedisServer) -> None:
-    link = RedisLink(server.url)
+    link = RedisClient(server.url)
     async with link.open():
         replies = await asyncio.gather(*(link.ask("ECHO", f"{each}" * 1000) for each in range(100)))
         assert replies == [(f"{each}" * 1000).encode() for each in range(100)]
 
 
 async def test_a_caller_that_leaves_takes_nobody_elses_reply(server: RedisServer) -> None:
-    link = RedisLink(server.url)
+    link = RedisClient(server.url)
     async with link.open():
         asked = [asyncio.create_task(link.ask("ECHO", each)) for each in range(50)]
         await asyncio.sleep(0)
@@ -47,7 +47,7 @@ async def test_a_caller_that_leaves_takes_nobody_elses_reply(server: RedisServer
 
 async def test_all_who_wait_for_a_hung_redis_fail_together_and_it_comes_back(caplog: pytest.LogCaptureFixture) -> None:
     with redis_server() as own:
-        link = RedisLink(own.url)
+        link = RedisClient(own.url)
         async with asyncio.timeout(30), link.open():
             own.process.send_signal(signal.SIGSTOP)
             ended: list[int] = []
@@ -78,7 +78,7 @@ async def test_a_redis_that_is_slow_is_left_alone_after_a_few_commands() -> None
         return b"+PONG\r\n"
 
     with pretending(well_until_asked(late)) as url:
-        link = RedisLink(url)
+        link = RedisClient(url)
         async with link.open():
             outcomes = [await refused(link) for _ in range(20)]
     assert outcomes[0] is False
@@ -106,7 +106,7 @@ async def test_after_an_error_or_rubbish_nothing_more_is_asked(
         return reply
 
     with pretending(well_until_asked(wrong)) as url:
-        link = RedisLink(url)
+        link = RedisClient(url)
         async with link.open():
             while not await refused(link):  # noqa: ASYNC110  # A reply too many is only noticed when it is read.
                 await asyncio.sleep(0.01)
@@ -116,7 +116,7 @@ async def test_after_an_error_or_rubbish_nothing_more_is_asked(
     assert len(asked) == commands
     [record] = caplog.records
     # Neither its words nor where it is.
-    assert record.message == f"Redis, at GATEWAY_CACHE_URL, is left alone until it is well: {said}"
+    assert record.message == f"Redis, at GATEWAY_REDIS_URL, is left alone until it is well: {said}"
 
 
 async def test_what_does_not_keep_what_it_is_given_is_asked_nothing() -> None:
@@ -127,18 +127,18 @@ async def test_what_does_not_keep_what_it_is_given_is_asked_nothing() -> None:
         return b"+OK\r\n"
 
     with pretending(all_is_well) as url:
-        link = RedisLink(url)
+        link = RedisClient(url)
         async with link.open():
             assert await refused(link)
     assert asked == [b"SET", b"GET"]
 
 
 async def test_what_is_distrusted_is_left_alone(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
-    link = RedisLink(server.url)
+    link = RedisClient(server.url)
     async with link.open():
         assert not await refused(link)
-        link.distrust("it lied")
-        link.distrust("it lied again")
+        link.mark_unhealthy("it lied")
+        link.mark_unhealthy("it lied again")
         assert await refused(link)
         link.tell("SET", "any", "thing")
         await asyncio.sleep(0.05)
@@ -157,8 +157,8 @@ async def test_what_is_distrusted_is_left_alone(server: RedisServer, caplog: pyt
     ],
 )
 def test_a_url_that_names_no_redis_is_refused_at_start_up_without_being_shown(url: str) -> None:
-    with pytest.raises(Misconfigured, match=r"GATEWAY_CACHE_URL: .*redis://host:6379/0 is needed") as refusal:
-        read_settings(cache_url=url)
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_REDIS_URL: .*redis://host:6379/0 is needed") as refusal:
+        read_settings(redis_url=url)
     assert "hunter2" not in str(refusal.value)
 
 
@@ -167,5 +167,5 @@ def test_a_url_that_names_no_redis_is_refused_at_start_up_without_being_shown(ur
     [("", None), ("memory://", None), ("valkey://a:1/2", "redis://a:1/2"), ("valkeys://a:1", "rediss://a:1")],
 )
 def test_valkeys_own_schemes_and_words_for_none_are_understood(given: str, url: str | None) -> None:
-    cache_url = read_settings(cache_url=given).cache_url
-    assert (cache_url and cache_url.get_secret_value()) == url
+    redis_url = read_settings(redis_url=given).redis_url
+    assert (redis_url and redis_url.get_secret_value()) == url

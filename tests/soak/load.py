@@ -14,7 +14,7 @@ from tests.support.multipart import Parts, put_together
 # What an answer may say that is no data. A masked error is not among them: it would be ours.
 CODES = frozenset(
     {
-        *("BAD_USER_INPUT", "BAD_CURSOR", "BAD_REQUEST", "WALK_LIMIT", "FORBIDDEN", "NOT_FOUND", "THROTTLED"),
+        *("BAD_USER_INPUT", "BAD_CURSOR", "BAD_REQUEST", "PAGE_LIMIT_EXCEEDED", "FORBIDDEN", "NOT_FOUND", "THROTTLED"),
         *("DOCUMENT_TOO_COMPLEX", "PERSISTED_QUERY_NOT_FOUND", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"),
         *("UPSTREAM_FORBIDDEN", "UPSTREAM_FAILURE", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT"),
         *("UPSTREAM_UNREACHABLE", "UPSTREAM_BAD_RESPONSE"),

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.processes import BIN, Started, environment, started
 from tests.soak.load import Clients
 from tests.soak.storms import STORMS, StormyAws, stormy_aws
+from tests.support.processes import BIN, Started, environment, started
 
 # Some 30 a second for twenty minutes.
 ROUNDS = 4
@@ -66,7 +66,7 @@ def gateway_over(aws: StormyAws, home: Path) -> Iterator[Watched]:
         **aws.variables,
         "AWS_REGION": "us-east-1",
         "GATEWAY_CACHE_TTL_SECONDS": "2",
-        "GATEWAY_REQUEST_DEADLINE_SECONDS": "2",
+        "GATEWAY_REQUEST_TIMEOUT_SECONDS": "2",
     }
     command = (str(BIN / "chime-gateway"), "serve", "--port", "0")
     with started(*command, env=environment(home, **variables), lines=3) as serve:

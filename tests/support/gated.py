@@ -12,7 +12,7 @@ from gateway.server.run import serving_in_thread
 from tests.support.aws import Aws
 
 # Far beyond the few seconds that anything here takes.
-PATIENCE_SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 
 class GatedAws(Aws):
@@ -56,7 +56,7 @@ class GatedAws(Aws):
         request = await receive()
         if self._gate is not None:
             leaving = asyncio.ensure_future(receive())
-            letting = asyncio.ensure_future(asyncio.to_thread(self._gate.acquire, timeout=PATIENCE_SECONDS))
+            letting = asyncio.ensure_future(asyncio.to_thread(self._gate.acquire, timeout=TIMEOUT_SECONDS))
             await asyncio.wait((leaving, letting), return_when=asyncio.FIRST_COMPLETED)
             if not letting.done():
                 self.given_up.release()
@@ -84,4 +84,4 @@ def gated_aws() -> Iterator[GatedAws]:
 
 async def happens(semaphore: threading.Semaphore) -> bool:
     """Whether it comes to this before patience ends."""
-    return await asyncio.to_thread(semaphore.acquire, timeout=PATIENCE_SECONDS)
+    return await asyncio.to_thread(semaphore.acquire, timeout=TIMEOUT_SECONDS)

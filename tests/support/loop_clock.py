@@ -11,9 +11,9 @@ from unittest.mock import patch
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.server.protocol import LimitedHttpProtocol
 from gateway.server.http1_checks import ConnectionLimits
-from tests.support.raw_http import PATIENCE_SECONDS, Wire, wire
+from gateway.server.protocol import LimitedHttpProtocol
+from tests.support.raw_http import TIMEOUT_SECONDS, Wire, wire
 from tests.support.serving import served
 
 # Turns of the loop in which an application that waits for no other thread responds to a request.
@@ -59,7 +59,7 @@ class ClockedServer:
         It would wait in vain while a waiting pipelined request keeps the server from reading more.
         """
         with self._changed:
-            assert self._changed.wait_for(self._has_all, PATIENCE_SECONDS)
+            assert self._changed.wait_for(self._has_all, TIMEOUT_SECONDS)
         self._turn_after(0)
 
     def advance(self, seconds: float) -> None:
@@ -73,7 +73,7 @@ class ClockedServer:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
-        asyncio.run_coroutine_threadsafe(turn(), self.loop).result(PATIENCE_SECONDS)
+        asyncio.run_coroutine_threadsafe(turn(), self.loop).result(TIMEOUT_SECONDS)
 
     def _has_all(self) -> bool:
         ports = ((client.socket.getsockname()[1], client.sent_bytes) for client in self._clients)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import httpx
 
-from gateway.telemetry.logs import scrubbed
+from gateway.telemetry.logs import redact
 
 # ARNs, key ids, the emulator's and the scripts' own addresses, and what Python calls its things.
 _IN_NO_ERROR = re.compile(
@@ -60,4 +60,4 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "gateway":
-            look_at_line(scrubbed(record.getMessage()))
+            look_at_line(redact(record.getMessage()))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tests.support.markers import look_at_answer
 
 # How long a failing test waits. A passing test never does.
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 class Answer(NamedTuple):
@@ -84,7 +84,7 @@ class Wire:
 def wire(url: str) -> Iterator[Wire]:
     """Connect to a server while the block runs."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS) as connection:
         yield Wire(connection)
 
 

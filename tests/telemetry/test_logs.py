@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry.logs import MAX_SAID, scrubbed
+from gateway.telemetry.logs import MAX_LOGGED_TEXT, redact
 from tests.support.processes import ROOT, environment
 
 
@@ -24,16 +24,20 @@ from tests.support.processes import ROOT, environment
         ("one\r\ntwo\u2028three\x1b[2Jfour\x00", "one two three [2Jfour "),
         ("request 0123456789abcdef0123456789abcdef", "request 0123456789abcdef0123456789abcdef"),
         ("request 11111111-2222-4333-8444-555555555555", "request 11111111-2222-4333-8444-555555555555"),
-        ("x " * MAX_SAID, ("x " * MAX_SAID)[:MAX_SAID]),
+        ("x " * MAX_LOGGED_TEXT, ("x " * MAX_LOGGED_TEXT)[:MAX_LOGGED_TEXT]),
     ],
 )
 def test_what_must_not_be_kept_is_taken_out_and_the_rest_stays(said: str, kept: str) -> None:
-    assert scrubbed(said) == kept
+    assert redact(said) == kept
 
 
 def logged_by(home: Path, program: str) -> list[str]:
     """The lines that a program prints on standard error after it has configured the log."""
-    setup = "import asyncio, logging, structlog\nfrom gateway.telemetry.logs import configure_logs\nconfigure_logs('json')\n"
+    setup = (
+        "import asyncio, logging, structlog\n"
+        "from gateway.telemetry.logs import configure_logs\n"
+        "configure_logs('json')\n"
+    )
     result = subprocess.run(
         [sys.executable, "-c", setup + program],
         cwd=ROOT,

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from gateway.telemetry.metrics import MAX_OPERATION_NAMES
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, started, workers_of
 from tests.telemetry.scraped_metrics import Numbers
 
@@ -139,7 +139,7 @@ def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aw
         AWS_SECRET_ACCESS_KEY="local",
         GATEWAY_UPSTREAM_API="chime",
         GATEWAY_UPSTREAM_ENDPOINT_URL=aws.url,
-        GATEWAY_OPERATIONS_PORT="0",
+        GATEWAY_ADMIN_PORT="0",
     )
     with started(COMMAND, "serve", "--port", "0", "--workers", "2", env=env, lines=4) as serve:
         url = serve.lines[0].split()[1]

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.settings import Settings, read_settings
 from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
-from tests.support.aws import Aws
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, started
 from tests.support.scripted import Says, scripted_upstream
 
@@ -96,7 +96,7 @@ async def test_it_is_not_ready_where_aws_hangs() -> None:
 
 def test_a_port_of_its_own_has_them_and_the_main_port_has_health_alone(tmp_path: Path) -> None:
     """Where only some hosts' names are taken, probes on that port may use any."""
-    env = environment(tmp_path, GATEWAY_OPERATIONS_PORT="0")
+    env = environment(tmp_path, GATEWAY_ADMIN_PORT="0")
     with started(COMMAND, "dev", "--port", "0", env=env, lines=4) as dev:
         main = dev.lines[0].split()[1].removesuffix("/graphql")
         operations = dev.lines[3].split()[1].removesuffix("/metrics")

@@ -12,7 +12,7 @@ COMMAND = str(BIN / "chime-gateway")
 
 
 def test_a_request_past_the_setting_is_warned_of_with_its_cost_upstream(tmp_path: Path) -> None:
-    env = environment(tmp_path, GATEWAY_SLOW_REQUEST_SECONDS="0.000001", GATEWAY_LOG_FORMAT="json")
+    env = environment(tmp_path, GATEWAY_SLOW_REQUEST_THRESHOLD_SECONDS="0.000001", GATEWAY_LOG_FORMAT="json")
     with started(COMMAND, "dev", "--port", "0", env=env, lines=3) as dev:
         document = "query Slow($n: Int) { secretAlias: phoneNumbers(first: $n) { nodes { id } } }"
         answer = httpx.post(dev.lines[0].split()[1], json={"query": document, "variables": {"n": 198}}, timeout=30)

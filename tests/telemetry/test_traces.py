@@ -13,8 +13,8 @@ from gateway.app import create_app
 from gateway.server.run import serving_in_thread
 from gateway.settings import Settings, read_settings
 from gateway.upstream.aws.session import AwsKeyPair
-from tests.support.aws import Aws
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 from tests.support.processes import ROOT, environment
 from tests.support.scripted import Says, scripted_upstream
 from tests.telemetry.collector import Collector, attributes_of, collecting

@@ -9,12 +9,12 @@ import pytest
 
 from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
-from gateway.upstream.resilience.retry import MAX_ATTEMPTS
+from gateway.upstream.aws.response_parser import parse_response
 from gateway.upstream.aws.session import AwsKeyPair, HttpSession
 from gateway.upstream.open import open_upstream
-from gateway.upstream.aws.response_parser import parse_response
-from tests.support.aws import Aws
+from gateway.upstream.resilience.retry import MAX_ATTEMPTS
 from tests.conftest import Gateway
+from tests.support.aws import Aws
 
 NUMBERS = "{ phoneNumbers(first: 1) { nodes { id } } }"
 

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ConfigParseError
 from botocore.utils import ensure_boolean
 from dateutil.parser import parse  # type: ignore[import-untyped]  # It carries no types.
 
-from gateway.errors import Misconfigured
+from gateway.errors import ConfigurationError
 from gateway.settings import variables
 
 # The largest port.
@@ -76,7 +76,7 @@ class AwsChecks:
                 *self._expiration(),
             ]
         if wrong:
-            raise Misconfigured("; ".join(wrong))
+            raise ConfigurationError("; ".join(wrong))
 
     async def region(self, region: str, *, own_endpoint: bool) -> None:
         """Check that the service has an endpoint in the region.
@@ -86,12 +86,14 @@ class AwsChecks:
         """
         source = self._source("region")
         if not fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", region) or region.isdigit():
-            raise Misconfigured(f"{source}: {region!r} is no region's name; one is us-east-1")
+            raise ConfigurationError(f"{source}: {region!r} is no region's name; one is us-east-1")
         variants = [name for name in ("use_fips_endpoint", "use_dualstack_endpoint") if self._is_on(name)]
         endpoint = "GATEWAY_UPSTREAM_ENDPOINT_URL" if own_endpoint else self._endpoint_source()
         if endpoint is not None:
             if variants:
-                raise Misconfigured(f"{self._source(variants[0])}: it is for AWS's own endpoints, not for {endpoint}")
+                raise ConfigurationError(
+                    f"{self._source(variants[0])}: it is for AWS's own endpoints, not for {endpoint}"
+                )
             return
         regions = {
             name
@@ -102,18 +104,18 @@ class AwsChecks:
         if region not in regions:
             near = get_close_matches(region, sorted(offered), n=1) or get_close_matches(region, sorted(regions), n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
-            raise Misconfigured(f"{source}: AWS has no region {region}{guess} ({_NEWER})")
+            raise ConfigurationError(f"{source}: AWS has no region {region}{guess} ({_NEWER})")
         # `chime` has one endpoint for all regions of its partition.
         if region not in (offered or await self._session.get_available_regions("sts")):
             offer = f", but in {', '.join(sorted(offered))}" if offered else ""
-            raise Misconfigured(f"{source}: AWS does not offer {self._service} in {region}{offer} ({_NEWER})")
+            raise ConfigurationError(f"{source}: AWS does not offer {self._service} in {region}{offer} ({_NEWER})")
         everywhere = await self._session.get_available_regions(self._service, allow_non_regional=True)
         with_fips = [name for name in offered if f"{name}-fips" in everywhere]
         for variant in variants:
             in_regions = with_fips if variant == "use_fips_endpoint" else []
             if region not in in_regions:
                 offer = f", but in {', '.join(sorted(in_regions))}" if in_regions else ""
-                raise Misconfigured(
+                raise ConfigurationError(
                     f"{self._source(variant)}: {self._service} has no such endpoint in {region}{offer} ({_NEWER})"
                 )
 

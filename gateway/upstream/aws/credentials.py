@@ -31,7 +31,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from gateway.errors import CredentialsUnavailable, Misconfigured
+from gateway.errors import ConfigurationError, CredentialsUnavailable
 from gateway.telemetry.metrics import credentials_renewed
 from gateway.upstream.aws.credential_process import CredentialProcessFailed
 from gateway.upstream.aws.sigv4 import Credentials
@@ -259,7 +259,9 @@ async def load_credentials(session: Any) -> CredentialCache | None:
         cache = CredentialCache(source)
         await cache.open()
     except _WRONG_ANSWERS as error:
-        raise Misconfigured(f"no AWS credentials from {_named(chain.asked)[1]}: {_failure(error).reason}") from None
+        raise ConfigurationError(
+            f"no AWS credentials from {_named(chain.asked)[1]}: {_failure(error).reason}"
+        ) from None
     return cache
 
 

@@ -17,8 +17,8 @@ from gateway.errors import (
     Throttled,
     UpstreamBadRequest,
     UpstreamBadResponse,
+    UpstreamError,
     UpstreamFailure,
-    UpstreamFault,
     UpstreamForbidden,
     UpstreamNotFound,
     UpstreamTimeout,
@@ -27,13 +27,13 @@ from gateway.errors import (
     UpstreamUnreachable,
     WrongUpstreamApi,
 )
-from gateway.upstream.services import CHIME
 from gateway.upstream.aws.network_errors import network_fault
 from gateway.upstream.aws.response_parser import FailedResponse
+from gateway.upstream.services import CHIME
 
 # Error names of the two APIs, without the suffixes Exception and Client: ErrorCode and the error shapes of the service
 # models. Those of operations that this gateway never calls are left out.
-_API_NAMES: Final[dict[str, type[UpstreamFault]]] = {
+_API_NAMES: Final[dict[str, type[UpstreamError]]] = {
     "BadRequest": UpstreamBadRequest,
     "Unprocessable": UpstreamBadRequest,
     "UnprocessableEntity": UpstreamBadRequest,
@@ -47,7 +47,7 @@ _API_NAMES: Final[dict[str, type[UpstreamFault]]] = {
     "ServiceUnavailable": UpstreamUnavailable,
 }
 # AWS's common errors: its front end answers with them in place of any API.
-_COMMON_NAMES: Final[dict[str, type[UpstreamFault]]] = {
+_COMMON_NAMES: Final[dict[str, type[UpstreamError]]] = {
     "Validation": UpstreamBadRequest,
     "ValidationError": UpstreamBadRequest,
     "NotAuthorized": UpstreamForbidden,
@@ -75,7 +75,7 @@ _BY_NAME: Final = _API_NAMES | _COMMON_NAMES
 
 # Statuses that go with a name. With any other status the name is not the API's own word: no record is missing because
 # of a 500. Kinds that are not listed say nothing of the request, only to come back later, and go with any error status.
-_STATUSES: Final[dict[type[UpstreamFault], frozenset[int]]] = {
+_STATUSES: Final[dict[type[UpstreamError], frozenset[int]]] = {
     UpstreamBadRequest: frozenset({400, 422}),
     UpstreamNotFound: frozenset({404}),
     UpstreamForbidden: frozenset({400, 403}),
@@ -84,7 +84,7 @@ _STATUSES: Final[dict[type[UpstreamFault], frozenset[int]]] = {
 
 # What a status without a known name still means. Each says only that a later attempt may succeed, which holds whether
 # AWS says it or a proxy. Every other one, below 500, is somebody else's response.
-_BY_STATUS: Final[dict[int, type[UpstreamFault]]] = {
+_BY_STATUS: Final[dict[int, type[UpstreamError]]] = {
     HTTPStatus.REQUEST_TIMEOUT: UpstreamTimeout,
     HTTPStatus.TOO_MANY_REQUESTS: Throttled,
     HTTPStatus.BAD_GATEWAY: UpstreamUnavailable,
@@ -106,7 +106,7 @@ _WORD: Final = re.compile(
 )
 
 
-def is_passing(fault: UpstreamFault) -> bool:
+def is_transient(fault: UpstreamError) -> bool:
     """Return whether another attempt may succeed: after 429, 500, 503, and broken connections.
 
     A timeout has spent the request's time already, and so has a proxy's 504. A garbled response would come again.
@@ -116,13 +116,13 @@ def is_passing(fault: UpstreamFault) -> bool:
     return isinstance(fault, Throttled | UpstreamUnreachable)
 
 
-def is_out_of_place(fault: UpstreamFault, parameters: Mapping[str, str | int]) -> bool:
+def is_out_of_place(fault: UpstreamError, parameters: Mapping[str, str | int]) -> bool:
     """Return whether a fault is none that the API gives to such a call: a list without a filter names no resource."""
     is_list = fault.operation is not None and fault.operation.startswith("List")
     return is_list and isinstance(fault, UpstreamNotFound) and "FilterName" not in parameters
 
 
-def translate(error: Exception, operation: str, parameters: Mapping[str, str | int], host: str) -> UpstreamFault:
+def map_error(error: Exception, operation: str, parameters: Mapping[str, str | int], host: str) -> UpstreamError:
     """Return the fault that an exception of a call means.
 
     parameters: those of the call. If it has a NextToken, BadRequestException is about this token: the other values were
@@ -141,7 +141,7 @@ def translate(error: Exception, operation: str, parameters: Mapping[str, str | i
 
 def _fault_of_response(
     response: FailedResponse, operation: str, parameters: Mapping[str, str | int], host: str
-) -> UpstreamFault:
+) -> UpstreamError:
     name = next((name for name in response.error_names if _kind_by_name(name, response.status) is not None), None)
     if name is None:
         kind = _kind_by_status(response.status)
@@ -199,7 +199,7 @@ def _bare(name: str) -> str:
     return name.removesuffix("Exception").removesuffix("Client")
 
 
-def _kind_by_name(name: str, status: int) -> type[UpstreamFault] | None:
+def _kind_by_name(name: str, status: int) -> type[UpstreamError] | None:
     """Return the kind that a name stands for, None if the name is unknown or does not go with the status."""
     kind = _BY_NAME.get(name.removesuffix("Exception")) or _BY_NAME.get(_bare(name))
     if kind is None or status < HTTPStatus.BAD_REQUEST:
@@ -207,7 +207,7 @@ def _kind_by_name(name: str, status: int) -> type[UpstreamFault] | None:
     return kind if status in _STATUSES.get(kind, {status}) else None
 
 
-def _kind_by_status(status: int) -> type[UpstreamFault]:
+def _kind_by_status(status: int) -> type[UpstreamError]:
     if status in _BY_STATUS:
         return _BY_STATUS[HTTPStatus(status)]
     return UpstreamFailure if status >= HTTPStatus.INTERNAL_SERVER_ERROR else UpstreamBadResponse

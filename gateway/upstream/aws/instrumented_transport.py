@@ -4,26 +4,26 @@ import time
 from typing import Any, Final
 
 from gateway.errors import UpstreamBadResponse
-from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, upstream_call_ended
+from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.telemetry.tracing import Span, are_recorded, span
-from gateway.upstream.aws.transport import DirectCalls, Parameters
-from gateway.upstream.aws.error_mapping import is_out_of_place, translate
+from gateway.upstream.aws.error_mapping import is_out_of_place, map_error
 from gateway.upstream.aws.sigv4 import Credentials
+from gateway.upstream.aws.transport import AwsTransport, Parameters
 
 ANSWERED: Final = "ok"
 # Cancelled: at a deadline, or because its client left and nobody else waits for it.
 ABANDONED: Final = "abandoned"
 
 
-class ObservedCalls:
+class InstrumentedTransport:
     """The operations of an open client. Costs some 7 microseconds a call where no trace is recorded.
 
     ended: for each outcome, `ok` or a fault's code, when a call last had it, by time.monotonic. An answer that the API
     has no reason to give is among UPSTREAM_BAD_RESPONSE: with a wrong path in the endpoint, lists arrive as gets.
     """
 
-    def __init__(self, calls: DirectCalls) -> None:
+    def __init__(self, calls: AwsTransport) -> None:
         self._calls = calls
         self.ended: dict[str, float] = {}
 
@@ -33,9 +33,9 @@ class ObservedCalls:
         return self._calls.host
 
     async def call(self, operation: str, parameters: Parameters, credentials: Credentials) -> dict[str, Any]:
-        """What DirectCalls.call gives.
+        """What AwsTransport.call gives.
 
-        Raises: UpstreamFault.
+        Raises: UpstreamError.
         """
         record = REQUEST_RECORD.get()
         outcome = tells = ABANDONED
@@ -48,7 +48,7 @@ class ObservedCalls:
                 try:
                     answer = await self._calls.call(operation, parameters, credentials, trace_context)
                 except Exception as error:  # An HTTP session may raise anything.
-                    fault = translate(error, operation, parameters, self.host)
+                    fault = map_error(error, operation, parameters, self.host)
                     outcome = fault.code
                     tells = UpstreamBadResponse.code if is_out_of_place(fault, parameters) else outcome
                     call_span.fail(outcome)

@@ -8,15 +8,18 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.upstream.aws.bounded_body import BodyTooLong
-from gateway.errors import UpstreamBadResponse, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
+from gateway.errors import UpstreamBadResponse, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 
 # Seconds that a connection may take to be made. A TCP and TLS handshake to a healthy endpoint takes well under one.
 # Past two, another attempt is the better bet.
 CONNECT_SECONDS: Final = 2.0
 
 
-def network_fault(error: Exception, host: str) -> tuple[type[UpstreamFault], str] | None:
+class ResponseTooLong(Exception):
+    """A response longer than its limit. Its rest was not read."""
+
+
+def network_fault(error: Exception, host: str) -> tuple[type[UpstreamError], str] | None:
     """Return the kind of a failure on the way to a host, and the words for the log. Return None for any other error.
 
     The words hold no text of the other side and no address but the host's, or its proxy's.
@@ -27,7 +30,7 @@ def network_fault(error: Exception, host: str) -> tuple[type[UpstreamFault], str
             return UpstreamUnreachable, f"connect: timeout, no connection to {host} within {CONNECT_SECONDS:g} s"
         case TimeoutError():
             return UpstreamTimeout, f"timeout: {host} did not respond in time"
-        case BodyTooLong():
+        case ResponseTooLong():
             return UpstreamBadResponse, f"bad response: the body from {host} is too long: {error}"
         case aiohttp.ClientError() | OSError():
             return UpstreamUnreachable, _words(error, host)

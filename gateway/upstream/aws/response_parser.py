@@ -10,13 +10,13 @@ A response may come from a proxy, a load balancer or another server. So an error
 import re
 from collections.abc import Iterator, Mapping, Set
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 
 from gateway.upstream.aws.lenient_json import loads
-from gateway.upstream.aws.retry_after import retry_after_seconds
 
 # AWS's are UUIDs. A value without a dash may be an account's number, or a key's id.
 _REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
@@ -112,3 +112,20 @@ def _media_type(headers: Mapping[str, str]) -> str:
     if not media_type:
         return "no content type"
     return media_type if _MEDIA_TYPE.fullmatch(media_type) else "another content type"
+
+
+def retry_after_seconds(field: str | None, now: datetime) -> float | None:
+    """Seconds to wait, 0 or more; None where nothing that can be read was said.
+
+    field: seconds, or a date.
+    """
+    if field is None:
+        return None
+    if re.fullmatch("[0-9]{1,9}", field.strip()):
+        return float(field)
+    try:
+        date = parsedate_to_datetime(field)
+    except ValueError:
+        return None
+    # A date in "-0000" has no zone of its own; HTTP's are all UTC.
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())

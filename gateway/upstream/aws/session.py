@@ -4,6 +4,7 @@ An empty entry counts as unset. Every client made from the session verifies cert
 those that botocore makes by itself to ask STS or SSO for credentials.
 """
 
+import asyncio
 import os
 import ssl
 from collections.abc import Mapping
@@ -11,15 +12,15 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
 
+import aioboto3
 import botocore.configloader
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession, get_session
 from yarl import URL
 
-from gateway.upstream.aws.bounded_body import bounded_body
 from gateway.settings import tidy_environment
-from gateway.upstream.aws.network_errors import CONNECT_SECONDS
+from gateway.upstream.aws.network_errors import CONNECT_SECONDS, ResponseTooLong
 
 # STS and SSO answer in well under a second.
 SOURCE_SECONDS: Final = 5.0
@@ -56,12 +57,16 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer to one request.
 
-        Raises: BodyTooLong; aiohttp's ClientError; TimeoutError.
+        Raises: ResponseTooLong; aiohttp's ClientError; TimeoutError.
         """
         session = await self._get_session(proxy)
         # AWS sends no redirects. A signed request that is led elsewhere would show its session token there.
         async with session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
-            return response.status, response.headers, await bounded_body(response, MAX_ANSWER_BYTES)
+            try:
+                await response.content.readexactly(MAX_ANSWER_BYTES + 1)
+            except asyncio.IncompleteReadError as ended:
+                return response.status, response.headers, ended.partial
+            raise ResponseTooLong(f"more than {MAX_ANSWER_BYTES:,} bytes")
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         context: ssl.SSLContext = super()._get_ssl_context()
@@ -75,7 +80,7 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
-        # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts in attempts.py.
+        # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts in retry.py.
         session._retry_connection = False  # noqa: SLF001  # aiohttp offers no public switch.
         return session
 
@@ -143,3 +148,8 @@ def _leave_out_empty_entries() -> None:
 
 
 _leave_out_empty_entries()
+
+
+def aws_client(session: AioSession, service: str, **options: Any) -> Any:
+    """Return a client of a service, to be entered. Options are those of aioboto3's `Session.client`."""
+    return aioboto3.Session(botocore_session=session).client(service, **options)

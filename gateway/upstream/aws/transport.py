@@ -55,7 +55,7 @@ class _Operation:
     output_fields: frozenset[str]
 
 
-class DirectCalls:
+class AwsTransport:
     """The operations of one open aioboto3 client."""
 
     def __init__(self, client: Any, operations: Iterable[_Operation]) -> None:
@@ -109,9 +109,9 @@ class DirectCalls:
         return parse_response(status, answer_headers, body, operation.output_fields)
 
 
-async def direct_calls(client: Any, operation_names: Iterable[str]) -> DirectCalls:
+async def direct_calls(client: Any, operation_names: Iterable[str]) -> AwsTransport:
     """Make an open client's operations ready: signed GETs, all of whose parameters stand in path or query."""
-    return DirectCalls(client, [await _prepared(client, name) for name in operation_names])
+    return AwsTransport(client, [await _prepared(client, name) for name in operation_names])
 
 
 async def _prepared(client: Any, name: str) -> _Operation:

@@ -1,0 +1,1 @@
+"""Upstream responses that are kept for a time and shared by identical calls."""

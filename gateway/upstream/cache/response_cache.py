@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from gateway.errors import Throttled, UpstreamFault
-from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.errors import Throttled, UpstreamError
 from gateway.telemetry.metrics import looked_up
-from gateway.upstream.cache.shared_cache import Answer, AnswerKey, SharedAnswers
+from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.upstream.cache.shared_cache import Answer, CacheKey, SharedResponseCache
 from gateway.upstream.cache.single_flight import Flight, SingleFlight
 
 # Bytes of JSON that are kept in memory, of which Python makes objects of about four times that: 70 pages of 99 numbers.
@@ -23,7 +23,7 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 # Bytes that an answer takes beside its own: what it is known by, and the objects around it.
 OVERHEAD_BYTES: Final = 500
 # A record that is not there may be there soon: an order's numbers come into the inventory while somebody waits.
-NEGATIVE_SHARE: Final = 0.25
+NEGATIVE_TTL_RATIO: Final = 0.25
 
 Fetch = Callable[[Flight[Any]], Coroutine[Any, Any, Answer]]
 Read = Callable[[Answer], Any]
@@ -39,7 +39,7 @@ class _Kept:
     size: int
 
 
-class AnswerCache:
+class ResponseCache:
     """Answers by what was asked; those asked for at once are one call.
 
     ttl: seconds for which an answer is as good as a new one; 0 keeps none.
@@ -48,14 +48,18 @@ class AnswerCache:
     """
 
     def __init__(
-        self, ttl: float, stale: float, shared: SharedAnswers | None = None, clock: Callable[[], float] = time.time
+        self,
+        ttl: float,
+        stale: float,
+        shared: SharedResponseCache | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._ttl = ttl
         self._stale = stale
         self._shared = shared if ttl > 0 else None
         self._clock = clock
         # The oldest first: they are the first that are too old, too.
-        self._kept: OrderedDict[AnswerKey, _Kept] = OrderedDict()
+        self._kept: OrderedDict[CacheKey, _Kept] = OrderedDict()
         self._size = 0
         self._fetches: SingleFlight[Any] = SingleFlight()
         self._lookups: SingleFlight[None] = SingleFlight()
@@ -64,13 +68,13 @@ class AnswerCache:
         """Answers in memory."""
         return len(self._kept)
 
-    async def get(self, key: AnswerKey, fetch: Fetch, read: Read, deadline: float) -> Any:
+    async def get(self, key: CacheKey, fetch: Fetch, read: Read, deadline: float) -> Any:
         """What `read` makes of the answer that is kept, or that `fetch` gets.
 
         fetch: is given those who wait for it; None is the answer that there is no such record.
-        read: raises UpstreamFault where the answer is none.
+        read: raises UpstreamError where the answer is none.
         Cost: some microseconds where memory has it; a round trip more where Redis was asked in vain.
-        Raises: UpstreamFault.
+        Raises: UpstreamError.
         """
         use = REQUEST_RECORD.get().cache_use
         if not use.anew:
@@ -88,7 +92,7 @@ class AnswerCache:
         # Whoever wants a new answer may join a call that is under way: it is not answered yet.
         return await self._fetches.do(key, partial(self._fetch, key, fetch, read, use.keeps), deadline)
 
-    def stands_in(self, key: AnswerKey, fault: UpstreamFault) -> tuple[Any] | None:
+    def stale_fallback(self, key: CacheKey, fault: UpstreamError) -> tuple[Any] | None:
         """What was kept, in a tuple, where it may stand in for a fault; None otherwise.
 
         Only a failing upstream is stood in for, as RFC 5861 has it: 500 and above, time-outs, garbage, no connection.
@@ -104,12 +108,12 @@ class AnswerCache:
         looked_up(key[0], "stale")
         return (kept.result,)
 
-    def _fresh(self, key: AnswerKey) -> _Kept | None:
+    def _fresh(self, key: CacheKey) -> _Kept | None:
         kept = self._kept.get(key)
         # Before 0 it was the clock that was set.
         return kept if kept is not None and 0 <= self._clock() - kept.stored_at < kept.fresh_for else None
 
-    async def _look_up(self, shared: SharedAnswers, key: AnswerKey, read: Read) -> None:
+    async def _look_up(self, shared: SharedResponseCache, key: CacheKey, read: Read) -> None:
         """Take over what Redis has, also what is only good to stand in."""
         found = await shared.get(key)
         if found is None:
@@ -118,10 +122,10 @@ class AnswerCache:
         kept = self._kept.get(key)
         if kept is None or stored_at > kept.stored_at:
             # Only another release of the gateway could have taken for an answer what is none to this one.
-            with suppress(UpstreamFault):
+            with suppress(UpstreamError):
                 self._keep(key, self._entry(read(answer), answer, min(stored_at, self._clock()), size))
 
-    async def _fetch(self, key: AnswerKey, fetch: Fetch, read: Read, keep: bool, wanted: Flight[Any]) -> Any:
+    async def _fetch(self, key: CacheKey, fetch: Fetch, read: Read, keep: bool, wanted: Flight[Any]) -> Any:
         answer = await fetch(wanted)
         result = read(answer)
         if keep and self._ttl + self._stale > 0:
@@ -133,10 +137,10 @@ class AnswerCache:
         return result
 
     def _entry(self, result: Any, answer: Answer, stored_at: float, size: int) -> _Kept:
-        fresh_for = self._ttl * NEGATIVE_SHARE if answer is None else self._ttl
+        fresh_for = self._ttl * NEGATIVE_TTL_RATIO if answer is None else self._ttl
         return _Kept(result, stored_at, fresh_for, size + OVERHEAD_BYTES)
 
-    def _keep(self, key: AnswerKey, kept: _Kept) -> None:
+    def _keep(self, key: CacheKey, kept: _Kept) -> None:
         former = self._kept.pop(key, None)
         self._size -= 0 if former is None else former.size
         # One that is longer would put out too many others.

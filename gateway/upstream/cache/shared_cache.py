@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.shared_state.redis_client import KEY_PREFIX, RedisLink, RedisUnavailable
+from gateway.shared_state.redis_client import KEY_PREFIX, RedisClient, RedisUnavailable
 from gateway.upstream.aws.sigv4 import Credentials
 
-AnswerKey = tuple[str, tuple[tuple[str, str | int], ...]]
+CacheKey = tuple[str, tuple[tuple[str, str | int], ...]]
 Answer = dict[str, Any] | None
 
 # A page of 100 numbers is 60 KB. What is longer is fetched again: it would hold up what others ask of Redis.
@@ -34,7 +34,7 @@ _LABEL: Final = b"chime-gateway answer, form 1"
 _NONCE_BYTES: Final = 12
 
 
-class SharedAnswers:
+class SharedResponseCache:
     """The answers in one Redis of one upstream.
 
     credentials: those that calls are signed with now; None before they have come.
@@ -44,7 +44,7 @@ class SharedAnswers:
 
     def __init__(
         self,
-        link: RedisLink,
+        link: RedisClient,
         credentials: Callable[[], Credentials | None],
         upstream: str,
         clock: Callable[[], float] = time.time,
@@ -56,7 +56,7 @@ class SharedAnswers:
         # The seal of an access key and its secret, those seen last.
         self._sealing: tuple[str, str, AESGCM] | None = None
 
-    async def get(self, key: AnswerKey) -> tuple[Answer, float, int] | None:
+    async def get(self, key: CacheKey) -> tuple[Answer, float, int] | None:
         """An answer, when it came from upstream, and its bytes of JSON; None where there is none, or none to trust.
 
         Whatever else than a sealed answer Redis holds under the name is a lie, after which it is left alone.
@@ -74,15 +74,15 @@ class SharedAnswers:
         try:
             opened = seal.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], name.encode())
         except (InvalidTag, TypeError, ValueError):
-            self._link.distrust("it gave out a value that was not put there")
+            self._link.mark_unhealthy("it gave out a value that was not put there")
             return None
         stored_at, answer = orjson.loads(opened)
         if stored_at > self._clock() + CLOCK_SKEW_SECONDS:
-            self._link.distrust("it gave out a value of the future; compare the replicas' clocks")
+            self._link.mark_unhealthy("it gave out a value of the future; compare the replicas' clocks")
             return None
         return answer, stored_at, len(opened)
 
-    def put(self, key: AnswerKey, answer: Answer, stored_at: float, seconds: float) -> None:
+    def put(self, key: CacheKey, answer: Answer, stored_at: float, seconds: float) -> None:
         """Have an answer be kept for so many seconds. Waits for nothing."""
         sealing = self._named(key)
         if sealing is None:
@@ -94,7 +94,7 @@ class SharedAnswers:
         if len(value) <= MAX_VALUE_BYTES:
             self._link.tell("SET", name, value, "PX", max(1, round(seconds * 1000)))
 
-    def _named(self, key: AnswerKey) -> tuple[str, AESGCM] | None:
+    def _named(self, key: CacheKey) -> tuple[str, AESGCM] | None:
         """The answer's name in Redis, and what it is sealed with; None where there are no credentials yet.
 
         The name is a digest, for a key holds phone numbers and tokens.

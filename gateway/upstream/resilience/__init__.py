@@ -1,0 +1,1 @@
+"""Retry, circuit breaker, fair queue and rate limits of upstream calls."""

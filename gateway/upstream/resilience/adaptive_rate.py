@@ -23,7 +23,7 @@ RECOVERY_SECONDS: Final = 14.0
 WINDOW_SECONDS: Final = 1.0
 
 
-class Pace:
+class AdaptiveRateLimiter:
     """The rate of the process's calls. All of it is arithmetic; whoever makes calls does the waiting.
 
     clock: seconds from any start.

@@ -20,7 +20,7 @@ MAX_OPEN_SECONDS: Final = 15.0
 PROBING_SECONDS: Final = 1.0
 
 
-class Breaker:
+class CircuitBreaker:
     """The breaker of one operation: closed, open after FAILURES_TO_OPEN failed calls in a row, half-open for one probe.
 
     Each call that is made is begun, and ends in one of answered, failed and abandoned, with what `begin` gave. What was

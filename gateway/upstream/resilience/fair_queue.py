@@ -12,10 +12,10 @@ from itertools import zip_longest
 from typing import Final, Protocol
 
 from gateway.errors import Throttled, UpstreamTimeout
-from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.telemetry.metrics import pace_refused, paced
-from gateway.upstream.resilience.adaptive_rate import Pace
-from gateway.upstream.resilience.rate_quota import Quota
+from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
+from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
+from gateway.upstream.resilience.rate_quota import RateLimiter
 
 # A sixteenth of the calls at once is each operation's own, so that three that hang leave some for the fourth.
 OWN_SHARE: Final = 16
@@ -29,13 +29,15 @@ class Wanted(Protocol):
     deadline: float
 
 
-class Turns:
+class FairQueue:
     """The process's upstream calls under way, and those that wait.
 
     limit: calls at once. quota: permits that each call needs; None: it needs none.
     """
 
-    def __init__(self, operations: Iterable[str], limit: int, pace: Pace, quota: Quota | None) -> None:
+    def __init__(
+        self, operations: Iterable[str], limit: int, pace: AdaptiveRateLimiter, quota: RateLimiter | None
+    ) -> None:
         self._limit = limit
         self._pace = pace
         self._quota = quota

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 LATENESS_SECONDS: Final = 0.05
 
 
-class Quota(Protocol):
+class RateLimiter(Protocol):
     """Permits for calls, which several processes may draw on."""
 
     @property
@@ -26,7 +26,7 @@ class Quota(Protocol):
         ...
 
 
-class OwnQuota:
+class LocalRateLimiter:
     """A quota that this process has for itself, evenly spaced.
 
     rate: calls a second, above 0. clock: seconds from any start.

@@ -14,23 +14,23 @@ from typing import Any, Final
 
 from gateway.errors import (
     Throttled,
+    UpstreamError,
     UpstreamFailure,
-    UpstreamFault,
     UpstreamTimeout,
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
 from gateway.telemetry.metrics import pace_became, retried, retry_budget_exhausted
-from gateway.upstream.resilience.circuit_breaker import Breaker
 from gateway.upstream.aws.credentials import CredentialCache
-from gateway.upstream.aws.transport import Parameters
-from gateway.upstream.aws.error_mapping import is_passing
-from gateway.upstream.aws.instrumented_transport import ObservedCalls
-from gateway.upstream.resilience.adaptive_rate import Pace
-from gateway.upstream.resilience.rate_quota import Quota
-from gateway.upstream.resilience.retry_budget import RetryBudget
+from gateway.upstream.aws.error_mapping import is_transient
+from gateway.upstream.aws.instrumented_transport import InstrumentedTransport
 from gateway.upstream.aws.sigv4 import Credentials
-from gateway.upstream.resilience.fair_queue import Turns, Wanted
+from gateway.upstream.aws.transport import Parameters
+from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
+from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
+from gateway.upstream.resilience.fair_queue import FairQueue, Wanted
+from gateway.upstream.resilience.rate_quota import RateLimiter
+from gateway.upstream.resilience.retry_budget import RetryBudget
 
 # The SDKs' own count: one call and two retries ride out a passing fault without multiplying a storm by more than 3.
 MAX_ATTEMPTS: Final = 3
@@ -47,7 +47,7 @@ OPERATIONS: Final = ("ListPhoneNumbers", "ListPhoneNumberOrders", "GetPhoneNumbe
 _FAILURES: Final = (UpstreamFailure, UpstreamUnavailable, UpstreamUnreachable, UpstreamTimeout)
 
 
-class Attempts:
+class RetryingTransport:
     """The process's calls, with all that holds them back. The state is for metrics and readiness; read it alone.
 
     concurrency: calls at once. quota: calls a second that are granted; None: as many as AWS takes.
@@ -56,16 +56,18 @@ class Attempts:
 
     def __init__(
         self,
-        calls: ObservedCalls,
+        calls: InstrumentedTransport,
         credentials: CredentialCache,
         *,
         concurrency: int,
-        quota: Quota | None,
+        quota: RateLimiter | None,
         request_seconds: float,
     ) -> None:
-        self.breakers: Mapping[str, Breaker] = MappingProxyType({name: Breaker(name) for name in OPERATIONS})
-        self.pace = Pace()
-        self.turns = Turns(OPERATIONS, concurrency, self.pace, quota)
+        self.breakers: Mapping[str, CircuitBreaker] = MappingProxyType(
+            {name: CircuitBreaker(name) for name in OPERATIONS}
+        )
+        self.pace = AdaptiveRateLimiter()
+        self.turns = FairQueue(OPERATIONS, concurrency, self.pace, quota)
         self.retry_budget = RetryBudget()
         self._calls = calls
         self._credentials = credentials
@@ -77,7 +79,7 @@ class Attempts:
         """Call until it is answered, refused, or tried MAX_ATTEMPTS times.
 
         wanted: those who wait; at its deadline they give up by themselves.
-        Raises: UpstreamFault. Where an attempt is not made, that is what the one before it ended in.
+        Raises: UpstreamError. Where an attempt is not made, that is what the one before it ended in.
         """
         attempt, fault = 1, None
         self._being_made += 1
@@ -86,13 +88,13 @@ class Attempts:
                 try:
                     credentials = await self._credentials.get(operation)
                     await self._admit(operation, wanted)
-                except UpstreamFault as refusal:
+                except UpstreamError as refusal:
                     raise fault or refusal from None
                 # They may have been renewed while the call waited for its turn.
                 credentials = self._credentials.at_hand() or credentials
                 try:
                     answer = await self._call(operation, parameters, credentials, again=attempt > 1)
-                except UpstreamFault as error:
+                except UpstreamError as error:
                     fault = error
                 else:
                     self.retry_budget.succeeded()
@@ -108,7 +110,7 @@ class Attempts:
         finally:
             self._being_made -= 1
 
-    def overdue(self, operation: str) -> UpstreamFault:
+    def overdue(self, operation: str) -> UpstreamError:
         """Return the error of a call that was not answered by its deadline: what it waited for says which."""
         late = self._credentials.overdue(operation)
         if late is not None:
@@ -136,13 +138,13 @@ class Attempts:
         """Make one attempt, and give its turn back.
 
         again: one before it has failed.
-        Raises: UpstreamFault.
+        Raises: UpstreamError.
         """
         breaker, begun_at = self.breakers[operation], monotonic()
         era = breaker.begin()
         try:
             answer = await self._calls.call(operation, parameters, credentials)
-        except UpstreamFault as fault:
+        except UpstreamError as fault:
             if isinstance(fault, _FAILURES) and (fault.status or 500) >= 500:  # noqa: PLR2004  # A 4xx is no failure.
                 breaker.failed(era, again=again)
             else:
@@ -169,9 +171,9 @@ class Attempts:
         self._shown_pace = self.pace.rate
         pace_became(inf if self._shown_pace is None else self._shown_pace)
 
-    def _wait_before_another(self, operation: str, attempt: int, fault: UpstreamFault, deadline: float) -> float | None:
+    def _wait_before_another(self, operation: str, attempt: int, fault: UpstreamError, deadline: float) -> float | None:
         """Seconds until the next attempt, None where there is to be none."""
-        if attempt == MAX_ATTEMPTS or not is_passing(fault):
+        if attempt == MAX_ATTEMPTS or not is_transient(fault):
             return None
         jitter = random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1))  # noqa: S311  # No secret.
         wait = (fault.retry_after or 0.0) + jitter

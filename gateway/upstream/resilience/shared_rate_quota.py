@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.shared_state.redis_client import CONNECT_SECONDS, MOST_PAUSE_SECONDS, RedisLink, RedisUnavailable
+from gateway.shared_state.redis_client import CONNECT_SECONDS, MOST_PAUSE_SECONDS, RedisClient, RedisUnavailable
 from gateway.shared_state.token_bucket import SECOND, take_together
-from gateway.upstream.resilience.rate_quota import LATENESS_SECONDS, OwnQuota
+from gateway.upstream.resilience.rate_quota import LATENESS_SECONDS, LocalRateLimiter
 
 # Seconds by which processes that wait for the same permit ask apart: those next to Redis, whose way there is a
 # millisecond shorter, would else have them all. It is well within LATENESS_SECONDS, and so no permit is lost by it.
@@ -21,7 +21,7 @@ SPREAD_SECONDS: Final = 0.01
 ALL_BACK_SECONDS: Final = MOST_PAUSE_SECONDS + CONNECT_SECONDS
 
 
-class SharedQuota:
+class SharedRateLimiter:
     """One upstream's quota, in one Redis.
 
     While Redis is away each process keeps to its share of it; and also until all must have found it again, for those
@@ -37,12 +37,12 @@ class SharedQuota:
         self,
         whole: float,
         processes: int,
-        redis: RedisLink,
+        redis: RedisClient,
         upstream: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._whole = whole
-        self._share = OwnQuota(whole / processes, clock)
+        self._share = LocalRateLimiter(whole / processes, clock)
         self._redis = redis
         self._upstream = upstream
         self._clock = clock
@@ -83,7 +83,7 @@ class SharedQuota:
 
     @property
     def _some_may_be_away(self) -> bool:
-        return self._clock() - self._redis.well_since < ALL_BACK_SECONDS
+        return self._clock() - self._redis.healthy_since < ALL_BACK_SECONDS
 
     async def _take_together(self, wanted: int) -> float | None:
         """Seconds to wait, 0 where permits were taken; None where there is no Redis to ask."""

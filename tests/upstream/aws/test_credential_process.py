@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from tests.support.aws import Aws
-from tests.support.processes import BIN, Started, environment, started
 from tests.support.credential_sources import Program
+from tests.support.processes import BIN, Started, environment, started
 
 COMMAND = str(BIN / "chime-gateway")
 WORKERS = ["1", "2"]
@@ -68,7 +68,7 @@ def test_a_helper_that_runs_ends_with_the_gateway_and_the_port_is_free(
 ) -> None:
     """A child of the helper ends as well."""
     program.gives(3)
-    env = {"GATEWAY_REQUEST_DEADLINE_SECONDS": "1"}
+    env = {"GATEWAY_REQUEST_TIMEOUT_SECONDS": "1"}
     with serving(tmp_path, program, aws, workers, **env) as serve, ThreadPoolExecutor(1) as pool:
         url = serve.lines[0].split()[1]
         child = tmp_path / "child"

@@ -22,15 +22,15 @@ from cryptography.x509.oid import NameOID
 from prometheus_client import REGISTRY
 
 from gateway.app import create_app
-from gateway.errors import CredentialsUnavailable, Misconfigured
+from gateway.errors import ConfigurationError, CredentialsUnavailable
 from gateway.settings import read_settings
-from gateway.upstream import credentials
-from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
+from gateway.upstream.aws import credentials
 from gateway.upstream.open import open_upstream
-from tests.support.aws import Aws
+from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
 from tests.conftest import Gateway
-from tests.support.serving import served
+from tests.support.aws import Aws
 from tests.support.credential_sources import SECRET, Gives, Program, Refuses, in_seconds, source_of
+from tests.support.serving import served
 
 NUMBERS = "{ phoneNumbers(first: 2) { nodes { id } pageInfo { endCursor hasNextPage } } }"
 NEXT = "query($after: String) { phoneNumbers(first: 2, after: $after) { nodes { id } } }"
@@ -185,7 +185,7 @@ async def test_failures_open_no_breaker_and_get_stays_permitted(aws: Aws, web_id
 
 async def test_failures_take_no_part_of_the_rate(aws: Aws, web_identity: Any) -> None:
     web_identity.answers = [Refuses(403, "AccessDenied")]
-    async with gateway_of(aws, upstream_rate=1, request_deadline_seconds=2) as gateway:
+    async with gateway_of(aws, upstream_rate_limit=1, request_timeout_seconds=2) as gateway:
         answers = await asyncio.gather(
             *(gateway.answer(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(20))
         )
@@ -314,7 +314,7 @@ async def test_a_program_that_fails_at_renewal(
 async def test_a_program_that_fails_at_the_start_stops_it_in_one_line(aws: Aws, program: Program, body: str) -> None:
     program.does(BODIES[body][0])
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
-    with pytest.raises(Misconfigured, match=r"^no AWS credentials from credential_process: .+$") as raised:
+    with pytest.raises(ConfigurationError, match=r"^no AWS credentials from credential_process: .+$") as raised:
         await open_upstream(settings).__aenter__()
     assert SECRET not in str(raised.value)
     assert BODIES[body][1] in str(raised.value)
@@ -324,7 +324,7 @@ async def test_a_program_that_fails_at_the_start_stops_it_in_one_line(aws: Aws, 
 async def test_a_program_that_cannot_be_started_stops_the_start(aws: Aws, program: Program, command: str) -> None:
     program.config.write_text(f"[default]\ncredential_process = {command}\n")
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
-    with pytest.raises(Misconfigured, match=r"^no AWS credentials from credential_process: .+$"):
+    with pytest.raises(ConfigurationError, match=r"^no AWS credentials from credential_process: .+$"):
         await open_upstream(settings).__aenter__()
 
 
@@ -445,7 +445,7 @@ async def test_valid_credentials_are_used_while_a_renewal_hangs(aws: Aws, progra
 async def test_a_deadline_that_passes_while_credentials_are_awaited_says_so(aws: Aws, program: Program) -> None:
     """The renewal goes on for those who come later."""
     program.gives(0.2)
-    async with gateway_of(aws, request_deadline_seconds=0.5) as gateway:
+    async with gateway_of(aws, request_timeout_seconds=0.5) as gateway:
         program.gives(300, after_seconds=1.5)
         await asyncio.sleep(0.3)
         runs = len(program.runs)

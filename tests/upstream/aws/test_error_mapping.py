@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import CursorExpired, UpstreamBadRequest, UpstreamFault, WrongUpstreamApi
+from gateway.errors import CursorExpired, UpstreamBadRequest, UpstreamError, WrongUpstreamApi
 from gateway.settings import Settings
-from gateway.upstream.aws.error_mapping import translate
+from gateway.upstream.aws.error_mapping import map_error
 from gateway.upstream.aws.response_parser import FailedResponse
 from tests.conftest import gateway_over
 from tests.support.processes import free_port
@@ -113,7 +113,7 @@ async def test_two_throttled_answers_are_ridden_out_unseen() -> None:
 
 
 async def test_a_hung_upstream_costs_the_deadline_and_no_more() -> None:
-    asked, answer = await ask(Says({"PhoneNumbers": []}, after_seconds=5), request_deadline_seconds=0.3)
+    asked, answer = await ask(Says({"PhoneNumbers": []}, after_seconds=5), request_timeout_seconds=0.3)
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
     assert len(asked) == 1
 
@@ -215,9 +215,9 @@ async def test_a_record_that_was_not_asked_for_is_a_bad_response(body: dict[str,
     ],
 )
 def test_a_refused_page_size_of_the_other_api_says_which_variable_to_set(
-    parameters: dict[str, str | int], message: str, kind: type[UpstreamFault]
+    parameters: dict[str, str | int], message: str, kind: type[UpstreamError]
 ) -> None:
     response = FailedResponse(400, {}, error_names=("BadRequestException",), message=message)
-    fault = translate(response, "ListPhoneNumbers", parameters, "upstream.example")
+    fault = map_error(response, "ListPhoneNumbers", parameters, "upstream.example")
     assert type(fault) is kind
     assert ("set GATEWAY_UPSTREAM_API=chime" in str(fault)) == (kind is WrongUpstreamApi)

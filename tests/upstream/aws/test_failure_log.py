@@ -58,7 +58,7 @@ def a_port_that_is_closed() -> Iterator[int]:
 
 async def said_of(url: str, caplog: pytest.LogCaptureFixture, deadline: float = 10) -> tuple[str, str]:
     """The code of the error that a query ends in, and the log's words for it, the host named HOST."""
-    settings = read_settings(upstream_api="chime", upstream_endpoint_url=url, request_deadline_seconds=deadline)
+    settings = read_settings(upstream_api="chime", upstream_endpoint_url=url, request_timeout_seconds=deadline)
     with served(create_app(settings)) as gateway:
         async with httpx.AsyncClient(base_url=gateway, timeout=30) as http:
             answer = (await http.post("/graphql", json={"query": NUMBERS})).json()

@@ -10,8 +10,8 @@ from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.service_model import Api
 from gateway.schema.node import global_id
 from gateway.settings import Settings, read_settings
-from tests.support.aws import e164, emulated_aws, number_record, order_record
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import e164, emulated_aws, number_record, order_record
 from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
 from tests.support.serving import served
 

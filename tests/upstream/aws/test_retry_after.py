@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.upstream.aws.retry_after import retry_after_seconds
+from gateway.upstream.aws.response_parser import retry_after_seconds
 
 NOW = datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC)
 

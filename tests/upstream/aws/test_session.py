@@ -188,11 +188,11 @@ async def test_an_empty_variable_leaves_the_region_to_the_next_one(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         "OTEL_TRACES_SAMPLER",
-        "GATEWAY_UPSTREAM_RATE",
-        "GATEWAY_CACHE_URL",
+        "GATEWAY_UPSTREAM_RATE_LIMIT",
+        "GATEWAY_REDIS_URL",
         "GATEWAY_AUTH",
         "GATEWAY_CURSOR_KEYS",
-        "GATEWAY_OPERATIONS_PORT",
+        "GATEWAY_ADMIN_PORT",
         "GATEWAY_TRUSTED_DOCUMENTS",
     ],
 )
@@ -251,7 +251,7 @@ async def test_gateways_over_two_upstreams_share_no_answer_in_one_redis(
         user.sets(**KEYS, **{name: value.format(url=aws.url) for name, value in variables.items()})
         user.writes_config(config.format(url=aws.url))
 
-    shared = {"cache_url": redis.url, "cache_ttl_seconds": 3600}
+    shared = {"redis_url": redis.url, "cache_ttl_seconds": 3600}
     with redis.client() as client:
         client.flushall()
     with emulated_aws(numbers=1) as one, emulated_aws() as other:
@@ -266,7 +266,7 @@ async def test_gateways_over_two_upstreams_share_no_answer_in_one_redis(
 
 async def test_gateways_over_two_upstreams_have_a_quota_each_in_one_redis(user: User, redis: RedisServer) -> None:
     user.sets(**KEYS)
-    shared = {"cache_url": redis.url, "upstream_rate": 0.001}
+    shared = {"redis_url": redis.url, "upstream_rate_limit": 0.001}
     with redis.client() as client:
         client.flushall()
         with emulated_aws() as one, emulated_aws() as other:

@@ -20,11 +20,11 @@ from yarl import URL
 
 from gateway.errors import UpstreamBadResponse
 from gateway.settings import Settings
-from gateway.upstream.resilience.retry import OPERATIONS
 from gateway.upstream.aws.session import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession
-from gateway.upstream.open import open_upstream
-from gateway.upstream.aws.transport import direct_calls
 from gateway.upstream.aws.sigv4 import signed_headers
+from gateway.upstream.aws.transport import direct_calls
+from gateway.upstream.open import open_upstream
+from gateway.upstream.resilience.retry import OPERATIONS
 from tests.support.scripted import Says, scripted_upstream
 
 ID = "PhoneNumberId"
@@ -79,7 +79,7 @@ async def client(api: str, endpoint: str | None, token: str | None = None, **con
 
 
 async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple[Sent, Sent]:
-    """What the client itself sends, and what DirectCalls does."""
+    """What the client itself sends, and what AwsTransport does."""
     calls = await direct_calls(opened, OPERATIONS)
     with pytest.raises(Sent) as stock:
         await opened._make_api_call(operation, parameters)  # noqa: SLF001  # It has the parameters' own names.

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.settings import Settings
 from gateway.upstream.aws.session import MAX_ANSWER_BYTES
-from tests.support.aws import e164, number_record
 from tests.conftest import gateway_over
+from tests.support.aws import e164, number_record
 from tests.support.scripted import Says, scripted_upstream
 
 NUMBERS = "{ phoneNumbers(first: 2) { nodes { id } } }"
@@ -112,7 +112,7 @@ async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
 
 
 def over(url: str, deadline: float) -> Settings:
-    return Settings(upstream_api="chime", upstream_endpoint_url=url, request_deadline_seconds=deadline)  # type: ignore[arg-type]  # Pydantic parses the URL.
+    return Settings(upstream_api="chime", upstream_endpoint_url=url, request_timeout_seconds=deadline)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
 def codes(answer: dict[str, Any]) -> list[str]:

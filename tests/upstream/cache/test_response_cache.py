@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.errors import Throttled, UpstreamBadRequest, UpstreamFault, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import Throttled, UpstreamBadRequest, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.server.run import serving_in_thread
 from gateway.settings import Settings, read_settings
-from gateway.upstream.cache.response_cache import MAX_BYTES, OVERHEAD_BYTES, AnswerCache
 from gateway.upstream.aws.session import AwsKeyPair
-from gateway.upstream.cache.shared_cache import AnswerKey
-from tests.support.aws import Aws, e164, emulated_aws, order_record
+from gateway.upstream.cache.response_cache import MAX_BYTES, OVERHEAD_BYTES, ResponseCache
+from gateway.upstream.cache.shared_cache import CacheKey
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws, e164, emulated_aws, order_record
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, issuer_of
 
 NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
@@ -266,7 +266,7 @@ class Upstream:
         self.asked += 1
         return self.says()
 
-    async def through(self, cache: AnswerCache, key: AnswerKey = ("List", ())) -> Any:
+    async def through(self, cache: ResponseCache, key: CacheKey = ("List", ())) -> Any:
         return await cache.get(key, self.fetch, lambda answer: answer, deadline=inf)
 
 
@@ -276,7 +276,7 @@ def upstream() -> Upstream:
 
 
 async def test_an_answer_is_as_good_as_new_until_its_time_is_over(upstream: Upstream) -> None:
-    cache = AnswerCache(2, 0, clock=upstream.clock)
+    cache = ResponseCache(2, 0, clock=upstream.clock)
     first = await upstream.through(cache)
     upstream.now += 1.999
     # The object itself: nothing is copied.
@@ -287,7 +287,7 @@ async def test_an_answer_is_as_good_as_new_until_its_time_is_over(upstream: Upst
 
 
 async def test_what_is_not_there_is_asked_for_again_four_times_as_soon(upstream: Upstream) -> None:
-    cache = AnswerCache(2, 0, clock=upstream.clock)
+    cache = ResponseCache(2, 0, clock=upstream.clock)
     upstream.says = lambda: None
     for after, asked in ((0, 1), (0.499, 1), (0.001, 2)):
         upstream.now += after
@@ -296,7 +296,7 @@ async def test_what_is_not_there_is_asked_for_again_four_times_as_soon(upstream:
 
 
 async def test_a_clock_that_is_set_back_makes_nothing_last(upstream: Upstream) -> None:
-    cache = AnswerCache(2, 10, clock=upstream.clock)
+    cache = ResponseCache(2, 10, clock=upstream.clock)
     await upstream.through(cache)
     upstream.now -= 3600
     await upstream.through(cache)
@@ -304,7 +304,7 @@ async def test_a_clock_that_is_set_back_makes_nothing_last(upstream: Upstream) -
 
 
 @pytest.mark.parametrize(
-    ("fault", "after", "stands_in"),
+    ("fault", "after", "stale_fallback"),
     [
         (UpstreamUnavailable("List"), 12.0, True),
         (UpstreamUnavailable("List"), 12.1, False),
@@ -314,16 +314,16 @@ async def test_a_clock_that_is_set_back_makes_nothing_last(upstream: Upstream) -
     ],
 )
 async def test_an_old_answer_stands_in_for_so_long(
-    upstream: Upstream, fault: UpstreamFault, after: float, *, stands_in: bool
+    upstream: Upstream, fault: UpstreamError, after: float, *, stale_fallback: bool
 ) -> None:
-    cache = AnswerCache(2, 10, clock=upstream.clock)
+    cache = ResponseCache(2, 10, clock=upstream.clock)
     first = await upstream.through(cache)
     upstream.now += after
-    assert cache.stands_in(("List", ()), fault) == ((first,) if stands_in else None)
+    assert cache.stale_fallback(("List", ()), fault) == ((first,) if stale_fallback else None)
 
 
 async def test_memory_holds_so_many_bytes_and_lets_go_of_the_oldest(upstream: Upstream) -> None:
-    cache = AnswerCache(2, 0, clock=upstream.clock)
+    cache = ResponseCache(2, 0, clock=upstream.clock)
     each = MAX_BYTES // 8
     upstream.says = lambda: {"ResponseMetadata": {"Bytes": each - OVERHEAD_BYTES}}
     for number in range(9):
@@ -338,7 +338,7 @@ async def test_memory_holds_so_many_bytes_and_lets_go_of_the_oldest(upstream: Up
 
 
 async def test_an_answer_that_would_fill_the_memory_is_not_kept(upstream: Upstream) -> None:
-    cache = AnswerCache(2, 0, clock=upstream.clock)
+    cache = ResponseCache(2, 0, clock=upstream.clock)
     await upstream.through(cache, ("Get", ()))
     upstream.says = lambda: {"ResponseMetadata": {"Bytes": MAX_BYTES}}
     for _ in range(2):
@@ -349,7 +349,7 @@ async def test_an_answer_that_would_fill_the_memory_is_not_kept(upstream: Upstre
 
 
 async def test_what_is_too_old_to_be_of_use_leaves_the_memory(upstream: Upstream) -> None:
-    cache = AnswerCache(2, 3, clock=upstream.clock)
+    cache = ResponseCache(2, 3, clock=upstream.clock)
     for number in range(50):
         await upstream.through(cache, ("Get", (("Number", number),)))
     assert len(cache) == 50

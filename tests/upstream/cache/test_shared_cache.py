@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamUnavailable
-from gateway.shared_state.redis_client import RedisLink
 from gateway.settings import Settings, read_settings
-from gateway.upstream.cache.response_cache import AnswerCache
-from gateway.upstream.cache.shared_cache import AnswerKey, SharedAnswers
-from tests.support.aws import Aws, e164, emulated_aws
+from gateway.shared_state.redis_client import RedisClient
+from gateway.upstream.cache.response_cache import ResponseCache
+from gateway.upstream.cache.shared_cache import CacheKey, SharedResponseCache
 from tests.conftest import Gateway, gateway_over
+from tests.support.aws import Aws, e164, emulated_aws
 from tests.support.redis_server import RedisServer, free_port, pretending, redis_server
 
 PAGE = "{ phoneNumbers(first: 5) { nodes { e164PhoneNumber } } }"
@@ -51,7 +51,7 @@ def redis(server: RedisServer) -> RedisServer:
 
 
 def shared(aws: Aws, url: str, **given: Any) -> Settings:
-    given = {"cache_ttl_seconds": 3600, "cache_url": url, **given}
+    given = {"cache_ttl_seconds": 3600, "redis_url": url, **given}
     return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, **given)
 
 
@@ -211,17 +211,17 @@ class Credentials:
         self.token: str | None = None
 
 
-KEY: AnswerKey = ("GetPhoneNumber", (("PhoneNumberId", "+12065550100"),))
+KEY: CacheKey = ("GetPhoneNumber", (("PhoneNumberId", "+12065550100"),))
 
 
 class Replica:
     """A cache over a Redis, by a clock of its own."""
 
-    def __init__(self, link: RedisLink, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
+    def __init__(self, link: RedisClient, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
         self.now = now
         self.asked = 0
-        self.cache = AnswerCache(
-            2, 5, SharedAnswers(link, lambda: credentials, "chime", lambda: self.now), lambda: self.now
+        self.cache = ResponseCache(
+            2, 5, SharedResponseCache(link, lambda: credentials, "chime", lambda: self.now), lambda: self.now
         )
 
     async def answer(self) -> Any:
@@ -233,8 +233,8 @@ class Replica:
 
 
 @asynccontextmanager
-async def linked(redis: RedisServer) -> AsyncIterator[RedisLink]:
-    link = RedisLink(redis.url)
+async def linked(redis: RedisServer) -> AsyncIterator[RedisClient]:
+    link = RedisClient(redis.url)
     async with link.open():
         yield link
 
@@ -285,4 +285,4 @@ async def test_what_redis_still_has_may_stand_in_where_this_replica_never_asked(
 
         with pytest.raises(UpstreamUnavailable) as fault:
             await other.cache.get(KEY, fail, lambda answer: answer, deadline=inf)
-        assert other.cache.stands_in(KEY, fault.value) == (first,)
+        assert other.cache.stale_fallback(KEY, fault.value) == (first,)

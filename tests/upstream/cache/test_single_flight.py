@@ -11,11 +11,11 @@ import pytest
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.settings import Settings
 from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.cache.single_flight import Flight, SingleFlight
 from gateway.upstream.client import Upstream
 from gateway.upstream.open import open_upstream
-from gateway.upstream.cache.single_flight import Flight, SingleFlight
-from tests.support.aws import Aws, e164
 from tests.conftest import Gateway
+from tests.support.aws import Aws, e164
 
 PHONE_NUMBERS = "query ($first: Int) { phoneNumbers(first: $first) { nodes { e164PhoneNumber } } }"
 PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"

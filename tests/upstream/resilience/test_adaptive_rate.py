@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.resilience.adaptive_rate import BETA, MIN_RATE, RECOVERY_SECONDS, Pace
-from gateway.upstream.resilience.rate_quota import OwnQuota
+from gateway.upstream.resilience.adaptive_rate import BETA, MIN_RATE, RECOVERY_SECONDS, AdaptiveRateLimiter
+from gateway.upstream.resilience.rate_quota import LocalRateLimiter
 from tests.support.clock import Clock
 
 
@@ -14,7 +14,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def begin(pace: Pace, clock: Clock, calls: int, seconds: float) -> None:
+def begin(pace: AdaptiveRateLimiter, clock: Clock, calls: int, seconds: float) -> None:
     """Make calls, evenly."""
     for _ in range(calls):
         pace.begin()
@@ -22,20 +22,20 @@ def begin(pace: Pace, clock: Clock, calls: int, seconds: float) -> None:
 
 
 def test_there_is_no_limit_until_the_upstream_throttles(clock: Clock) -> None:
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     begin(pace, clock, 10_000, 1)
     assert (pace.rate, pace.wait) == (None, 0)
 
 
 def test_it_slows_to_a_part_of_what_was_reached(clock: Clock) -> None:
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     begin(pace, clock, 300, 3)
     pace.throttled(clock.now)
     assert pace.rate == pytest.approx(BETA * 100, rel=0.05)
 
 
 def test_of_all_that_were_under_way_only_the_first_throttled_call_slows_it(clock: Clock) -> None:
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     begin(pace, clock, 300, 3)
     begun_at = clock.now
     clock.moves(0.1)
@@ -52,7 +52,7 @@ def test_of_all_that_were_under_way_only_the_first_throttled_call_slows_it(clock
 
 
 def test_however_much_is_throttled_two_to_three_calls_a_second_are_made(clock: Clock) -> None:
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     for _ in range(100):
         clock.moves(max(pace.wait, 0.01))
         pace.begin()
@@ -68,7 +68,7 @@ def test_however_much_is_throttled_two_to_three_calls_a_second_are_made(clock: C
 
 
 def test_a_single_querys_two_retries_need_not_wait(clock: Clock) -> None:
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     waits = []
     for _ in range(4):
         waits.append(pace.wait)
@@ -80,7 +80,7 @@ def test_a_single_querys_two_retries_need_not_wait(clock: Clock) -> None:
 
 
 def test_it_recovers_soon_to_what_was_reached_and_then_looks_for_more(clock: Clock) -> None:
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     begin(pace, clock, 300, 3)
     pace.throttled(clock.now)
     rates = []
@@ -98,7 +98,7 @@ def test_whatever_happens_it_neither_stops_nor_leaves_a_call_waiting_for_more_th
     events: list[tuple[float, bool]],
 ) -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = AdaptiveRateLimiter(clock)
     for seconds, throttled in events:
         clock.moves(seconds)
         assert pace.wait <= 1 / MIN_RATE + 1e-6
@@ -114,7 +114,7 @@ def test_whatever_happens_it_neither_stops_nor_leaves_a_call_waiting_for_more_th
 @given(rate=st.floats(0.5, 500), late=st.lists(st.floats(0, 0.01), min_size=1, max_size=50))
 async def test_a_quota_is_kept_in_any_second_and_used_up_though_timers_are_late(rate: float, late: list[float]) -> None:
     clock = Clock()
-    quota = OwnQuota(rate, clock)
+    quota = LocalRateLimiter(rate, clock)
     taken: list[float] = []
     for index in range(int(3 * rate) + 3):
         while (wait := await quota.permit()) > 0:

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
-from gateway.upstream.resilience.adaptive_rate import Pace
-from gateway.upstream.resilience.rate_quota import OwnQuota
-from gateway.upstream.resilience.fair_queue import Turns
+from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
+from gateway.upstream.resilience.fair_queue import FairQueue
+from gateway.upstream.resilience.rate_quota import LocalRateLimiter
 from tests.support.clock import Clock
 
 OPERATIONS = ("A", "B", "C", "D")
@@ -31,7 +31,7 @@ class Account:
     begun: their names, in order.
     """
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: FairQueue) -> None:
         self.turns = turns
         self.begun: list[str] = []
         self._ends: list[asyncio.Event] = []
@@ -76,23 +76,25 @@ def pace_clock() -> Clock:
 
 
 @pytest.fixture
-def pace(pace_clock: Clock) -> Pace:
-    return Pace(pace_clock)
+def pace(pace_clock: Clock) -> AdaptiveRateLimiter:
+    return AdaptiveRateLimiter(pace_clock)
 
 
-def account_of(pace: Pace, limit: int, quota: OwnQuota | None = None) -> Account:
-    return Account(Turns(OPERATIONS, limit, pace, quota))
+def account_of(pace: AdaptiveRateLimiter, limit: int, quota: LocalRateLimiter | None = None) -> Account:
+    return Account(FairQueue(OPERATIONS, limit, pace, quota))
 
 
-async def test_what_need_not_wait_does_not(pace: Pace) -> None:
-    turns = Turns(OPERATIONS, 2, pace, None)
+async def test_what_need_not_wait_does_not(pace: AdaptiveRateLimiter) -> None:
+    turns = FairQueue(OPERATIONS, 2, pace, None)
     assert [turns.take_at_once("A") for _ in range(3)] == [True, True, False]
     turns.give_back("A")
     assert turns.take_at_once("B")
     assert (turns.under_way, turns.waiting) == (2, 0)
 
 
-async def test_a_request_with_a_single_call_waits_for_one_of_another_with_three_hundred(pace: Pace) -> None:
+async def test_a_request_with_a_single_call_waits_for_one_of_another_with_three_hundred(
+    pace: AdaptiveRateLimiter,
+) -> None:
     account = account_of(pace, limit=1)
     crowd = of_a_request(*(account.call(f"many {index}") for index in range(300)))
     await settled()
@@ -109,7 +111,7 @@ async def test_a_request_with_a_single_call_waits_for_one_of_another_with_three_
     assert (account.turns.under_way, account.turns.waiting) == (0, 0)
 
 
-async def test_requests_with_many_calls_each_take_turns(pace: Pace) -> None:
+async def test_requests_with_many_calls_each_take_turns(pace: AdaptiveRateLimiter) -> None:
     account = account_of(pace, limit=3)
     tasks = [
         task
@@ -124,7 +126,7 @@ async def test_requests_with_many_calls_each_take_turns(pace: Pace) -> None:
         assert max(served.values()) - min(served.values()) <= 3
 
 
-async def test_operations_that_hang_leave_some_calls_to_the_others(pace: Pace) -> None:
+async def test_operations_that_hang_leave_some_calls_to_the_others(pace: AdaptiveRateLimiter) -> None:
     account = account_of(pace, limit=64)
     hung = [task for name in "ABC" for task in of_a_request(*(account.call(name, name) for _ in range(200)))]
     await settled()
@@ -139,7 +141,7 @@ async def test_operations_that_hang_leave_some_calls_to_the_others(pace: Pace) -
     assert (account.turns.under_way, account.turns.waiting) == (0, 0)
 
 
-async def test_a_call_that_is_given_up_while_it_waits_takes_no_turn(pace: Pace) -> None:
+async def test_a_call_that_is_given_up_while_it_waits_takes_no_turn(pace: AdaptiveRateLimiter) -> None:
     account = account_of(pace, limit=1)
     first, leaver, stayer = of_a_request(*(account.call(name) for name in ("first", "leaver", "stayer")))
     await settled()
@@ -151,7 +153,9 @@ async def test_a_call_that_is_given_up_while_it_waits_takes_no_turn(pace: Pace) 
     assert account.begun == ["first", "stayer"]
 
 
-async def test_a_turn_that_is_given_to_one_who_leaves_at_that_moment_goes_on_to_the_next(pace: Pace) -> None:
+async def test_a_turn_that_is_given_to_one_who_leaves_at_that_moment_goes_on_to_the_next(
+    pace: AdaptiveRateLimiter,
+) -> None:
     account = account_of(pace, limit=1)
     first, *waiting = of_a_request(*(account.call(str(index)) for index in range(4)))
     await settled()
@@ -169,7 +173,7 @@ async def test_a_turn_that_is_given_to_one_who_leaves_at_that_moment_goes_on_to_
     assert account.turns.under_way == 0
 
 
-async def test_a_turn_that_does_not_come_in_time_is_a_time_out_where_calls_hang(pace: Pace) -> None:
+async def test_a_turn_that_does_not_come_in_time_is_a_time_out_where_calls_hang(pace: AdaptiveRateLimiter) -> None:
     account = account_of(pace, limit=1)
     [hung] = of_a_request(account.call("hung"))
     await settled()
@@ -179,7 +183,7 @@ async def test_a_turn_that_does_not_come_in_time_is_a_time_out_where_calls_hang(
     hung.cancel()
 
 
-async def test_whoever_joins_later_keeps_a_waiting_call_in_its_line(pace: Pace) -> None:
+async def test_whoever_joins_later_keeps_a_waiting_call_in_its_line(pace: AdaptiveRateLimiter) -> None:
     account = account_of(pace, limit=1)
     [hung] = of_a_request(account.call("hung"))
     await settled()
@@ -194,7 +198,7 @@ async def test_whoever_joins_later_keeps_a_waiting_call_in_its_line(pace: Pace) 
     assert account.turns.under_way == 1
 
 
-async def test_a_turn_that_would_come_too_late_is_refused_at_once(pace: Pace, pace_clock: Clock) -> None:
+async def test_a_turn_that_would_come_too_late_is_refused_at_once(pace: AdaptiveRateLimiter, pace_clock: Clock) -> None:
     """At two calls a second, twenty fit into ten seconds; whoever is refused is told how long to wait."""
     account = account_of(pace, limit=64)
     pace.begin()
@@ -213,7 +217,9 @@ async def test_a_turn_that_would_come_too_late_is_refused_at_once(pace: Pace, pa
     await asyncio.wait(tasks)
 
 
-async def test_those_who_wait_are_told_when_the_pace_becomes_too_slow_for_them(pace: Pace, pace_clock: Clock) -> None:
+async def test_those_who_wait_are_told_when_the_pace_becomes_too_slow_for_them(
+    pace: AdaptiveRateLimiter, pace_clock: Clock
+) -> None:
     account = account_of(pace, limit=64)
     tasks = [task for index in range(100) for task in of_a_request(account.call(str(index), seconds=10))]
     await settled()
@@ -232,8 +238,8 @@ async def test_those_who_wait_are_told_when_the_pace_becomes_too_slow_for_them(p
     await asyncio.wait(tasks)
 
 
-async def test_a_quota_is_drawn_on_by_each_call_in_turn(pace: Pace) -> None:
-    account = account_of(pace, limit=64, quota=OwnQuota(100))
+async def test_a_quota_is_drawn_on_by_each_call_in_turn(pace: AdaptiveRateLimiter) -> None:
+    account = account_of(pace, limit=64, quota=LocalRateLimiter(100))
     tasks = of_a_request(*(account.call("many") for _ in range(30)))
     [single] = of_a_request(account.call("single"))
     while len(account.begun) < 31:

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.shared_state.redis_client import RedisLink
-from gateway.upstream.resilience.adaptive_rate import Pace
-from gateway.upstream.resilience.shared_rate_quota import ALL_BACK_SECONDS, SharedQuota
-from gateway.upstream.resilience.fair_queue import Turns
-from tests.support.redis_server import RedisServer, free_port, pretending, redis_server, well_until_asked
+from gateway.shared_state.redis_client import RedisClient
+from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
+from gateway.upstream.resilience.fair_queue import FairQueue
+from gateway.upstream.resilience.shared_rate_quota import ALL_BACK_SECONDS, SharedRateLimiter
 from tests.support.clock import Clock
+from tests.support.redis_server import RedisServer, free_port, pretending, redis_server, well_until_asked
 
 UPSTREAM = "chime us-east-1"
 
@@ -32,8 +32,8 @@ def redis(server: RedisServer) -> RedisServer:
 
 
 @asynccontextmanager
-async def linked(url: str) -> AsyncIterator[RedisLink]:
-    link = RedisLink(url)
+async def linked(url: str) -> AsyncIterator[RedisClient]:
+    link = RedisClient(url)
     async with link.open():
         yield link
 
@@ -44,7 +44,7 @@ def trips(server: RedisServer) -> int:
         return int(client.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"])
 
 
-async def take(quota: SharedQuota, permits: int, wanted: int) -> None:
+async def take(quota: SharedRateLimiter, permits: int, wanted: int) -> None:
     while permits > 0:
         wait = await quota.permit(wanted)
         await asyncio.sleep(wait)
@@ -55,7 +55,7 @@ async def take(quota: SharedQuota, permits: int, wanted: int) -> None:
 async def test_processes_together_stay_under_the_rate(redis: RedisServer, wanted: int) -> None:
     """Whether each permit is fetched by itself or with others: 200 a second, and a twentieth of a second's at once."""
     async with linked(redis.url) as one, linked(redis.url) as other:
-        quotas = [SharedQuota(200, 3, link, UPSTREAM) for link in (one, one, other)]
+        quotas = [SharedRateLimiter(200, 3, link, UPSTREAM) for link in (one, one, other)]
         began = time.monotonic()
         await asyncio.gather(*(take(quota, 50, wanted) for quota in quotas))
         # What was fetched with another and came late is lost, which only makes it longer.
@@ -65,21 +65,21 @@ async def test_processes_together_stay_under_the_rate(redis: RedisServer, wanted
 async def test_one_process_alone_may_use_the_whole_rate(redis: RedisServer) -> None:
     """Its own share would take 99 seconds."""
     async with linked(redis.url) as link, asyncio.timeout(30):
-        await take(SharedQuota(500, 500, link, UPSTREAM), 100, 1)
+        await take(SharedRateLimiter(500, 500, link, UPSTREAM), 100, 1)
 
 
 async def test_one_that_wants_little_gets_it_beside_one_that_wants_all(redis: RedisServer) -> None:
     async with linked(redis.url) as link, asyncio.timeout(30):
-        greedy = asyncio.create_task(take(SharedQuota(100, 2, link, UPSTREAM), 100_000, 64))
+        greedy = asyncio.create_task(take(SharedRateLimiter(100, 2, link, UPSTREAM), 100_000, 64))
         await asyncio.sleep(0.1)
-        await take(SharedQuota(100, 2, link, UPSTREAM), 5, 1)
+        await take(SharedRateLimiter(100, 2, link, UPSTREAM), 5, 1)
         greedy.cancel()
 
 
 async def test_permits_for_all_that_wait_come_in_one_trip_and_are_used_soon_or_never(redis: RedisServer) -> None:
     clock = Clock()
     async with linked(redis.url) as link:
-        quota = SharedQuota(400, 1, link, UPSTREAM, clock)
+        quota = SharedRateLimiter(400, 1, link, UPSTREAM, clock)
         assert [await quota.permit(10 - taken) for taken in range(10)] == [0] * 10
         assert trips(redis) == 1
         assert [await quota.permit(5), trips(redis)] == [0, 2]
@@ -92,7 +92,7 @@ async def test_permits_for_all_that_wait_come_in_one_trip_and_are_used_soon_or_n
 
 async def test_no_more_is_fetched_than_there_is_and_who_is_refused_is_told_how_long_to_wait(redis: RedisServer) -> None:
     async with linked(redis.url) as link:
-        quota = SharedQuota(0.02, 1, link, UPSTREAM, Clock())
+        quota = SharedRateLimiter(0.02, 1, link, UPSTREAM, Clock())
         assert await quota.permit(100) == 0
         assert 20 < await quota.permit(100) < 50
         with redis.client() as client:
@@ -104,7 +104,7 @@ async def test_no_more_is_fetched_than_there_is_and_who_is_refused_is_told_how_l
 
 async def test_each_upstream_has_a_quota_of_its_own(redis: RedisServer) -> None:
     async with linked(redis.url) as link:
-        quotas = [SharedQuota(0.02, 1, link, each) for each in (UPSTREAM, "chime eu-west-1", UPSTREAM)]
+        quotas = [SharedRateLimiter(0.02, 1, link, each) for each in (UPSTREAM, "chime eu-west-1", UPSTREAM)]
         assert [await quota.permit(1) > 0 for quota in quotas] == [False, False, True]
 
 
@@ -121,7 +121,7 @@ async def test_fetched_are_as_many_as_wait_for_which_there_is_room() -> None:
     class Patient:
         deadline = asyncio.get_running_loop().time() + 60
 
-    turns = Turns(["A"], 3, Pace(Clock()), Noting())
+    turns = FairQueue(["A"], 3, AdaptiveRateLimiter(Clock()), Noting())
     taking = [asyncio.create_task(turns.take("A", Patient())) for _ in range(5)]
     await asyncio.wait(taking[:3])
     assert asked == [3, 2, 1]
@@ -138,7 +138,7 @@ async def test_each_takes_its_share_without_redis_and_the_whole_only_when_all_mu
     clock.now = time.monotonic()
     with redis_server(port) as first:
         async with asyncio.timeout(60), linked(first.url) as link:
-            quota = SharedQuota(0.2, 2, link, UPSTREAM, clock)
+            quota = SharedRateLimiter(0.2, 2, link, UPSTREAM, clock)
             assert [quota.rate, await quota.permit(1)] == [0.2, 0]
             first.process.kill()
             first.process.wait()
@@ -147,11 +147,11 @@ async def test_each_takes_its_share_without_redis_and_the_whole_only_when_all_mu
             # All but the time that a call may be late.
             assert [quota.rate, await quota.permit(1)] == [0.1, pytest.approx(9.95)]
             with redis_server(port) as again:
-                while link.well_since > time.monotonic():  # noqa: ASYNC110  # It says so to nobody.
+                while link.healthy_since > time.monotonic():  # noqa: ASYNC110  # It says so to nobody.
                     await asyncio.sleep(0.05)
                 clock.now = time.monotonic() + 15
                 async with linked(again.url) as other:
-                    assert await SharedQuota(0.2, 2, other, UPSTREAM).permit(1) == 0
+                    assert await SharedRateLimiter(0.2, 2, other, UPSTREAM).permit(1) == 0
                 # It has one of its share, for which nothing is left in Redis; that one it keeps.
                 assert [await quota.permit(1) > 0, trips(again)] == [True, 2]
                 with again.client() as client:
@@ -168,7 +168,7 @@ async def test_a_redis_that_does_not_count_leaves_each_its_share(reply: bytes) -
     clock = Clock()
     with pretending(well_until_asked(lambda _asked: reply)) as url:
         async with linked(url) as link:
-            quota = SharedQuota(10, 2, link, UPSTREAM, clock)
+            quota = SharedRateLimiter(10, 2, link, UPSTREAM, clock)
             clock.moves(1)
             assert await quota.permit(5) == 0
             assert [quota.rate, await quota.permit(5)] == [5, pytest.approx(0.15)]

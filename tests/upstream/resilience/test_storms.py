@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.errors import UpstreamFault, UpstreamTimeout, UpstreamUnavailable
-from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
+from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.settings import Settings
-from gateway.upstream.resilience.retry import OPERATIONS
+from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.client import Upstream
 from gateway.upstream.open import open_upstream
-from tests.support.aws import Aws, e164
+from gateway.upstream.resilience.retry import OPERATIONS
 from tests.conftest import Gateway, gateway_over
 from tests.loaders.link_queries import LINKED
+from tests.support.aws import Aws, e164
 from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
 
 PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { id } }"
@@ -38,7 +38,7 @@ def upstream() -> Iterator[ScriptedUpstream]:
 
 @pytest.fixture
 def settings(upstream: ScriptedUpstream) -> Settings:
-    return over(upstream.url, request_deadline_seconds=3)
+    return over(upstream.url, request_timeout_seconds=3)
 
 
 def over(url: str, **settings: float) -> Settings:
@@ -202,7 +202,7 @@ async def test_retry_after_past_the_deadline_is_told_at_once(
 
 async def test_a_quota_is_shared_evenly_among_replicas(upstream: ScriptedUpstream) -> None:
     """A fourth of eight calls a second: after the first, the third of three comes a second later."""
-    async with gateway_over(over(upstream.url, upstream_rate=8, replicas=4)) as gateway:
+    async with gateway_over(over(upstream.url, upstream_rate_limit=8, replicas=4)) as gateway:
         began = asyncio.get_running_loop().time()
         assert await codes_in_turn(gateway, NUMBERS, 3) == [None] * 3
         assert asyncio.get_running_loop().time() - began >= 0.9
@@ -212,7 +212,7 @@ async def test_a_quota_is_shared_evenly_among_replicas(upstream: ScriptedUpstrea
 async def test_what_a_quota_does_not_allow_in_time_is_throttled_at_once_and_never_asked(
     upstream: ScriptedUpstream,
 ) -> None:
-    async with gateway_over(over(upstream.url, upstream_rate=2, request_deadline_seconds=1.5)) as gateway:
+    async with gateway_over(over(upstream.url, upstream_rate_limit=2, request_timeout_seconds=1.5)) as gateway:
         errors = [
             answer["errors"][0]["extensions"]
             for answer in await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(n)) for n in range(50)))
@@ -237,18 +237,18 @@ def in_seconds(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-async def get(upstream: Upstream, index: int, deadline: float) -> UpstreamFault | None:
+async def get(upstream: Upstream, index: int, deadline: float) -> UpstreamError | None:
     """The fault that a get of a number ends in."""
     try:
         await upstream.get_phone_number(e164(index), deadline=deadline)
-    except UpstreamFault as fault:
+    except UpstreamError as fault:
         return fault
     return None
 
 
 async def test_calls_that_hang_open_the_breaker_and_those_that_had_no_time_do_not(upstream: ScriptedUpstream) -> None:
     upstream.answers[:] = [Says({}, after_seconds=60)]
-    async with opened(upstream.url, request_deadline_seconds=1) as calls:
+    async with opened(upstream.url, request_timeout_seconds=1) as calls:
         faults = await asyncio.gather(*(get(calls, index, in_seconds(0.1)) for index in range(30)))
         assert {type(fault) for fault in faults} == {UpstreamTimeout}
         assert state(calls) == "closed"
