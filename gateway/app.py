@@ -67,7 +67,9 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         introspection=bool(settings.introspection),
     )
     rate_limiter = (
-        None if settings.rate_limit is None else CallerRateLimiter(settings.rate_limit, settings.replicas, redis)
+        None
+        if settings.rate_limit_points_per_minute is None
+        else CallerRateLimiter(settings.rate_limit_points_per_minute, settings.replicas, redis)
     )
     endpoint = GraphQLEndpoint(
         engine,

@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         description="Whether the gateway may listen beyond this machine where anyone may ask. Whoever reaches it then "
         "reads the account's numbers, so it is off, and its name says what it does.",
     )
-    rate_limit: int | None = Field(
+    rate_limit_points_per_minute: int | None = Field(
         default=None,
         ge=1,
         description="Points that each caller may spend a minute: what its operations are estimated at, and 1 for what "

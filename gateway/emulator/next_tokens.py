@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -17,6 +18,10 @@ KEY_BYTES = 32
 
 # AWS does not document a lifetime for these tokens. Other AWS APIs document 24 hours.
 TTL_SECONDS = 24 * 60 * 60
+# Fernet encrypts the same content differently each time. An issued token is used again for an hour, a small part of its
+# lifetime. 10,000 tokens cover a million numbers and take some 4 MB.
+REUSE_SECONDS = 60 * 60
+REUSED_TOKENS = 10_000
 
 # The digest of the list, and the position of the last record that was returned. Fernet adds the time of issue.
 _CONTENT = struct.Struct(">32sQ")
@@ -49,10 +54,17 @@ class NextTokens:
         """`key` has 32 bytes and is stored with the data. `clock` returns seconds since 1970."""
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
         self._clock = clock
+        self._encrypt = lru_cache(REUSED_TOKENS)(self._encrypt_now)
 
     def issue(self, scope: TokenScope, after: int) -> str:
-        """Return a token for the records after the position `after`. It has 140 URL-safe characters."""
-        return self._fernet.encrypt_at_time(_CONTENT.pack(scope.digest(), after), int(self._clock())).decode()
+        """Return a token for the records after the position `after`. It has 140 URL-safe characters.
+
+        The same position has the same token for up to REUSE_SECONDS, so that equal requests get equal responses.
+        """
+        return self._encrypt(_CONTENT.pack(scope.digest(), after), int(self._clock()) // REUSE_SECONDS)
+
+    def _encrypt_now(self, content: bytes, _period: int) -> str:
+        return self._fernet.encrypt_at_time(content, int(self._clock())).decode()
 
     def read(self, scope: TokenScope, token: str) -> int:
         """Return the position after which the list continues.

@@ -145,9 +145,10 @@ def test_a_new_key_is_long_enough_and_never_the_same() -> None:
     ("variables", "words"),
     [
         ({"AUTH": "api-key"}, "GATEWAY_AUTH=api-key needs GATEWAY_API_KEYS"),
-        ({"AUTH": "api-key", "API_KEYS": ""}, "GATEWAY_API_KEYS: .*64 hex digits"),
+        ({"AUTH": "api-key", "API_KEYS": ""}, "GATEWAY_AUTH=api-key needs GATEWAY_API_KEYS"),
+        ({"AUTH": "api-key", "API_KEYS": " , "}, "GATEWAY_A"),
         ({"AUTH": "api-key", "API_KEYS": OLD}, "GATEWAY_API_KEYS: .*64 hex digits"),
-        ({"AUTH": "api-key", "API_KEYS": f"{hash_of(b'a')},"}, "GATEWAY_API_KEYS: .*64 hex digits"),
+        ({"AUTH": "api-key", "API_KEYS": f"{hash_of(b'a')};"}, "GATEWAY_API_KEYS: .*64 hex digits"),
         ({"API_KEYS": hash_of(b"a")}, "GATEWAY_API_KEYS: without effect, and anyone may ask, until GATEWAY_AUTH"),
         ({"AUTH": "basic"}, "GATEWAY_AUTH: .*'none', 'api-key' or 'jwt'"),
     ],

@@ -355,7 +355,10 @@ async def test_a_token_goes_neither_to_aws_nor_to_its_issuer(
         ({}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_JWKS_URL, GATEWAY_JWT_ISSUER, GATEWAY_JWT_AUDIENCE"),
         ({"JWKS_URL": "https://a.example/k", "ISSUER": "i"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_AUDIENCE"),
         ({"JWKS_URL": "https://a.example/k", "AUDIENCE": "i"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_ISSUER"),
-        ({"ISSUER": ""}, "GATEWAY_JWT_ISSUER: .*at least 1"),
+        (
+            {"ISSUER": "", "JWKS_URL": "https://a.example/k", "AUDIENCE": "i"},
+            "GATEWAY_AUTH=jwt needs GATEWAY_JWT_ISSUER",
+        ),
         ({"JWKS_URL": "http://a.example/k"}, "GATEWAY_JWT_JWKS_URL: .*https is needed"),
         ({"JWKS_URL": "file:///etc/keys"}, "GATEWAY_JWT_JWKS_URL: "),
     ],

@@ -81,17 +81,15 @@ async def test_the_secret_is_never_shown(
     assert SECRET not in caplog.text + refused.text + f"{settings!r}{settings}{settings.model_dump_json()}"
 
 
-@pytest.mark.parametrize(
-    "secret", ["", "fifteen-letters", "a secret with its blanks", "a-line\nand-another", "\xe9" * 20]
-)
+@pytest.mark.parametrize("secret", ["fifteen-letters", "a secret with its blanks", "a-line\nand-another", "\xe9" * 20])
 def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused_at_start_up_unseen(
     monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     monkeypatch.setenv("GATEWAY_ROUTER_SECRET", secret)
-    with pytest.raises(ConfigurationError, match=r"GATEWAY_ROUTER_SECRET: .*16 or more") as refusal:
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_ROUTER_SECRET: .*(16 or more|control character)") as refusal:
         read_settings()
     shown = "".join(traceback.format_exception(refusal.value))
-    assert not secret or secret not in shown.replace("GATEWAY_ROUTER_SECRET", "")
+    assert secret not in shown.replace("GATEWAY_ROUTER_SECRET", "")
 
 
 async def test_without_a_secret_the_header_means_nothing(aws: Aws) -> None:

@@ -15,7 +15,9 @@ GET = b" HTTP/1.1\r\nhost: %b\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    settings = read_settings(upstream_endpoint_url="http://127.0.0.1:9", allowed_hosts="gateway", rate_limit=1000)
+    settings = read_settings(
+        upstream_endpoint_url="http://127.0.0.1:9", allowed_hosts="gateway", rate_limit_points_per_minute=1000
+    )
     with served_gateway(settings) as url:
         yield url
 

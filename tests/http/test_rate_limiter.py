@@ -54,7 +54,12 @@ def redis() -> Iterator[RedisServer]:
 def limited(aws: Aws, points: int, **given: Any) -> Settings:
     keys = ",".join(hash_of(key.encode()) for key in (ONE, OTHER))
     return read_settings(
-        upstream_api=aws.api, upstream_endpoint_url=aws.url, auth="api-key", api_keys=keys, rate_limit=points, **given
+        upstream_api=aws.api,
+        upstream_endpoint_url=aws.url,
+        auth="api-key",
+        api_keys=keys,
+        rate_limit_points_per_minute=points,
+        **given,
     )
 
 

@@ -74,9 +74,7 @@ async def test_replicas_take_each_others_cursors_where_they_share_a_key_and_else
 @pytest.mark.parametrize(
     "keys",
     [
-        "",
         "secret-of-mine",
-        f"{ONE},",
         f"{ONE};{OTHER}",
         base64.b64encode(b"1" * 16).decode(),
         f"{ONE[:-2]}*=",
@@ -87,7 +85,7 @@ def test_keys_that_are_none_are_refused_at_start_up_unseen(monkeypatch: pytest.M
     monkeypatch.setenv("GATEWAY_CURSOR_KEYS", keys)
     with pytest.raises(ConfigurationError, match=r"GATEWAY_CURSOR_KEYS: .*32 bytes in base64") as refusal:
         read_settings()
-    assert keys == "" or keys not in str(refusal.value)
+    assert keys not in str(refusal.value)
 
 
 def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

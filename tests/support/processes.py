@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.markers import look_at_line
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
