@@ -1,4 +1,4 @@
-"""The doors that tests enter by: an emulated AWS account, and a gateway over it, both over real HTTP."""
+"""Fixtures of the whole suite: an emulated AWS account and a gateway in front of it, both over real HTTP."""
 
 import logging
 import os
@@ -12,15 +12,15 @@ import pytest
 
 from gateway.settings import Settings
 from tests.support.aws import Aws, emulated_aws
-from tests.support.markers import FOUND, LogLines, look_at_response
+from tests.support.leak_search import FOUND, LogSearch, search_httpx_response
 from tests.support.serving import served_gateway
 
-# Tests count upstream calls: only those about the cache have one.
+# Tests count upstream calls, so only the tests of the cache turn it on.
 os.environ["GATEWAY_CACHE_TTL_SECONDS"] = "0"
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+# No deadline: the time that an example takes depends on the load of the machine.
+hypothesis.settings.register_profile("no_deadline", deadline=None)
+hypothesis.settings.load_profile("no_deadline")
 
 
 class Gateway:
@@ -30,13 +30,13 @@ class Gateway:
         self.http = http
 
     async def answer(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer to a query: data and errors."""
+        """Return the whole response to a query: data and errors."""
         response = await self.http.post("/graphql", json={"query": document, "variables": variables})
         answer: dict[str, Any] = response.json()
         return answer
 
     async def query(self, document: str, **variables: Any) -> Any:
-        """The data of a query that must not fail."""
+        """Return the data of a query. Fail if the response has errors."""
         answer = await self.answer(document, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
@@ -44,20 +44,20 @@ class Gateway:
 
 @pytest.fixture
 def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
-    """An emulated account, of the chime API unless the test is parametrized with another (indirect)."""
+    """Return an emulated account. It is of the chime API unless the test is parametrized with another (indirect)."""
     with emulated_aws(getattr(request, "param", "chime")) as account:
         yield account
 
 
 @pytest.fixture
 def settings(aws: Aws) -> Settings:
-    """The gateway's settings; a test module overrides this fixture to change one."""
+    """Return the gateway's settings. A test module overrides this fixture to change one of them."""
     return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
 @asynccontextmanager
 async def gateway_over(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway with these settings, while the block runs."""
+    """Run a gateway with these settings while the block runs."""
     with served_gateway(settings) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
             yield Gateway(http)
@@ -65,39 +65,41 @@ async def gateway_over(settings: Settings) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway over the account."""
+    """Return a gateway in front of the account."""
     async with gateway_over(settings) as running:
         yield running
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _all_that_comes_out_is_looked_at() -> Iterator[None]:
-    """Whichever client a test has, by httpx, and whatever a gateway in this process logs."""
+def _search_all_responses_and_logs() -> Iterator[None]:
+    """Search every response that httpx reads, and every log message of a gateway in this process, for leaks."""
     send, send_async = httpx.Client.send, httpx.AsyncClient.send
 
-    def looking(client: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Response:
-        response = send(client, request, **how)
-        look_at_response(response)
+    def search_after_send(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        response = send(client, request, **options)
+        search_httpx_response(response)
         return response
 
-    async def looking_async(client: httpx.AsyncClient, request: httpx.Request, **how: Any) -> httpx.Response:
-        response = await send_async(client, request, **how)
-        look_at_response(response)
+    async def search_after_async_send(
+        client: httpx.AsyncClient, request: httpx.Request, **options: Any
+    ) -> httpx.Response:
+        response = await send_async(client, request, **options)
+        search_httpx_response(response)
         return response
 
-    lines = LogLines(logging.WARNING)
-    logging.getLogger().addHandler(lines)
+    handler = LogSearch(logging.WARNING)
+    logging.getLogger().addHandler(handler)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(httpx.Client, "send", looking)
-        patched.setattr(httpx.AsyncClient, "send", looking_async)
+        patched.setattr(httpx.Client, "send", search_after_send)
+        patched.setattr(httpx.AsyncClient, "send", search_after_async_send)
         yield
-    logging.getLogger().removeHandler(lines)
+    logging.getLogger().removeHandler(handler)
     assert FOUND == []
 
 
 @pytest.fixture(autouse=True)
-def _nothing_comes_out_that_must_not() -> Iterator[None]:
-    """Of any test, or of a gateway that several share."""
+def _fail_on_leaks() -> Iterator[None]:
+    """Fail the test during which a leak was found, also if several tests share the gateway."""
     yield
     found = FOUND.copy()
     FOUND.clear()

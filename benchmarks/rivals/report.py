@@ -14,7 +14,7 @@ from benchmarks.rivals.queries import QUERIES, Query
 from benchmarks.rivals.servers import ROOT
 
 
-class Paginator(NamedTuple):
+class Walk(NamedTuple):
     """A walk through the whole inventory: CPU ms a page and MB, of its first tenth and its last; upstream calls."""
 
     first_ms: float
@@ -62,7 +62,7 @@ class Report:
     peaks: dict[str, float] = field(default_factory=dict)
     page_sizes: dict[str, dict[int, Sample]] = field(default_factory=dict)
     inventories: dict[str, dict[int, Sample]] = field(default_factory=dict)
-    walks: list[Paginator] = field(default_factory=list)
+    walks: list[Walk] = field(default_factory=list)
     mixed: Mixed | None = None
     notes: list[str] = field(default_factory=list)
     # At the start: what was measured, whatever is committed meanwhile.

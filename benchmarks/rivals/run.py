@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.rivals.account import INVENTORY
 from benchmarks.rivals.load import Sample, WrongAnswer, bodies, check, measure, wrk
 from benchmarks.rivals.queries import EVERY_FIELD, QUERIES, Page, Query, pages
-from benchmarks.rivals.report import Mixed, Paginator, Report
+from benchmarks.rivals.report import Mixed, Report, Walk
 from benchmarks.rivals.servers import (
     LOAD_CORE,
     RIVALS,
@@ -209,7 +209,7 @@ class Run:
             stub.process.stop()
 
 
-def _walked(server: Server, stub: Stub) -> Paginator:
+def _walked(server: Server, stub: Stub) -> Walk:
     text = server.dialect.document(Query("walk", "", False, EVERY_FIELD, ()))
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     last_page = -(-WALKED // WALK_PAGE)
@@ -232,7 +232,7 @@ def _walked(server: Server, stub: Stub) -> Paginator:
     assert seen == WALKED
     assert not connection["pageInfo"]["hasNextPage"]
     each = [(after - before) * 1e3 / tenth for before, after in pairwise(cpu)]
-    return Paginator(each[0], each[9], memory[0], memory[-1], stub.calls() - calls)
+    return Walk(each[0], each[9], memory[0], memory[-1], stub.calls() - calls)
 
 
 def _mixture(server: Server) -> list[str]:

@@ -18,7 +18,7 @@ from benchmarks.rivals.queries import Dialect
 
 HERE: Final = Path(__file__).parent
 MODULES: Final = HERE / "node_modules"
-ROOT: Final = HERE.parents[2]
+ROOT: Final = HERE.parents[1]
 SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
 START_SECONDS: Final = 60.0

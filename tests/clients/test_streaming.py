@@ -75,13 +75,13 @@ def aws() -> Iterator[GatedAws]:
 async def test_a_list_grows_with_each_upstream_page(aws: GatedAws, client: str) -> None:
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
     async with gateway_over(settings) as gateway:
-        with following(client, str(gateway.http.base_url)) as next_row_hash:
+        with following(client, str(gateway.http.base_url)) as follower:
             aws.lets(1)
-            next_row_hash.shows(99)
+            follower.shows(99)
             aws.lets(1)
-            next_row_hash.shows(198)
+            follower.shows(198)
             aws.lets(1)
-            last = next_row_hash.shows_at_last()
+            last = follower.shows_at_last()
     assert last == {"numbers": [e164(index) for index in range(250)], "hasNextPage": True}
     assert aws.calls == ["ListPhoneNumbers"] * 3
 
@@ -90,11 +90,11 @@ async def test_a_list_grows_with_each_upstream_page(aws: GatedAws, client: str) 
 async def test_a_page_that_fails_is_named_and_what_came_before_stays(aws: GatedAws, client: str) -> None:
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
     async with gateway_over(settings) as gateway:
-        with following(client, str(gateway.http.base_url)) as next_row_hash:
+        with following(client, str(gateway.http.base_url)) as follower:
             aws.lets(1)
-            next_row_hash.shows(99)
+            follower.shows(99)
             aws.fails("ListPhoneNumbers", "Forbidden")
             aws.lets(1)
-            last = next_row_hash.shows_at_last()
+            last = follower.shows_at_last()
     assert last["numbers"] == [e164(index) for index in range(99)]
     assert last["fault"] == "UPSTREAM_FORBIDDEN"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.markers import look_at_line
+from tests.support.leak_search import search_log_line
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -76,7 +76,7 @@ def _looked_through(process: subprocess.Popen[str]) -> threading.Thread:
             for line in printed:
                 # What a command says of itself at its start names its own address.
                 if line.startswith(("{", "20")):
-                    look_at_line(line)
+                    search_log_line(line)
                 with suppress(BrokenPipeError):
                     passed_on.write(line)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tests.support.markers import look_at_answer
+from tests.support.leak_search import search_response
 
 # How long a failing test waits. A passing test never does.
 TIMEOUT_SECONDS = 30
@@ -56,7 +56,7 @@ class Wire:
         while len(self._received) < length:
             assert self._receives(), "closed within a response"
         body, self._received = self._received[:length], self._received[length:]
-        look_at_answer(status, fields, body)
+        search_response(status, fields, body)
         return Answer(status, fields, body)
 
     def closed(self) -> bool:
