@@ -35,6 +35,7 @@ from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings, tidy_environment
 from gateway.shared_state.redis_client import RedisClient
 from gateway.telemetry.logs import configure_logs
+from gateway.telemetry.metrics import configure_metrics
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.aws.transport import Endpoint
 from gateway.upstream.open import open_upstream
@@ -47,6 +48,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     Raises: Misconfigured, here for the files and the Redis that settings name, at start-up for the rest.
     """
     tidy_environment()
+    configure_metrics()
     redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ from gateway.loaders.phone_number_orders import PhoneNumberOrders
 from gateway.loaders.phone_numbers import PhoneNumbers
 from gateway.paging.cursor_keys import MAX_LENGTH, CursorKeyRing, random_key
 from gateway.settings import Settings
-from gateway.telemetry.metrics import walk_ended
+from gateway.telemetry.metrics import observe_connection_pages
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderRecord
 
@@ -97,7 +97,7 @@ class RequestContext:
             if loader in vars(self):
                 getattr(self, loader).close()
         for list_operation, pages in self._walks:
-            walk_ended(list_operation, pages[0])
+            observe_connection_pages(list_operation, pages[0])
 
 
 def _ignore(_orders: Iterable[PhoneNumberOrderRecord]) -> None:

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.http.error_response import METHODS
 from gateway.http.headers import read_headers
-from gateway.telemetry.metrics import REQUESTS_IN_FLIGHT, request_ended
+from gateway.telemetry.metrics import REQUESTS_IN_FLIGHT, count_request
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.telemetry.trace_context import trace_context
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
@@ -61,7 +61,7 @@ class InstrumentationMiddleware:
             return
         if path == "/graphql":
             operation = (record.is_valid and record.operation) or ""
-            request_ended(operation, record.error_codes, seconds, answered=head is not None)
+            count_request(operation, record.error_codes, seconds, responded=head is not None)
         if self._log is not None:
             line = record.line(seconds, None if head is None else head["status"])
             self._log.info("request", **line)

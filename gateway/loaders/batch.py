@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from gateway.errors import GatewayError, PageLimitExceeded, UpstreamBadResponse, UpstreamError, UpstreamForbidden
 from gateway.loaders.batch_plan import should_fetch_page
-from gateway.telemetry.metrics import batch_ended
+from gateway.telemetry.metrics import count_batch
 from gateway.telemetry.tracing import span
 
 R = TypeVar("R")
@@ -83,7 +83,7 @@ class Batch(Generic[R]):
                 if self._left:
                     await self._list_all()
             finally:
-                plan = batch_ended(self._source.list_operation, keys=keys, pages=self._pages, gets=self._gets)
+                plan = count_batch(self._source.list_operation, keys=keys, pages=self._pages, gets=self._gets)
                 calls = {"chime_gateway.loader.pages": self._pages, "chime_gateway.loader.gets": self._gets}
                 batch_span.note({"chime_gateway.loader.plan": plan, **calls})
 

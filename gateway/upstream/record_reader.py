@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gateway.telemetry.metrics import records_left_out
+from gateway.telemetry.metrics import count_records_left_out
 from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, read_e164_number
 from gateway.upstream.services import MAX_ID_LENGTH
@@ -38,7 +38,7 @@ def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]
         if record is not None:
             records.append(record)
     if left_out:
-        records_left_out(operation, left_out)
+        count_records_left_out(operation, left_out)
         request_id = REQUEST_RECORD.get().id
         logger.warning("request %s: %s: left out %d records without a usable key", request_id, operation, left_out)
     return records

@@ -6,7 +6,7 @@ from tests.deploy.rendered import manifests
 from tests.support.processes import ROOT
 
 SIZING = (ROOT / "README.md").read_text().partition("## Sizing")[2].partition("\n## ")[0]
-RESULTS = (ROOT / "tests" / "benchmarks" / "results.md").read_text()
+RESULTS = (ROOT / "benchmarks" / "results.md").read_text()
 
 
 def measured(query: str, server: str) -> tuple[float, float]:

@@ -191,7 +191,7 @@ async def test_an_odd_ordered_number_leaves_its_order_and_is_counted_and_warned_
     [node] = data["phoneNumberOrders"]["nodes"]
     linked = {"e164PhoneNumber": e164(0), "phoneNumber": {"status": "UNASSIGNED"}}
     assert node["orderedPhoneNumbers"] == [linked, linked]
-    assert after.since(before, LEFT_OUT) == {'{operation="ListPhoneNumberOrders"}': 1}
+    assert after.since(before, LEFT_OUT) == {'{aws_operation="ListPhoneNumberOrders"}': 1}
     assert len([line for line in caplog.messages if "left out 1 records" in line]) == 1
 
 
@@ -209,7 +209,7 @@ async def test_odd_associations_leave_their_number_and_are_counted(associations:
             after = await numbers_of(gateway)
     kept = [{"value": "vc"}] if isinstance(associations, list) else []
     assert data["phoneNumbers"]["nodes"] == [{"e164PhoneNumber": e164(0), "associations": kept}]
-    assert after.since(before, LEFT_OUT) == {'{operation="ListPhoneNumbers"}': 1}
+    assert after.since(before, LEFT_OUT) == {'{aws_operation="ListPhoneNumbers"}': 1}
 
 
 async def test_one_odd_record_of_a_batch_leaves_the_others() -> None:

@@ -55,16 +55,16 @@ async def test_requests_are_counted_by_their_operations_name_and_the_first_error
     await gateway.http.put("/graphql")
     after = await numbers_of(gateway)
     assert after.since(before, PREFIX + "request") == {
-        's_total{code="OK",operation="Fine"}': 2,
-        's_total{code="UPSTREAM_UNAUTHORIZED",operation="Wrong"}': 1,
-        's_total{code="OK",operation=""}': 1,
-        's_total{code="GRAPHQL_VALIDATION_FAILED",operation=""}': 1,
-        's_total{code="BAD_USER_INPUT",operation=""}': 1,
-        '_errors_total{code="UPSTREAM_UNAUTHORIZED",operation="Wrong"}': 2,
-        '_errors_total{code="GRAPHQL_VALIDATION_FAILED",operation=""}': 1,
-        '_errors_total{code="BAD_USER_INPUT",operation=""}': 1,
+        's_total{code="OK",graphql_operation="Fine"}': 2,
+        's_total{code="UPSTREAM_UNAUTHORIZED",graphql_operation="Wrong"}': 1,
+        's_total{code="OK",graphql_operation=""}': 1,
+        's_total{code="GRAPHQL_VALIDATION_FAILED",graphql_operation=""}': 1,
+        's_total{code="BAD_USER_INPUT",graphql_operation=""}': 1,
+        '_errors_total{code="UPSTREAM_UNAUTHORIZED",graphql_operation="Wrong"}': 2,
+        '_errors_total{code="GRAPHQL_VALIDATION_FAILED",graphql_operation=""}': 1,
+        '_errors_total{code="BAD_USER_INPUT",graphql_operation=""}': 1,
     }
-    assert after[PREFIX + 'request_duration_seconds_count{operation="Fine"}'] == 2
+    assert after[PREFIX + 'request_duration_seconds_count{graphql_operation="Fine"}'] == 2
     assert after[PREFIX + "requests_in_flight"] == 0
 
 
@@ -78,16 +78,16 @@ async def test_upstream_calls_are_counted_by_operation_and_outcome_with_their_re
     await gateway.answer("{ phoneNumberOrders(first: 1) { nodes { id } } }")
     after = await numbers_of(gateway)
     assert after.since(before, PREFIX + "upstream_") == {
-        'calls_total{operation="ListPhoneNumbers",outcome="ok"}': 3,
-        'calls_total{operation="ListPhoneNumberOrders",outcome="UPSTREAM_UNAVAILABLE"}': 3,
-        'retries_total{operation="ListPhoneNumberOrders"}': 2,
+        'calls_total{aws_operation="ListPhoneNumbers",outcome="ok"}': 3,
+        'calls_total{aws_operation="ListPhoneNumberOrders",outcome="UPSTREAM_UNAVAILABLE"}': 3,
+        'retries_total{aws_operation="ListPhoneNumberOrders"}': 2,
     }
     assert after[PREFIX + "upstream_calls_in_flight"] == 0
-    assert after.since(before, PREFIX + "walk_pages_sum") == {
+    assert after.since(before, PREFIX + "connection_upstream_pages_sum") == {
         '{list="ListPhoneNumbers"}': 3,
         '{list="ListPhoneNumberOrders"}': 1,
     }
-    assert after.since(before, PREFIX + "walk_pages_count") == {
+    assert after.since(before, PREFIX + "connection_upstream_pages_count") == {
         '{list="ListPhoneNumbers"}': 1,
         '{list="ListPhoneNumberOrders"}': 1,
     }
@@ -117,7 +117,7 @@ def test_names_past_a_hundred_are_counted_together_and_wrong_documents_names_not
     counted = {name: value for name, value in numbers.items() if name.startswith(PREFIX + "requests_total{")}
     # One of the names is that of requests without one, and `other` stands for all the rest.
     assert len(counted) == MAX_OPERATION_NAMES + 1
-    assert counted[PREFIX + 'requests_total{code="OK",operation="other"}'] == 51
+    assert counted[PREFIX + 'requests_total{code="OK",graphql_operation="other"}'] == 51
     assert not any("Invalid" in name for name in counted)
     assert max(map(len, counted)) < 150
     # The process's own, as every client of Prometheus has them.
@@ -153,7 +153,7 @@ def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aw
         assert len(pids) == 2
         for _ in range(8):
             numbers = Numbers.of(httpx.get(serve.lines[3].split()[1], timeout=30).text)
-            assert numbers[PREFIX + 'requests_total{code="OK",operation="Shared"}'] == 40
+            assert numbers[PREFIX + 'requests_total{code="OK",graphql_operation="Shared"}'] == 40
         [directory] = {directory_of(pid) for pid in pids}
         assert directory.is_dir()
         assert serve.stop(signal.SIGTERM) == 0

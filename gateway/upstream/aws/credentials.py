@@ -32,7 +32,7 @@ from botocore.exceptions import (
 )
 
 from gateway.errors import ConfigurationError, CredentialsUnavailable
-from gateway.telemetry.metrics import credentials_renewed
+from gateway.telemetry.metrics import count_credential_renewal
 from gateway.upstream.aws.credential_process import CredentialProcessFailed
 from gateway.upstream.aws.sigv4 import Credentials
 
@@ -207,10 +207,10 @@ class CredentialCache:
             seconds = min(FIRST_RETRY_SECONDS * 2**self._failures, MAX_RETRY_SECONDS)
             self._failures = min(self._failures + 1, 10)
             self._retry_at = asyncio.get_running_loop().time() + seconds
-            credentials_renewed(self._label, "timed_out" if isinstance(error, TimeoutError) else "failed")
+            count_credential_renewal(self._label, "timed_out" if isinstance(error, TimeoutError) else "failed")
             logger.warning("AWS credentials cannot be renewed from %s: %s", self.source, failure.reason)
             return failure
-        credentials_renewed(self._label, "ok")
+        count_credential_renewal(self._label, "ok")
         if self._failure is not None:
             logger.warning("AWS credentials come from %s again", self.source)
         self._failure, self._failures, self._retry_at = None, 0, -inf

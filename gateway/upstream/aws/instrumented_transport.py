@@ -4,7 +4,7 @@ import time
 from typing import Any, Final
 
 from gateway.errors import UpstreamBadResponse
-from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, upstream_call_ended
+from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, count_upstream_call
 from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.aws.error_mapping import is_out_of_place, map_error
@@ -13,7 +13,7 @@ from gateway.upstream.aws.transport import AwsTransport, Parameters
 
 ANSWERED: Final = "ok"
 # Cancelled: at a deadline, or because its client left and nobody else waits for it.
-ABANDONED: Final = "abandoned"
+CANCELLED: Final = "cancelled"
 
 
 class InstrumentedTransport:
@@ -38,7 +38,7 @@ class InstrumentedTransport:
         Raises: UpstreamError.
         """
         record = REQUEST_RECORD.get()
-        outcome = tells = ABANDONED
+        outcome = tells = CANCELLED
         began = time.monotonic()
         record.call_began(began)
         UPSTREAM_CALLS_IN_FLIGHT.inc()
@@ -62,8 +62,8 @@ class InstrumentedTransport:
             now = time.monotonic()
             UPSTREAM_CALLS_IN_FLIGHT.dec()
             record.call_ended(now)
-            upstream_call_ended(operation, outcome, now - began)
-            if tells != ABANDONED:
+            count_upstream_call(operation, outcome, now - began)
+            if tells != CANCELLED:
                 self.ended[tells] = now
 
 

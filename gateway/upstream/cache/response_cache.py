@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.errors import Throttled, UpstreamError
-from gateway.telemetry.metrics import looked_up
+from gateway.telemetry.metrics import count_cache_lookup
 from gateway.telemetry.request_record import REQUEST_RECORD
 from gateway.upstream.cache.shared_cache import Answer, CacheKey, SharedResponseCache
 from gateway.upstream.cache.single_flight import Flight, SingleFlight
@@ -85,10 +85,10 @@ class ResponseCache:
                 kept = self._fresh(key)
             if kept is not None:
                 use.note(self._clock() - kept.stored_at)
-                looked_up(key[0], "hit" if kept.result is not None else "negative")
+                count_cache_lookup(key[0], "hit" if kept.result is not None else "negative_hit")
                 return kept.result
             if self._ttl > 0:
-                looked_up(key[0], "miss")
+                count_cache_lookup(key[0], "miss")
         # Whoever wants a new answer may join a call that is under way: it is not answered yet.
         return await self._fetches.do(key, partial(self._fetch, key, fetch, read, use.keeps), deadline)
 
@@ -105,7 +105,7 @@ class ResponseCache:
             return None
         use.note(age)
         use.stale = True
-        looked_up(key[0], "stale")
+        count_cache_lookup(key[0], "stale")
         return (kept.result,)
 
     def _fresh(self, key: CacheKey) -> _Kept | None:

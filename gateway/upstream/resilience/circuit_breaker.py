@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
-from gateway.telemetry.metrics import breaker_became
+from gateway.telemetry.metrics import set_circuit_breaker_state
 
 logger = logging.getLogger("gateway")
 
@@ -63,7 +63,7 @@ class CircuitBreaker:
         """A call is made; only where `wait` is 0."""
         if self._open_until is not None:
             self._probing = True
-            breaker_became(self._operation, "half-open")
+            set_circuit_breaker_state(self._operation, "half-open")
         return self._era
 
     def answered(self, era: int) -> None:
@@ -74,7 +74,7 @@ class CircuitBreaker:
         if self._open_until is not None:
             self._open_since, self._open_until = None, None
             self._open_seconds, self._probing = FIRST_OPEN_SECONDS, False
-            breaker_became(self._operation, "closed")
+            set_circuit_breaker_state(self._operation, "closed")
             logger.warning("%s answers again", self._operation)
 
     def failed(self, era: int, *, again: bool = False) -> None:
@@ -90,7 +90,7 @@ class CircuitBreaker:
         logger.warning(
             "%s: %d calls in a row failed; none is made for %g s", self._operation, self._failures, self._open_seconds
         )
-        breaker_became(self._operation, "open")
+        set_circuit_breaker_state(self._operation, "open")
         self._era += 1
         now = self._clock()
         self._open_since = now if self._open_since is None else self._open_since

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Final, Protocol
 
 from gateway.errors import Throttled, UpstreamTimeout
-from gateway.telemetry.metrics import pace_refused, paced
+from gateway.telemetry.metrics import count_queue_rejection, observe_queue_wait
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.rate_quota import RateLimiter
@@ -137,7 +137,7 @@ class FairQueue:
             else:
                 raise _too_late(waiter.operation, self.wait)
         waiter.turn.result()
-        paced(asyncio.get_running_loop().time() - waiter.since)
+        observe_queue_wait(asyncio.get_running_loop().time() - waiter.since)
 
     @property
     def _useful_permits(self) -> int:
@@ -188,7 +188,7 @@ class FairQueue:
 
 
 def _too_late(operation: str, wait: float) -> Throttled:
-    pace_refused(operation)
+    count_queue_rejection(operation)
     return Throttled(operation, retry_after=wait, detail="its turn would come after the deadline")
 
 

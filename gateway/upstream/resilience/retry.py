@@ -20,7 +20,7 @@ from gateway.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
-from gateway.telemetry.metrics import pace_became, retried, retry_budget_exhausted
+from gateway.telemetry.metrics import count_retry, count_retry_budget_exhausted, set_rate_limit
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.error_mapping import is_transient
 from gateway.upstream.aws.instrumented_transport import InstrumentedTransport
@@ -106,7 +106,7 @@ class RetryingTransport:
                     raise fault
                 await asyncio.sleep(wait)
                 attempt += 1
-                retried(operation)
+                count_retry(operation)
         finally:
             self._being_made -= 1
 
@@ -169,7 +169,7 @@ class RetryingTransport:
 
     def _show_pace(self) -> None:
         self._shown_pace = self.pace.rate
-        pace_became(inf if self._shown_pace is None else self._shown_pace)
+        set_rate_limit(inf if self._shown_pace is None else self._shown_pace)
 
     def _wait_before_another(self, operation: str, attempt: int, fault: UpstreamError, deadline: float) -> float | None:
         """Seconds until the next attempt, None where there is to be none."""
@@ -181,6 +181,6 @@ class RetryingTransport:
             return None
         # A storm is many calls: one that is alone needs no budget, however much was spent before it.
         if self._being_made > 1 and not self.retry_budget.spend():
-            retry_budget_exhausted(operation)
+            count_retry_budget_exhausted(operation)
             return None
         return wait
