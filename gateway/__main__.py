@@ -16,7 +16,7 @@ import click
 from pydantic import SecretBytes
 
 from gateway.app import app_from_environment, create_app, try_upstream
-from gateway.auth.api_key_authenticator import hash_of, new_api_key
+from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.aws_errors import EmulatorError
 from gateway.emulator.fault_injection import Fault
@@ -263,7 +263,7 @@ def api_key() -> None:
     """
     key = new_api_key()
     click.echo(f"Key       {key}")
-    click.echo(f"Hash      {hash_of(key.encode())}")
+    click.echo(f"Hash      {hash_api_key(key.encode())}")
 
 
 def _listen_for_callers(settings: Settings, host: str, port: int) -> socket.socket:

@@ -24,7 +24,8 @@ from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
 from gateway.execution.persisted_documents import persisted_documents
 from gateway.http.admin import AdminPortMiddleware, healthz, metrics, readyz
-from gateway.http.cors import Origins
+from gateway.http.cors import CorsPolicy
+from gateway.http.csrf import CsrfProtection
 from gateway.http.endpoint import GraphQLEndpoint
 from gateway.http.error_response import reject_path
 from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage, wants_page
@@ -73,12 +74,14 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         if settings.rate_limit_points_per_minute is None
         else CallerRateLimiter(settings.rate_limit_points_per_minute, settings.replicas, redis)
     )
+    cors = CorsPolicy(settings.cors_origins)
     endpoint = GraphQLEndpoint(
         engine,
         persisted_documents(settings.trusted_documents, engine.documents),
         _authenticator(settings),
         rate_limiter,
-        Origins(settings.cors_origins),
+        cors,
+        CsrfProtection(cors),
     )
     # A browser has no router's secret, and the page would be refused whatever it asks.
     shown = settings.graphiql and settings.router_secret is None

@@ -23,7 +23,7 @@ class RequestContext:
 
     A loader is made when it is first asked for: most queries need one of them, and some none. There is no other way to
     records, so it is the loaders that need a scope.
-    principal: Caller.principal, to which what is given out to one caller alone can be bound.
+    principal: Caller.id, to which what is given out to one caller alone can be bound.
     unanswered: what is under way for fields that an error has taken out of the answer.
     """
 
@@ -39,7 +39,7 @@ class RequestContext:
         self.settings = settings
         self.upstream = upstream
         self.cursor_key_ring = cursor_key_ring
-        self.principal = caller.principal
+        self.principal = caller.id
         self.unanswered: Iterable[asyncio.Future[Any]] = ()
         self._caller = caller
         self._number_permission = number_permission

@@ -1,1 +1,1 @@
-"""Authentication: who the caller is, and which scopes it has."""
+"""Authentication and scopes: which caller sends a request, and which fields it may read."""

@@ -1,4 +1,4 @@
-"""Callers known by API keys, of which the gateway has only the SHA-256 hashes."""
+"""Authentication by API keys. The gateway knows only the SHA-256 hashes of the keys."""
 
 import hashlib
 import hmac
@@ -6,43 +6,51 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.auth.bearer import bearer_credential, missing, wrong
+from gateway.auth.bearer import bearer_credential, invalid_credential, missing_credential
 from gateway.auth.caller import Caller
 
-# 256 bits, as many as the hash has: nobody guesses one, so that a plain hash without salt or stretching will do.
-KEY_BYTES: Final = 32
-# So that scanners for secrets, and people, know one when they see it.
-KEY_PREFIX: Final = "chime_gateway_"
+# 256 bits, as many as the hash has. Such a key cannot be guessed, so a plain hash without salt or stretching is enough.
+API_KEY_BYTES: Final = 32
+# Lets secret scanners, and people, recognize a key.
+API_KEY_PREFIX: Final = "chime_gateway_"
 
 
 def new_api_key() -> str:
-    """A key that nobody has had before."""
-    return KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+    """Return a new random key."""
+    return API_KEY_PREFIX + secrets.token_urlsafe(API_KEY_BYTES)
 
 
-def hash_of(key: bytes) -> str:
-    """What the gateway is told of a key: its SHA-256 hash in hex."""
+def hash_api_key(key: bytes) -> str:
+    """Return the SHA-256 hash of a key in hex, as GATEWAY_API_KEYS lists it."""
     return hashlib.sha256(key).hexdigest()
 
 
 class ApiKeyAuthenticator:
-    """Takes a key in the header x-api-key, or in Authorization as a bearer's. A key has all scopes."""
+    """An authenticator by a key in the header x-api-key, or in Authorization as a bearer credential.
+
+    A key has all scopes but the one for debugging.
+
+    Args:
+        hashes: The hash of each key.
+    """
 
     def __init__(self, hashes: Iterable[str]) -> None:
-        # Hashed once more, as a principal may be logged and written into cursors, and is nobody's way to a key.
-        self._callers = [(each, Caller(f"api-key:{hash_of(each.encode())[:32]}")) for each in hashes]
+        # A caller's id may be logged, and cursors are bound to it. It is a hash of the hash, so it does not reveal the
+        # hash that the settings hold.
+        self._callers = [(known, Caller(f"api-key:{hash_api_key(known.encode())[:32]}")) for known in hashes]
 
-    async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
-        """The caller whose key a request brings.
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Return the caller whose key the request has.
 
-        Raises: Unauthenticated.
+        Raises:
+            Unauthenticated: If the key is missing or unknown.
         """
-        key = fields.get(b"x-api-key") or bearer_credential(fields)
+        key = headers.get(b"x-api-key") or bearer_credential(headers)
         if key is None:
-            raise missing("Send an API key of this gateway in x-api-key, or as Authorization: Bearer.")
-        given = hash_of(key)
-        # All of them, whichever fits: how long it takes tells nothing of which one does.
-        found = [caller for known, caller in self._callers if hmac.compare_digest(given, known)]
+            raise missing_credential("The request has no API key. Send one in x-api-key, or as Authorization: Bearer.")
+        key_hash = hash_api_key(key)
+        # Compare with every hash, so that the time taken does not reveal which one matches.
+        found = [caller for known, caller in self._callers if hmac.compare_digest(key_hash, known)]
         if not found:
-            raise wrong("This API key is not one of this gateway's.")
+            raise invalid_credential("The API key is not valid. Send one that this gateway knows (GATEWAY_API_KEYS).")
         return found[0]

@@ -1,4 +1,4 @@
-"""Who may ask: anyone, or callers known by API keys or access tokens; and, before all, only a router where set so."""
+"""The interface of authenticators, and those that do not identify a caller by its own credentials."""
 
 import hmac
 from collections.abc import Mapping
@@ -9,35 +9,43 @@ from gateway.auth.caller import ANONYMOUS, Caller
 
 
 class Authenticator(Protocol):
-    """A way to tell who asks."""
+    """A way to identify the caller of a request."""
 
-    async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
-        """The caller of a request, by its header fields.
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Return the caller of a request with these headers.
 
-        Raises: HttpError, before anything else of the request is looked at.
+        This is the first check of a request. Until it passes, the rest of the request is not read.
+
+        Raises:
+            HttpError: If the request is rejected, usually because its credentials are missing or invalid.
         """
 
 
 class AnonymousAuthenticator:
-    """Takes everyone."""
+    """An authenticator that accepts every request."""
 
-    async def caller(self, _fields: Mapping[bytes, bytes]) -> Caller:
+    async def authenticate(self, _headers: Mapping[bytes, bytes]) -> Caller:
         """Return the anonymous caller."""
         return ANONYMOUS
 
 
 class RouterSecretAuthenticator:
-    """Takes what a router sends that knows a secret; it is then looked at whose request the router passes on."""
+    """An authenticator that first requires the secret of a router.
 
-    def __init__(self, secret: str, authentication: Authenticator) -> None:
+    Args:
+        authenticator: Identifies the caller whose request the router forwards.
+    """
+
+    def __init__(self, secret: str, authenticator: Authenticator) -> None:
         self._secret = secret.encode()
-        self._authentication = authentication
+        self._authenticator = authenticator
 
-    async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
-        """Check the router's secret, then return the caller whose request the router passes on."""
-        if not hmac.compare_digest(fields.get(b"x-router-secret", b""), self._secret):
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Check the router's secret, then return the caller whose request the router forwards."""
+        if not hmac.compare_digest(headers.get(b"x-router-secret", b""), self._secret):
             raise Unauthenticated(
-                "Only this gateway's router may ask it; a router sends its secret in x-router-secret.",
+                "This gateway accepts requests only from its router. "
+                "Send the router's secret in x-router-secret (GATEWAY_ROUTER_SECRET).",
                 challenge=b"Router-Secret",
             )
-        return await self._authentication.caller(fields)
+        return await self._authenticator.authenticate(headers)

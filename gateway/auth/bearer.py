@@ -17,17 +17,17 @@ class Unauthenticated(HttpError):
         self.headers = ((b"www-authenticate", challenge),)
 
 
-def bearer_credential(fields: Mapping[bytes, bytes]) -> bytes | None:
+def bearer_credential(headers: Mapping[bytes, bytes]) -> bytes | None:
     """Return the credential of the Authorization header, or None if it is missing or has another scheme."""
-    scheme, _, credential = fields.get(b"authorization", b"").partition(b" ")
+    scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
     return credential.strip() or None if scheme.lower() == b"bearer" else None
 
 
-def missing(message: str) -> Unauthenticated:
+def missing_credential(message: str) -> Unauthenticated:
     """Return the error for a request without a credential."""
     return Unauthenticated(message, challenge=b'Bearer realm="chime-gateway"')
 
 
-def wrong(message: str) -> Unauthenticated:
+def invalid_credential(message: str) -> Unauthenticated:
     """Return the error for a credential that is invalid or has expired."""
     return Unauthenticated(message, challenge=b'Bearer realm="chime-gateway", error="invalid_token"')

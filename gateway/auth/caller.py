@@ -1,4 +1,4 @@
-"""Who asks: what tells one caller from another, and what each may read."""
+"""The caller of a request, and the scopes that it has."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,27 +8,25 @@ from gateway.errors import Forbidden
 READ_PHONE_NUMBERS: Final = "phone-numbers:read"
 READ_PHONE_NUMBER_ORDERS: Final = "phone-number-orders:read"
 ALL_SCOPES: Final = frozenset({READ_PHONE_NUMBERS, READ_PHONE_NUMBER_ORDERS})
-# What an answer cost upstream. It opens no record, and is not in ALL_SCOPES: keys that are given out do not have it.
+# Lets a caller read how many upstream calls a response took. It is not in ALL_SCOPES, so that API keys do not have it.
 READ_DEBUG: Final = "debug:read"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever a request comes from. It holds nothing that could be used to come again.
+    """A client of the gateway. It holds no credential.
 
-    principal: a name that stays while the caller keeps its key or its subject; no secret, and not to be taken apart.
+    Attributes:
+        id: A name that stays the same while the caller keeps its key or its subject. It is opaque and not secret.
     """
 
-    principal: str
+    id: str
     scopes: frozenset[str] = ALL_SCOPES
 
     def require_scope(self, scope: str) -> None:
-        """Pass a caller that has a scope.
-
-        Raises: Forbidden.
-        """
+        """Raise Forbidden if the caller lacks a scope."""
         if scope not in self.scopes:
-            raise Forbidden(f"This needs the scope {scope}, which your token does not have.")
+            raise Forbidden(f"Your token lacks the scope {scope}. Request a token that has it.")
 
 
 ANONYMOUS: Final = Caller("anyone", ALL_SCOPES | {READ_DEBUG})

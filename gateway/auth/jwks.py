@@ -1,4 +1,4 @@
-"""The public keys that a token issuer signs with: fetched from its JWKS, kept, and fetched again. Source: RFC 7517."""
+"""A token issuer's public keys: its JWKS, fetched over HTTP, cached and refreshed. Source: RFC 7517."""
 
 import asyncio
 import logging
@@ -16,24 +16,24 @@ from gateway.errors import HttpError
 
 logger = logging.getLogger("gateway")
 
-# Each is signed with a private key that the issuer alone has. HMAC, whose key would be ours too, is never taken.
+# The issuer alone has the private key of each. HMAC is excluded, because its key would be a secret of ours as well.
 ALGORITHMS: Final = frozenset({"RS256", "ES256", "EdDSA"})
-# How soon a key that the issuer has withdrawn is no longer taken. PyJWT's own client keeps keys as long.
+# A key that the issuer has withdrawn is accepted for at most this long. PyJWT's own client caches keys as long.
 REFRESH_SECONDS: Final = 300.0
-# Where the issuer does not answer: soon enough for callers who wait, and no storm on a server that is coming up.
+# The time between attempts while the issuer fails: short for waiting callers, yet no flood for an issuer that restarts.
 RETRY_SECONDS: Final = 2.0
-# An unknown key may be brand new, so the set is fetched before its time; anyone may invent keys' names, though.
+# An unknown key may be a new one, so the JWKS is fetched early. Clients can invent key ids, so this bounds how often.
 UNKNOWN_KEY_SECONDS: Final = 30.0
-# Callers wait for the first fetch: half of their deadline at most.
+# Callers wait for the first fetch, for at most half of their request timeout.
 FETCH_SECONDS: Final = 5.0
-# A key takes half a kilobyte, with its certificates some five.
+# A key takes half a kilobyte, or about five with its certificates.
 MAX_JWKS_BYTES: Final = 256 * 1024
 
 _Keys = Mapping[tuple[str | None, str], PyJWK]
 
 
 class KeysUnavailable(HttpError):
-    """The issuer's keys could not be fetched yet, so that no token can be verified."""
+    """The issuer's keys could not be fetched yet, so tokens cannot be verified."""
 
     code = "AUTHENTICATION_UNAVAILABLE"
     status = 503
@@ -44,76 +44,84 @@ class KeysUnavailable(HttpError):
 
 
 class UnreadableJwks(Exception):
-    """What the issuer answered with holds no key that could be used."""
+    """The issuer's response holds no usable key. The message is the reason, for the log."""
 
 
 class Jwks:
-    """One issuer's keys. Those that are known are taken for as long as the issuer gives no newer ones.
+    """The cached keys of one issuer. If a refresh fails, the cached keys stay in use.
 
-    clock: seconds from any start.
+    Args:
+        clock: Return seconds from any start.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
         self._clock = clock
         self._keys: _Keys = {}
-        self._due_at = self._due_for_unknown_at = -math.inf
-        self._fetching: asyncio.Task[None] | None = None
+        self._refresh_at = self._unknown_key_fetch_at = -math.inf
+        self._fetch_task: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str | None, algorithm: str) -> PyJWK | None:
-        """The key of this id for an algorithm; None where the issuer has none.
+        """Return the key with this id and algorithm, or None if the issuer has no such key.
 
-        Cost: none while the key is known, for it is in the background that keys are refreshed.
-        Raises: KeysUnavailable where no key could be fetched yet.
+        Raises:
+            KeysUnavailable: If no keys could be fetched yet.
+
+        Cost: None for a cached key, because keys are refreshed in the background.
         """
-        if self._clock() >= self._due_at:
-            self._begin_to_fetch()
+        if self._clock() >= self._refresh_at:
+            self._start_fetch()
         wanted = (key_id, algorithm)
         if not self._keys:
-            await self._fetched()
+            await self.fetched()
             if not self._keys:
                 raise KeysUnavailable(math.ceil(RETRY_SECONDS))
         elif wanted not in self._keys:
-            if self._clock() >= self._due_for_unknown_at:
-                self._due_for_unknown_at = self._clock() + UNKNOWN_KEY_SECONDS
-                self._begin_to_fetch()
-            await self._fetched()
+            if self._clock() >= self._unknown_key_fetch_at:
+                self._unknown_key_fetch_at = self._clock() + UNKNOWN_KEY_SECONDS
+                self._start_fetch()
+            await self.fetched()
         return self._keys.get(wanted)
 
-    async def _fetched(self) -> None:
-        if self._fetching is not None:
-            # Others wait for it, too: it goes on when one of them leaves.
-            await asyncio.shield(self._fetching)
+    async def fetched(self) -> None:
+        """Wait for the fetch in flight, if there is one."""
+        if self._fetch_task is not None:
+            # Several requests may wait for the fetch, so it goes on if one of them is cancelled.
+            await asyncio.shield(self._fetch_task)
 
-    def _begin_to_fetch(self) -> None:
-        if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch())
+    def _start_fetch(self) -> None:
+        if self._fetch_task is None:
+            self._fetch_task = asyncio.create_task(self._fetch())
 
     async def _fetch(self) -> None:
         seconds = RETRY_SECONDS
         try:
-            self._keys = _usable_keys(await _answer(self._url))
+            self._keys = _usable_keys(await _download(self._url))
             seconds = REFRESH_SECONDS
         except (aiohttp.ClientError, TimeoutError, UnreadableJwks) as error:
-            # Of others the class alone: the words of some hold the whole URL, which may hold a password.
-            words = str(error) if isinstance(error, UnreadableJwks) else type(error).__name__
-            logger.warning("the keys at GATEWAY_JWT_JWKS_URL cannot be fetched: %s", words)
+            # Messages of other errors may contain the whole URL, and with it a password. Log only their class.
+            reason = str(error) if isinstance(error, UnreadableJwks) else type(error).__name__
+            logger.warning("cannot fetch the token issuer's keys: %s (GATEWAY_JWT_JWKS_URL)", reason)
         finally:
-            self._due_at = self._clock() + seconds
-            self._fetching = None
+            self._refresh_at = self._clock() + seconds
+            self._fetch_task = None
 
 
-async def _answer(url: str) -> bytes:
-    """The body at a URL.
+async def _download(url: str) -> bytes:
+    """Return the body at a URL.
 
-    Raises: UnreadableJwks; aiohttp's ClientError; TimeoutError.
+    Raises:
+        UnreadableJwks: If the status is not 200 or the body is too long.
+        aiohttp.ClientError: If the request fails.
+        TimeoutError: If the response takes longer than FETCH_SECONDS.
     """
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-    # A session a fetch: one in five minutes needs no connection kept for it.
+    # Each fetch opens its own session. One fetch in five minutes does not need a connection that stays open.
     async with (
-        # HTTPS_PROXY and NO_PROXY count, as for the upstream. By http keys come from this machine, by no proxy.
+        # For https, HTTPS_PROXY and NO_PROXY apply, as for upstream calls. An http URL is on this machine, so that no
+        # proxy may come between.
         aiohttp.ClientSession(timeout=timeout, trust_env=url.startswith("https:")) as session,
-        # Keys are taken from where the operator said, and from nowhere else.
+        # Keys are read only from the URL that the operator set.
         session.get(url, allow_redirects=False) as response,
     ):
         if response.status != HTTPStatus.OK:
@@ -126,17 +134,18 @@ async def _answer(url: str) -> bytes:
 
 
 def _usable_keys(content: bytes) -> _Keys:
-    """The keys of a JWKS that may sign tokens, without what else it holds.
+    """Return the keys of a JWKS that may sign tokens. Skip its other entries.
 
-    Raises: UnreadableJwks where there are none.
+    Raises:
+        UnreadableJwks: If there are no such keys.
     """
     try:
-        answer = orjson.loads(content)
+        jwks = orjson.loads(content)
     except ValueError:
-        raise UnreadableJwks("no JSON") from None
-    records = answer.get("keys") if isinstance(answer, dict) else None
+        raise UnreadableJwks("not JSON") from None
+    records = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(records, list):
-        raise UnreadableJwks("no JWKS: it has no list of keys")
+        raise UnreadableJwks("not a JWKS: it has no list of keys")
     keys = {(record.get("kid"), key.algorithm_name): key for record in records if (key := _usable_key(record))}
     if not keys:
         raise UnreadableJwks("no public key for signatures by RS256, ES256 or EdDSA")
@@ -146,12 +155,12 @@ def _usable_keys(content: bytes) -> _Keys:
 def _usable_key(record: Any) -> PyJWK | None:
     if not isinstance(record, dict) or record.get("use", "sig") != "sig" or not isinstance(record.get("kid", ""), str):
         return None
-    # `k` is a shared secret, and `d` a private key: neither belongs where everybody can read it.
+    # `k` is a shared secret and `d` a private key. Neither belongs in a public document.
     if "k" in record or "d" in record:
         return None
     try:
         key = PyJWK(record)
         fits = key.algorithm_name in ALGORITHMS and not key.Algorithm.check_key_length(key.key)
-    except Exception:  # noqa: BLE001  # What is no key may trip the parser anywhere; the keys beside it are good.
+    except Exception:  # noqa: BLE001  # A malformed key can fail anywhere in the parser. The keys beside it are usable.
         return None
     return key if fits else None

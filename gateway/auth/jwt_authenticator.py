@@ -1,4 +1,4 @@
-"""Callers known by access tokens: JWTs that one issuer has signed for this gateway. Source: RFC 7519, 8725 and 9068."""
+"""Authentication by access tokens: JWTs that one issuer signs for this gateway. Source: RFC 7519, 8725 and 9068."""
 
 import hashlib
 import time
@@ -8,20 +8,24 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-from gateway.auth.bearer import bearer_credential, missing, wrong
+from gateway.auth.bearer import bearer_credential, invalid_credential, missing_credential
 from gateway.auth.caller import ALL_SCOPES, READ_DEBUG, Caller
 from gateway.auth.jwks import ALGORITHMS, Jwks, KeysUnavailable
 
-# Seconds by which two machines' clocks may differ; those that a time server sets differ by well under one.
+# How much the clocks of two machines may differ. Clocks that a time server sets differ by well under a second.
 LEEWAY_SECONDS: Final = 10
-# Tokens whose signatures need no second look; a check takes a tenth of a millisecond. Together they are some 300 KB.
-KEPT_TOKENS: Final = 1024
-# Access tokens are one to two kilobytes; what is longer is not even decoded.
+# A cached token is not verified again. Verification takes a tenth of a millisecond, and a full cache about 300 kB.
+MAX_CACHED_TOKENS: Final = 1024
+# Access tokens have one to two kilobytes. A longer one is rejected before it is decoded.
 MAX_TOKEN_BYTES: Final = 8192
 
 
 class _Verified(NamedTuple):
-    """expires_at: seconds since 1970; leeway comes on top."""
+    """A token that was verified.
+
+    Attributes:
+        expires_at: Seconds since 1970. The leeway is added to it.
+    """
 
     caller: Caller
     key_id: str | None
@@ -30,44 +34,46 @@ class _Verified(NamedTuple):
 
 
 class JwtAuthenticator:
-    """Takes tokens of one issuer that are for one audience, signed by RS256, ES256 or EdDSA, with an end (exp).
+    """An authenticator by tokens of one issuer for one audience, signed by RS256, ES256 or EdDSA, that expire (exp).
 
-    A caller's principal is the token's subject (sub); without one the client that it was made for, and tokens without
-    either are all of one principal.
+    The caller's id is derived from the token's subject (sub). If the token has no subject, it is derived from the
+    client that the token was issued to. All tokens without either share one id.
     """
 
     def __init__(self, keys: Jwks, *, issuer: str, audience: str) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        # By their hashes: the tokens themselves are not kept.
+        # The keys are hashes, so that memory holds no tokens. The least recently used entry comes first.
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
-    async def caller(self, fields: Mapping[bytes, bytes]) -> Caller:
-        """The caller whose token a request brings.
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Return the caller whose token the request has.
 
-        Raises: Unauthenticated; KeysUnavailable.
+        Raises:
+            Unauthenticated: If the token is missing or invalid.
+            KeysUnavailable: If the issuer's keys could not be fetched yet.
         """
-        token = bearer_credential(fields)
+        token = bearer_credential(headers)
         if token is None:
-            raise missing("Send an access token as Authorization: Bearer.")
+            raise missing_credential("The request has no access token. Send one as Authorization: Bearer.")
         token_hash = hashlib.sha256(token).digest()
         verified = self._verified.pop(token_hash, None)
-        if verified is None or not await self._still_holds(verified):
+        if verified is None or not await self._is_still_valid(verified):
             verified = await self._verify(token)
         self._verified[token_hash] = verified
-        if len(self._verified) > KEPT_TOKENS:
+        if len(self._verified) > MAX_CACHED_TOKENS:
             self._verified.popitem(last=False)
         return verified.caller
 
-    async def _still_holds(self, verified: _Verified) -> bool:
+    async def _is_still_valid(self, verified: _Verified) -> bool:
         key = await self._keys.key(verified.key_id, verified.key.algorithm_name)
-        # Keys that are fetched anew are other objects: what they signed is looked at anew.
+        # A refresh creates new key objects, so that every token is verified again after it.
         return key is verified.key and verified.expires_at > time.time() - LEEWAY_SECONDS
 
     async def _verify(self, token: bytes) -> _Verified:
         try:
-            key_id, key = await self._key_of(token)
+            key_id, key = await self._signing_key(token)
             claims = jwt.decode(
                 token,
                 key,
@@ -81,17 +87,24 @@ class JwtAuthenticator:
         except KeysUnavailable:
             raise
         except jwt.ExpiredSignatureError:
-            raise wrong("This access token has expired.") from None
+            raise invalid_credential("The access token has expired. Request a new one.") from None
         except jwt.ImmatureSignatureError:
-            raise wrong("This access token is not valid yet.") from None
-        except Exception:  # noqa: BLE001  # What is forged may trip the parser anywhere; nothing but a caller gets past.
-            raise wrong("This access token is not one that this gateway takes.") from None
+            raise invalid_credential("The access token is not valid yet. Retry later, or check the clocks.") from None
+        except Exception:  # noqa: BLE001  # A forged token can fail anywhere in the parser. Each failure rejects it.
+            raise invalid_credential(
+                "The access token is not valid. "
+                "Request one from this gateway's issuer, for its audience (GATEWAY_JWT_ISSUER, GATEWAY_JWT_AUDIENCE)."
+            ) from None
 
-    async def _key_of(self, token: bytes) -> tuple[str | None, jwt.PyJWK]:
-        """The id that a token gives of its key, and the issuer's own key of that id.
+    async def _signing_key(self, token: bytes) -> tuple[str | None, jwt.PyJWK]:
+        """Return the key id in a token's header, and the issuer's key with that id.
 
-        Where else a token says its key is (jwk, jku, x5c, x5u) is never looked at: it would vouch for itself.
-        Raises: InvalidTokenError; KeysUnavailable.
+        The header's other references to a key (jwk, jku, x5c, x5u) are ignored. With them a token could vouch for
+        itself.
+
+        Raises:
+            InvalidTokenError: If the token is malformed or names no key of the issuer.
+            KeysUnavailable: If the issuer's keys could not be fetched yet.
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise jwt.InvalidTokenError
@@ -105,14 +118,14 @@ class JwtAuthenticator:
         return key_id, key
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        # Programs have no subject at some issuers; their own id goes by two names (RFC 9068; OpenID Connect).
-        named = next((claim for claim in ("sub", "client_id", "azp") if isinstance(claims.get(claim), str)), "sub")
-        subject = hashlib.sha256(f"{self._issuer}\n{named}\n{claims.get(named)}".encode()).hexdigest()
+        # Some issuers give programs no subject. A client's id has two names (RFC 9068 and OpenID Connect).
+        claim_name = next((claim for claim in ("sub", "client_id", "azp") if isinstance(claims.get(claim), str)), "sub")
+        subject = hashlib.sha256(f"{self._issuer}\n{claim_name}\n{claims.get(claim_name)}".encode()).hexdigest()
         return Caller(f"jwt:{subject[:32]}", _scopes(claims) & (ALL_SCOPES | {READ_DEBUG}))
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The scopes of a token: a text with spaces between them, or, as some issuers have it, a list."""
+    """Return the scopes of a token. They are a string separated by spaces or, from some issuers, a list."""
     scopes = claims.get("scope", claims.get("scp"))
     if isinstance(scopes, str):
         return frozenset(scopes.split(" "))

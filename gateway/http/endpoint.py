@@ -25,7 +25,8 @@ from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.persisted_documents import PersistedDocuments
 from gateway.http.cache_control import age_header, cache_use_of
 from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, incremental_format, is_json, response_media_type
-from gateway.http.cors import Origins
+from gateway.http.cors import CorsPolicy
+from gateway.http.csrf import CsrfProtection
 from gateway.http.disconnect import ClientDisconnected, DisconnectWatcher
 from gateway.http.error_response import (
     METHODS,
@@ -88,15 +89,17 @@ class GraphQLEndpoint:
         self,
         engine: Engine,
         documents: PersistedDocuments,
-        authentication: Authenticator,
+        authenticator: Authenticator,
         rate_limiter: CallerRateLimiter | None,
-        origins: Origins,
+        cors: CorsPolicy,
+        csrf: CsrfProtection,
     ) -> None:
         self._engine = engine
         self._documents = documents
-        self._authentication = authentication
+        self._authenticator = authenticator
         self._rate_limiter = rate_limiter
-        self._origins = origins
+        self._cors = cors
+        self._csrf = csrf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request. If the client disconnects first, cancel the work for it."""
@@ -123,7 +126,7 @@ class GraphQLEndpoint:
         headers = read_headers(scope["headers"])
         record.trace_context, record.cache_use = trace_context(headers), cache_use_of(headers)
         accept = headers.get(b"accept", b"").decode("latin-1")
-        cors = self._origins.headers(headers) if b"origin" in headers else ()
+        cors = self._cors.response_headers(headers) if b"origin" in headers else ()
         return HttpRequest(
             record.id,
             scope["method"],
@@ -132,7 +135,7 @@ class GraphQLEndpoint:
             accept,
             response_media_type(accept),
             scope["http_version"] != "1.0",
-            (*response_headers(record.id), self._origins.vary, *cors),
+            (*response_headers(record.id), self._cors.vary, *cors),
         )
 
     async def _respond(
@@ -146,13 +149,13 @@ class GraphQLEndpoint:
         """
         if request.method == "OPTIONS":
             return await self._options(request)
-        caller = await self._authentication.caller(request.headers)
+        caller = await self._authenticator.authenticate(request.headers)
         self._check(request)
         if DEBUG_HEADER in request.headers and READ_DEBUG in caller.scopes:
             REQUEST_RECORD.get().shows_upstream = True
         body = await _body(receive) if request.method == "POST" else b""
         if self._rate_limiter is not None:
-            self._rate_limiter.check(caller.principal)
+            self._rate_limiter.check(caller.id)
         context: RequestContext = state["new_context"](caller)
         try:
             with DisconnectWatcher(receive):
@@ -171,17 +174,17 @@ class GraphQLEndpoint:
             context.close()
 
     async def _options(self, request: HttpRequest) -> Response:
-        preflight = self._origins.preflight(request.headers)
+        preflight = self._cors.preflight_headers(request.headers)
         # Browsers send no credentials with a preflight.
         if not preflight:
-            await self._authentication.caller(request.headers)
+            await self._authenticator.authenticate(request.headers)
         return Response(204, (*request.response_headers, (b"allow", METHODS.encode()), *preflight))
 
     def _check(self, request: HttpRequest) -> None:
         """Raise HttpError unless the method, the origin and the media types are allowed."""
         if request.method not in {"POST", "GET", "HEAD"}:
             raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {request.method}.")
-        self._origins.reject_cross_site(request.method, request.headers)
+        self._csrf.check(request.method, request.headers)
         if request.media_type is None:
             raise NotAcceptable(f"The response is {GRAPHQL_RESPONSE} or {JSON}. Accept one of them.")
         if request.method == "POST":
@@ -208,10 +211,10 @@ class GraphQLEndpoint:
             prepared, reports_cost = self._prepare(request, body)
         except (HttpError, InvalidDocument):
             if self._rate_limiter is not None:
-                await self._rate_limiter.consume(caller.principal, 1)
+                await self._rate_limiter.consume(caller.id, 1)
             raise
         if self._rate_limiter is not None:
-            await self._rate_limiter.consume(caller.principal, max(prepared.cost, 1))
+            await self._rate_limiter.consume(caller.id, max(prepared.cost, 1))
         return prepared, prepared.cost_extension if reports_cost else {}
 
     def _prepare(self, request: HttpRequest, body: bytes) -> tuple[Prepared, bool]:

@@ -1,4 +1,4 @@
-"""API keys: whoever has one is answered, and nobody else."""
+"""Authentication by API keys. A request with a known key is answered, and any other is rejected."""
 
 import hashlib
 import hmac
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.api_key_authenticator import hash_of, new_api_key
+from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
 from tests.conftest import Gateway
@@ -23,13 +23,13 @@ BOTH_LISTS = {
 @pytest.fixture
 def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("GATEWAY_AUTH", "api-key")
-    # Spaces and capitals, as people paste them.
-    monkeypatch.setenv("GATEWAY_API_KEYS", f"{hash_of(OLD.encode())}, {hash_of(NEW.encode()).upper()}")
+    # With a space and capitals, because people paste such values.
+    monkeypatch.setenv("GATEWAY_API_KEYS", f"{hash_api_key(OLD.encode())}, {hash_api_key(NEW.encode()).upper()}")
     return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
 
 
 @pytest.mark.parametrize("key", [pytest.param(OLD, id="old"), pytest.param(NEW, id="new")])
-async def test_each_of_two_keys_opens_all_by_either_header(gateway: Gateway, aws: Aws, key: str) -> None:
+async def test_each_key_reads_all_fields_through_either_header(gateway: Gateway, aws: Aws, key: str) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)
     for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}, {"authorization": f"bearer  {key}"}):
         for answer in (
@@ -54,7 +54,7 @@ async def test_each_of_two_keys_opens_all_by_either_header(gateway: Gateway, aws
         {"x-router-secret": OLD},
     ],
 )
-async def test_without_a_key_nothing_is_answered_and_the_header_to_send_is_named(
+async def test_a_request_without_a_key_is_401_and_names_the_header_to_send(
     gateway: Gateway, aws: Aws, headers: dict[str, str]
 ) -> None:
     for method in ("POST", "GET", "HEAD", "OPTIONS", "PUT"):
@@ -76,13 +76,13 @@ async def test_without_a_key_nothing_is_answered_and_the_header_to_send_is_named
         pytest.param(f"{OLD}x", id="longer"),
         pytest.param(OLD.upper(), id="in capitals"),
         pytest.param(f"{OLD}, {NEW}", id="two keys"),
-        pytest.param(hash_of(OLD.encode()), id="its hash"),
+        pytest.param(hash_api_key(OLD.encode()), id="its hash"),
         pytest.param(new_api_key(), id="another"),
         pytest.param("\N{LATIN SMALL LETTER E WITH ACUTE}", id="not ASCII"),
         pytest.param("x" * 5_000, id="long"),
     ],
 )
-async def test_a_wrong_key_is_refused_as_wrong_and_unseen(
+async def test_an_unknown_key_is_401_and_is_neither_logged_nor_repeated(
     gateway: Gateway, aws: Aws, caplog: pytest.LogCaptureFixture, key: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -96,10 +96,10 @@ async def test_a_wrong_key_is_refused_as_wrong_and_unseen(
     assert aws.calls == []
 
 
-async def test_a_key_is_compared_with_every_known_one_in_constant_time(
+async def test_a_key_is_compared_with_every_known_hash_in_constant_time(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever fits, and whether any does."""
+    """All hashes are compared, whether the first matches, the last, or none."""
     compared: list[tuple[Any, Any]] = []
     really = hmac.compare_digest
 
@@ -108,14 +108,14 @@ async def test_a_key_is_compared_with_every_known_one_in_constant_time(
         return really(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    known = [hash_of(OLD.encode()), hash_of(NEW.encode())]
+    known = [hash_api_key(OLD.encode()), hash_api_key(NEW.encode())]
     for key in (OLD, NEW, "neither"):
         compared.clear()
         await gateway.http.post("/graphql", json={"query": "{ __typename }"}, headers={"x-api-key": key})
-        assert compared == [(hash_of(key.encode()), each) for each in known]
+        assert compared == [(hash_api_key(key.encode()), each) for each in known]
 
 
-async def test_keys_are_never_shown_nor_sent_to_aws(
+async def test_keys_are_never_logged_nor_sent_to_aws(
     gateway: Gateway, settings: Settings, aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -126,19 +126,19 @@ async def test_keys_are_never_shown_nor_sent_to_aws(
     assert "aws4-hmac-sha256" in sent.lower()
     shown = caplog.text + failed.text + f"{settings!r}{settings}" + sent
     assert OLD not in shown
-    assert hash_of(OLD.encode()) not in shown
+    assert hash_api_key(OLD.encode()) not in shown
 
 
-async def test_the_health_check_is_open(gateway: Gateway) -> None:
+async def test_the_health_check_needs_no_key(gateway: Gateway) -> None:
     assert (await gateway.http.get("/healthz")).text == "ok\n"
 
 
-def test_a_new_key_is_long_enough_and_never_the_same() -> None:
+def test_new_keys_are_unique_and_have_256_bits() -> None:
     keys = {new_api_key() for _ in range(100)}
     assert len(keys) == 100
     # 43 letters of base64 are 256 bits.
     assert {len(key.rpartition("gateway_")[2]) for key in keys} == {43}
-    assert hash_of(b"abc") == hashlib.sha256(b"abc").hexdigest()
+    assert hash_api_key(b"abc") == hashlib.sha256(b"abc").hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,12 @@ def test_a_new_key_is_long_enough_and_never_the_same() -> None:
         ({"AUTH": "api-key", "API_KEYS": ""}, "GATEWAY_AUTH=api-key needs GATEWAY_API_KEYS"),
         ({"AUTH": "api-key", "API_KEYS": " , "}, "GATEWAY_A"),
         ({"AUTH": "api-key", "API_KEYS": OLD}, "GATEWAY_API_KEYS: .*64 hex digits"),
-        ({"AUTH": "api-key", "API_KEYS": f"{hash_of(b'a')};"}, "GATEWAY_API_KEYS: .*64 hex digits"),
-        ({"API_KEYS": hash_of(b"a")}, "GATEWAY_API_KEYS: without effect, and anyone may ask, until GATEWAY_AUTH"),
+        ({"AUTH": "api-key", "API_KEYS": f"{hash_api_key(b'a')};"}, "GATEWAY_API_KEYS: .*64 hex digits"),
+        ({"API_KEYS": hash_api_key(b"a")}, "GATEWAY_API_KEYS: without effect, and anyone may ask, until GATEWAY_AUTH"),
         ({"AUTH": "basic"}, "GATEWAY_AUTH: .*'none', 'api-key' or 'jwt'"),
     ],
 )
-def test_settings_that_would_let_in_nobody_or_everybody_are_refused_in_words(
+def test_settings_that_would_reject_or_accept_every_caller_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
 ) -> None:
     for name, value in variables.items():
@@ -161,6 +161,6 @@ def test_settings_that_would_let_in_nobody_or_everybody_are_refused_in_words(
     with pytest.raises(ConfigurationError, match=words) as refusal:
         read_settings()
     shown = "".join(traceback.format_exception(refusal.value))
-    # A key in its hash's place is a secret all the same.
+    # A key that was set in place of its hash is a secret, too.
     assert OLD not in shown
-    assert hash_of(b"a") not in shown
+    assert hash_api_key(b"a") not in shown

@@ -1,4 +1,4 @@
-"""When an issuer's keys are fetched again, by a clock that the test moves."""
+"""When an issuer's keys are fetched again. The tests move the clock."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,15 +30,7 @@ def issuer() -> Iterator[Issuer]:
         yield running
 
 
-async def fetched(issuer: Issuer, times: int) -> None:
-    """Wait until the keys have been fetched so often, and taken."""
-    async with asyncio.timeout(20):
-        while issuer.fetches < times:  # noqa: ASYNC110  # The issuer tells nobody.
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
-
-
-async def test_keys_are_kept_and_refreshed_in_time_while_the_known_ones_go_on(issuer: Issuer, clock: Clock) -> None:
+async def test_keys_are_cached_and_refreshed_in_the_background(issuer: Issuer, clock: Clock) -> None:
     keys = Jwks(issuer.url, clock)
     known = await keys.key("old", "ES256")
     assert known is not None
@@ -47,15 +39,16 @@ async def test_keys_are_kept_and_refreshed_in_time_while_the_known_ones_go_on(is
     assert issuer.fetches == 1
     issuer.publishes(NEW)
     clock.now += 1
-    # Nobody waits for the refresh.
+    # The request does not wait for the refresh.
     assert await keys.key("old", "ES256") is known
-    await fetched(issuer, 2)
-    # What the issuer has withdrawn is no longer taken.
+    await keys.fetched()
+    assert issuer.fetches == 2
+    # The issuer has withdrawn the old key.
     assert await keys.key("old", "ES256") is None
     assert await keys.key("new", "ES256") is not None
 
 
-async def test_while_the_issuer_is_down_known_keys_go_on_and_it_is_asked_every_other_second(
+async def test_while_the_issuer_is_down_known_keys_stay_valid_and_it_is_called_every_two_seconds(
     issuer: Issuer, clock: Clock
 ) -> None:
     keys = Jwks(issuer.url, clock)
@@ -65,12 +58,12 @@ async def test_while_the_issuer_is_down_known_keys_go_on_and_it_is_asked_every_o
     for times in (2, 3, 4):
         for _ in range(5):
             assert await keys.key("old", "ES256") is known
-        await fetched(issuer, times)
+        await keys.fetched()
         assert issuer.fetches == times
         clock.now += RETRY_SECONDS
 
 
-async def test_unknown_keys_have_them_fetched_once_in_a_while(issuer: Issuer, clock: Clock) -> None:
+async def test_unknown_key_ids_cause_one_early_fetch_in_30_seconds(issuer: Issuer, clock: Clock) -> None:
     keys = Jwks(issuer.url, clock)
     await keys.key("old", "ES256")
     for times in (2, 3):
@@ -82,7 +75,7 @@ async def test_unknown_keys_have_them_fetched_once_in_a_while(issuer: Issuer, cl
     assert await keys.key("new", "ES256") is not None
 
 
-async def test_all_who_come_at_once_wait_for_one_fetch_and_one_who_leaves_ends_it_for_nobody(
+async def test_concurrent_requests_share_one_fetch_that_survives_a_cancelled_request(
     issuer: Issuer, clock: Clock
 ) -> None:
     keys = Jwks(issuer.url, clock)
@@ -94,8 +87,8 @@ async def test_all_who_come_at_once_wait_for_one_fetch_and_one_who_leaves_ends_i
     assert issuer.fetches == 1
 
 
-async def test_by_https_the_issuer_is_asked_through_the_proxy_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing else leads out. The proxy sees a tunnel alone."""
+async def test_an_https_issuer_is_called_through_the_configured_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy only opens a tunnel, so it cannot read or change the keys."""
     asked: list[bytes] = []
 
     async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,7 +103,7 @@ async def test_by_https_the_issuer_is_asked_through_the_proxy_that_is_set(monkey
         with pytest.raises(KeysUnavailable):
             await Jwks("https://issuer.example/jwks.json").key("old", "ES256")
         assert asked == [b"CONNECT issuer.example:443 HTTP/1.1\r\n"]
-        # Whoever is between could change what comes by http: it comes from this machine, by no proxy.
+        # A proxy could change keys that are fetched by http, so these are fetched from this machine without one.
         with issuer_of(OLD) as issuer:
             assert await Jwks(issuer.url).key("old", "ES256") is not None
         assert len(asked) == 1

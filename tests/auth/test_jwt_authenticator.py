@@ -1,4 +1,4 @@
-"""Access tokens: those that the issuer has signed for this gateway are taken, and none that anyone else has made."""
+"""Authentication by access tokens. Only tokens that the issuer signed for this gateway are accepted."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ LISTED = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Aws]:
-    """One account for all tests here: hardly any of them gets that far."""
+    """Return one account for all tests of this module. Few of them make an upstream call."""
     with emulated_aws("chime") as shared:
         shared.holds(inventory=1)
         yield shared
@@ -63,8 +63,8 @@ async def status(gateway: Gateway, token: str) -> int:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_a_token_signed_by_the_issuer_is_taken(gateway: Gateway, issuer: Issuer, algorithm: str) -> None:
-    """And again: its signature is checked once, and its key was fetched once."""
+async def test_a_token_signed_by_the_issuer_is_accepted(gateway: Gateway, issuer: Issuer, algorithm: str) -> None:
+    """The token is accepted again, with one fetch of its key in all."""
     key = SigningKey("mine", algorithm)
     issuer.publishes(OTHER, key)
     token = key.token()
@@ -163,14 +163,14 @@ def _with_algorithm(algorithm: str) -> str:
 
 
 def _unchecked(key: SigningKey, **given: Any) -> str:
-    """A token signed as it stands: PyJWT would not make it."""
+    """Return a signed token that PyJWT would refuse to make."""
     text = f"{part({'alg': 'RS256', 'kid': key.key_id})}.{part(claims(**given))}"
     return f"{text}.{part(RSAAlgorithm(RSAAlgorithm.SHA256).sign(text.encode(), key.private))}"
 
 
 @pytest.fixture(scope="module")
 def guarded(account: Aws) -> Iterator[httpx.Client]:
-    """One gateway for all that is forged."""
+    """Return a client of one gateway for all forged tokens."""
     with (
         issuer_of(KEY, OTHER) as issuer,
         served_gateway(trusting(issuer, account)) as url,
@@ -180,7 +180,7 @@ def guarded(account: Aws) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("forged", FORGED)
-def test_what_is_forged_stale_or_meant_for_others_is_refused_unseen(
+def test_a_forged_expired_or_foreign_token_is_401_and_not_logged(
     guarded: httpx.Client, aws: Aws, caplog: pytest.LogCaptureFixture, forged: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -196,7 +196,9 @@ def test_what_is_forged_stale_or_meant_for_others_is_refused_unseen(
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"x-api-key": "k"}])
-def test_without_a_token_the_challenge_is_plain(guarded: httpx.Client, aws: Aws, headers: dict[str, str]) -> None:
+def test_a_request_without_a_token_is_401_with_a_plain_challenge(
+    guarded: httpx.Client, aws: Aws, headers: dict[str, str]
+) -> None:
     answer = guarded.post("/graphql", json=LISTED, headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="chime-gateway"')
     assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
@@ -205,9 +207,9 @@ def test_without_a_token_the_challenge_is_plain(guarded: httpx.Client, aws: Aws,
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [({"exp": -60}, "has expired"), ({"nbf": 60}, "not valid yet"), ({"iss": "x"}, "not one that this gateway takes")],
+    [({"exp": -60}, "has expired"), ({"nbf": 60}, "not valid yet"), ({"iss": "x"}, "is not valid. Request one")],
 )
-def test_the_refusal_says_what_its_caller_can_mend(guarded: httpx.Client, given: dict[str, Any], words: str) -> None:
+def test_the_401_says_why_the_token_is_rejected(guarded: httpx.Client, given: dict[str, Any], words: str) -> None:
     moved: dict[str, Any] = {
         name: int(time.time()) + value if isinstance(value, int) else value for name, value in given.items()
     }
@@ -216,12 +218,12 @@ def test_the_refusal_says_what_its_caller_can_mend(guarded: httpx.Client, given:
 
 
 @pytest.mark.parametrize("given", [{"exp": -4}, {"nbf": 4}, {"iat": 4}])
-def test_clocks_may_differ_by_a_little(guarded: httpx.Client, given: dict[str, int]) -> None:
+def test_clocks_may_differ_by_a_few_seconds(guarded: httpx.Client, given: dict[str, int]) -> None:
     moved: dict[str, Any] = {name: int(time.time()) + seconds for name, seconds in given.items()}
     assert guarded.post("/graphql", json=LISTED, headers=bearer(KEY.token(**moved))).status_code == 200
 
 
-def test_a_token_for_several_audiences_is_taken(guarded: httpx.Client) -> None:
+def test_a_token_for_several_audiences_is_accepted(guarded: httpx.Client) -> None:
     token = KEY.token(aud=["https://one.example", AUDIENCE])
     assert guarded.post("/graphql", json=LISTED, headers=bearer(token)).status_code == 200
 
@@ -240,10 +242,10 @@ CURSORS = "query ($after: String) { phoneNumbers(first: 1, after: $after) { edge
         ({"sub": None, "client_id": ["one"]}, {"sub": None, "azp": "one"}),
     ],
 )
-def test_two_subjects_are_two_callers_and_so_are_two_clients_without_one(
+def test_different_subjects_or_clients_are_different_callers(
     guarded: httpx.Client, one: dict[str, Any], other: dict[str, Any]
 ) -> None:
-    """What is given out to one is nothing to the other."""
+    """A cursor of one caller is a bad cursor for the other."""
 
     def page(claims: dict[str, Any], after: str | None) -> dict[str, Any]:
         body = {"query": CURSORS, "variables": {"after": after}}
@@ -255,17 +257,17 @@ def test_two_subjects_are_two_callers_and_so_are_two_clients_without_one(
     assert [error["extensions"]["code"] for error in page(other, cursor)["errors"]] == ["BAD_CURSOR"]
 
 
-async def test_a_token_that_was_taken_is_refused_once_it_has_expired(gateway: Gateway) -> None:
-    """Though its signature is known to be right: its last second within the leeway passes between two requests."""
+async def test_a_cached_token_is_rejected_once_it_has_expired(gateway: Gateway) -> None:
+    """Its last second within the leeway passes between two requests."""
     token = KEY.token(exp=int(time.time()) - 7)
     assert await status(gateway, token) == 200
     async with asyncio.timeout(10):
-        while await status(gateway, token) == 200:  # noqa: ASYNC110  # It tells nobody.
+        while await status(gateway, token) == 200:  # noqa: ASYNC110  # There is no event to wait for.
             await asyncio.sleep(0.1)
     assert await status(gateway, token) == 401
 
 
-async def test_a_new_key_is_taken_at_once(gateway: Gateway, issuer: Issuer) -> None:
+async def test_a_new_signing_key_is_accepted_at_once(gateway: Gateway, issuer: Issuer) -> None:
     assert await status(gateway, KEY.token()) == 200
     new = SigningKey("new")
     issuer.publishes(KEY, new)
@@ -274,7 +276,7 @@ async def test_a_new_key_is_taken_at_once(gateway: Gateway, issuer: Issuer) -> N
     assert issuer.fetches == 2
 
 
-async def test_thirty_unknown_keys_have_the_keys_fetched_twice_at_most(gateway: Gateway, issuer: Issuer) -> None:
+async def test_thirty_unknown_key_ids_cause_at_most_two_fetches(gateway: Gateway, issuer: Issuer) -> None:
     for each in range(15):
         assert await status(gateway, KEY.token(header={"kid": f"unknown-{each}"})) == 401
     together = [status(gateway, KEY.token(header={"kid": f"unknown-{each}"})) for each in range(15, 30)]
@@ -300,20 +302,18 @@ NO_KEYS = [
 
 
 @pytest.mark.parametrize("answer", NO_KEYS)
-async def test_keys_that_are_known_go_on_when_no_more_are_to_be_had(
-    gateway: Gateway, issuer: Issuer, answer: Says
-) -> None:
+async def test_known_keys_stay_valid_when_a_refresh_fails(gateway: Gateway, issuer: Issuer, answer: Says) -> None:
     issuer.publishes(KEY)
     assert await status(gateway, KEY.token()) == 200
     issuer.says(answer)
-    # Another key has them fetched, in vain.
+    # A token with an unknown key causes a fetch, which fails.
     assert await status(gateway, OTHER.token()) == 401
     assert issuer.fetches == 2
     assert await status(gateway, KEY.token()) == 200
 
 
 @pytest.mark.parametrize("answer", NO_KEYS)
-async def test_before_any_key_is_known_the_gateway_says_that_it_cannot_tell(
+async def test_before_the_first_keys_are_fetched_a_token_is_503_with_retry_after(
     gateway: Gateway, issuer: Issuer, aws: Aws, answer: Says
 ) -> None:
     issuer.says(answer)
@@ -324,18 +324,18 @@ async def test_before_any_key_is_known_the_gateway_says_that_it_cannot_tell(
     assert aws.calls == []
 
 
-async def test_an_issuer_that_comes_up_after_the_gateway_is_found(gateway: Gateway, issuer: Issuer) -> None:
+async def test_an_issuer_that_starts_after_the_gateway_is_found(gateway: Gateway, issuer: Issuer) -> None:
     issuer.says(NO_KEYS[0])
     assert await status(gateway, KEY.token()) == 503
     issuer.publishes(KEY)
     async with asyncio.timeout(20):
-        while await status(gateway, KEY.token()) == 503:  # noqa: ASYNC110  # It tells nobody.
+        while await status(gateway, KEY.token()) == 503:  # noqa: ASYNC110  # There is no event to wait for.
             await asyncio.sleep(0.1)
     assert await status(gateway, KEY.token()) == 200
     assert issuer.fetches == 2
 
 
-async def test_a_token_goes_neither_to_aws_nor_to_its_issuer(
+async def test_a_token_is_sent_neither_to_aws_nor_to_its_issuer(
     gateway: Gateway, issuer: Issuer, aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""Router-only access: where a secret is set, nobody without it is answered."""
+"""Router-only access. If a secret is set, requests without it are rejected."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
 
 
-async def test_the_router_is_answered(gateway: Gateway, aws: Aws) -> None:
+async def test_a_request_with_the_secret_is_answered(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     headers = {"x-router-secret": SECRET}
     for answer in (
@@ -45,7 +45,7 @@ async def test_the_router_is_answered(gateway: Gateway, aws: Aws) -> None:
         [("authorization", f"Bearer {SECRET}")],
     ],
 )
-async def test_whoever_does_not_know_the_secret_is_refused_before_anything_else(
+async def test_a_request_without_the_secret_is_401_before_any_other_check(
     gateway: Gateway, aws: Aws, headers: list[tuple[str, str]]
 ) -> None:
     given = [(name.encode(), value.encode()) for name, value in headers]
@@ -67,11 +67,11 @@ async def test_whoever_does_not_know_the_secret_is_refused_before_anything_else(
     assert aws.calls == []
 
 
-async def test_the_health_check_is_open(gateway: Gateway) -> None:
+async def test_the_health_check_needs_no_secret(gateway: Gateway) -> None:
     assert (await gateway.http.get("/healthz")).text == "ok\n"
 
 
-async def test_the_secret_is_never_shown(
+async def test_the_secret_is_never_logged_or_printed(
     gateway: Gateway, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -82,7 +82,7 @@ async def test_the_secret_is_never_shown(
 
 
 @pytest.mark.parametrize("secret", ["fifteen-letters", "a secret with its blanks", "a-line\nand-another", "\xe9" * 20])
-def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused_at_start_up_unseen(
+def test_a_short_or_unsendable_secret_stops_the_start_and_is_not_printed(
     monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     monkeypatch.setenv("GATEWAY_ROUTER_SECRET", secret)
@@ -92,7 +92,7 @@ def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused_at_start_up_un
     assert secret not in shown.replace("GATEWAY_ROUTER_SECRET", "")
 
 
-async def test_without_a_secret_the_header_means_nothing(aws: Aws) -> None:
+async def test_without_a_secret_the_header_is_ignored(aws: Aws) -> None:
     open_to_all = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
     async with gateway_over(open_to_all) as gateway:
         for headers in ({}, {"x-router-secret": "whatever"}):

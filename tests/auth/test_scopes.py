@@ -1,4 +1,4 @@
-"""Scopes: what a token may read, by whichever way a query gets there."""
+"""Scopes limit what a token may read, whichever path a query takes to a field."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -51,7 +51,7 @@ async def asked(gateway: Gateway, document: str, **claims: Any) -> dict[str, Any
 
 
 def forbidden(answer: dict[str, Any]) -> list[Any]:
-    """The paths of the answer's errors, which all say FORBIDDEN and which scope is missing."""
+    """Return the paths of the errors. Assert that each is FORBIDDEN and names the missing scope."""
     errors = answer.get("errors", [])
     assert {error["extensions"]["code"] for error in errors} <= {"FORBIDDEN"}
     assert all(":read" in error["message"] for error in errors)
@@ -94,7 +94,7 @@ WITHOUT_ORDERS: list[tuple[str, list[list[Any]]]] = [
     + [(NUMBERS, *case) for case in WITHOUT_ORDERS]
     + [("", *case) for case in [*WITHOUT_NUMBERS, *WITHOUT_ORDERS]],
 )
-async def test_a_field_without_its_scope_is_forbidden_at_no_upstream_call(
+async def test_a_field_without_its_scope_is_forbidden_and_makes_no_upstream_call(
     gateway: Gateway, aws: Aws, scopes: str, document: str, paths: list[list[Any]]
 ) -> None:
     answer = await asked(gateway, document, scope=scopes)
@@ -102,7 +102,7 @@ async def test_a_field_without_its_scope_is_forbidden_at_no_upstream_call(
     assert aws.calls == []
 
 
-async def test_what_stands_beside_a_forbidden_field_is_answered(gateway: Gateway, aws: Aws) -> None:
+async def test_other_fields_beside_a_forbidden_field_are_answered(gateway: Gateway, aws: Aws) -> None:
     order, number = f'(phoneNumberOrderId: "{ORDER_ID}")', f'(e164PhoneNumber: "{e164(0)}")'
     document = (
         f"{{ phoneNumberOrders {{ nodes {{ id }} }} phoneNumberOrder{order} {{ id }} phoneNumber{number} {{ id }} }}"
@@ -114,7 +114,7 @@ async def test_what_stands_beside_a_forbidden_field_is_answered(gateway: Gateway
 
 
 @pytest.mark.parametrize(("scope", "place"), [(NUMBERS, 1), (ORDERS, 0)])
-async def test_nodes_and_entities_are_forbidden_one_by_one(gateway: Gateway, aws: Aws, scope: str, place: int) -> None:
+async def test_each_node_and_entity_is_checked_by_itself(gateway: Gateway, aws: Aws, scope: str, place: int) -> None:
     ids = [NUMBER_NODE, ORDER_NODE]
     for document, name in ((f'{{ nodes(ids: ["{ids[0]}", "{ids[1]}"]) {{ id }} }}', "nodes"), (ENTITIES, "_entities")):
         aws.calls.clear()
@@ -125,8 +125,10 @@ async def test_nodes_and_entities_are_forbidden_one_by_one(gateway: Gateway, aws
 
 
 @pytest.mark.parametrize("selection", ["e164PhoneNumber phoneNumber { id }", "__typename phoneNumber { order { id } }"])
-async def test_an_order_is_answered_without_the_numbers_it_leads_to(gateway: Gateway, aws: Aws, selection: str) -> None:
-    """The whole of an order is one list's; what is in the inventory is the other's."""
+async def test_an_order_is_answered_without_its_linked_phone_numbers(
+    gateway: Gateway, aws: Aws, selection: str
+) -> None:
+    """An order's own fields need the scope for orders. Its numbers in the inventory need the scope for numbers."""
     answer = await asked(
         gateway, f"{{ phoneNumberOrders {{ nodes {{ id orderedPhoneNumbers {{ {selection} }} }} }} }}", scope=ORDERS
     )
@@ -140,16 +142,16 @@ async def test_an_order_is_answered_without_the_numbers_it_leads_to(gateway: Gat
     assert aws.calls == ["ListPhoneNumberOrders"]
 
 
-async def test_a_number_is_answered_without_the_order_it_came_with(gateway: Gateway, aws: Aws) -> None:
-    """Also a number that names no order: what a caller may follow does not depend on where it leads."""
+async def test_a_number_is_answered_without_its_order(gateway: Gateway, aws: Aws) -> None:
+    """A number without an order is forbidden as well, because the check does not depend on the record."""
     answer = await asked(gateway, "{ phoneNumbers { nodes { id order { id } } } }", scope=NUMBERS)
     assert forbidden(answer) == [["phoneNumbers", "nodes", each, "order"] for each in range(2)]
     assert [node["order"] for node in answer["data"]["phoneNumbers"]["nodes"]] == [None, None]
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_the_way_back_is_forbidden_where_the_way_there_is_open(gateway: Gateway, aws: Aws) -> None:
-    """Number, its order, and the numbers of that."""
+async def test_scopes_are_also_checked_on_links_back_from_associations(gateway: Gateway, aws: Aws) -> None:
+    """The path leads from a number to its connector, to the connector's numbers, and to their orders."""
     document = (
         f'{{ phoneNumber(e164PhoneNumber: "{e164(0)}") '
         "{ associations { target { ... on VoiceConnector { phoneNumbers { nodes { order { orderType } } } } } } } }"
@@ -169,7 +171,7 @@ async def test_the_way_back_is_forbidden_where_the_way_there_is_open(gateway: Ga
         {"scope": None, "scp": [NUMBERS, ORDERS, 7]},
     ],
 )
-async def test_scopes_are_read_as_issuers_write_them(gateway: Gateway, claims: dict[str, Any]) -> None:
+async def test_scopes_may_be_a_string_or_a_list_in_either_claim(gateway: Gateway, claims: dict[str, Any]) -> None:
     answer = await asked(gateway, "{ phoneNumbers { totalCount } phoneNumberOrders { totalCount } }", **claims)
     assert answer == {"data": {"phoneNumbers": {"totalCount": 2}, "phoneNumberOrders": {"totalCount": 2}}}
 
@@ -187,12 +189,12 @@ async def test_scopes_are_read_as_issuers_write_them(gateway: Gateway, claims: d
         {"scope": None, "scopes": NUMBERS, "roles": [NUMBERS]},
     ],
 )
-async def test_what_is_not_one_of_the_scopes_opens_nothing(gateway: Gateway, aws: Aws, claims: dict[str, Any]) -> None:
+async def test_unknown_or_malformed_scopes_grant_no_access(gateway: Gateway, aws: Aws, claims: dict[str, Any]) -> None:
     answer = await asked(gateway, "{ phoneNumbers { totalCount } }", **claims)
     assert forbidden(answer) == [["phoneNumbers"]]
     assert aws.calls == []
 
 
-async def test_the_schema_itself_needs_no_scope(gateway: Gateway) -> None:
+async def test_the_schema_needs_no_scope(gateway: Gateway) -> None:
     answer = await asked(gateway, "{ __typename _service { sdl } }", scope=None)
     assert "phoneNumbers" in answer["data"]["_service"]["sdl"]

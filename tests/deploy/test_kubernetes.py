@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.auth.api_key_authenticator import hash_of
+from gateway.auth.api_key_authenticator import hash_api_key
 from tests.deploy.rendered import (
     README,
     SETTINGS,
@@ -110,7 +110,7 @@ def test_a_gateway_so_set_asks_for_a_key_and_answers_where_the_probes_and_promet
     aws.holds(inventory=3)
     ports = {"http": free_port(), "operations": free_port()}
     given = {
-        "GATEWAY_API_KEYS": hash_of(b"a-key"),
+        "GATEWAY_API_KEYS": hash_api_key(b"a-key"),
         "GATEWAY_CURSOR_KEYS": b64encode(secrets.token_bytes(32)).decode(),
     }
     assert given.keys() == {

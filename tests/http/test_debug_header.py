@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.api_key_authenticator import hash_of, new_api_key
+from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.settings import read_settings
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws
@@ -38,7 +38,7 @@ async def test_a_refused_document_cost_nothing(gateway: Gateway) -> None:
 async def test_an_api_key_does_not_tell_it(aws: Aws) -> None:
     key = new_api_key()
     keyed = read_settings(
-        upstream_api=aws.api, upstream_endpoint_url=aws.url, auth="api-key", api_keys=hash_of(key.encode())
+        upstream_api=aws.api, upstream_endpoint_url=aws.url, auth="api-key", api_keys=hash_api_key(key.encode())
     )
     async with gateway_over(keyed) as gateway:
         assert await extensions(gateway, {**DEBUG, "x-api-key": key}) is None

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.auth.api_key_authenticator import hash_of, new_api_key
+from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.http.error_response import RateLimited
 from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.settings import Settings, read_settings
@@ -52,7 +52,7 @@ def redis() -> Iterator[RedisServer]:
 
 
 def limited(aws: Aws, points: int, **given: Any) -> Settings:
-    keys = ",".join(hash_of(key.encode()) for key in (ONE, OTHER))
+    keys = ",".join(hash_api_key(key.encode()) for key in (ONE, OTHER))
     return read_settings(
         upstream_api=aws.api,
         upstream_endpoint_url=aws.url,
@@ -149,7 +149,7 @@ async def test_replicas_over_one_redis_count_together(aws: Aws, redis: RedisServ
         assert len(limits) == 2
         # They expire, and their names do not reveal the caller.
         assert all(0 < client.pttl(name) <= 60_000 for name in limits)
-        assert not any(hash_of(key.encode()).encode() in name for name in limits for key in (ONE, OTHER))
+        assert not any(hash_api_key(key.encode()).encode() in name for name in limits for key in (ONE, OTHER))
 
 
 async def test_without_redis_each_replica_enforces_its_share(aws: Aws) -> None:
