@@ -1,7 +1,7 @@
 """What one request carries down the house: its caller, settings, loaders and the upstream, under one deadline."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from gateway.telemetry.metrics import observe_connection_pages
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderRecord
+from gateway.upstream.requester import DEFAULT_DIRECTIVES, CacheDirectives, Requester
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class RequestContext:
         number_permission: GetAccess,
         order_permission: GetAccess,
         caller: Caller,
+        requester: Requester,
     ) -> None:
         self.settings = settings
         self.upstream = upstream
@@ -46,7 +48,7 @@ class RequestContext:
         self._order_permission = order_permission
         # Of each connection the list, and the upstream pages that it has fetched.
         self._walks: list[tuple[str, list[int]]] = []
-        self._deadline = asyncio.get_running_loop().time() + settings.request_timeout_seconds
+        self._requester = requester
 
     @cached_property
     def phone_numbers(self) -> PhoneNumbers:
@@ -55,7 +57,7 @@ class RequestContext:
         Raises: Forbidden.
         """
         self._caller.require_scope(READ_PHONE_NUMBERS)
-        return PhoneNumbers(self.upstream, self._number_permission, self.settings, deadline=self._deadline)
+        return PhoneNumbers(self.upstream, self._number_permission, self.settings, self._requester)
 
     @cached_property
     def phone_number_orders(self) -> PhoneNumberOrders:
@@ -68,7 +70,7 @@ class RequestContext:
             self.upstream,
             self._order_permission,
             self.settings,
-            deadline=self._deadline,
+            self._requester,
             on_order_seen=self.phone_numbers.ordered if READ_PHONE_NUMBERS in self._caller.scopes else _ignore,
         )
 
@@ -104,7 +106,7 @@ def _ignore(_orders: Iterable[PhoneNumberOrderRecord]) -> None:
     """Nobody needs to hear of them."""
 
 
-def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Caller], RequestContext]:
+def request_contexts(settings: Settings, upstream: Upstream) -> Callable[..., RequestContext]:
     """A maker of contexts, one for each request, of its caller.
 
     What outlives a request is made here, once.
@@ -114,7 +116,15 @@ def request_contexts(settings: Settings, upstream: Upstream) -> Callable[[Caller
     # A cursor has to fit into a body beside its document.
     cursor_key_ring = CursorKeyRing(keys, min(MAX_LENGTH, settings.max_body_bytes // 2))
 
-    def new_context(caller: Caller) -> RequestContext:
-        return RequestContext(settings, upstream, cursor_key_ring, number_permission, order_permission, caller)
+    def new_context(
+        caller: Caller,
+        cache: CacheDirectives = DEFAULT_DIRECTIVES,
+        trace_headers: Mapping[str, str] | None = None,
+    ) -> RequestContext:
+        deadline = asyncio.get_running_loop().time() + settings.request_timeout_seconds
+        requester = Requester(deadline, cache, trace_headers or {})
+        return RequestContext(
+            settings, upstream, cursor_key_ring, number_permission, order_permission, caller, requester
+        )
 
     return new_context

@@ -25,7 +25,7 @@ from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.incremental_executor import IncrementalExecutor, NonIncrementalExecutor
 from gateway.execution.projecting_executor import ProjectingExecutor
 from gateway.execution.query_cost import OperationCost
-from gateway.telemetry.request_record import REQUEST_RECORD, SHOWN_NAME_LENGTH
+from gateway.telemetry.request_record import SHOWN_NAME_LENGTH, current_record
 from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
 # Cached results of introspection. A tool has one document for it, and there are few tools. A result takes about 2 MB if
@@ -91,7 +91,7 @@ class Engine:
         """
         document = self.documents.get(text)
         operation = get_operation_ast(document.node, operation_name)
-        record = REQUEST_RECORD.get()
+        record = current_record()
         if operation is not None and operation.name is not None:
             record.operation = operation.name.value[:SHOWN_NAME_LENGTH]
         # The type is checked first. The schema has only queries, so that others are never valid.
@@ -131,7 +131,7 @@ class Engine:
         if operation is None:
             return 0, {}
         cost = operation.cost(variables)
-        REQUEST_RECORD.get().cost = cost
+        current_record().cost = cost
         try:
             self._limits.refuse_cost(cost)
         except GraphQLError as error:
@@ -169,5 +169,5 @@ def _operation_span(operation: OperationDefinitionNode | None) -> Span:
     """Return the span of an operation's execution. Source: OpenTelemetry, semantic conventions for GraphQL servers."""
     if operation is None or not are_recorded():
         return NO_SPAN
-    kind, name = operation.operation.value, REQUEST_RECORD.get().operation
+    kind, name = operation.operation.value, current_record().operation
     return span(kind, {"graphql.operation.type": kind} | ({} if name is None else {"graphql.operation.name": name}))

@@ -10,7 +10,7 @@ from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.errors import CallerError, UpstreamBadResponse, UpstreamError
-from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import current_record
 
 logger = logging.getLogger("gateway")
 
@@ -40,7 +40,7 @@ def format_error(error: GraphQLError, *, before_execution: bool = False) -> dict
     Args:
         before_execution: Whether parsing or validation found the error, so that the document was not executed.
     """
-    cause, record = _cause(error), REQUEST_RECORD.get()
+    cause, record = _cause(error), current_record()
     code, message, extra, log = classify(error, cause, before_execution=before_execution)
     if code == INTERNAL_SERVER_ERROR:
         logger.error("request %s: %s", record.id, log, exc_info=cause)

@@ -7,24 +7,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.errors import Headers
-from gateway.telemetry.request_record import CacheUse
+from gateway.upstream.requester import DEFAULT_DIRECTIVES, CacheDirectives
 
-_ANEW: Final = frozenset({b"no-cache", b"max-age=0"})
+_BYPASSING: Final = frozenset({b"no-cache", b"max-age=0"})
 
 
-def cache_use_of(fields: Mapping[bytes, bytes]) -> CacheUse:
-    """A request's part in the cache: `no-store` puts nothing in; it, `no-cache` and `max-age=0` take nothing out.
+def cache_directives(headers: Mapping[bytes, bytes]) -> CacheDirectives:
+    """Return the directives of a request's headers for the response cache.
 
-    Browsers send the last one for a page's `fetch(url, {cache: "no-cache"})`.
+    `no-store` bypasses the cache and stores nothing. `no-cache` and `max-age=0` bypass it. Browsers send `max-age=0`
+    for a page's `fetch(url, {cache: "no-cache"})`.
     """
-    wishes = fields.get(b"cache-control", fields.get(b"pragma"))
-    if wishes is None:
-        return CacheUse()
-    directives = {each.strip() for each in wishes.lower().split(b",")}
-    keeps = b"no-store" not in directives
-    return CacheUse(anew=not keeps or not directives.isdisjoint(_ANEW), keeps=keeps)
+    value = headers.get(b"cache-control", headers.get(b"pragma"))
+    if value is None:
+        return DEFAULT_DIRECTIVES
+    directives = {each.strip() for each in value.lower().split(b",")}
+    store = b"no-store" not in directives
+    return CacheDirectives(bypass=not store or not directives.isdisjoint(_BYPASSING), store=store)
 
 
-def age_header(use: CacheUse) -> Headers:
-    """`Age`, where anything of an answer came out of the cache: whole seconds of the oldest."""
-    return () if use.age is None else ((b"age", b"%d" % use.age),)
+def age_header(age: float | None) -> Headers:
+    """Return the header `Age` in whole seconds. Return none if the age is None: no cached response was used."""
+    return () if age is None else ((b"age", b"%d" % age),)

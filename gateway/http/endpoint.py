@@ -23,7 +23,7 @@ from gateway.execution.document_cache import InvalidDocument
 from gateway.execution.engine import Engine, NotAQuery, Prepared
 from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.persisted_documents import PersistedDocuments
-from gateway.http.cache_control import age_header, cache_use_of
+from gateway.http.cache_control import age_header, cache_directives
 from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, incremental_format, is_json, response_media_type
 from gateway.http.cors import CorsPolicy
 from gateway.http.csrf import CsrfProtection
@@ -46,8 +46,7 @@ from gateway.http.graphql_request import from_body, from_query_string
 from gateway.http.headers import read_headers
 from gateway.http.multipart_response import delivery_in_parts
 from gateway.http.rate_limiter import CallerRateLimiter
-from gateway.telemetry.request_record import REQUEST_RECORD
-from gateway.telemetry.trace_context import trace_context
+from gateway.telemetry.request_record import current_record
 
 logger = logging.getLogger("gateway")
 
@@ -121,10 +120,9 @@ class GraphQLEndpoint:
 
     def _read_head(self, scope: Scope) -> HttpRequest:
         """Read the head of a request, and note in the request record what it says for others."""
-        record = REQUEST_RECORD.get()
+        record = current_record()
         record.id = new_request_id()
         headers = read_headers(scope["headers"])
-        record.trace_context, record.cache_use = trace_context(headers), cache_use_of(headers)
         accept = headers.get(b"accept", b"").decode("latin-1")
         cors = self._cors.response_headers(headers) if b"origin" in headers else ()
         return HttpRequest(
@@ -152,11 +150,13 @@ class GraphQLEndpoint:
         caller = await self._authenticator.authenticate(request.headers)
         self._check(request)
         if DEBUG_HEADER in request.headers and READ_DEBUG in caller.scopes:
-            REQUEST_RECORD.get().shows_upstream = True
+            current_record().shows_upstream = True
         body = await _body(receive) if request.method == "POST" else b""
         if self._rate_limiter is not None:
             self._rate_limiter.check(caller.id)
-        context: RequestContext = state["new_context"](caller)
+        context: RequestContext = state["new_context"](
+            caller, cache_directives(request.headers), current_record().trace_context
+        )
         try:
             with DisconnectWatcher(receive):
                 prepared, cost = await self._prepare_and_charge(request, body, caller)
@@ -242,7 +242,7 @@ async def _send_parts(
     """Send a result in parts, each as it completes."""
     delivery = delivery_in_parts(request.accept, send, request.response_headers, body=request.method != "HEAD")
     if delivery is not None:
-        age = age_header(REQUEST_RECORD.get().cache_use)
+        age = age_header(current_record().cache_age)
         await delivery.send(results, format_error, partial(_extensions, cost), age)
 
 
@@ -255,13 +255,13 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[
     media_type = request.media_type or JSON
     status = 200 if media_type == JSON or "data" in content else 400
     content.update(_extensions(cost))
-    headers = request.response_headers + age_header(REQUEST_RECORD.get().cache_use)
+    headers = request.response_headers + age_header(current_record().cache_age)
     return json_response(status, orjson.dumps(content), headers, media_type)
 
 
 def _reject(request: HttpRequest, error: HttpError) -> Response:
     """Return the response to a rejected request, and note the error's code in the request record."""
-    REQUEST_RECORD.get().error_codes.append(error.code)
+    current_record().error_codes.append(error.code)
     return error_response(error, request.response_headers, request.media_type or JSON)
 
 
@@ -276,9 +276,9 @@ def _content(result: ExecutionResult) -> dict[str, Any]:
 
 def _extensions(cost: dict[str, Any]) -> dict[str, Any]:
     """Return the response's entry `extensions` as far as it is known now. Leave out an empty one."""
-    record = REQUEST_RECORD.get()
+    record = current_record()
     content = dict(cost)
-    if record.cache_use.stale:
+    if record.stale:
         content["stale"] = True
     if record.shows_upstream:
         content["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}

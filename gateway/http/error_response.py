@@ -14,7 +14,7 @@ from starlette.types import Send
 from gateway.errors import Headers, HttpError
 from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from gateway.http.headers import SECURITY_HEADERS
-from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import current_record
 
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
 
@@ -74,7 +74,7 @@ def error_response(error: HttpError, headers: Headers, media_type: str = JSON) -
 
 def reject(error: HttpError) -> Response:
     """Build the response to a request that does not reach the GraphQL endpoint. Give the request an id."""
-    record = REQUEST_RECORD.get()
+    record = current_record()
     record.id = new_request_id()
     return error_response(error, response_headers(record.id))
 

@@ -1,13 +1,13 @@
 """Each request as an operator sees it: counted, timed, a line in the log, and the first span of its trace here."""
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from gateway.http.error_response import METHODS
-from gateway.http.headers import read_headers
 from gateway.telemetry.metrics import REQUESTS_IN_FLIGHT, count_request
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.telemetry.trace_context import trace_context
@@ -33,7 +33,7 @@ class InstrumentationMiddleware:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        record = RequestRecord()
+        record = RequestRecord(trace_context(scope["headers"]))
         REQUEST_RECORD.set(record)
         head: Message | None = None
 
@@ -44,7 +44,7 @@ class InstrumentationMiddleware:
 
         try:
             if scope["path"] == "/graphql":
-                with _server_span(scope) as server_span:
+                with _server_span(scope, record.trace_context) as server_span:
                     REQUESTS_IN_FLIGHT.inc()
                     try:
                         await self._app(scope, receive, sending)
@@ -69,7 +69,7 @@ class InstrumentationMiddleware:
                 self._log.warning("slow request", **line, upstream_ms=round(record.upstream_seconds * 1e3, 1))
 
 
-def _server_span(scope: Scope) -> Span:
+def _server_span(scope: Scope, trace_headers: Mapping[str, str]) -> Span:
     """The request's own span, in the trace that it came with. Source: OpenTelemetry, HTTP semantic conventions."""
     if not are_recorded():
         return NO_SPAN
@@ -82,7 +82,7 @@ def _server_span(scope: Scope) -> Span:
         "network.protocol.version": scope["http_version"],
     }
     name = f"{scope['method'] if known else 'HTTP'} /graphql"
-    return span(name, attributes, kind="server", parent=trace_context(read_headers(scope["headers"])))
+    return span(name, attributes, kind="server", parent=trace_headers)
 
 
 def _note(server_span: Span, record: RequestRecord, head: Message | None) -> None:

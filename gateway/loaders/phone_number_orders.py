@@ -7,6 +7,7 @@ from gateway.loaders.record_loader import RecordLoader
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord
+from gateway.upstream.requester import Requester
 
 
 class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
@@ -20,15 +21,15 @@ class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
         upstream: Upstream,
         permission: GetAccess,
         settings: Settings,
+        requester: Requester,
         *,
-        deadline: float,
         on_order_seen: Callable[[Iterable[PhoneNumberOrderRecord]], None],
     ) -> None:
         async def list_page(token: str | None, size: int, _product_type: str | None) -> PhoneNumberOrderPage:
             return await self.page(token, size)
 
         async def get(order_id: str) -> PhoneNumberOrderRecord | None:
-            order = await upstream.get_phone_number_order(order_id, deadline=deadline)
+            order = await upstream.get_phone_number_order(order_id, requester=requester)
             if order is not None:
                 on_order_seen([order])
             return order
@@ -46,12 +47,12 @@ class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
             )
         )
         self._upstream = upstream
-        self._deadline = deadline
+        self._requester = requester
         self._come_by = on_order_seen
 
     async def page(self, token: str | None, size: int) -> PhoneNumberOrderPage:
         """Upstream.list_phone_number_orders, whose records need no call of their own for the rest of the request."""
-        page = await self._upstream.list_phone_number_orders(token, size, deadline=self._deadline)
+        page = await self._upstream.list_phone_number_orders(token, size, requester=self._requester)
         self._listed(page.records)
         self._come_by(page.records)
         return page

@@ -14,12 +14,13 @@ from gateway.upstream.records import (
     e164_of,
     ordered_numbers,
 )
+from gateway.upstream.requester import Requester
 
 
 class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
     """Numbers by E.164 number, with its `+`: ListPhoneNumbers and GetPhoneNumber."""
 
-    def __init__(self, upstream: Upstream, permission: GetAccess, settings: Settings, *, deadline: float) -> None:
+    def __init__(self, upstream: Upstream, permission: GetAccess, settings: Settings, requester: Requester) -> None:
         async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
             return await self.page(token, size, {"ProductType": product_type} if product_type else {})
 
@@ -27,7 +28,7 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
             RecordSource(
                 list_page=list_page,
                 list_operation="ListPhoneNumbers",
-                get=partial(upstream.get_phone_number, deadline=deadline),
+                get=partial(upstream.get_phone_number, requester=requester),
                 key=e164_of,
                 permission=permission,
                 page_size=upstream.generation.max_results,
@@ -36,12 +37,12 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
             )
         )
         self._upstream = upstream
-        self._deadline = deadline
+        self._requester = requester
         self._orders: list[PhoneNumberOrderRecord] = []
 
     async def page(self, token: str | None, size: int, filters: Mapping[str, str]) -> PhoneNumberPage:
         """Upstream.list_phone_numbers, whose records need no call of their own for the rest of the request."""
-        page = await self._upstream.list_phone_numbers(token, size, deadline=self._deadline, filters=filters)
+        page = await self._upstream.list_phone_numbers(token, size, requester=self._requester, filters=filters)
         self._listed(page.records)
         return page
 

@@ -1,72 +1,50 @@
-"""What is noted down of one request where it comes to be known, for whoever needs it further up or down.
-
-The log, metrics and traces tell an operator of it, the answer its caller; upstream calls are made by what it brought.
-"""
+"""Facts about the current request, collected as they become known, for logs, metrics, traces and the response."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from types import MappingProxyType
 from typing import Any, Final
 
-# Characters that an operator is shown of an operation's name. Those that people give are shorter.
+# Characters of an operation's name that an operator sees. The names that people write are shorter.
 SHOWN_NAME_LENGTH: Final = 64
 
 
-class CacheUse:
-    """One request's part in the cache of upstream answers.
-
-    anew: it takes nothing that is kept; keeps: what is fetched for it may be kept for others.
-    age: seconds since the oldest answer that it got out of the cache came from upstream; None where it got none.
-    stale: whether one of them was past its time, and stood in for an upstream that failed.
-    """
-
-    __slots__ = ("age", "anew", "keeps", "stale")
-
-    def __init__(self, *, anew: bool = False, keeps: bool = True) -> None:
-        self.anew = anew
-        self.keeps = keeps
-        self.age: float | None = None
-        self.stale = False
-
-    def note(self, age: float) -> None:
-        """An answer so many seconds old was taken."""
-        if self.age is None or age > self.age:
-            self.age = age
-
-
 class RequestRecord:
-    """One request, as far as it has come.
+    """The facts about one request so far. They steer nothing.
 
-    id: the `x-request-id` of its answer; None for health checks and files of GraphiQL's page, which have none.
-    operation: the name of its operation, cut to SHOWN_NAME_LENGTH; None where it has none or its document cannot be
-        read. By GraphQL's grammar it is of letters, digits and underscores: nothing that could begin another line of a
-        log.
-    is_valid: whether its document is; a name in one that is not may be anything.
-    cost: what its document was estimated at, before it ran; None where it was not.
-    error_codes: of the errors that it is answered with, in their order.
-    upstream_calls: those made for it, retries included. A call that several share counts for the one that began it.
-    upstream_seconds: time in which at least one of these calls was under way.
-    shows_upstream: whether its answer says what it cost upstream.
-    trace_context: the headers traceparent and tracestate that it came with; they go along with each of these calls.
-    cache_use: its part in the cache.
+    Attributes:
+        id: The `x-request-id` of the response. None for health checks and GraphiQL's files, which have none.
+        operation: The operation's name, cut to SHOWN_NAME_LENGTH. None if it has no name or the document cannot be
+            parsed. By GraphQL's grammar it consists of letters, digits and underscores, so it cannot begin another log
+            line.
+        is_valid: Whether the document is valid. The name in an invalid document may be anything.
+        cost: The estimated query cost, None before the estimate.
+        error_codes: The codes of the response's errors, in their order.
+        upstream_calls: Calls made for the request, retries included. A shared call counts for the request that
+            started it.
+        upstream_seconds: Time during which at least one of these calls was in flight.
+        shows_upstream: Whether the response reports its upstream calls.
+        trace_context: The headers traceparent and tracestate that the request arrived with.
+        cache_age: Age in seconds of the oldest cached response that the request used. None if it used none.
+        stale: Whether one of them was past its TTL and was used because the upstream failed.
     """
 
     __slots__ = (
-        "_under_way",
-        "_under_way_since",
-        "cache_use",
+        "_in_flight",
+        "_in_flight_since",
+        "cache_age",
         "cost",
         "error_codes",
         "id",
         "is_valid",
         "operation",
         "shows_upstream",
+        "stale",
         "trace_context",
         "upstream_calls",
         "upstream_seconds",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, trace_context: Mapping[str, str] | None = None) -> None:
         self.id: str | None = None
         self.operation: str | None = None
         self.is_valid = False
@@ -75,28 +53,45 @@ class RequestRecord:
         self.upstream_calls = 0
         self.upstream_seconds = 0.0
         self.shows_upstream = False
-        self.trace_context: Mapping[str, str] = _NO_TRACE
-        self.cache_use = CacheUse()
-        self._under_way = 0
-        self._under_way_since = 0.0
+        self.trace_context = trace_context or {}
+        self.cache_age: float | None = None
+        self.stale = False
+        self._in_flight = 0
+        self._in_flight_since = 0.0
 
-    def call_began(self, now: float) -> None:
-        """An upstream call is made for it."""
+    def call_started(self, now: float) -> None:
+        """Record that an upstream call starts.
+
+        Args:
+            now: Seconds from any start.
+        """
         self.upstream_calls += 1
-        if self._under_way == 0:
-            self._under_way_since = now
-        self._under_way += 1
+        if self._in_flight == 0:
+            self._in_flight_since = now
+        self._in_flight += 1
 
     def call_ended(self, now: float) -> None:
-        """The call has its answer, or was given up."""
-        self._under_way -= 1
-        if self._under_way == 0:
-            self.upstream_seconds += now - self._under_way_since
+        """Record that an upstream call ended or was cancelled."""
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self.upstream_seconds += now - self._in_flight_since
+
+    def cached_response_used(self, age: float, *, stale: bool = False) -> None:
+        """Record that a cached response was used.
+
+        Args:
+            age: Seconds since the response came from the upstream.
+            stale: Whether it replaced the error of a failing upstream.
+        """
+        self.cache_age = age if self.cache_age is None else max(age, self.cache_age)
+        self.stale = self.stale or stale
 
     def line(self, seconds: float, status: int | None) -> dict[str, Any]:
-        """What the log says of it.
+        """Return the fields of the request's log line.
 
-        status: the answer's; None where its client left before there was one.
+        Args:
+            seconds: Duration of the request.
+            status: The response's status. None if the client disconnected before the response.
         """
         return {
             "id": self.id,
@@ -108,7 +103,10 @@ class RequestRecord:
         }
 
 
-_NO_TRACE: Final[Mapping[str, str]] = MappingProxyType({})
+# The record of the request that the current task, or its parent task, belongs to.
+REQUEST_RECORD: Final[ContextVar[RequestRecord]] = ContextVar("request_record")
 
-# The record of the request whose task, or whose task's child, runs; one that nobody reads outside of requests.
-REQUEST_RECORD: Final[ContextVar[RequestRecord]] = ContextVar("request_record", default=RequestRecord())  # noqa: B039  # It is meant to be shared.
+
+def current_record() -> RequestRecord:
+    """Return the current request's record. Outside of a request, return a new one, which is discarded."""
+    return REQUEST_RECORD.get(None) or RequestRecord()

@@ -18,6 +18,7 @@ from gateway.upstream.records import (
     PhoneNumberRecord,
     e164_of,
 )
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.fair_queue import Wanted
 from gateway.upstream.resilience.retry import RetryingTransport
 from gateway.upstream.services import Service
@@ -51,7 +52,7 @@ class Upstream:
         self._readiness = readiness
 
     async def list_phone_numbers(
-        self, token: str | None, size: int, *, deadline: float, filters: Parameters = NO_PARAMETERS
+        self, token: str | None, size: int, *, requester: Requester, filters: Parameters = NO_PARAMETERS
     ) -> PhoneNumberPage:
         """One page of the inventory: ListPhoneNumbers.
 
@@ -61,33 +62,37 @@ class Upstream:
         Cost: one call. If a token is refused with a larger size than AWS has accepted so far, one more, without it.
         Raises: CursorExpired if the token is refused. UpstreamNotFound if a filter names an unknown resource.
         """
-        page: PhoneNumberPage = await self._list("ListPhoneNumbers", token, size, filters, deadline, _phone_number_page)
-        return page
-
-    async def list_phone_number_orders(self, token: str | None, size: int, *, deadline: float) -> PhoneNumberOrderPage:
-        """One page of the orders: ListPhoneNumberOrders. Parameters and faults as for list_phone_numbers."""
-        operation = "ListPhoneNumberOrders"
-        page: PhoneNumberOrderPage = await self._list(
-            operation, token, size, NO_PARAMETERS, deadline, _phone_number_order_page
+        page: PhoneNumberPage = await self._list(
+            "ListPhoneNumbers", token, size, filters, requester, _phone_number_page
         )
         return page
 
-    async def get_phone_number(self, e164: str, *, deadline: float) -> PhoneNumberRecord | None:
+    async def list_phone_number_orders(
+        self, token: str | None, size: int, *, requester: Requester
+    ) -> PhoneNumberOrderPage:
+        """One page of the orders: ListPhoneNumberOrders. Parameters and faults as for list_phone_numbers."""
+        operation = "ListPhoneNumberOrders"
+        page: PhoneNumberOrderPage = await self._list(
+            operation, token, size, NO_PARAMETERS, requester, _phone_number_order_page
+        )
+        return page
+
+    async def get_phone_number(self, e164: str, *, requester: Requester) -> PhoneNumberRecord | None:
         """One number's record, None where the inventory has none: GetPhoneNumber.
 
         e164: with its `+`; the form `%2B` that AWS's answers use would be encoded twice on the way.
         """
         read = partial(_phone_number, e164)
-        record: PhoneNumberRecord | None = await self._get("GetPhoneNumber", "PhoneNumberId", e164, deadline, read)
+        record: PhoneNumberRecord | None = await self._get("GetPhoneNumber", "PhoneNumberId", e164, requester, read)
         return record
 
-    async def get_phone_number_order(self, order_id: str, *, deadline: float) -> PhoneNumberOrderRecord | None:
+    async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> PhoneNumberOrderRecord | None:
         """One order's record, None where there is none: GetPhoneNumberOrder."""
         if not is_order_id(order_id):
             return None
         read = partial(_phone_number_order, order_id)
         operation, key = "GetPhoneNumberOrder", "PhoneNumberOrderId"
-        record: PhoneNumberOrderRecord | None = await self._get(operation, key, order_id, deadline, read)
+        record: PhoneNumberOrderRecord | None = await self._get(operation, key, order_id, requester, read)
         return record
 
     async def unready(self) -> str | None:
@@ -100,51 +105,53 @@ class Upstream:
         token: str | None,
         size: int,
         filters: Parameters,
-        deadline: float,
+        requester: Requester,
         read: Read,
     ) -> Any:
         parameters: Parameters = {**filters, "MaxResults": size}
         with_token = parameters if token is None else {**parameters, "NextToken": token}
         try:
-            page = await self._call(operation, with_token, deadline, read, self.attempts.make)
+            page = await self._call(operation, with_token, requester, read, self.attempts.make)
         except CursorExpired:
             if size > self._accepted_sizes.get(operation, 0):
                 # The token is not the only news, for the page before may have been smaller. If AWS refuses the same
                 # call without a token, that is the error: a client that starts again would be refused for ever.
-                await self._list(operation, None, size, filters, deadline, read)
+                await self._list(operation, None, size, filters, requester, read)
             raise
         self._accepted_sizes[operation] = max(size, self._accepted_sizes.get(operation, 0))
         return page
 
-    async def _get(self, operation: str, key: str, value: str, deadline: float, read: Read) -> Any:
-        return await self._call(operation, {key: value}, deadline, read, self._attempts_to_get)
+    async def _get(self, operation: str, key: str, value: str, requester: Requester, read: Read) -> Any:
+        return await self._call(operation, {key: value}, requester, read, self._attempts_to_get)
 
     async def _call(
         self,
         operation: str,
         parameters: Parameters,
-        deadline: float,
+        requester: Requester,
         read: Read,
-        fetch: Callable[[str, Parameters, Wanted], Coroutine[Any, Any, Answer]],
+        fetch: Callable[[str, Parameters, Requester, Wanted], Coroutine[Any, Any, Answer]],
     ) -> Any:
         key = (operation, tuple(sorted(parameters.items())))
         fault: UpstreamError
         try:
-            async with asyncio.timeout_at(deadline):
-                return await self._answers.get(key, partial(fetch, operation, parameters), read, deadline)
+            async with asyncio.timeout_at(requester.deadline):
+                return await self._answers.get(key, partial(fetch, operation, parameters, requester), read, requester)
         except TimeoutError:
             fault = self.attempts.overdue(operation)
         except UpstreamError as raised:
             fault = raised
-        stand_in = self._answers.stale_fallback(key, fault)
+        stand_in = self._answers.stale_fallback(key, fault, requester.cache)
         if stand_in is None:
             raise fault from None
         return stand_in[0]
 
-    async def _attempts_to_get(self, operation: str, parameters: Parameters, wanted: Wanted) -> Answer:
+    async def _attempts_to_get(
+        self, operation: str, parameters: Parameters, requester: Requester, wanted: Wanted
+    ) -> Answer:
         """None where there is no such record."""
         try:
-            return await self.attempts.make(operation, parameters, wanted)
+            return await self.attempts.make(operation, parameters, requester, wanted)
         except UpstreamNotFound:
             return None
 

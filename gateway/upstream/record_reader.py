@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gateway.telemetry.metrics import count_records_left_out
-from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import current_record
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, read_e164_number
 from gateway.upstream.services import MAX_ID_LENGTH
 
@@ -39,7 +39,7 @@ def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]
             records.append(record)
     if left_out:
         count_records_left_out(operation, left_out)
-        request_id = REQUEST_RECORD.get().id
+        request_id = current_record().id
         logger.warning("request %s: %s: left out %d records without a usable key", request_id, operation, left_out)
     return records
 

@@ -15,6 +15,7 @@ from gateway.upstream.aws.transport import NO_PARAMETERS, Parameters
 from gateway.upstream.client import Upstream
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus
+from gateway.upstream.requester import Requester
 from gateway.upstream.services import CHIME, Api, Service
 
 
@@ -41,30 +42,32 @@ class Account:
         self.orders = read_phone_number_orders(self.orders, "ListPhoneNumberOrders")
 
     async def list_phone_numbers(
-        self, token: str | None, size: int, *, deadline: float, filters: Parameters = NO_PARAMETERS
+        self, token: str | None, size: int, *, requester: Requester, filters: Parameters = NO_PARAMETERS
     ) -> PhoneNumberPage:
-        assert deadline
+        assert requester.deadline
         self._call("ListPhoneNumbers")
         numbers = [record for record in self.numbers if _holds(record, filters)] if filters else self.numbers
         rows, next_token = self._page(numbers, token, size)
         return PhoneNumberPage(rows, next_token)
 
-    async def list_phone_number_orders(self, token: str | None, size: int, *, deadline: float) -> PhoneNumberOrderPage:
-        assert deadline
+    async def list_phone_number_orders(
+        self, token: str | None, size: int, *, requester: Requester
+    ) -> PhoneNumberOrderPage:
+        assert requester.deadline
         self._call("ListPhoneNumberOrders")
         rows, next_token = self._page(self.orders, token, size)
         return PhoneNumberOrderPage(rows, next_token)
 
-    async def get_phone_number(self, e164: str, *, deadline: float) -> Any:
-        assert deadline
+    async def get_phone_number(self, e164: str, *, requester: Requester) -> Any:
+        assert requester.deadline
         self._call("GetPhoneNumber")
         record = self.got.get(e164)
         if record is None:
             return next((r for r in self.numbers if with_plus(r["E164PhoneNumber"]) == e164), None)
         return _only(read_phone_numbers([record], "GetPhoneNumber"), "GetPhoneNumber")
 
-    async def get_phone_number_order(self, order_id: str, *, deadline: float) -> Any:
-        assert deadline
+    async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> Any:
+        assert requester.deadline
         self._call("GetPhoneNumberOrder")
         record = self.got.get(order_id)
         if record is None:

@@ -12,6 +12,7 @@ from gateway.settings import Settings
 from gateway.upstream.aws.response_parser import parse_response
 from gateway.upstream.aws.session import AwsKeyPair, HttpSession
 from gateway.upstream.open import open_upstream
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.retry import MAX_ATTEMPTS
 from tests.conftest import Gateway
 from tests.support.aws import Aws
@@ -45,9 +46,9 @@ async def test_a_connection_that_breaks_is_tried_three_times_and_not_more() -> N
         settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
             deadline = asyncio.get_running_loop().time() + 10
-            await upstream.list_phone_numbers(None, 1, deadline=deadline)
+            await upstream.list_phone_numbers(None, 1, requester=Requester(deadline))
             with pytest.raises(UpstreamUnreachable):
-                await upstream.list_phone_numbers(None, 1, deadline=deadline)
+                await upstream.list_phone_numbers(None, 1, requester=Requester(deadline))
     assert len(heads) == 1 + MAX_ATTEMPTS
 
 
@@ -65,7 +66,9 @@ async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: 
     settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url, upstream_concurrency=3)  # type: ignore[arg-type]  # Pydantic parses the URL.
     async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
         deadline = asyncio.get_running_loop().time() + 10
-        await asyncio.gather(*(upstream.get_phone_number(f"+1206555{n:04d}", deadline=deadline) for n in range(20)))
+        await asyncio.gather(
+            *(upstream.get_phone_number(f"+1206555{n:04d}", requester=Requester(deadline)) for n in range(20))
+        )
     assert (aws.most_at_once, len(aws.calls), len(aws.clients)) == (3, 20, 3)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from gateway.errors import UpstreamBadResponse
 from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, count_upstream_call
-from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import current_record
 from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.aws.error_mapping import is_out_of_place, map_error
 from gateway.upstream.aws.sigv4 import Credentials
@@ -37,10 +37,10 @@ class InstrumentedTransport:
 
         Raises: UpstreamError.
         """
-        record = REQUEST_RECORD.get()
+        record = current_record()
         outcome = tells = CANCELLED
         began = time.monotonic()
-        record.call_began(began)
+        record.call_started(began)
         UPSTREAM_CALLS_IN_FLIGHT.inc()
         try:
             with span(operation, {"rpc.system.name": "aws-api", "rpc.method": operation}, kind="client") as call_span:

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from gateway.errors import Throttled, UpstreamError
 from gateway.telemetry.metrics import count_cache_lookup
-from gateway.telemetry.request_record import REQUEST_RECORD
+from gateway.telemetry.request_record import current_record
 from gateway.upstream.cache.shared_cache import Answer, CacheKey, SharedResponseCache
 from gateway.upstream.cache.single_flight import Flight, SingleFlight
+from gateway.upstream.requester import CacheDirectives, Requester
 
 # Bytes of JSON that are kept in memory, of which Python makes objects of about four times that: 70 pages of 99 numbers.
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -68,7 +69,7 @@ class ResponseCache:
         """Answers in memory."""
         return len(self._kept)
 
-    async def get(self, key: CacheKey, fetch: Fetch, read: Read, deadline: float) -> Any:
+    async def get(self, key: CacheKey, fetch: Fetch, read: Read, requester: Requester) -> Any:
         """What `read` makes of the answer that is kept, or that `fetch` gets.
 
         fetch: is given those who wait for it; None is the answer that there is no such record.
@@ -76,35 +77,35 @@ class ResponseCache:
         Cost: some microseconds where memory has it; a round trip more where Redis was asked in vain.
         Raises: UpstreamError.
         """
-        use = REQUEST_RECORD.get().cache_use
-        if not use.anew:
+        if not requester.cache.bypass:
             kept = self._fresh(key)
             if kept is None and self._shared is not None:
                 shared = self._shared
-                await self._lookups.do(key, lambda _: self._look_up(shared, key, read), deadline)
+                await self._lookups.do(key, lambda _: self._look_up(shared, key, read), requester.deadline)
                 kept = self._fresh(key)
             if kept is not None:
-                use.note(self._clock() - kept.stored_at)
+                current_record().cached_response_used(self._clock() - kept.stored_at)
                 count_cache_lookup(key[0], "hit" if kept.result is not None else "negative_hit")
                 return kept.result
             if self._ttl > 0:
                 count_cache_lookup(key[0], "miss")
         # Whoever wants a new answer may join a call that is under way: it is not answered yet.
-        return await self._fetches.do(key, partial(self._fetch, key, fetch, read, use.keeps), deadline)
+        return await self._fetches.do(
+            key, partial(self._fetch, key, fetch, read, requester.cache.store), requester.deadline
+        )
 
-    def stale_fallback(self, key: CacheKey, fault: UpstreamError) -> tuple[Any] | None:
+    def stale_fallback(self, key: CacheKey, fault: UpstreamError, directives: CacheDirectives) -> tuple[Any] | None:
         """What was kept, in a tuple, where it may stand in for a fault; None otherwise.
 
         Only a failing upstream is stood in for, as RFC 5861 has it: 500 and above, time-outs, garbage, no connection.
         """
-        use, kept = REQUEST_RECORD.get().cache_use, self._kept.get(key)
-        if kept is None or use.anew or not fault.retryable or isinstance(fault, Throttled):
+        kept = self._kept.get(key)
+        if kept is None or directives.bypass or not fault.retryable or isinstance(fault, Throttled):
             return None
         age = self._clock() - kept.stored_at
         if not 0 <= age <= kept.fresh_for + self._stale:
             return None
-        use.note(age)
-        use.stale = True
+        current_record().cached_response_used(age, stale=True)
         count_cache_lookup(key[0], "stale")
         return (kept.result,)
 

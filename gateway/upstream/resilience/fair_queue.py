@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.telemetry.metrics import count_queue_rejection, observe_queue_wait
-from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.rate_quota import RateLimiter
 
@@ -65,11 +65,10 @@ class FairQueue:
             return rate
         return self._quota.rate if rate is None else min(rate, self._quota.rate)
 
-    @property
-    def wait(self) -> float:
-        """Seconds, about, until it would be the turn of another call of this request."""
+    def wait(self, requester: Requester) -> float:
+        """Return about how many seconds another call of a request would wait for its turn."""
         rate = self.rate
-        return 0.0 if rate is None else self._ahead(REQUEST_RECORD.get()) / rate + self._pace.wait
+        return 0.0 if rate is None else self._ahead(requester) / rate + self._pace.wait
 
     def take_at_once(self, operation: str) -> bool:
         """Take a turn if nothing has to be waited for. Each turn that is taken is to be given back."""
@@ -83,17 +82,17 @@ class FairQueue:
         self._begin(operation)
         return True
 
-    async def take(self, operation: str, wanted: Wanted) -> None:
+    async def take(self, operation: str, requester: Requester, wanted: Wanted) -> None:
         """Wait for a turn.
 
         Raises: Throttled, at once where the turn would come after the deadline by all that is known, and else when it
         has not come; UpstreamTimeout where it has not come since too many calls hang.
         """
-        loop, wait = asyncio.get_running_loop(), self.wait
+        loop, wait = asyncio.get_running_loop(), self.wait(requester)
         if loop.time() + wait > wanted.deadline:
             raise _too_late(operation, wait)
-        waiter = _Waiter(operation, REQUEST_RECORD.get(), wanted, loop.create_future())
-        self._lines[operation].setdefault(waiter.request, deque()).append(waiter)
+        waiter = _Waiter(operation, requester, wanted, loop.create_future())
+        self._lines[operation].setdefault(waiter.requester, deque()).append(waiter)
         self._changed.set()
         if self._serving is None or self._serving.done():
             # It serves all requests and is part of none.
@@ -135,7 +134,7 @@ class FairQueue:
             elif self.rate is None:
                 raise UpstreamTimeout(waiter.operation, detail="too many calls hang for another to be made")
             else:
-                raise _too_late(waiter.operation, self.wait)
+                raise _too_late(waiter.operation, self.wait(waiter.requester))
         waiter.turn.result()
         observe_queue_wait(asyncio.get_running_loop().time() - waiter.since)
 
@@ -154,9 +153,9 @@ class FairQueue:
         self._under_way[operation] += 1
         self._pace.begin()
 
-    def _ahead(self, request: RequestRecord) -> int:
+    def _ahead(self, requester: Requester) -> int:
         """Calls that come before the next one of a request."""
-        own = max((len(line[request]) for line in self._lines.values() if request in line), default=0)
+        own = max((len(line[requester]) for line in self._lines.values() if requester in line), default=0)
         return sum(min(len(queue), own + 1) for line in self._lines.values() for queue in line.values())
 
     async def _serve(self) -> None:
@@ -193,17 +192,17 @@ def _too_late(operation: str, wait: float) -> Throttled:
 
 
 class _Waiter:
-    __slots__ = ("operation", "request", "since", "turn", "wanted")
+    __slots__ = ("operation", "requester", "since", "turn", "wanted")
 
-    def __init__(self, operation: str, request: RequestRecord, wanted: Wanted, turn: asyncio.Future[None]) -> None:
+    def __init__(self, operation: str, requester: Requester, wanted: Wanted, turn: asyncio.Future[None]) -> None:
         self.operation = operation
-        self.request = request
+        self.requester = requester
         self.wanted = wanted
         self.turn = turn
         self.since = turn.get_loop().time()
 
 
-class _Line(OrderedDict[RequestRecord, deque[_Waiter]]):
+class _Line(OrderedDict[Requester, deque[_Waiter]]):
     """The calls of one operation that wait, by their request; no queue is empty."""
 
     def next(self) -> _Waiter:
@@ -216,7 +215,7 @@ class _Line(OrderedDict[RequestRecord, deque[_Waiter]]):
 
     def remove(self, waiter: _Waiter) -> None:
         """Take out one that waits no longer."""
-        queue = self[waiter.request]
+        queue = self[waiter.requester]
         queue.remove(waiter)
         if not queue:
-            del self[waiter.request]
+            del self[waiter.requester]

@@ -26,6 +26,7 @@ from gateway.upstream.aws.error_mapping import is_transient
 from gateway.upstream.aws.instrumented_transport import InstrumentedTransport
 from gateway.upstream.aws.sigv4 import Credentials
 from gateway.upstream.aws.transport import Parameters
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 from gateway.upstream.resilience.fair_queue import FairQueue, Wanted
@@ -75,7 +76,9 @@ class RetryingTransport:
         self._hung_seconds = min(HUNG_SECONDS, request_seconds / 2)
         self._shown_pace: float | None = None
 
-    async def make(self, operation: str, parameters: Parameters, wanted: Wanted) -> dict[str, Any]:
+    async def make(
+        self, operation: str, parameters: Parameters, requester: Requester, wanted: Wanted
+    ) -> dict[str, Any]:
         """Call until it is answered, refused, or tried MAX_ATTEMPTS times.
 
         wanted: those who wait; at its deadline they give up by themselves.
@@ -87,7 +90,7 @@ class RetryingTransport:
             while True:
                 try:
                     credentials = await self._credentials.get(operation)
-                    await self._admit(operation, wanted)
+                    await self._admit(operation, requester, wanted)
                 except UpstreamError as refusal:
                     raise fault or refusal from None
                 # They may have been renewed while the call waited for its turn.
@@ -101,7 +104,7 @@ class RetryingTransport:
                     return answer
                 wait = self._wait_before_another(operation, attempt, fault, wanted.deadline)
                 if isinstance(fault, Throttled) and fault.retry_after is None:
-                    fault.retry_after = self.turns.wait
+                    fault.retry_after = self.turns.wait(requester)
                 if wait is None:
                     raise fault
                 await asyncio.sleep(wait)
@@ -118,14 +121,14 @@ class RetryingTransport:
         detail = f"timeout: {self._calls.host} did not respond before the request's deadline"
         return UpstreamTimeout(operation, detail=detail)
 
-    async def _admit(self, operation: str, wanted: Wanted) -> None:
+    async def _admit(self, operation: str, requester: Requester, wanted: Wanted) -> None:
         """Take a turn.
 
         Raises: UpstreamUnavailable, Throttled, UpstreamTimeout.
         """
         breaker = self.breakers[operation]
         if breaker.wait == 0 and not self.turns.take_at_once(operation):
-            await self.turns.take(operation, wanted)
+            await self.turns.take(operation, requester, wanted)
             # It may have opened meanwhile.
             if breaker.wait > 0:
                 self.turns.give_back(operation)

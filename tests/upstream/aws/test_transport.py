@@ -24,6 +24,7 @@ from gateway.upstream.aws.session import MAX_ANSWER_BYTES, AwsKeyPair, HttpSessi
 from gateway.upstream.aws.sigv4 import signed_headers
 from gateway.upstream.aws.transport import direct_calls
 from gateway.upstream.open import open_upstream
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.retry import OPERATIONS
 from tests.support.scripted import Says, scripted_upstream
 
@@ -158,9 +159,9 @@ async def test_an_answer_that_is_too_long_is_a_bad_response() -> None:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
             deadline = asyncio.get_running_loop().time() + 10
-            assert (await opened.list_phone_numbers(None, 1, deadline=deadline)).records
+            assert (await opened.list_phone_numbers(None, 1, requester=Requester(deadline))).records
             with pytest.raises(UpstreamBadResponse):
-                await opened.list_phone_numbers(None, 1, deadline=deadline)
+                await opened.list_phone_numbers(None, 1, requester=Requester(deadline))
 
 
 @pytest.mark.parametrize("order_id", [".", ".."])
@@ -169,5 +170,5 @@ async def test_an_id_that_would_lead_to_another_path_is_no_orders(order_id: str)
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
             deadline = asyncio.get_running_loop().time() + 10
-            assert await opened.get_phone_number_order(order_id, deadline=deadline) is None
+            assert await opened.get_phone_number_order(order_id, requester=Requester(deadline)) is None
     assert upstream.asked == []

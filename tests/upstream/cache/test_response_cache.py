@@ -17,6 +17,7 @@ from gateway.settings import Settings, read_settings
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.cache.response_cache import MAX_BYTES, OVERHEAD_BYTES, ResponseCache
 from gateway.upstream.cache.shared_cache import CacheKey
+from gateway.upstream.requester import DEFAULT_DIRECTIVES, Requester
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, emulated_aws, order_record
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, issuer_of
@@ -267,7 +268,7 @@ class Upstream:
         return self.says()
 
     async def through(self, cache: ResponseCache, key: CacheKey = ("List", ())) -> Any:
-        return await cache.get(key, self.fetch, lambda answer: answer, deadline=inf)
+        return await cache.get(key, self.fetch, lambda answer: answer, Requester(inf))
 
 
 @pytest.fixture
@@ -319,7 +320,7 @@ async def test_an_old_answer_stands_in_for_so_long(
     cache = ResponseCache(2, 10, clock=upstream.clock)
     first = await upstream.through(cache)
     upstream.now += after
-    assert cache.stale_fallback(("List", ()), fault) == ((first,) if stale_fallback else None)
+    assert cache.stale_fallback(("List", ()), fault, DEFAULT_DIRECTIVES) == ((first,) if stale_fallback else None)
 
 
 async def test_memory_holds_so_many_bytes_and_lets_go_of_the_oldest(upstream: Upstream) -> None:

@@ -15,6 +15,7 @@ from gateway.settings import Settings, read_settings
 from gateway.shared_state.redis_client import RedisClient
 from gateway.upstream.cache.response_cache import ResponseCache
 from gateway.upstream.cache.shared_cache import CacheKey, SharedResponseCache
+from gateway.upstream.requester import DEFAULT_DIRECTIVES, Requester
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, emulated_aws
 from tests.support.redis_server import RedisServer, free_port, pretending, redis_server
@@ -229,7 +230,7 @@ class Replica:
             self.asked += 1
             return {"ResponseMetadata": {"Bytes": 100}, "at": self.now}
 
-        return await self.cache.get(KEY, fetch, lambda answer: answer, deadline=inf)
+        return await self.cache.get(KEY, fetch, lambda answer: answer, Requester(inf))
 
 
 @asynccontextmanager
@@ -284,5 +285,5 @@ async def test_what_redis_still_has_may_stand_in_where_this_replica_never_asked(
             raise UpstreamUnavailable("GetPhoneNumber")
 
         with pytest.raises(UpstreamUnavailable) as fault:
-            await other.cache.get(KEY, fail, lambda answer: answer, deadline=inf)
-        assert other.cache.stale_fallback(KEY, fault.value) == (first,)
+            await other.cache.get(KEY, fail, lambda answer: answer, Requester(inf))
+        assert other.cache.stale_fallback(KEY, fault.value, DEFAULT_DIRECTIVES) == (first,)

@@ -14,6 +14,7 @@ from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.cache.single_flight import Flight, SingleFlight
 from gateway.upstream.client import Upstream
 from gateway.upstream.open import open_upstream
+from gateway.upstream.requester import Requester
 from tests.conftest import Gateway
 from tests.support.aws import Aws, e164
 
@@ -92,8 +93,8 @@ async def test_a_caller_whose_deadline_passes_leaves_the_call_to_those_with_time
     aws.takes_ms(400)
     now = asyncio.get_running_loop().time()
     hurried, patient = await asyncio.gather(
-        upstream.list_phone_numbers(None, 3, deadline=now + 0.1),
-        upstream.list_phone_numbers(None, 3, deadline=now + 10),
+        upstream.list_phone_numbers(None, 3, requester=Requester(now + 0.1)),
+        upstream.list_phone_numbers(None, 3, requester=Requester(now + 10)),
         return_exceptions=True,
     )
     assert isinstance(hurried, UpstreamTimeout)
@@ -108,9 +109,9 @@ async def test_a_call_that_all_have_left_is_made_anew_for_the_next(upstream: Ups
     aws.takes_ms(3_000)
     now = asyncio.get_running_loop().time()
     with pytest.raises(UpstreamTimeout):
-        await upstream.get_phone_number(e164(1), deadline=now + 1)
+        await upstream.get_phone_number(e164(1), requester=Requester(now + 1))
     aws.takes_ms(0)
-    record = await upstream.get_phone_number(e164(1), deadline=now + 10)
+    record = await upstream.get_phone_number(e164(1), requester=Requester(now + 10))
     assert record is not None
     assert aws.calls == ["GetPhoneNumber"] * 2
 

@@ -3,19 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
 
 from gateway.errors import Throttled, UpstreamTimeout
-from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.rate_quota import LocalRateLimiter
 from tests.support.clock import Clock
 
 OPERATIONS = ("A", "B", "C", "D")
+ALONE = Requester(deadline=0)
+# The request whose calls a task makes.
+REQUESTER: ContextVar[Requester] = ContextVar("requester", default=ALONE)
 
 
 class Until:
@@ -40,7 +43,7 @@ class Account:
     async def call(self, name: str, operation: str = "A", seconds: float = 60) -> None:
         self._operations[name] = operation
         if not self.turns.take_at_once(operation):
-            await self.turns.take(operation, Until(seconds))
+            await self.turns.take(operation, REQUESTER.get(), Until(seconds))
         self.begun.append(name)
         self._ends.append(asyncio.Event())
         try:
@@ -66,7 +69,7 @@ async def settled() -> None:
 def of_a_request(*calls: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
     """Begin calls as those of one request."""
     context = copy_context()
-    context.run(REQUEST_RECORD.set, RequestRecord())
+    context.run(REQUESTER.set, Requester(deadline=0))
     return [asyncio.create_task(call, context=context) for call in calls]
 
 
@@ -188,7 +191,7 @@ async def test_whoever_joins_later_keeps_a_waiting_call_in_its_line(pace: Adapti
     [hung] = of_a_request(account.call("hung"))
     await settled()
     wanted = Until(0.15)
-    taking = asyncio.create_task(account.turns.take("A", wanted))
+    taking = asyncio.create_task(account.turns.take("A", Requester(deadline=0), wanted))
     await settled()
     wanted.deadline += 60
     await asyncio.sleep(0.2)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.shared_state.redis_client import RedisClient
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.shared_rate_quota import ALL_BACK_SECONDS, SharedRateLimiter
@@ -122,7 +123,7 @@ async def test_fetched_are_as_many_as_wait_for_which_there_is_room() -> None:
         deadline = asyncio.get_running_loop().time() + 60
 
     turns = FairQueue(["A"], 3, AdaptiveRateLimiter(Clock()), Noting())
-    taking = [asyncio.create_task(turns.take("A", Patient())) for _ in range(5)]
+    taking = [asyncio.create_task(turns.take("A", Requester(deadline=0), Patient())) for _ in range(5)]
     await asyncio.wait(taking[:3])
     assert asked == [3, 2, 1]
     turns.give_back("A")

@@ -11,10 +11,10 @@ import pytest
 
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.settings import Settings
-from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.client import Upstream
 from gateway.upstream.open import open_upstream
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.retry import OPERATIONS
 from tests.conftest import Gateway, gateway_over
 from tests.loaders.link_queries import LINKED
@@ -233,14 +233,14 @@ async def opened(url: str, **settings: float) -> AsyncIterator[Upstream]:
         yield upstream
 
 
-def in_seconds(seconds: float) -> float:
-    return asyncio.get_running_loop().time() + seconds
+def in_seconds(seconds: float) -> Requester:
+    return Requester(asyncio.get_running_loop().time() + seconds)
 
 
-async def get(upstream: Upstream, index: int, deadline: float) -> UpstreamError | None:
+async def get(upstream: Upstream, index: int, requester: Requester) -> UpstreamError | None:
     """The fault that a get of a number ends in."""
     try:
-        await upstream.get_phone_number(e164(index), deadline=deadline)
+        await upstream.get_phone_number(e164(index), requester=requester)
     except UpstreamError as fault:
         return fault
     return None
@@ -305,8 +305,8 @@ async def test_upstream_a_request_with_one_call_is_not_behind_all_calls_of_anoth
     async with opened(aws.url, upstream_concurrency=2) as calls:
 
         async def request(*indexes: int) -> None:
-            REQUEST_RECORD.set(RequestRecord())
-            await asyncio.gather(*(get(calls, index, in_seconds(30)) for index in indexes))
+            requester = in_seconds(30)
+            await asyncio.gather(*(get(calls, index, requester) for index in indexes))
 
         crowd = asyncio.create_task(request(*range(100)))
         await happens(lambda: len(aws.calls) > 0)

@@ -1,0 +1,36 @@
+"""The request that upstream calls are made for, as far as it steers them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDirectives:
+    """A request's directives for the response cache.
+
+    Attributes:
+        bypass: Whether cached responses must not be used.
+        store: Whether responses to this request's calls may be cached.
+    """
+
+    bypass: bool = False
+    store: bool = True
+
+
+DEFAULT_DIRECTIVES: Final = CacheDirectives()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requester:
+    """One request. The fair queue tells requests apart by the identity of this object.
+
+    Attributes:
+        deadline: When the request gives up, in seconds of the event loop's clock.
+        cache: How its calls use the response cache.
+        trace_headers: The headers traceparent and tracestate that its calls carry if no span is recorded.
+    """
+
+    deadline: float
+    cache: CacheDirectives = DEFAULT_DIRECTIVES
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
