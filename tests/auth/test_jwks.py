@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.auth.jwks import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, Jwks, KeysUnavailable
-from tests.support.issuer import Issuer, SigningKey, issuer_of
+from tests.support.issuer import Issuer, SigningKey, served_issuer
 from tests.support.scripted import Says
 
 OLD, NEW = SigningKey("old"), SigningKey("new")
@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with issuer_of(OLD) as running:
+    with served_issuer(OLD) as running:
         yield running
 
 
@@ -104,6 +104,6 @@ async def test_an_https_issuer_is_called_through_the_configured_proxy(monkeypatc
             await Jwks("https://issuer.example/jwks.json").key("old", "ES256")
         assert asked == [b"CONNECT issuer.example:443 HTTP/1.1\r\n"]
         # A proxy could change keys that are fetched by http, so these are fetched from this machine without one.
-        with issuer_of(OLD) as issuer:
+        with served_issuer(OLD) as issuer:
             assert await Jwks(issuer.url).key("old", "ES256") is not None
         assert len(asked) == 1

@@ -19,7 +19,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import Settings, read_settings
 from tests.conftest import Gateway
 from tests.support.aws import Aws, emulated_aws
-from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, issuer_of, trusting
+from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, jwt_settings, served_issuer
 from tests.support.scripted import Says
 from tests.support.serving import served_gateway
 
@@ -45,7 +45,7 @@ def aws(account: Aws) -> Aws:
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with issuer_of(KEY, OTHER) as running:
+    with served_issuer(KEY, OTHER) as running:
         yield running
 
 
@@ -172,8 +172,8 @@ def _unchecked(key: SigningKey, **given: Any) -> str:
 def guarded(account: Aws) -> Iterator[httpx.Client]:
     """Return a client of one gateway for all forged tokens."""
     with (
-        issuer_of(KEY, OTHER) as issuer,
-        served_gateway(trusting(issuer, account)) as url,
+        served_issuer(KEY, OTHER) as issuer,
+        served_gateway(jwt_settings(issuer, account)) as url,
         httpx.Client(base_url=url, timeout=30) as http,
     ):
         yield http

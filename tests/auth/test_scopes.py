@@ -9,7 +9,7 @@ from gateway.schema.node import PHONE_NUMBER, PHONE_NUMBER_ORDER, global_id
 from gateway.settings import Settings
 from tests.conftest import Gateway
 from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
-from tests.support.issuer import Issuer, SigningKey, bearer, issuer_of, trusting
+from tests.support.issuer import Issuer, SigningKey, bearer, jwt_settings, served_issuer
 
 KEY = SigningKey("a")
 NUMBERS, ORDERS = "phone-numbers:read", "phone-number-orders:read"
@@ -28,7 +28,7 @@ def account() -> Iterator[Aws]:
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[Issuer]:
-    with issuer_of(KEY) as running:
+    with served_issuer(KEY) as running:
         yield running
 
 
@@ -40,7 +40,7 @@ def aws(account: Aws) -> Aws:
 
 @pytest.fixture
 def settings(aws: Aws, issuer: Issuer) -> Settings:
-    return trusting(issuer, aws)
+    return jwt_settings(issuer, aws)
 
 
 async def asked(gateway: Gateway, document: str, **claims: Any) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def following(client: str, url: str) -> Iterator[Follower]:
 def aws() -> Iterator[GatedAws]:
     with gated_aws() as account:
         account.holds(inventory=300)
-        account.holds_back()
+        account.hold_back()
         yield account
 
 
@@ -76,11 +76,11 @@ async def test_a_list_grows_with_each_upstream_page(aws: GatedAws, client: str) 
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
     async with gateway_over(settings) as gateway:
         with following(client, str(gateway.http.base_url)) as follower:
-            aws.lets(1)
+            aws.release(1)
             follower.shows(99)
-            aws.lets(1)
+            aws.release(1)
             follower.shows(198)
-            aws.lets(1)
+            aws.release(1)
             last = follower.shows_at_last()
     assert last == {"numbers": [e164(index) for index in range(250)], "hasNextPage": True}
     assert aws.calls == ["ListPhoneNumbers"] * 3
@@ -91,10 +91,10 @@ async def test_a_page_that_fails_is_named_and_what_came_before_stays(aws: GatedA
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
     async with gateway_over(settings) as gateway:
         with following(client, str(gateway.http.base_url)) as follower:
-            aws.lets(1)
+            aws.release(1)
             follower.shows(99)
             aws.fails("ListPhoneNumbers", "Forbidden")
-            aws.lets(1)
+            aws.release(1)
             last = follower.shows_at_last()
     assert last["numbers"] == [e164(index) for index in range(99)]
     assert last["fault"] == "UPSTREAM_FORBIDDEN"

@@ -8,7 +8,7 @@ from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.settings import read_settings
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws
-from tests.support.issuer import AUDIENCE, ISSUER, READ_ALL, SigningKey, bearer, issuer_of
+from tests.support.issuer import AUDIENCE, ISSUER, READ_ALL, SigningKey, bearer, served_issuer
 
 DEBUG = {"x-debug-upstream": "1"}
 TWO_PAGES = {"query": "{ phoneNumbers(first: 100) { nodes { id } } }"}
@@ -47,7 +47,7 @@ async def test_an_api_key_does_not_tell_it(aws: Aws) -> None:
 @pytest.mark.parametrize(("scope", "is_told"), [(READ_ALL, False), (f"{READ_ALL} debug:read", True)])
 async def test_a_token_needs_a_scope_of_its_own(aws: Aws, scope: str, is_told: bool) -> None:
     signing = SigningKey("one")
-    with issuer_of(signing) as issuer:
+    with served_issuer(signing) as issuer:
         tokens = read_settings(
             upstream_api=aws.api,
             upstream_endpoint_url=aws.url,

@@ -68,7 +68,7 @@ def settings(upstream: tuple[SlowUpstream, str]) -> Settings:
     return read_settings(upstream_api="chime", upstream_endpoint_url=upstream[1], request_timeout_seconds=300)
 
 
-async def happens(semaphore: threading.Semaphore) -> bool:
+async def is_released(semaphore: threading.Semaphore) -> bool:
     """Whether it comes to this before patience ends."""
     return await asyncio.to_thread(semaphore.acquire, timeout=TIMEOUT_SECONDS)
 
@@ -77,7 +77,7 @@ async def leave(gateway: Gateway, upstream: SlowUpstream, document: str) -> None
     """Ask in a connection of its own and, once the upstream is asked, be gone."""
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         asking = asyncio.ensure_future(client.post("/graphql", json={"query": document}))
-        assert await happens(upstream.asked)
+        assert await is_released(upstream.asked)
         asking.cancel()
         await asyncio.wait([asking])
 
@@ -88,7 +88,7 @@ async def test_what_a_client_asked_for_is_given_up_when_it_leaves(
 ) -> None:
     slow, _ = upstream
     await leave(gateway, slow, document)
-    assert await happens(slow.given_up)
+    assert await is_released(slow.given_up)
     assert len(slow.calls) == 1
     assert [record.getMessage() for record in caplog.records] == []
 
@@ -98,7 +98,7 @@ async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
 ) -> None:
     slow, _ = upstream
     staying = asyncio.ensure_future(gateway.http.post("/graphql", json={"query": LISTED}))
-    assert await happens(slow.asked)
+    assert await is_released(slow.asked)
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         joining = asyncio.ensure_future(client.post("/graphql", json={"query": LISTED}))
         # A request behind it in the same connection pool: by its answer the one before has been read.
@@ -107,7 +107,7 @@ async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
         await asyncio.wait([joining])
     # Somebody else who leaves after it: when that is noticed, so was the leaving before.
     await leave(gateway, slow, LOOKED_UP)
-    assert await happens(slow.given_up)
+    assert await is_released(slow.given_up)
     slow.may_answer.set()
     answer = (await staying).json()
     assert answer == {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550000"}]}}}
@@ -124,10 +124,10 @@ async def test_a_client_that_waits_long_gets_its_answer(
     else:
         asking = gateway.http.post("/graphql", json={"query": LISTED})
     waiting = asyncio.ensure_future(asking)
-    assert await happens(slow.asked)
+    assert await is_released(slow.asked)
     # A client that comes later and is known to have left: the one that waits is watched as well by then.
     await leave(gateway, slow, LOOKED_UP)
-    assert await happens(slow.given_up)
+    assert await is_released(slow.given_up)
     slow.may_answer.set()
     assert (await waiting).status_code == 200
     # Over the same connection.

@@ -17,11 +17,11 @@ from gateway.settings import Settings, read_settings
 from gateway.upstream.aws.session import AwsKeyPair
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import e164, number_record, order_record
-from tests.support.gated import TIMEOUT_SECONDS, GatedAws, gated_aws, happens
-from tests.support.multipart import DATED, PRESENT, asking_for_parts, parts_of, put_together
+from tests.support.gated import TIMEOUT_SECONDS, GatedAws, gated_aws, is_released
+from tests.support.multipart import DEFER_2022, INCREMENTAL_V0_2, fetch_parts, merge_parts, stream_parts
 
 STREAMED = "{ phoneNumbers(first: 1000) { edges @stream(initialCount: 99) { cursor node { e164PhoneNumber } } } }"
-FORMS = [pytest.param(PRESENT, id="by ids"), pytest.param(DATED, id="by paths")]
+FORMS = [pytest.param(INCREMENTAL_V0_2, id="by ids"), pytest.param(DEFER_2022, id="by paths")]
 
 
 @pytest.fixture
@@ -49,16 +49,16 @@ def numbers(rows: list[Any]) -> list[str]:
 
 async def test_the_first_page_is_read_while_the_second_is_still_awaited(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=1_000)
-    aws.holds_back()
-    aws.lets(1)
-    async with asking_for_parts(gateway.http, STREAMED) as parts:
+    aws.hold_back()
+    aws.release(1)
+    async with stream_parts(gateway.http, STREAMED) as parts:
         first = await parts.next()
         assert aws.answered == 1
         assert numbers(first["data"]["phoneNumbers"]["edges"]) == [e164(index) for index in range(99)]
         assert first["pending"] == [{"id": "0", "path": ["phoneNumbers", "edges"]}]
         assert first["hasNext"] is True
         for page in range(1, 11):
-            aws.lets(1)
+            aws.release(1)
             part = await parts.next()
             [piece] = part["incremental"]
             assert numbers(piece["items"]) == [e164(index) for index in range(99 * page, min(99 * page + 99, 1_000))]
@@ -69,10 +69,10 @@ async def test_the_first_page_is_read_while_the_second_is_still_awaited(gateway:
 
 async def test_no_page_is_asked_for_before_the_first_part_where_none_is_needed(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=3)
-    aws.holds_back()
-    async with asking_for_parts(gateway.http, "{ phoneNumbers { nodes @stream { e164PhoneNumber } } }") as parts:
+    aws.hold_back()
+    async with stream_parts(gateway.http, "{ phoneNumbers { nodes @stream { e164PhoneNumber } } }") as parts:
         assert (await parts.next())["data"] == {"phoneNumbers": {"nodes": []}}
-        aws.lets(1)
+        aws.release(1)
         [part] = await parts.rest()
     assert part["incremental"] == [{"id": "0", "items": [{"e164PhoneNumber": e164(index)} for index in range(3)]}]
 
@@ -80,15 +80,15 @@ async def test_no_page_is_asked_for_before_the_first_part_where_none_is_needed(g
 async def test_page_info_may_follow_the_rows_that_it_waits_for(gateway: Gateway, aws: GatedAws) -> None:
     """Beside a streamed list it would hold its first part back: where a list goes on is known at its end."""
     aws.holds(inventory=250)
-    aws.holds_back()
+    aws.hold_back()
     document = """{ phoneNumbers(first: 200) {
         edges @stream(initialCount: 99) { cursor } ... @defer { pageInfo { hasNextPage endCursor } } } }"""
-    aws.lets(1)
-    async with asking_for_parts(gateway.http, document) as parts:
+    aws.release(1)
+    async with stream_parts(gateway.http, document) as parts:
         first = await parts.next()
         assert len(first["data"]["phoneNumbers"]["edges"]) == 99
-        aws.lets(2)
-        connection = put_together([first, *await parts.rest()])["phoneNumbers"]
+        aws.release(2)
+        connection = merge_parts([first, *await parts.rest()])["phoneNumbers"]
     assert len(connection["edges"]) == 200
     assert connection["pageInfo"] == {"hasNextPage": True, "endCursor": connection["edges"][-1]["cursor"]}
     assert aws.calls == ["ListPhoneNumbers"] * 3
@@ -109,14 +109,14 @@ async def test_deferred_records_are_looked_up_together_once_the_rest_is_out(
     gateway: Gateway, aws: GatedAws, document: str
 ) -> None:
     aws.holds(inventory=100, orders=20, numbers_each=5)
-    aws.holds_back()
-    aws.lets(1)
-    async with asking_for_parts(gateway.http, document) as parts:
+    aws.hold_back()
+    aws.release(1)
+    async with stream_parts(gateway.http, document) as parts:
         first = await parts.next()
         assert len(first["data"]["phoneNumberOrders"]["nodes"]) == 20
         assert '"status"' not in json.dumps(first)
-        aws.lets(2)
-        orders = put_together([first, *await parts.rest()])["phoneNumberOrders"]["nodes"]
+        aws.release(2)
+        orders = merge_parts([first, *await parts.rest()])["phoneNumberOrders"]["nodes"]
     found = [ordered["phoneNumber"] for order in orders for ordered in order["orderedPhoneNumbers"]]
     assert found == [{"status": "UNASSIGNED"}] * 100
     assert aws.calls == ["ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber"]
@@ -143,14 +143,14 @@ async def test_what_is_not_read_is_not_fetched_far_ahead(aws: GatedAws, settings
                 await asyncio.Event().wait()
 
     asked = asyncio.Event()
-    headers = [(b"content-type", b"application/json"), (b"accept", PRESENT.encode())]
+    headers = [(b"content-type", b"application/json"), (b"accept", INCREMENTAL_V0_2.encode())]
     request = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/graphql", "query_string": b""}
     request["headers"] = headers
     async with started(create_app(settings, AwsKeyPair("local", "local"))) as (app, state):
         answering = asyncio.ensure_future(app(request | {"state": state}, receive, send))
         await asyncio.wait_for(taken.wait(), TIMEOUT_SECONDS)
         for _ in range(3):
-            assert await happens(aws.asked)
+            assert await is_released(aws.asked)
         # Long enough for the eight others.
         await asyncio.sleep(0.3)
         answering.cancel()
@@ -232,12 +232,12 @@ async def whole(http: httpx.AsyncClient, document: str, accept: str = "applicati
 async def test_parts_come_to_what_the_answer_would_be_in_one(
     http: httpx.AsyncClient, accept: str, document: str
 ) -> None:
-    assert {"data": put_together(await parts_of(http, document, accept=accept))} == await whole(http, document)
+    assert {"data": merge_parts(await fetch_parts(http, document, accept=accept))} == await whole(http, document)
 
 
 async def test_each_part_is_written_to_the_letter(http: httpx.AsyncClient) -> None:
     document = '{ phoneNumbers(first: 3) { nodes @stream(initialCount: 1, label: "more") { e164PhoneNumber } } }'
-    response = await http.post("/graphql", json={"query": document}, headers={"accept": PRESENT})
+    response = await http.post("/graphql", json={"query": document}, headers={"accept": INCREMENTAL_V0_2})
     first = (
         '{"data":{"phoneNumbers":{"nodes":[{"e164PhoneNumber":"+12065550000"}]}},'
         '"pending":[{"id":"0","path":["phoneNumbers","nodes"],"label":"more"}],"hasNext":true}'
@@ -256,7 +256,7 @@ async def test_each_part_is_written_to_the_letter(http: httpx.AsyncClient) -> No
 
 async def test_the_form_of_2022_says_paths(http: httpx.AsyncClient) -> None:
     document = """{ phoneNumbers(first: 3) { nodes @stream(initialCount: 1, label: "more") { e164PhoneNumber } } }"""
-    first, second = await parts_of(http, document, accept=DATED)
+    first, second = await fetch_parts(http, document, accept=DEFER_2022)
     assert first == {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}}, "hasNext": True}
     items = [{"e164PhoneNumber": e164(1)}, {"e164PhoneNumber": e164(2)}]
     piece = {"path": ["phoneNumbers", "nodes", 1], "items": items, "label": "more"}
@@ -330,15 +330,15 @@ async def test_streamed_cursors_continue_where_they_stand(http: httpx.AsyncClien
         edges @stream(initialCount: 20) { cursor node { e164PhoneNumber } } ... @defer { totalCount } } }"""
     after, seen = None, []
     for _ in range(2):
-        parts = await parts_of(http, document, variables={"after": after})
-        edges = put_together(parts)["phoneNumbers"]["edges"]
+        parts = await fetch_parts(http, document, variables={"after": after})
+        edges = merge_parts(parts)["phoneNumbers"]["edges"]
         seen += numbers(edges)
         after = edges[-1]["cursor"]
     assert seen == [e164(index) for index in range(300)]
     # From the middle of an upstream page, too.
     assert (
         numbers(
-            put_together(await parts_of(http, document, variables={"after": edges[10]["cursor"]}))["phoneNumbers"][
+            merge_parts(await fetch_parts(http, document, variables={"after": edges[10]["cursor"]}))["phoneNumbers"][
                 "edges"
             ]
         )
@@ -350,7 +350,7 @@ async def test_streamed_cursors_continue_where_they_stand(http: httpx.AsyncClien
 
 
 async def test_the_first_part_says_what_it_costs(http: httpx.AsyncClient) -> None:
-    parts = await parts_of(http, SHORT, extensions={"cost": True})
+    parts = await fetch_parts(http, SHORT, extensions={"cost": True})
     assert parts[0]["extensions"]["cost"]["points"] == 4
     assert all("extensions" not in part for part in parts[1:])
 
@@ -397,13 +397,13 @@ async def test_directives_count_towards_their_limit(http: httpx.AsyncClient) -> 
 
 async def test_a_page_that_fails_ends_its_stream_and_what_was_sent_stays(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=300)
-    aws.holds_back()
+    aws.hold_back()
     document = """{ phoneNumbers(first: 300) { edges @stream(initialCount: 99) { node { e164PhoneNumber } } } }"""
-    aws.lets(1)
-    async with asking_for_parts(gateway.http, document) as parts:
+    aws.release(1)
+    async with stream_parts(gateway.http, document) as parts:
         assert len((await parts.next())["data"]["phoneNumbers"]["edges"]) == 99
         aws.fails("ListPhoneNumbers", "Forbidden")
-        aws.lets(1)
+        aws.release(1)
         [last] = await parts.rest()
     assert "incremental" not in last
     [done] = last["completed"]
@@ -415,13 +415,13 @@ async def test_a_page_that_fails_ends_its_stream_and_what_was_sent_stays(gateway
 
 async def test_a_page_that_fails_is_said_in_the_form_of_2022_too(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=300)
-    aws.holds_back()
+    aws.hold_back()
     document = """{ phoneNumbers(first: 300) { nodes @stream(initialCount: 5) { id } ... @defer { totalCount } } }"""
-    aws.lets(1)
-    async with asking_for_parts(gateway.http, document, accept=DATED) as parts:
+    aws.release(1)
+    async with stream_parts(gateway.http, document, accept=DEFER_2022) as parts:
         await parts.next()
         aws.fails("ListPhoneNumbers", "Forbidden")
-        aws.lets(2)
+        aws.release(2)
         pieces = [piece for part in await parts.rest() for piece in part.get("incremental", ())]
     assert [piece["path"] for piece in pieces if "items" in piece] == [
         ["phoneNumbers", "nodes", 5],
@@ -440,8 +440,8 @@ async def test_a_deferred_record_that_fails_is_null_in_its_part(gateway: Gateway
     aws.fails("GetPhoneNumber", "Forbidden")
     aws.fails("ListPhoneNumbers", "Forbidden")
     document = "{ phoneNumberOrders { nodes { id ... @defer { orderedPhoneNumbers { phoneNumber { id } } } } } }"
-    parts = await parts_of(gateway.http, document)
-    assert put_together(parts)["phoneNumberOrders"]["nodes"][0]["orderedPhoneNumbers"] == [{"phoneNumber": None}] * 2
+    parts = await fetch_parts(gateway.http, document)
+    assert merge_parts(parts)["phoneNumberOrders"]["nodes"][0]["orderedPhoneNumbers"] == [{"phoneNumber": None}] * 2
     errors = [error for part in parts for piece in part.get("incremental", ()) for error in piece.get("errors", ())]
     assert [error["path"] for error in errors] == [
         ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", at, "phoneNumber"] for at in range(2)
@@ -451,7 +451,7 @@ async def test_a_deferred_record_that_fails_is_null_in_its_part(gateway: Gateway
 
 async def test_a_root_that_fails_beside_a_stream_is_null_in_the_first_part(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=3)
-    first, second = await parts_of(
+    first, second = await fetch_parts(
         gateway.http,
         """{ phoneNumbers { nodes @stream(initialCount: 1) { e164PhoneNumber } }
              wrong: phoneNumbers(first: -1) { __typename } }""",
@@ -465,10 +465,10 @@ async def test_a_root_that_fails_beside_a_stream_is_null_in_the_first_part(gatew
 
 async def test_at_the_deadline_a_stream_ends_with_its_error(aws: GatedAws) -> None:
     aws.holds(inventory=300)
-    aws.holds_back()
-    aws.lets(1)
+    aws.hold_back()
+    aws.release(1)
     settings = settings_over(aws, request_timeout_seconds=1)
-    async with gateway_over(settings) as gateway, asking_for_parts(gateway.http, STREAMED) as parts:
+    async with gateway_over(settings) as gateway, stream_parts(gateway.http, STREAMED) as parts:
         await parts.next()
         [last] = await parts.rest()
     [error] = last["completed"][0]["errors"]
@@ -480,13 +480,13 @@ async def test_a_client_that_leaves_amid_a_stream_ends_its_calls(
     gateway: Gateway, aws: GatedAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     aws.holds(inventory=1_000)
-    aws.holds_back()
-    aws.lets(1)
+    aws.hold_back()
+    aws.release(1)
     leaving = httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS)
-    async with leaving, asking_for_parts(leaving, STREAMED) as parts:
+    async with leaving, stream_parts(leaving, STREAMED) as parts:
         await parts.next()
         for _ in range(2):
-            assert await happens(aws.asked)
-    assert await happens(aws.given_up)
+            assert await is_released(aws.asked)
+    assert await is_released(aws.given_up)
     assert aws.calls == ["ListPhoneNumbers"] * 2
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

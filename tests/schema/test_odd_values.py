@@ -14,7 +14,7 @@ from tests.conftest import Gateway, gateway_over
 from tests.execution.account import Account
 from tests.execution.both_ways import same_answer
 from tests.support.aws import e164, number_record, order_record
-from tests.support.multipart import parts_of, put_together
+from tests.support.multipart import fetch_parts, merge_parts
 from tests.support.scripted import Says, scripted_upstream
 from tests.telemetry.scraped_metrics import Numbers
 
@@ -236,10 +236,10 @@ async def test_parts_hold_what_the_whole_answer_does(accept: str) -> None:
     with scripted_upstream(Says({"PhoneNumbers": rows})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             whole = await gateway.answer(f"{{ phoneNumbers {{ nodes {selection} }} }}")
-            parts = await parts_of(
+            parts = await fetch_parts(
                 gateway.http, f"{{ phoneNumbers {{ nodes @stream(initialCount: 1) {selection} }} }}", accept=accept
             )
-    assert put_together(parts) == whole["data"]
+    assert merge_parts(parts) == whole["data"]
     assert [node["e164PhoneNumber"] for node in whole["data"]["phoneNumbers"]["nodes"]] == [e164(0), e164(1), e164(2)]
 
 

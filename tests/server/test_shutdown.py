@@ -95,13 +95,13 @@ def test_shutdown_completes_requests_in_flight(tmp_path: Path, workers: str) -> 
         serving(tmp_path, upstream.url, "--workers", workers) as serve,
         ThreadPoolExecutor(20) as pool,
     ):
-        upstream.holds_back()
+        upstream.hold_back()
         url = url_of(serve)
         requests = [pool.submit(httpx.post, url, json=query(each), timeout=60) for each in range(20)]
         wait_for_calls(upstream.calls, 20)
         serve.process.send_signal(signal.SIGTERM)
         wait_until_refused(url)
-        upstream.lets_all()
+        upstream.release_all()
         responses = [request.result() for request in requests]
         assert [response.status_code for response in responses] == [200] * 20
         assert {response.text for response in responses} == {'{"data":{"phoneNumbers":{"nodes":[]}}}'}
@@ -135,7 +135,7 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
         ThreadPoolExecutor(1) as pool,
         ExitStack() as opened,
     ):
-        upstream.holds_back()
+        upstream.hold_back()
         url = url_of(serve)
         used, unused, query_begun, readyz_begun = (
             opened.enter_context(wire(url.removesuffix("/graphql"))) for _ in range(4)
@@ -160,6 +160,6 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
         assert query_begun.closed()
         assert readyz_begun.closed()
         assert not in_flight.done()
-        upstream.lets_all()
+        upstream.release_all()
         assert in_flight.result().status_code == 200
         assert serve.process.wait(30) == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.multipart import Parts, put_together
+from tests.support.multipart import Parts, merge_parts
 
 # What an answer may say that is no data. A masked error is not among them: it would be ours.
 CODES = frozenset(
@@ -210,7 +210,7 @@ class Clients:
                 return
             following = await parts.rest()
         failed = [done for part in following for done in part.get("completed", ()) if "errors" in done]
-        whole = put_together([first, *following])["phoneNumbers"]
+        whole = merge_parts([first, *following])["phoneNumbers"]
         seen = [edge["node"]["e164PhoneNumber"] for edge in whole["edges"]]
         errors = [error for done in failed for error in done["errors"]]
         errors += [

@@ -1,4 +1,4 @@
-"""AWS as tests see it: the emulator over real HTTP, holding what a test says, with every call it answers noted down."""
+"""An AWS account for tests: the emulator over real HTTP, filled by the test, with a record of every call."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +19,13 @@ FIRST_NUMBER = 12_065_550_000
 class Aws:
     """One emulated account.
 
-    calls: the operations asked for, in order, refused ones included.
-    queries: the query string of each call; headers: its header fields.
-    clients: address and port of each connection that they came by.
-    most_at_once: the most of them that were under way together.
+    Attributes:
+        calls: The operation of each call, in order, including rejected calls.
+        queries: The query string of each call.
+        headers: The headers of each call.
+        clients: Address and port of each client connection.
+        at_once: Number of calls in flight.
+        most_at_once: Largest number of calls that were in flight at the same time.
     """
 
     def __init__(self, api: Api, emulator: Any) -> None:
@@ -38,7 +41,7 @@ class Aws:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the environment of a gateway over this account has to say."""
+        """Return the environment variables of a gateway in front of this account."""
         return {
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -47,7 +50,13 @@ class Aws:
         }
 
     def holds(self, *, inventory: int = 0, orders: int = 0, numbers_each: int = 0) -> None:
-        """Fill the account: `inventory` numbers, and orders of `numbers_each` distinct numbers from its start on."""
+        """Fill the account.
+
+        Args:
+            inventory: Number of phone numbers.
+            orders: Number of orders.
+            numbers_each: Numbers per order. They are distinct and taken from the start of the inventory.
+        """
         self.adds_numbers(number_record(index) for index in range(inventory))
         self.adds_orders(
             order_record(index, [e164(index * numbers_each + each) for each in range(numbers_each)])
@@ -55,23 +64,23 @@ class Aws:
         )
 
     def holds_sample_data(self) -> None:
-        """Fill the account as `make run` does."""
+        """Fill the account with the sample data of `make run`."""
         fill(self._emulator.state.store, SERVICE_MODELS[self.api], numbers=250, orders=40)
 
     def adds_numbers(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Put records at the list's end, or in place of those with the same number."""
+        """Append records to the list. Replace a record if its number is already there."""
         self._emulator.state.store.put_phone_numbers(records)
 
     def adds_orders(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Put records at the list's end, or in place of those with the same id."""
+        """Append records to the list. Replace a record if its id is already there."""
         self._emulator.state.store.put_phone_number_orders(records)
 
     def loses_number(self, number: str) -> None:
-        """Take a number out of the inventory."""
+        """Delete a number from the inventory."""
         self._emulator.state.store.delete_phone_number(number)
 
     def fails(self, operation: str, code: str, *, names_type: bool = True) -> None:
-        """Answer an operation, or `*`, with an error from now on."""
+        """Let every call of an operation fail from now on. `*` stands for all operations."""
         self._emulator.state.fault_injection.faults.append(Fault(operation, code, names_type))
 
     def recovers(self) -> None:
@@ -79,12 +88,12 @@ class Aws:
         self._emulator.state.fault_injection.faults.clear()
 
     def takes_ms(self, latency_ms: int) -> None:
-        """Wait before each answer."""
+        """Delay each response by so many milliseconds."""
         self._emulator.state.fault_injection.latency_ms = latency_ms
 
 
-class _NotingCalls:
-    """The emulator, with each call noted down on its way in."""
+class _CallRecorder:
+    """A middleware that records each call before the emulator handles it."""
 
     def __init__(self, app: ASGIApp, aws: Aws) -> None:
         self._app = app
@@ -111,21 +120,21 @@ class _NotingCalls:
 
 @contextmanager
 def emulated_aws(api: Api = "chime", *, numbers: int = 0, orders: int = 0) -> Iterator[Aws]:
-    """An account that holds nothing yet, or so many of the sample records, while the block runs."""
+    """Serve an account while the block runs. It is empty unless numbers or orders of the sample data are requested."""
     emulator = create_emulator(EmulatorOptions(api=api, numbers=numbers, orders=orders))
     aws = Aws(api, emulator)
-    with served(_NotingCalls(emulator, aws)) as url:
+    with served(_CallRecorder(emulator, aws)) as url:
         aws.url = url
         yield aws
 
 
 def e164(index: int) -> str:
-    """The index-th of the numbers that tests use."""
+    """Return the phone number that tests use for an index."""
     return f"+{FIRST_NUMBER + index}"
 
 
 def number_record(index: int, **given: Any) -> dict[str, Any]:
-    """A number as AWS lists it."""
+    """Return a phone number record in the form of AWS's lists."""
     number = e164(index)
     return {
         "Associations": [],
@@ -146,7 +155,7 @@ def number_record(index: int, **given: Any) -> dict[str, Any]:
 
 
 def order_record(index: int, numbers: Iterable[str], **given: Any) -> dict[str, Any]:
-    """An order as AWS lists it."""
+    """Return an order record in the form of AWS's lists."""
     return {
         "CreatedTimestamp": "2019-08-12T22:10:20.504Z",
         "OrderedPhoneNumbers": [{"E164PhoneNumber": number, "Status": "Acquired"} for number in numbers],

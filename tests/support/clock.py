@@ -1,8 +1,8 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that moves only when a test moves it."""
 
 
 class Clock:
-    """Seconds from any start; a call tells them."""
+    """A clock that returns seconds since an arbitrary start when it is called."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -11,5 +11,5 @@ class Clock:
         return self.now
 
     def moves(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.now += seconds

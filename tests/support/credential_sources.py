@@ -1,4 +1,4 @@
-"""Sources of AWS credentials as tests see them: STS and a container's endpoint over HTTP, and programs."""
+"""Sources of AWS credentials for tests: STS and a container endpoint over HTTP, and credential processes."""
 
 import json
 import sys
@@ -16,37 +16,39 @@ from starlette.types import Receive, Scope, Send
 from tests.support.scripted import lifespan
 from tests.support.serving import served
 
-# What no client and no log may see of what a source says.
+# Part of each error message of a source. It must not reach a client or a log.
 SECRET = "hunterTwo"
 
 
-def in_seconds(seconds: float) -> str:
-    """The time so many seconds from now, as sources write it."""
+def seconds_from_now(seconds: float) -> str:
+    """Return the time so many seconds from now, in the format of credential sources."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(frozen=True, slots=True)
-class Gives:
-    """Credentials that the emulator knows, which expire in so many seconds from the answer on."""
+class CredentialsResponse:
+    """A response with credentials that the emulator accepts. They expire `seconds` after the response."""
 
     seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Refuses:
-    """An error of STS's, or of the container's endpoint."""
+class ErrorResponse:
+    """An error response of STS or of the container endpoint."""
 
     status: int
     code: str = "InternalFailure"
 
 
 class Source:
-    """Gives its answers in order, the last one for good.
+    """A server that sends its responses in order and repeats the last one.
 
-    actions: what it was asked for.
+    Attributes:
+        answers: The responses that are left.
+        actions: The STS action of each request, or GET.
     """
 
-    def __init__(self, *answers: Gives | Refuses) -> None:
+    def __init__(self, *answers: CredentialsResponse | ErrorResponse) -> None:
         self.answers = list(answers)
         self.actions: list[str] = []
         self.url = ""
@@ -62,11 +64,11 @@ class Source:
         await _response(action, answer)(scope, receive, send)
 
 
-def _response(action: str, answer: Gives | Refuses) -> Response:
-    if isinstance(answer, Refuses):
+def _response(action: str, answer: CredentialsResponse | ErrorResponse) -> Response:
+    if isinstance(answer, ErrorResponse):
         error = f"<Type>Sender</Type><Code>{answer.code}</Code><Message>{SECRET} 123456789012</Message>"
         return Response(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", answer.status)
-    expiration = in_seconds(answer.seconds)
+    expiration = seconds_from_now(answer.seconds)
     if action == "GET":
         keys = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "token", "Expiration": expiration}
         return Response(json.dumps(keys), media_type="application/json")
@@ -79,7 +81,7 @@ def _response(action: str, answer: Gives | Refuses) -> Response:
 
 
 @contextmanager
-def source_of(*answers: Gives | Refuses) -> Iterator[Source]:
+def credential_source(*answers: CredentialsResponse | ErrorResponse) -> Iterator[Source]:
     """Serve a source while the block runs."""
     source = Source(*answers)
     with served(source) as url:
@@ -88,7 +90,7 @@ def source_of(*answers: Gives | Refuses) -> Iterator[Source]:
 
 
 class Program:
-    """A credential_process that notes each run, and does what `does` says in Python."""
+    """A credential_process that records each run and executes the Python code set by `does`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -108,17 +110,22 @@ class Program:
 
     @property
     def runs(self) -> list[int]:
-        """The process ids of its runs so far."""
+        """Return the process ids of all runs so far."""
         return [int(line) for line in self._runs.read_text().split()] if self._runs.exists() else []
 
     def does(self, body: str) -> None:
-        """Set what it does from now on."""
+        """Set the Python code of all further runs."""
         written = self._directory / "next.py"
         written.write_text(body)
         written.replace(self._body)
 
     def gives(self, seconds: float | None = 3600, *, after_seconds: float = 0) -> None:
-        """Have it print credentials that expire so many seconds after it has printed them, or never."""
+        """Let the program print credentials.
+
+        Args:
+            seconds: Time after which the credentials expire, counted from their output. None means never.
+            after_seconds: Time that the program sleeps first.
+        """
         keys = {"Version": 1, "AccessKeyId": "local", "SecretAccessKey": "local", "SessionToken": "token"}
         self.does(
             "import datetime, json, time\n"

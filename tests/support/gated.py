@@ -1,4 +1,4 @@
-"""An account that answers no call before it is let, and notes which calls were given up meanwhile."""
+"""An AWS account that holds calls back until a test releases them, and notices which calls were cancelled meanwhile."""
 
 import asyncio
 import threading
@@ -11,14 +11,17 @@ from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.server.run import serving_in_thread
 from tests.support.aws import Aws
 
-# Far beyond the few seconds that anything here takes.
+# Only a failing test waits so long. Nothing here takes more than a few seconds.
 TIMEOUT_SECONDS = 20
 
 
 class GatedAws(Aws):
-    """One account; until `holds_back` every call is answered.
+    """One account. It responds to every call at once until `hold_back`.
 
-    answered: how many calls were. asked, given_up: released once a call has come, or has been given up.
+    Attributes:
+        answered: Number of responses so far.
+        asked: A semaphore that each incoming call releases once.
+        given_up: A semaphore that each cancelled call releases once.
     """
 
     def __init__(self) -> None:
@@ -30,17 +33,17 @@ class GatedAws(Aws):
         self.asked = threading.Semaphore(0)
         self.given_up = threading.Semaphore(0)
 
-    def holds_back(self) -> None:
-        """Answer no call from now on that is not let."""
+    def hold_back(self) -> None:
+        """Hold back every call from now on, until `release` releases it."""
         self._gate = threading.Semaphore(0)
 
-    def lets(self, calls: int) -> None:
-        """Answer so many more calls."""
+    def release(self, calls: int) -> None:
+        """Release so many calls."""
         assert self._gate is not None
         self._gate.release(calls)
 
-    def lets_all(self) -> None:
-        """Answer whatever is still held back."""
+    def release_all(self) -> None:
+        """Release all calls that are held back."""
         if self._gate is not None:
             self._gate.release(1_000)
 
@@ -55,13 +58,13 @@ class GatedAws(Aws):
         self.asked.release()
         request = await receive()
         if self._gate is not None:
-            leaving = asyncio.ensure_future(receive())
-            letting = asyncio.ensure_future(asyncio.to_thread(self._gate.acquire, timeout=TIMEOUT_SECONDS))
-            await asyncio.wait((leaving, letting), return_when=asyncio.FIRST_COMPLETED)
-            if not letting.done():
+            disconnect = asyncio.ensure_future(receive())
+            release = asyncio.ensure_future(asyncio.to_thread(self._gate.acquire, timeout=TIMEOUT_SECONDS))
+            await asyncio.wait((disconnect, release), return_when=asyncio.FIRST_COMPLETED)
+            if not release.done():
                 self.given_up.release()
                 return
-            leaving.cancel()
+            disconnect.cancel()
         self.answered += 1
 
         async def receive_again() -> Message:
@@ -72,16 +75,16 @@ class GatedAws(Aws):
 
 @contextmanager
 def gated_aws() -> Iterator[GatedAws]:
-    """Serve such an account while the block runs."""
+    """Serve a gated account while the block runs."""
     account = GatedAws()
     with serving_in_thread(account) as url:
         account.url = url
         try:
             yield account
         finally:
-            account.lets_all()
+            account.release_all()
 
 
-async def happens(semaphore: threading.Semaphore) -> bool:
-    """Whether it comes to this before patience ends."""
+async def is_released(semaphore: threading.Semaphore) -> bool:
+    """Return whether the semaphore is released within TIMEOUT_SECONDS."""
     return await asyncio.to_thread(semaphore.acquire, timeout=TIMEOUT_SECONDS)

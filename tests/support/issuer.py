@@ -1,4 +1,4 @@
-"""A token issuer as tests see it: its JWKS over real HTTP, and tokens signed with its keys, right or wrong."""
+"""A token issuer for tests: a JWKS over real HTTP, and valid or invalid tokens signed with its keys."""
 
 import json
 import time
@@ -30,7 +30,7 @@ def _private_key(algorithm: str) -> Any:
 
 
 class SigningKey:
-    """A key pair of an issuer's."""
+    """A key pair of an issuer."""
 
     def __init__(self, key_id: str | None, algorithm: str = "ES256") -> None:
         self.key_id = key_id
@@ -38,26 +38,26 @@ class SigningKey:
         self.private: Any = _private_key(algorithm)
 
     def jwk(self, **given: Any) -> dict[str, Any]:
-        """The public half, as a JWKS lists it."""
+        """Return the public key in the form of a JWKS entry."""
         jwk = json.loads(get_default_algorithms()[self.algorithm].to_jwk(self.private.public_key()))
         named = {} if self.key_id is None else {"kid": self.key_id}
         return {**jwk, "use": "sig", "alg": self.algorithm, **named, **given}
 
     def private_jwk(self) -> dict[str, Any]:
-        """Both halves, which no JWKS should list."""
+        """Return the private key as a JWK. No JWKS should contain it."""
         return {**json.loads(get_default_algorithms()[self.algorithm].to_jwk(self.private)), "kid": self.key_id}
 
     def token(self, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """A token that is right, but for what is given; a claim given as None is left out."""
+        """Return a signed token. It is valid unless a claim or header is overridden. None removes a claim."""
         now = int(time.time())
-        right = {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "exp": now + 300, "iat": now, "scope": READ_ALL}
-        payload = {name: value for name, value in {**right, **claims}.items() if value is not None}
+        valid = {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "exp": now + 300, "iat": now, "scope": READ_ALL}
+        payload = {name: value for name, value in {**valid, **claims}.items() if value is not None}
         named = {} if self.key_id is None else {"kid": self.key_id}
         return jwt.encode(payload, self.private, self.algorithm, headers={**named, **(header or {})})
 
 
 class Issuer:
-    """An issuer's server; `asked` tells how often its keys were fetched."""
+    """The server of an issuer. `fetches` counts the requests for its keys."""
 
     def __init__(self, server: ScriptedUpstream) -> None:
         self._server = server
@@ -72,25 +72,25 @@ class Issuer:
         return self._server.headers
 
     def publishes(self, *keys: SigningKey) -> None:
-        """From now on its JWKS has these keys."""
+        """Publish these keys in the JWKS from now on."""
         self.says(Says({"keys": [key.jwk() for key in keys]}))
 
     def says(self, answer: Says) -> None:
-        """From now on it answers so."""
+        """Send this response from now on."""
         self._server.answers[:] = [answer]
 
 
 @contextmanager
-def issuer_of(*keys: SigningKey) -> Iterator[Issuer]:
-    """An issuer with these keys, while the block runs."""
+def served_issuer(*keys: SigningKey) -> Iterator[Issuer]:
+    """Serve an issuer with these keys while the block runs."""
     with scripted_upstream(Says({"keys": []})) as server:
         issuer = Issuer(server)
         issuer.publishes(*keys)
         yield issuer
 
 
-def trusting(issuer: Issuer, account: Aws) -> Settings:
-    """The settings of a gateway over an account that takes this issuer's tokens."""
+def jwt_settings(issuer: Issuer, account: Aws) -> Settings:
+    """Return the settings of a gateway that accepts this issuer's tokens, in front of an account."""
     return read_settings(
         upstream_api=account.api,
         upstream_endpoint_url=account.url,
@@ -102,5 +102,5 @@ def trusting(issuer: Issuer, account: Aws) -> Settings:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header that a token comes in."""
+    """Return the request header that carries a token."""
     return {"authorization": f"Bearer {token}"}

@@ -1,4 +1,4 @@
-"""A client that takes an answer in parts: reads them one by one, and puts them together in either form."""
+"""A client of incremental delivery: it reads the parts of a response one by one and merges them, in both formats."""
 
 import json
 from collections.abc import AsyncIterator, Iterable
@@ -7,23 +7,23 @@ from typing import Any
 
 import httpx
 
-PRESENT = "multipart/mixed"
-DATED = "multipart/mixed;deferSpec=20220824, application/json"
+INCREMENTAL_V0_2 = "multipart/mixed"
+DEFER_2022 = "multipart/mixed;deferSpec=20220824, application/json"
 _LINE = b"\r\n---"
 
 
 class Parts:
-    """The parts of one answer, as they come."""
+    """The parts of one response, in the order of their arrival."""
 
     def __init__(self, response: httpx.Response) -> None:
         assert response.headers["content-type"] == 'multipart/mixed; boundary="-"', response.headers
         self.response = response
         self._bytes = response.aiter_bytes()
-        # The line before the first part has none before it.
+        # The delimiter of the first part has no line break before it.
         self._read = b"\r\n"
 
     async def next(self) -> Any:
-        """The next part; it is told by the line behind it."""
+        """Return the next part. It is complete when the next delimiter has arrived."""
         while self._read.count(_LINE) < 2:
             self._read += await anext(self._bytes)
         before, part, rest = self._read.split(_LINE, 2)
@@ -34,7 +34,7 @@ class Parts:
         return json.loads(body)
 
     async def rest(self) -> list[Any]:
-        """All parts that are still to come, to the mark of the end."""
+        """Return all further parts. Check the delimiter that ends the response."""
         parts = [await self.next()]
         while parts[-1]["hasNext"]:
             parts.append(await self.next())
@@ -45,23 +45,25 @@ class Parts:
 
 
 @asynccontextmanager
-async def asking_for_parts(
-    http: httpx.AsyncClient, document: str, *, accept: str = PRESENT, **body: Any
+async def stream_parts(
+    http: httpx.AsyncClient, document: str, *, accept: str = INCREMENTAL_V0_2, **body: Any
 ) -> AsyncIterator[Parts]:
-    """Ask, and read the answer while the block runs."""
+    """Send a query, and read the parts of its response while the block runs."""
     headers = {"accept": accept}
     async with http.stream("POST", "/graphql", json={"query": document, **body}, headers=headers) as response:
         yield Parts(response)
 
 
-async def parts_of(http: httpx.AsyncClient, document: str, *, accept: str = PRESENT, **body: Any) -> list[Any]:
-    """All parts of an answer."""
-    async with asking_for_parts(http, document, accept=accept, **body) as parts:
+async def fetch_parts(
+    http: httpx.AsyncClient, document: str, *, accept: str = INCREMENTAL_V0_2, **body: Any
+) -> list[Any]:
+    """Return all parts of the response to a query."""
+    async with stream_parts(http, document, accept=accept, **body) as parts:
         return await parts.rest()
 
 
-def put_together(parts: Iterable[Any]) -> Any:
-    """The data that parts come to, by their ids or by their paths."""
+def merge_parts(parts: Iterable[Any]) -> Any:
+    """Return the data of all parts merged, by their ids or by their paths."""
     first, *following = parts
     data = first["data"]
     places: dict[str, list[Any]] = {each["id"]: each["path"] for each in first.get("pending", ())}

@@ -1,4 +1,4 @@
-"""The door to Node: packages installed from a committed lock, programs run among them."""
+"""Node for tests: packages installed from a committed lock, and programs that use them."""
 
 import fcntl
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tests.support.processes import needed
 
-# npm writes this file last, so that a broken-off installation is done again.
+# npm writes this file last. If an installation was interrupted, the file is missing and npm runs again.
 _INSTALLED = Path("node_modules", ".package-lock.json")
 
 
 def installed(folder: Path) -> Path:
-    """A folder with a package-lock.json, whose packages are there: installed now where they are not, or are older.
+    """Return a folder after its packages are installed. Install them if they are missing or older than their lock.
 
-    Skips where there is no Node, by name; in CI, which has one, that is a failure.
+    Skip the test if npm is missing. With CI in the environment, fail instead.
     """
     needed("npm", folder.name)
     lock, mark = folder / "package-lock.json", folder / _INSTALLED
@@ -35,7 +35,7 @@ def installed(folder: Path) -> Path:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Only one of the processes that run tests side by side is in a folder's block; the others wait."""
+    """Let one test process at a time enter the block for a folder. The other processes wait."""
     with (folder / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -44,7 +44,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 def node(
     folder: Path, program: str, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run a JavaScript file of an installed folder to its end; what it printed, and its exit code."""
+    """Run a JavaScript file of an installed folder to its end, and return its output and exit code."""
     return subprocess.run(
         ["node", program, *arguments],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Real command lines for tests: started, read line by line, and stopped by a signal."""
+"""Commands run by tests as processes: started, read line by line, and stopped by a signal."""
 
 import os
 import shutil
@@ -20,20 +20,24 @@ BIN = Path(sys.executable).parent
 
 
 class Started:
-    """A running command; `lines` are the first ones that it printed."""
+    """A running command. `lines` holds the first lines of its output."""
 
     def __init__(self, process: subprocess.Popen[str], lines: list[str]) -> None:
         self.process = process
         self.lines = lines
 
     def stop(self, how: signal.Signals) -> int:
-        """Send a signal and give the exit code; kills it after 20 s."""
+        """Send a signal and return the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: If the process has not ended after 20 s.
+        """
         self.process.send_signal(how)
         return self.process.wait(20)
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """An environment without anything that this machine's user has set up, and with no cache: tests count calls."""
+    """Return an environment without the user's own variables, and with the cache off, because tests count calls."""
     return {
         "PATH": os.defpath,
         "HOME": str(home),
@@ -46,12 +50,12 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 @contextmanager
 def started(*command: str, env: Mapping[str, str], lines: int, cwd: Path = ROOT) -> Iterator[Started]:
-    """Run a command in a group of its own and wait for its first lines."""
+    """Run a command in its own process group while the block runs, and wait for its first lines."""
     process = subprocess.Popen(
         command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
-    reading = _looked_through(process) if Path(command[0]).name == "chime-gateway" else None
+    search = _search_output(process) if Path(command[0]).name == "chime-gateway" else None
     try:
         printed = [process.stdout.readline().rstrip("\n") for _ in range(lines)]
         yield Started(process, printed)
@@ -60,25 +64,25 @@ def started(*command: str, env: Mapping[str, str], lines: int, cwd: Path = ROOT)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        if reading is not None:
-            reading.join()
+        if search is not None:
+            search.join()
 
 
-def _looked_through(process: subprocess.Popen[str]) -> threading.Thread:
-    """Have each line that a gateway logs looked at on its way to the test, and also those that no test reads."""
+def _search_output(process: subprocess.Popen[str]) -> threading.Thread:
+    """Search each log line of a gateway for leaks on its way to the test, including lines that no test reads."""
     printed = process.stdout
     assert printed is not None
-    out, back = os.pipe()
-    process.stdout = os.fdopen(out)
+    read_end, write_end = os.pipe()
+    process.stdout = os.fdopen(read_end)
 
     def read() -> None:
-        with printed, os.fdopen(back, "w", buffering=1) as passed_on:
+        with printed, os.fdopen(write_end, "w", buffering=1) as searched:
             for line in printed:
-                # What a command says of itself at its start names its own address.
+                # Only log lines start with a brace or a date. The start-up lines name the command's own address.
                 if line.startswith(("{", "20")):
                     search_log_line(line)
                 with suppress(BrokenPipeError):
-                    passed_on.write(line)
+                    searched.write(line)
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -86,28 +90,28 @@ def _looked_through(process: subprocess.Popen[str]) -> threading.Thread:
 
 
 def workers_of(parent: int) -> list[int]:
-    """The process ids of a gateway's workers."""
+    """Return the process ids of a gateway's workers."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on, for a program that cannot choose one itself."""
+    """Return an unused loopback port, for a program that cannot choose one itself."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def needed(program: str, what_for: str) -> str:
-    """The path of a program that a machine may lack.
+def needed(program: str, purpose: str) -> str:
+    """Return the path of a program that a machine may lack.
 
-    Skips where it is not there, by name; in CI, which has it, that is a failure.
+    Skip the test if the program is missing. With CI in the environment, fail instead.
     """
     path = shutil.which(program)
     if path is not None:
         return path
-    reason = f"{program} is not here, which {what_for} needs"
+    reason = f"{program} is not installed; {purpose} needs it"
     if "CI" in os.environ:
         pytest.fail(reason)
     pytest.skip(reason)

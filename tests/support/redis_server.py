@@ -1,4 +1,4 @@
-"""Redis as tests see it: a real server on a free port, and sockets that only pretend to be one."""
+"""Redis for tests: a real server on a free port, and fake servers with scripted replies."""
 
 import socket
 import subprocess
@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import redis
 
-from tests.support.processes import needed
+from tests.support.processes import free_port, needed
 
 
 class RedisServer:
-    """A running redis-server; `process` may be stopped, gone on with, or killed."""
+    """A running redis-server. A test may stop, continue or kill its `process`."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, password: str | None) -> None:
         self.process = process
@@ -23,16 +23,16 @@ class RedisServer:
         self.url = f"redis://{login}127.0.0.1:{port}/0"
 
     def client(self) -> redis.Redis:
-        """A client of the test's own."""
+        """Return a client for the test's own commands."""
         return redis.Redis.from_url(self.url)
 
     def answers(self) -> list[bytes]:
-        """The names of the upstream answers that are kept now."""
+        """Return the keys of all cached upstream responses."""
         with self.client() as client:
             return sorted(client.scan_iter("chime-gateway:answer:*"))
 
     def runs(self) -> bool:
-        """Whether it answers."""
+        """Return whether the server responds."""
         try:
             with self.client() as client:
                 return bool(client.ping())
@@ -42,7 +42,7 @@ class RedisServer:
 
 @contextmanager
 def redis_server(port: int | None = None, password: str | None = None) -> Iterator[RedisServer]:
-    """A Redis that holds nothing, while the block runs; on a port that was free, or on one that had a Redis before."""
+    """Run an empty Redis while the block runs, on a free port unless the port of an earlier server is passed."""
     program = needed("redis-server", "a test of what replicas share")
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     if password is not None:
@@ -60,19 +60,11 @@ def redis_server(port: int | None = None, password: str | None = None) -> Iterat
         process.wait()
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 Answers = Callable[[bytes], bytes]
 
 
 def well_until_asked(otherwise: Answers) -> Answers:
-    """Keeps what it is given, as a Redis that is only looked at would be; all other commands are a test's to answer."""
+    """Return a reply function that handles GET and SET like Redis, and passes every other command to `otherwise`."""
     kept: dict[bytes, bytes] = {}
 
     def answer(asked: bytes) -> bytes:
@@ -87,9 +79,10 @@ def well_until_asked(otherwise: Answers) -> Answers:
 
 @contextmanager
 def pretending(answer: Answers) -> Iterator[str]:
-    """A socket that answers whatever it is sent with what a test makes of it, as long as the block runs; gives its URL.
+    """Listen as a fake Redis while the block runs, and yield its URL.
 
-    answer: from the bytes of one read; b"" answers nothing.
+    Args:
+        answer: Returns the reply to the bytes of one read. If it returns b"", the server sends no reply.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     connections: list[socket.socket] = []

@@ -1,4 +1,4 @@
-"""An upstream that says exactly what a test has it say, right or wrong, over real HTTP."""
+"""An upstream over real HTTP that sends exactly the responses of a test, valid or not."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.support.serving import served
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """One answer: a status, a body that is text or becomes JSON, headers, and a wait before it."""
+    """One response: a status, headers, a body that is sent as it is or as JSON, and a delay before it."""
 
     body: Any
     status: int = 200
@@ -31,9 +31,13 @@ class Says:
 
 
 class ScriptedUpstream:
-    """Gives its answers in order, the last one for good.
+    """A server that sends its responses in order and repeats the last one.
 
-    asked: path and query of each request; paths: its path, decoded; headers: its header fields.
+    Attributes:
+        answers: The responses that are left.
+        asked: Path and query of each request.
+        paths: The decoded path of each request.
+        headers: The headers of each request.
     """
 
     def __init__(self, *answers: Says) -> None:
@@ -52,13 +56,13 @@ class ScriptedUpstream:
         self.paths.append(scope["path"])
         self.headers.append(request.headers)
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
-        if answer.after_seconds and await _leaves_within(answer.after_seconds, receive):
+        if answer.after_seconds and await _disconnects_within(answer.after_seconds, receive):
             return
         await answer.response()(scope, receive, send)
 
 
-async def _leaves_within(seconds: float, receive: Receive) -> bool:
-    """Whether the client hangs up before so long."""
+async def _disconnects_within(seconds: float, receive: Receive) -> bool:
+    """Return whether the client disconnects within so many seconds."""
     try:
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":
@@ -69,7 +73,7 @@ async def _leaves_within(seconds: float, receive: Receive) -> bool:
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Start and stop with nothing to do."""
+    """Acknowledge start-up and shutdown."""
     while True:
         event = (await receive())["type"]
         await send({"type": f"{event}.complete"})
@@ -79,7 +83,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 @contextmanager
 def scripted_upstream(*answers: Says) -> Iterator[ScriptedUpstream]:
-    """Serve a script while the block runs."""
+    """Serve these responses while the block runs."""
     upstream = ScriptedUpstream(*answers)
     with served(upstream) as url:
         upstream.url = url

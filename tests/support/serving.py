@@ -1,4 +1,4 @@
-"""The door to servers of a test's own process: applications over real HTTP, gateways among them."""
+"""Servers within a test's own process: applications, and gateways, over real HTTP."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,9 +19,9 @@ NOWHERE = "http://127.0.0.1:9"
 
 @contextmanager
 def served(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
-    """Serve on a free loopback port while the block runs; gives the base URL.
+    """Serve an application on a free loopback port while the block runs, and yield its base URL.
 
-    Nobody waits for the server's end: 0.2 s of sleep, which hundreds of tests would spend one after the other.
+    The server stops in a thread of its own, because a stop takes 0.2 s and hundreds of tests would wait for it.
     """
     with ExitStack() as running:
         yield running.enter_context(serving_in_thread(app, limits))
@@ -30,14 +30,14 @@ def served(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[
 
 @contextmanager
 def served_gateway(settings: Settings, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
-    """A gateway with these settings and the emulator's own key pair, while the block runs; gives its base URL."""
+    """Serve a gateway with these settings and the emulator's key pair while the block runs, and yield its base URL."""
     with served(create_app(settings, AwsKeyPair("local", "local")), limits) as url:
         yield url
 
 
 @contextmanager
 def gateway_to_nowhere(**given: Any) -> Iterator[httpx.Client]:
-    """A client of a gateway whose upstream is not there: a call upstream would fail its query."""
+    """Yield a client of a gateway without an upstream. If a query makes an upstream call, it fails."""
     settings = read_settings(upstream_endpoint_url=NOWHERE, **given)
     with served_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as http:
         yield http

@@ -1,4 +1,4 @@
-"""Upstreams over TLS for tests: a certificate of a host's name, and a server that counts what it is sent."""
+"""Upstreams over TLS for tests: a certificate for a host name, and a server that records its requests."""
 
 import ssl
 import threading
@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(directory: Path, host: str) -> Path:
-    """Write a certificate of a host that is its own CA, with its key; give the file, in PEM."""
+    """Write a self-signed certificate of a host and its private key to one PEM file, and return its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -40,7 +40,7 @@ def self_signed(directory: Path, host: str) -> Path:
 
 
 class TlsUpstream:
-    """A running server; `requests` are the heads that it was sent, with their session tokens."""
+    """A running server. `requests` holds the session token of each request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -49,7 +49,7 @@ class TlsUpstream:
 
 @contextmanager
 def tls_upstream(certificate: Path) -> Iterator[TlsUpstream]:
-    """Answer each request over TLS with an empty object, as any of AWS's lists, while the block runs."""
+    """Serve TLS while the block runs. Each response is an empty object, which reads as any of AWS's lists."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -68,7 +68,7 @@ def tls_upstream(certificate: Path) -> Iterator[TlsUpstream]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Say nothing of handshakes that fail, which is what these tests are about."""
+            """Print no failed handshake, because the tests provoke them."""
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

@@ -29,7 +29,14 @@ from gateway.upstream.open import open_upstream
 from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
 from tests.conftest import Gateway
 from tests.support.aws import Aws
-from tests.support.credential_sources import SECRET, Gives, Program, Refuses, in_seconds, source_of
+from tests.support.credential_sources import (
+    SECRET,
+    CredentialsResponse,
+    ErrorResponse,
+    Program,
+    credential_source,
+    seconds_from_now,
+)
 from tests.support.serving import served
 
 NUMBERS = "{ phoneNumbers(first: 2) { nodes { id } pageInfo { endCursor hasNextPage } } }"
@@ -80,7 +87,7 @@ def web_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
     """An STS that the environment names for a web identity; it has no answer yet."""
     token = tmp_path / "token"
     token.write_text("web-identity-token")
-    with source_of() as sts:
+    with credential_source() as sts:
         monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
         monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
@@ -126,21 +133,21 @@ async def fails_for_want_of_credentials(
 @pytest.mark.parametrize(
     ("refusal", "reason", "retryable"),
     [
-        (Refuses(400, "InvalidIdentityToken"), "400 InvalidIdentityToken", False),
-        (Refuses(403, "AccessDenied"), "403 AccessDenied", False),
-        (Refuses(400, "ExpiredTokenException"), "400 ExpiredTokenException", False),
-        (Refuses(404, "NotFoundException"), "404 NotFoundException", False),
-        (Refuses(400, "IDPCommunicationError"), "400 IDPCommunicationError", True),
-        (Refuses(400, "Throttling"), "400 Throttling", True),
-        (Refuses(503, "ServiceUnavailable"), "503 ServiceUnavailable", True),
+        (ErrorResponse(400, "InvalidIdentityToken"), "400 InvalidIdentityToken", False),
+        (ErrorResponse(403, "AccessDenied"), "403 AccessDenied", False),
+        (ErrorResponse(400, "ExpiredTokenException"), "400 ExpiredTokenException", False),
+        (ErrorResponse(404, "NotFoundException"), "404 NotFoundException", False),
+        (ErrorResponse(400, "IDPCommunicationError"), "400 IDPCommunicationError", True),
+        (ErrorResponse(400, "Throttling"), "400 Throttling", True),
+        (ErrorResponse(503, "ServiceUnavailable"), "503 ServiceUnavailable", True),
     ],
-    ids=lambda each: each.code if isinstance(each, Refuses) else "",
+    ids=lambda each: each.code if isinstance(each, ErrorResponse) else "",
 )
 async def test_what_sts_refuses_is_no_error_of_the_api(
     aws: Aws,
     web_identity: Any,
     caplog: pytest.LogCaptureFixture,
-    refusal: Refuses,
+    refusal: ErrorResponse,
     reason: str,
     *,
     retryable: bool,
@@ -154,7 +161,7 @@ async def test_what_sts_refuses_is_no_error_of_the_api(
 
 
 async def test_a_renewal_that_fails_leaves_a_cursor_good(aws: Aws, web_identity: Any) -> None:
-    web_identity.answers = [Gives(1.5), Refuses(400, "InvalidIdentityToken")]
+    web_identity.answers = [CredentialsResponse(1.5), ErrorResponse(400, "InvalidIdentityToken")]
     async with gateway_of(aws) as gateway:
         page = (await gateway.query(NUMBERS))["phoneNumbers"]
         await asyncio.sleep(1.6)
@@ -163,7 +170,7 @@ async def test_a_renewal_that_fails_leaves_a_cursor_good(aws: Aws, web_identity:
         assert error["extensions"]["code"] == "UPSTREAM_UNAUTHORIZED"
         assert (await gateway.http.get("/readyz")).status_code == 503
         assert len(aws.calls) == 1
-        web_identity.answers = [Gives()]
+        web_identity.answers = [CredentialsResponse()]
         await asyncio.sleep(credentials.FIRST_RETRY_SECONDS)
         assert len((await gateway.query(NEXT, after=after))["phoneNumbers"]["nodes"]) == 2
         assert (await gateway.http.get("/readyz")).status_code == 200
@@ -171,20 +178,20 @@ async def test_a_renewal_that_fails_leaves_a_cursor_good(aws: Aws, web_identity:
 
 @pytest.mark.usefixtures("at_once")
 async def test_failures_open_no_breaker_and_get_stays_permitted(aws: Aws, web_identity: Any) -> None:
-    web_identity.answers = [Refuses(403, "AccessDenied")]
+    web_identity.answers = [ErrorResponse(403, "AccessDenied")]
     number = '{ phoneNumber(e164PhoneNumber: "+12065550000") { id } }'
     async with gateway_of(aws) as gateway:
         for document in (NUMBERS, number) * (FAILURES_TO_OPEN + 1):
             [error] = (await gateway.answer(document))["errors"]
             assert error["extensions"]["code"] == "UPSTREAM_UNAUTHORIZED"
-        web_identity.answers = [Gives()]
+        web_identity.answers = [CredentialsResponse()]
         await gateway.query(NUMBERS)
         await gateway.query(number)
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber"]
 
 
 async def test_failures_take_no_part_of_the_rate(aws: Aws, web_identity: Any) -> None:
-    web_identity.answers = [Refuses(403, "AccessDenied")]
+    web_identity.answers = [ErrorResponse(403, "AccessDenied")]
     async with gateway_of(aws, upstream_rate_limit=1, request_timeout_seconds=2) as gateway:
         answers = await asyncio.gather(
             *(gateway.answer(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(20))
@@ -196,7 +203,7 @@ async def test_failures_take_no_part_of_the_rate(aws: Aws, web_identity: Any) ->
 async def test_a_token_file_that_cannot_be_used_any_longer(
     aws: Aws, web_identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, token: str | None
 ) -> None:
-    web_identity.answers = [Refuses(400, "ValidationError")]
+    web_identity.answers = [ErrorResponse(400, "ValidationError")]
     async with gateway_of(aws) as gateway:
         # At the start it is checked.
         (tmp_path / "token").unlink()
@@ -256,14 +263,14 @@ async def test_a_role_from_a_program_that_fails(
     """The program of the source profile gives what STS refuses; then it gives nothing more."""
     monkeypatch.setenv("AWS_PROFILE", "role")
     program.gives(1)
-    with source_of(Refuses(403, "AccessDenied")) as sts:
+    with credential_source(ErrorResponse(403, "AccessDenied")) as sts:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         async with gateway_of(aws) as gateway:
             await fails_for_want_of_credentials(gateway, "AssumeRole", "403 AccessDenied", caplog, retryable=False)
             program.does("raise SystemExit(3)")
             await asyncio.sleep(credentials.FIRST_RETRY_SECONDS + 0.1)
             await fails_for_want_of_credentials(gateway, "AssumeRole", "exited with code 3", caplog, retryable=False)
-            sts.answers = [Gives()]
+            sts.answers = [CredentialsResponse()]
             program.gives()
             await asyncio.sleep(credentials.MAX_RETRY_SECONDS / 2 + 0.1)
             await gateway.query(NUMBERS)
@@ -334,7 +341,7 @@ async def test_credentials_of_the_environment_that_have_expired(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", in_seconds(expiration))
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", seconds_from_now(expiration))
     async with gateway_of(aws) as gateway:
         await asyncio.sleep(max(0.0, expiration))
         await fails_for_want_of_credentials(gateway, "environment", "have expired", caplog, retryable=False)
@@ -345,7 +352,7 @@ async def test_credentials_of_the_environment_with_a_second_left_are_used(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", in_seconds(5))
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", seconds_from_now(5))
     async with gateway_of(aws) as gateway:
         await gateway.query(NUMBERS)
     assert aws.calls == ["ListPhoneNumbers"]
@@ -355,7 +362,7 @@ async def test_credentials_of_the_environment_with_a_second_left_are_used(
 async def test_a_container_endpoint_that_fails(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, status: int, *, retryable: bool
 ) -> None:
-    with source_of(Gives(0.2), Refuses(status)) as container:
+    with credential_source(CredentialsResponse(0.2), ErrorResponse(status)) as container:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials")
         async with gateway_of(aws) as gateway:
             await asyncio.sleep(0.3)
@@ -364,7 +371,7 @@ async def test_a_container_endpoint_that_fails(
 
 
 async def test_a_container_endpoint_gives_credentials_at_one_request(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    with source_of(Gives(300)) as container:
+    with credential_source(CredentialsResponse(300)) as container:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials")
         async with gateway_of(aws) as gateway:
             for _ in range(3):

@@ -20,7 +20,7 @@ from gateway.upstream.cache.shared_cache import CacheKey
 from gateway.upstream.requester import DEFAULT_DIRECTIVES, Requester
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, emulated_aws, order_record
-from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, issuer_of
+from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, served_issuer
 
 NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
 # Whatever a record has is read, by each of the ways that lead to it.
@@ -201,7 +201,7 @@ async def test_an_answer_is_kept_although_who_asked_for_it_first_has_left(
 async def test_nobody_gets_out_of_the_cache_what_its_token_may_not_read(aws: Aws) -> None:
     key = SigningKey("a")
     document = f'{{ phoneNumbers {{ totalCount }} phoneNumberOrder(phoneNumberOrderId: "{ORDER_ID}") {{ id }} }}'
-    with issuer_of(key) as issuer:
+    with served_issuer(key) as issuer:
         jwt = {"jwt_jwks_url": issuer.url, "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
         async with gateway_over(cached(aws, auth="jwt", **jwt)) as gateway:
             both, numbers, orders, none = [

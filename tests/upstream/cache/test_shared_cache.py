@@ -18,7 +18,8 @@ from gateway.upstream.cache.shared_cache import CacheKey, SharedResponseCache
 from gateway.upstream.requester import DEFAULT_DIRECTIVES, Requester
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, emulated_aws
-from tests.support.redis_server import RedisServer, free_port, pretending, redis_server
+from tests.support.processes import free_port
+from tests.support.redis_server import RedisServer, pretending, redis_server
 
 PAGE = "{ phoneNumbers(first: 5) { nodes { e164PhoneNumber } } }"
 NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"

@@ -13,7 +13,8 @@ from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.shared_rate_quota import ALL_BACK_SECONDS, SharedRateLimiter
 from tests.support.clock import Clock
-from tests.support.redis_server import RedisServer, free_port, pretending, redis_server, well_until_asked
+from tests.support.processes import free_port
+from tests.support.redis_server import RedisServer, pretending, redis_server, well_until_asked
 
 UPSTREAM = "chime us-east-1"
 
