@@ -1,23 +1,23 @@
-"""Every fault that can end in an answer, and what a caller may read of it.
+"""All error classes of the gateway, and the part of each error that a client may read.
 
     GatewayError
-    |-- CallerError             shown as it stands: the caller can mend it
+    |-- CallerError             the caller can correct it, so the response shows its message
     |   |-- BadUserInput            BAD_USER_INPUT
     |   |   `-- PageOutOfRange
     |   |-- BadCursor               BAD_CURSOR
-    |   |-- PageLimitExceeded               PAGE_LIMIT_EXCEEDED
+    |   |-- PageLimitExceeded       PAGE_LIMIT_EXCEEDED
     |   |-- Forbidden               FORBIDDEN
     |   |-- DocumentTooComplex      DOCUMENT_TOO_COMPLEX
     |   |-- DocumentNotTrusted      DOCUMENT_NOT_TRUSTED
     |   `-- PersistedQueryNotFound  PERSISTED_QUERY_NOT_FOUND
-    |-- HttpError               an HTTP status of its own; defined beside the code that raises it
-    |-- UpstreamError           shown as one fixed sentence, never in AWS's words
+    |-- HttpError               has an HTTP status; subclasses are defined beside the code that raises them
+    |-- UpstreamError           the response shows a fixed message per class, never AWS's text
     |   |-- UpstreamBadRequest      BAD_REQUEST
     |   |   `-- WrongUpstreamApi
     |   |-- CursorExpired           CURSOR_EXPIRED
     |   |-- CursorTooLong           CURSOR_TOO_LONG
     |   |-- UpstreamUnauthorized    UPSTREAM_UNAUTHORIZED
-    |   |   `-- CredentialsUnavailable  retryable if the source's error may pass
+    |   |   `-- CredentialsUnavailable  retryable if the source's error is transient
     |   |-- UpstreamForbidden       UPSTREAM_FORBIDDEN
     |   |-- UpstreamNotFound        NOT_FOUND
     |   |-- Throttled               THROTTLED              retryable
@@ -26,9 +26,9 @@
     |   |-- UpstreamTimeout         UPSTREAM_TIMEOUT       retryable
     |   |-- UpstreamUnreachable     UPSTREAM_UNREACHABLE   retryable
     |   `-- UpstreamBadResponse     UPSTREAM_BAD_RESPONSE  retryable
-    `-- Misconfigured           said at start-up in one line; no request ever sees it
+    `-- ConfigurationError      printed in one line at start-up, never part of a response
 
-Anything else that is raised is masked as INTERNAL_SERVER_ERROR (gateway/execution/error_formatter.py).
+gateway/execution/error_formatter.py shows every other exception as INTERNAL_SERVER_ERROR.
 """
 
 from typing import ClassVar
@@ -37,60 +37,63 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class GatewayError(Exception):
-    """A fault that this gateway knows by name."""
+    """The base class of all errors that the gateway defines."""
 
 
 class CallerError(GatewayError):
-    """The caller asked for something that cannot be answered; the words say how to ask instead."""
+    """An error in the request. The message tells the caller how to correct it."""
 
     code: ClassVar[str]
 
 
 class BadUserInput(CallerError):
-    """An argument is outside what the schema's types can say about it."""
+    """An argument value that the schema's types allow and the gateway does not."""
 
     code = "BAD_USER_INPUT"
 
 
 class PageOutOfRange(BadUserInput):
-    """`first` or `last` asks for more, or less, than one answer may hold.
+    """A `first` or `last` that is above or below the limits of one page.
 
-    Said before AWS says it: its 400 names MaxResults, a word our caller never wrote.
+    The gateway checks it before the call, because AWS's own error names MaxResults, which is not in the request.
     """
 
 
 class BadCursor(CallerError):
-    """A cursor that was not given out for this list: forged, damaged, or of another list or filter."""
+    """A cursor that was not issued for this list. It is forged, damaged, or from another list, filter or caller."""
 
     code = "BAD_CURSOR"
 
 
 class PageLimitExceeded(CallerError):
-    """The answer lies more upstream pages away than one request may walk."""
+    """A connection that needs more upstream pages than one request may read."""
 
     code = "PAGE_LIMIT_EXCEEDED"
 
 
 class Forbidden(CallerError):
-    """The caller is known, and lacks the scope for this field."""
+    """A field whose scope the caller does not have."""
 
     code = "FORBIDDEN"
 
 
 class DocumentTooComplex(CallerError):
-    """A document asks for more than one may: too many tokens, levels, aliases, root fields, directives or points."""
+    """A document above a limit on tokens, depth, aliases, root fields, directives or cost."""
 
     code = "DOCUMENT_TOO_COMPLEX"
 
 
 class DocumentNotTrusted(CallerError):
-    """Only the documents of a file are run, and this is none of them."""
+    """A document that is not among the trusted documents, if only these are run."""
 
     code = "DOCUMENT_NOT_TRUSTED"
 
 
 class PersistedQueryNotFound(CallerError):
-    """A hash that nobody has registered here, or not lately. By these very words clients know to send the text."""
+    """A hash without a registered document, or whose document has left the cache.
+
+    Clients recognize the exact message, and then send the hash with the document.
+    """
 
     code = "PERSISTED_QUERY_NOT_FOUND"
 
@@ -104,16 +107,19 @@ class HttpError(GatewayError):
 
 
 class UpstreamError(GatewayError):
-    """AWS, or the way to it, failed.
+    """A call to AWS that failed, or that the gateway did not make.
 
-    The message is one fixed sentence a code. What AWS itself said stays in `detail`, for the log: it may name
-    accounts, ARNs and URLs.
-    status: of AWS's answer, or a proxy's; None where there was none.
-    retry_after: seconds after which asking again may help, by AWS or by what holds its calls back; None: not known.
+    Attributes:
+        message: The fixed text that a response shows.
+        operation: The AWS operation, or None if the error belongs to no operation.
+        status: The status of the response from AWS or from a proxy, or None without a response.
+        request_id: The id that AWS gave the call, or None.
+        retry_after: Seconds until a retry may succeed, reported by AWS or by the gateway's own limits. None if unknown.
+        detail: AWS's own text. It is for the log alone, because it may name accounts, ARNs and URLs.
     """
 
     code: ClassVar[str]
-    sentence: ClassVar[str]
+    message: ClassVar[str]
     retryable: bool = False
 
     def __init__(
@@ -125,7 +131,7 @@ class UpstreamError(GatewayError):
         retry_after: float | None = None,
         detail: str = "",
     ) -> None:
-        super().__init__(self.sentence)
+        super().__init__(self.message)
         self.operation = operation
         self.status = status
         self.request_id = request_id
@@ -134,53 +140,54 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamBadRequest(UpstreamError):
-    """BadRequestException or ValidationException: an input does not match the service's restrictions."""
+    """BadRequestException or ValidationException: a value is outside the service's restrictions."""
 
     code = "BAD_REQUEST"
-    sentence = "The upstream refused the request's values."
+    message = "The upstream rejected the values in the request."
 
 
 class WrongUpstreamApi(UpstreamBadRequest):
-    """400 for a page size that the gateway chose by its API: the upstream is another one, `chime`."""
+    """A 400 for a page size that the gateway itself chose. So the upstream is the other API, `chime`."""
 
-    sentence = (
-        "The upstream refused a page size that the chime-sdk-voice API takes. "
+    message = (
+        "The upstream rejected a page size that the chime-sdk-voice API accepts. "
         "If it is the chime API, set GATEWAY_UPSTREAM_API=chime."
     )
 
 
 class CursorExpired(UpstreamError):
-    """BadRequestException to a call whose only news is the upstream's own token, of the page before or of a cursor.
+    """BadRequestException for a call whose only new value is a token that AWS issued itself.
 
-    The cursor is undamaged and for this very list, or it had been a BadCursor: so it is its token that is refused.
+    The token comes from the previous page or from a cursor. A damaged or foreign cursor would have been a BadCursor, so
+    AWS rejects the token.
     """
 
     code = "CURSOR_EXPIRED"
-    sentence = "The upstream no longer accepts its own page token. Start again from the first page."
+    message = "The upstream no longer accepts its own page token. Start again from the first page."
 
 
 class CursorTooLong(UpstreamError):
-    """A page token makes a cursor longer than the gateway accepts, so the cursor is not given out."""
+    """A page token that makes a cursor longer than the gateway accepts, so that it cannot issue the cursor."""
 
     code = "CURSOR_TOO_LONG"
-    sentence = "The upstream's page token is too long for a cursor. Request the rows without their cursors."
+    message = "The upstream's page token is too long for a cursor. Request the rows without their cursors."
 
 
 class UpstreamUnauthorized(UpstreamError):
     """UnauthorizedClientException, or credentials that AWS does not know."""
 
     code = "UPSTREAM_UNAUTHORIZED"
-    sentence = "The upstream does not accept the gateway's credentials."
+    message = "The upstream does not accept the gateway's credentials."
 
 
 class CredentialsUnavailable(UpstreamUnauthorized):
-    """The gateway could not obtain AWS credentials, so no call was made.
+    """A failure to obtain AWS credentials, so that no call was made.
 
-    Args:
-        retryable: Whether the credentials' source failed in a way that may pass.
+    Attributes:
+        retryable: Whether the source of the credentials failed with a transient error.
     """
 
-    sentence = "The gateway has no credentials for the upstream."
+    message = "The gateway has no credentials for the upstream."
 
     def __init__(self, operation: str | None, *, retryable: bool, retry_after: float | None, detail: str) -> None:
         super().__init__(operation, retry_after=retry_after, detail=detail)
@@ -191,66 +198,67 @@ class UpstreamForbidden(UpstreamError):
     """ForbiddenException or AccessDenied."""
 
     code = "UPSTREAM_FORBIDDEN"
-    sentence = "The gateway's credentials may not do this upstream."
+    message = "The gateway's credentials do not allow this call to the upstream."
 
 
 class UpstreamNotFound(UpstreamError):
-    """NotFoundException for a list: its filter names a resource that does not exist."""
+    """NotFoundException for a list, whose filter names a resource that does not exist."""
 
     code = "NOT_FOUND"
-    sentence = "The upstream knows no such resource."
+    message = "The upstream has no such resource."
 
 
 class Throttled(UpstreamError):
-    """ThrottledClientException, Throttled or Throttling; any 429; or a call's turn would come too late."""
+    """ThrottledClientException, Throttled, Throttling or any 429, or a call that would wait beyond its deadline."""
 
     code = "THROTTLED"
-    sentence = "The upstream is being asked too often. Try again later."
+    message = "The upstream receives too many calls. Try again later."
     retryable = True
 
 
 class UpstreamFailure(UpstreamError):
-    """ServiceFailureException, or a 5xx without a name that is known."""
+    """ServiceFailureException, or a 5xx without a known error name."""
 
     code = "UPSTREAM_FAILURE"
-    sentence = "The upstream failed. Try again later."
+    message = "The upstream failed. Try again later."
     retryable = True
 
 
 class UpstreamUnavailable(UpstreamError):
-    """ServiceUnavailableException; any 502, 503 or 504; or the operation failed lately and is not asked."""
+    """ServiceUnavailableException, any 502, 503 or 504, or an open circuit breaker."""
 
     code = "UPSTREAM_UNAVAILABLE"
-    sentence = "The upstream is unavailable. Try again later."
+    message = "The upstream is unavailable. Try again later."
     retryable = True
 
 
 class UpstreamTimeout(UpstreamError):
-    """No answer within the request's deadline."""
+    """No response before the request's deadline."""
 
     code = "UPSTREAM_TIMEOUT"
-    sentence = "The upstream did not answer in time. Try again later."
+    message = "The upstream did not respond in time. Try again later."
     retryable = True
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection, or one that broke."""
+    """No connection, or a connection that was lost."""
 
     code = "UPSTREAM_UNREACHABLE"
-    sentence = "The upstream could not be reached. Try again later."
+    message = "The upstream could not be reached. Try again later."
     retryable = True
 
 
 class UpstreamBadResponse(UpstreamError):
-    """A response that is not the API's (an error without one of its names), or is not what it promises.
+    """A response that did not come from the API, or that breaks its contract.
 
-    The latter is no JSON, no list, or a page token that repeats.
+    An error without one of the API's error names did not come from it. A response breaks the contract if it is not
+    JSON, has no list, or repeats a page token.
     """
 
     code = "UPSTREAM_BAD_RESPONSE"
-    sentence = "The upstream's answer could not be read. Try again later."
+    message = "The upstream's response could not be read. Try again later."
     retryable = True
 
 
 class ConfigurationError(GatewayError):
-    """The gateway cannot start; the words say which setting to mend."""
+    """A setting that keeps the gateway from starting. The message names it."""

@@ -77,7 +77,7 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
             extra["requestId"] = cause.request_id
             if cause.retry_after is not None:
                 extra["retryAfter"] = max(1, math.ceil(cause.retry_after))
-            return ErrorEntry(cause.code, cause.sentence, extra, f"{cause.operation} {cause.code}: {cause.detail}")
+            return ErrorEntry(cause.code, cause.message, extra, f"{cause.operation} {cause.code}: {cause.detail}")
         # A variable or an argument does not fit its type: graphql-core points at the argument, not at a field.
         case GraphQLError() if error.path is not None and _is_about_an_argument(error, cause):
             return ErrorEntry("BAD_USER_INPUT", message)
@@ -85,7 +85,7 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
         case GraphQLError() if error.path is not None:
             extra = {"retryable": UpstreamBadResponse.retryable}
             log = f"a value of {_field_name(error)} cannot be written"
-            return ErrorEntry(UpstreamBadResponse.code, UpstreamBadResponse.sentence, extra, log)
+            return ErrorEntry(UpstreamBadResponse.code, UpstreamBadResponse.message, extra, log)
         case GraphQLSyntaxError():
             return ErrorEntry("GRAPHQL_PARSE_FAILED", message)
         case GraphQLError() if before_execution:

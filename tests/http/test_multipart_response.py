@@ -408,7 +408,7 @@ async def test_a_page_that_fails_ends_its_stream_and_what_was_sent_stays(gateway
     assert "incremental" not in last
     [done] = last["completed"]
     [error] = done["errors"]
-    assert error["message"] == "The gateway's credentials may not do this upstream."
+    assert error["message"] == "The gateway's credentials do not allow this call to the upstream."
     assert error["path"] == ["phoneNumbers", "edges"]
     assert error["extensions"]["code"] == "UPSTREAM_FORBIDDEN"
 

@@ -46,7 +46,7 @@ async def test_one_failing_number_nulls_its_own_field_alone(gateway: Gateway, aw
     assert linked(answer["data"]) == {e164(7): e164(7), e164(8): None}
     [error] = answer["errors"]
     assert error["path"] == path_of(1)
-    assert error["message"] == "The upstream refused the request's values."
+    assert error["message"] == "The upstream rejected the values in the request."
     assert {**error["extensions"], "requestId": None} == {
         "code": "BAD_REQUEST",
         "operation": "GetPhoneNumber",
