@@ -1,7 +1,7 @@
-"""Environment -> frozen Settings: every limit with its unit, its default and the reason for it.
+"""The gateway's settings, each with its unit, default and reason.
 
-Only this file reads the environment. AWS's own variables (credentials, region, profile) are not settings of ours:
-botocore reads them, and gateway/upstream/aws/config_checks.py checks them at start.
+Only this module reads the environment. AWS's own variables (credentials, region, profile) are not settings. botocore
+reads them, and gateway/upstream/aws/config_checks.py checks them at start.
 """
 
 import base64
@@ -19,19 +19,33 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.auth.origin import DEFAULT_PORTS, read_authority, read_origin
 from gateway.errors import ConfigurationError
-from gateway.telemetry.otel_config import read_otel_variables
+from gateway.telemetry.otel_config import OTEL_PREFIX, read_otel_variables
 
 PREFIX = "GATEWAY_"
-# 256 bits: what AES-256 takes.
+# The key length of AES-256.
 CURSOR_KEY_BYTES = 32
 
-
-# The variables that the gateway and its libraries read. urllib takes the proxies' names in either case.
+# The variables that the gateway and its libraries read. urllib reads the proxies' names in upper and in lower case.
 _READ = re.compile(
     "(AWS|GATEWAY|OTEL)_.+|(HTTP|HTTPS|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|BOTO_CONFIG",
     re.IGNORECASE,
 )
-# Kubernetes sets these, `NAME=value`, in containers, for a Service called `gateway` or `gateway-...` (service links).
+# The reasons of pydantic's errors, by their type, with the values of their context.
+_REASONS = {
+    "value_error": "{error}",
+    "int_parsing": "the value must be a whole number",
+    "int_from_float": "the value must be a whole number",
+    "float_parsing": "the value must be a number",
+    "finite_number": "the value must be a finite number",
+    "bool_parsing": "the value must be true or false",
+    "literal_error": "the value must be {expected}",
+    "greater_than": "the value must be above {gt}",
+    "greater_than_equal": "the value must be at least {ge}",
+    "less_than_equal": "the value must be at most {le}",
+    "url_parsing": "the value must be a URL such as https://example.com",
+    "url_scheme": "the URL must begin with http:// or https://",
+}
+# Kubernetes sets these (`NAME=value`, "service links") in containers if a Service is called `gateway` or `gateway-...`.
 _SERVICE_LINK = re.compile(
     r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=.*"
     r"|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.*)"
@@ -41,9 +55,9 @@ _SERVICE_LINK = re.compile(
 def tidy_environment() -> None:
     """Remove the variables that are set but empty, and the whitespace around the other values.
 
-    Libraries read the environment themselves, and most of them take an empty value for a value: botocore stops
-    verifying certificates if AWS_CA_BUNDLE is empty. So the process's own environment is changed, before they read it.
-    Worker processes inherit the result.
+    Libraries read the environment themselves, and most of them do not treat an empty value as unset. For example,
+    botocore stops verifying certificates if AWS_CA_BUNDLE is empty. So this function changes the process's own
+    environment before they read it. Worker processes inherit the result.
     """
     for name, value in list(os.environ.items()):
         if _READ.fullmatch(name) is None:
@@ -60,7 +74,7 @@ def variables(pattern: str) -> dict[str, str]:
 
 
 class Settings(BaseSettings):
-    """What an operator may set, each as an environment variable `GATEWAY_<NAME>`."""
+    """The settings of an operator. Each is read from an environment variable `GATEWAY_<NAME>`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
@@ -68,366 +82,381 @@ class Settings(BaseSettings):
 
     upstream_api: Literal["chime-sdk-voice", "chime"] = Field(
         default="chime-sdk-voice",
-        description="Generation of the upstream API. AWS's support of `chime` ended on 2026-02-20, so the live one "
-        "is the default.",
+        description="The AWS API to call, as botocore names the service. AWS ended its support of `chime` on "
+        "2026-02-20, so `chime-sdk-voice` is the default.",
     )
     upstream_endpoint_url: AnyHttpUrl | None = Field(
         default=None,
-        description="URL asked in place of AWS's own endpoint, such as the emulator's. Unset: the endpoint that AWS "
+        description="URL to call instead of AWS's own endpoint, such as the emulator's. Unset: the endpoint that AWS "
         "publishes for the region.",
     )
     upstream_concurrency: int = Field(
         default=64,
         ge=1,
         le=1024,
-        description="Upstream calls, and so connections, that one process has open at once. 64 hung calls still fit "
-        "in the smallest usual limit of 256 open files.",
+        description="Number of upstream calls, and so of connections, that one process makes at once. 64 hanging calls "
+        "still fit in 256 open files, the smallest usual limit.",
     )
     upstream_rate_limit: float | None = Field(
         default=None,
         gt=0,
         allow_inf_nan=False,
-        description="Upstream calls a second, at most: the account's quota, or what of it is not left to others. "
-        "Replicas keep to it together in `GATEWAY_REDIS_URL`, or each to its share. Unset: no limit until AWS "
-        "throttles, and then as much as it takes.",
+        description="Upstream calls per second for all replicas together. Set it to the account's quota, or to a part "
+        "of it if others use the account. The replicas share it through `GATEWAY_REDIS_URL`, or each takes an equal "
+        "part. Unset: no limit until AWS throttles, and then the rate that AWS accepts.",
     )
     replicas: int = Field(
         default=1,
         ge=1,
-        description="Gateways, at most, among which `GATEWAY_UPSTREAM_RATE_LIMIT` and "
-        "`GATEWAY_RATE_LIMIT_POINTS_PER_MINUTE` are shared out where they cannot be counted together in "
-        "Redis. Each takes its part, and each of its workers a part of that.",
+        description="Largest number of replicas. Without Redis, `GATEWAY_UPSTREAM_RATE_LIMIT` and "
+        "`GATEWAY_RATE_LIMIT_POINTS_PER_MINUTE` are divided by it. Each replica divides its part among its workers.",
     )
     loader_concurrency: int = Field(
         default=16,
         ge=1,
         le=1024,
-        description="Single records that one request fetches at once. A quarter of the process's upstream calls, so "
-        "that one request leaves room for others.",
+        description="Number of single records that one DataLoader batch gets at once. It is a quarter of "
+        "`GATEWAY_UPSTREAM_CONCURRENCY`, so that one batch leaves calls for others. A request may have several batches "
+        "at once.",
     )
     request_timeout_seconds: float = Field(
         default=10.0,
         gt=0,
         le=300,
-        description="Seconds that one request may take, upstream calls and their retries included. Front ends and load "
-        "balancers commonly give up after 30; three attempts fit in 10.",
+        description="Seconds that one request may take, upstream calls and retries included. Front ends and load "
+        "balancers commonly give up after 30 s. Three attempts fit in 10 s.",
     )
     max_page_size: int = Field(
         default=1000,
         ge=1,
         le=10_000,
-        description="Rows that `first` or `last` may ask for. 1,000 rows are 11 upstream calls and half a megabyte of "
-        "JSON.",
+        description="Largest value of `first` and `last`, in rows. 1,000 rows need 11 upstream calls and make half a "
+        "megabyte of JSON.",
     )
     max_upstream_pages: int = Field(
         default=20,
         ge=1,
         le=10_000,
-        description="Upstream pages that one field may walk for `last`, `before` or `totalCount`. 20 pages of 99 cover "
-        "1,980 rows, within the deadline at 500 ms a page.",
+        description="Number of upstream pages that one field may read for `last`, `before` or `totalCount`. 20 pages "
+        "of 99 rows hold 1,980 rows, and at 500 ms each they fit in the request timeout.",
     )
     max_tokens: int = Field(
         default=1500,
         ge=1,
-        description="Tokens of a document, and as many comments. GraphQL Armor allows 1,000, Apollo Router 15,000; at "
-        "1,500 no document takes longer than 0.2 s to be read.",
+        description="Number of tokens in a document. The same limit applies to its comments. With 1,500, no document "
+        "takes longer than 0.2 s to parse. GraphQL Armor allows 1,000, Apollo Router 15,000.",
     )
     max_depth: int = Field(
         default=12,
         ge=1,
-        description="Fields within fields, `ofType` apart. The numbers of the connectors of an order's numbers are 9 "
-        "to 11 deep, the usual introspection 6. GraphQL Armor allows 6, Apollo Router's example 100.",
+        description="Levels of nested fields, without `ofType`. An order's numbers, their Voice Connectors and the "
+        "numbers of these are 9 to 11 levels deep, the usual introspection query 6. GraphQL Armor allows 6, Apollo "
+        "Router's example 100.",
     )
     max_aliases: int = Field(
         default=30,
         ge=0,
-        description="Aliases of an operation, counted as often as their fragment is spread. As many as in Apollo "
-        "Router's example; GraphQL Armor allows 15.",
+        description="Number of aliases in an operation. Those in a fragment count each time that it is spread. Apollo "
+        "Router's example allows 30 as well, GraphQL Armor 15.",
     )
     max_root_fields: int = Field(
         default=10,
         ge=1,
-        description="Fields of the root type in an operation. There are eight, so that only repeating one takes more. "
+        description="Number of root fields in an operation. `Query` has eight, so only repeated fields exceed 10. "
         "Apollo Router's example allows 20.",
     )
     max_directives: int = Field(
         default=20,
         ge=0,
-        description="Directives of an operation, counted as often as their fragment is spread. Front ends write a few; "
-        "GraphQL Armor allows 50.",
+        description="Number of directives in an operation. Those in a fragment count each time that it is spread. "
+        "Front ends use a few. GraphQL Armor allows 50.",
     )
     max_cost: int = Field(
         default=5000,
         ge=1,
-        description="Points of an operation: one for each record that it may be answered, and for each upstream call. "
-        "Four pages of 1,000 fit. GraphQL Armor allows 5,000 as well, of points like these.",
+        description="Cost of an operation in points, estimated before it runs: one for each record that it may return, "
+        "and one for each upstream call. Four pages of 1,000 rows fit. GraphQL Armor allows 5,000 points as well.",
     )
     trusted_documents: Path | None = Field(
         default=None,
-        description="File of the only documents that are run, by their ids: Relay's persisted queries or Apollo's "
-        "manifest. For front ends whose documents are known when they are built. Unset: any document within the "
-        "limits is run.",
+        description="File of the documents that clients may run by id, such as Relay's persisted queries or Apollo's "
+        "manifest. Any other document is rejected. Use it if all documents are known when the front end is built. "
+        "Unset: any document within the limits may run.",
     )
     introspection: bool | None = Field(
         default=None,
-        description="Whether the schema may be asked for, and mistakes be answered with what was perhaps meant. Unset: "
-        "`dev` does, `serve` does not. `_service`, which routers ask, is always answered. Apollo Server has it off in "
-        "production.",
+        description="Whether clients may query the schema, and whether validation errors suggest names. Unset: on in "
+        "`dev`, off in `serve`, as in Apollo Server in production. `_service`, which routers query, is always on.",
     )
     graphiql: bool | None = Field(
         default=None,
-        description="Whether browsers are shown GraphiQL at /graphql. Unset: `dev` shows it, `serve` does not, since "
-        "what programs call needs no page. With a router's secret set it is never shown.",
+        description="Whether browsers get the GraphiQL page at /graphql. Unset: on in `dev`, off in `serve`, because "
+        "programs need no page. If `GATEWAY_ROUTER_SECRET` is set, the page is always off.",
     )
     relay_node_fields: bool = Field(
         default=True,
-        description="Whether `Query` has `node` and `nodes`. A supergraph takes them from one subgraph alone, so turn "
-        "them off where another has them.",
+        description="Whether `Query` has the fields `node` and `nodes`. A supergraph accepts them from one subgraph "
+        "only, so set this to `false` if another subgraph has them.",
     )
     router_secret: SecretStr | None = Field(
         default=None,
-        description="Secret that every request to `/graphql` must carry in its header `x-router-secret`, so that only "
-        "a router that knows it may ask: 16 or more ASCII characters without spaces, too many to guess. Unset: no "
-        "router is needed.",
+        description="Secret that every request to `/graphql` must send in the header `x-router-secret`, so that only "
+        "your router can call the gateway. It is 16 or more ASCII characters without spaces, too many to guess. Unset: "
+        "no secret is needed.",
     )
     auth: Literal["none", "api-key", "jwt"] = Field(
         default="none",
-        description="How callers say who they are: `api-key`, `jwt`, or `none`, with which anyone may ask, and so, "
-        "unless a router's secret is set, the gateway listens on this machine alone.",
+        description="How callers authenticate: `api-key`, `jwt` or `none`. With `none`, anyone may call the gateway, "
+        "so it listens on loopback addresses only, unless `GATEWAY_ROUTER_SECRET` is set.",
     )
     api_keys: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         repr=False,
-        description="SHA-256 hashes of the API keys that are taken, in hex, with commas between them; `chime-gateway "
-        "api-key` makes a key and its hash. Several, so that each caller has its own, and an old one goes on while its "
-        "follower is handed out.",
+        description="SHA-256 hashes of the accepted API keys, in hex, separated by commas. `chime-gateway api-key` "
+        "makes a key and its hash. Give each caller a key of its own. To replace a key, list the hashes of both until "
+        "the caller has changed.",
     )
     jwt_jwks_url: AnyHttpUrl | None = Field(
         default=None,
-        description="URL of the JWKS with the public keys of the tokens' issuer: https, or on this machine, as whoever "
-        "could change the keys would be let in. Fetched anew every 5 minutes, so that a key withdrawn is soon refused.",
+        description="URL of the JWKS with the token issuer's public keys. It must be https, or on this machine, "
+        "because whoever could change the keys could make tokens. The gateway fetches it again every 5 minutes, so a "
+        "withdrawn key is soon rejected.",
     )
     jwt_issuer: str | None = Field(
         default=None,
         min_length=1,
-        description="`iss` that every token must have, to the letter: another issuer's tokens are not meant for here.",
+        description="Value that `iss` must have in every token, compared exactly. It keeps out tokens of other "
+        "issuers.",
     )
     jwt_audience: str | None = Field(
         default=None,
         min_length=1,
-        description="`aud` that every token must have, so that none is taken that the same issuer made for another "
-        "service.",
+        description="Value that `aud` must have or contain in every token. It keeps out tokens that the same issuer "
+        "made for another service.",
     )
     allow_unauthenticated: bool = Field(
         default=False,
-        description="Whether the gateway may listen beyond this machine where anyone may ask. Whoever reaches it then "
-        "reads the account's numbers, so it is off, and its name says what it does.",
+        description="Whether the gateway may listen on other than loopback addresses without authentication. Everyone "
+        "who can connect can then read the account's phone numbers, so it is off.",
     )
     rate_limit_points_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="Points that each caller may spend a minute: what its operations are estimated at, and 1 for what "
-        "is refused; past them it is answered 429. Where anyone may ask all are one caller. Replicas count together in "
-        "`GATEWAY_REDIS_URL`, or each its share. Unset: no limit, as one gateway's load is no measure for another's.",
+        description="Points that each caller may use per minute: the estimated cost of its operations, and 1 for each "
+        "rejected request. Above the limit, the response is a 429. Without authentication, all callers share one "
+        "limit. Replicas share it through `GATEWAY_REDIS_URL`, or each takes an equal part. Unset: no limit, because a "
+        "right value depends on the deployment.",
     )
     cache_ttl_seconds: float = Field(
         default=2.0,
         ge=0,
         le=3600,
-        description="Seconds for which an upstream answer is answered again without asking; a record that is not "
-        "there, for a quarter of them. 2 s take in what front ends ask at once and again, and nobody notices them. "
-        "0: none.",
+        description="Seconds for which an upstream response is cached. A missing record is cached for a quarter of "
+        "them. 2 s cover the repeated queries of a page that loads, and users do not notice the delay. 0: no cache.",
     )
     stale_if_error_seconds: float = Field(
         default=0.0,
         ge=0,
         le=86_400,
-        description="Seconds past its time for which an answer stands in for an upstream that fails (RFC 5861's "
-        "`stale-if-error`); `extensions` then say so. 0: a fault is answered as it is.",
+        description="Seconds after its TTL for which a cached response is still used if the upstream fails, as "
+        "`stale-if-error` in RFC 5861. The response then reports it in `extensions`. 0: the client gets the error.",
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="URL of a Redis or Valkey in which the replicas over one account share answers, upstream rate and "
-        "callers' limits: `redis://` or `valkey://`, by TLS `rediss://` or `valkeys://`, with user, password and "
-        "database where it has them. It is never needed: while it is away or slow, each process goes on by itself. "
-        "Unset, or `memory://`: none.",
+        description="URL of a Redis or Valkey with which the replicas for one account share cached responses, the "
+        "upstream rate limit and the callers' rate limits. Use `redis://` or `valkey://`, or `rediss://` or "
+        "`valkeys://` for TLS, with user, password and database if needed. If Redis is down or slow, each process "
+        "continues on its own. Unset, or `memory://`: no Redis.",
     )
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
-        description="Names, without ports and separated by commas, that a request's `Host` may have, like Django's "
-        "`ALLOWED_HOSTS`: a page elsewhere could ask by a name of its own that points here. `/healthz` and `/readyz` "
-        "take any. Unset: any, but on a loopback address, where anyone may ask, `localhost`, `127.0.0.1` and `[::1]` "
-        "alone.",
+        description="Host names without ports, separated by commas, that the `Host` header of a request may have, like "
+        "Django's `ALLOWED_HOSTS`. They stop DNS rebinding, in which another site's name points to the gateway. "
+        "`/healthz` and `/readyz` accept any host. Unset: any host. On a loopback address without authentication, "
+        "`localhost`, `127.0.0.1` and `[::1]` only.",
     )
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
-        description="Origins, such as `https://app.example.com`, separated by commas, whose pages may ask and read the "
-        "answers (CORS). Each is written out: a wildcard would let in any site. The port may be left out if it is the "
-        "scheme's default. Unset: only the gateway's own.",
+        description="Origins such as `https://app.example.com`, separated by commas, whose pages may call the gateway "
+        "and read its responses (CORS). List each one, because a wildcard would let in every site. You may omit the "
+        "scheme's default port. Unset: the gateway's own origin only.",
     )
     max_body_bytes: int = Field(
         default=1_000_000,
         ge=1_000,
         le=100_000_000,
-        description="Bytes that a request's body may have. nginx takes 1 MB; a query with its variables has a few kB.",
+        description="Largest body of a request, in bytes. A query with its variables takes a few kB. nginx allows 1 MB "
+        "as well.",
     )
     read_timeout_seconds: float = Field(
         default=10.0,
         gt=0,
         le=300,
-        description="Seconds in which a request's head must have come in, and then its body. Both mostly take "
-        "milliseconds; 10 s leave 1 MB to a line of 1 Mbit/s, and nginx's 60 s an attacker six times the sockets.",
+        description="Seconds in which a request's head must arrive, and then again its body. Both usually take "
+        "milliseconds. In 10 s, a line of 1 Mbit/s sends 1 MB. nginx's 60 s would let a slow attacker hold six times "
+        "the connections.",
     )
     keep_alive_timeout_seconds: float = Field(
         default=15.0,
         gt=0,
         le=3600,
-        description="Seconds that a connection may be silent, before and between requests: nginx has 75. Behind a load "
-        "balancer that reuses connections, set it above the balancer's own (AWS's have 60), which must be the first to "
-        "close.",
+        description="Seconds that a connection may be idle before and between requests. nginx closes it after 75 s. "
+        "Behind a load balancer, set it above the balancer's own timeout (60 s on AWS), because the balancer must "
+        "close first.",
     )
     shutdown_timeout_seconds: int = Field(
         default=20,
         ge=0,
         le=3600,
-        description="Seconds that requests under way get after SIGTERM; those still hung then are ended. Twice the "
-        "default deadline, and under the 30 after which Kubernetes kills.",
+        description="Seconds in which requests in flight may finish after SIGTERM. The gateway then ends the rest. 20 "
+        "s are twice the default request timeout, and below the 30 s after which Kubernetes kills the process.",
     )
     admin_port: int | None = Field(
         default=None,
         ge=0,
         le=65535,
-        description="Port that `/metrics` and `/readyz` are on, and `/healthz` as well; 0 takes a free one. Unset: the "
-        "main port, where they are open to whoever reaches it. They hold no secrets, but tell names of operations and "
-        "how much is asked.",
+        description="Port for `/metrics` and `/readyz`, and also for `/healthz`. 0 selects a free port. Unset: they "
+        "are on the main port, open to everyone who can connect. They hold no secrets, but show operation names and "
+        "load.",
     )
     slow_request_threshold_seconds: float = Field(
         default=2.0,
         gt=0,
-        description="Seconds from which on a request is warned of in the log, with what it cost upstream. A page takes "
-        "tenths of a second from AWS; a walk over 20 pages, which is slow by nature, two and more.",
+        description="Seconds after which a finished request is logged as a warning, with its upstream time. A page "
+        "from AWS takes tenths of a second. Reading 20 pages takes two seconds and more.",
     )
     log_format: Literal["json", "console"] | None = Field(
         default=None,
-        description="Form of the log on standard error: `json` for programs, `console` for people. Unset: `json` from "
-        "`serve`, `console` from `dev`.",
+        description="Format of the log on standard error: `json` for programs, `console` for people. Unset: `json` in "
+        "`serve`, `console` in `dev`.",
     )
     cursor_keys: Annotated[tuple[SecretBytes, ...] | None, NoDecode] = Field(
         default=None,
-        description="Keys that seal cursors, separated by commas, each 32 random bytes in base64. The first seals and "
-        "all open: give a new one to every replica behind the others, then in front, and take the former one out a day "
-        "later. Unset: a random key for each start; cursors end with it, and no other replica takes them.",
+        description="Keys that encrypt cursors, separated by commas. Each is 32 random bytes in base64. The first key "
+        "encrypts, and all keys decrypt. To rotate, add the new key last on every replica, then move it to the front, "
+        "and remove the old key a day later. Unset: a random key for each start, so cursors end with the process, and "
+        "other replicas reject them.",
     )
 
     @property
     def traces(self) -> bool:
-        """Whether traces are sent: whether OpenTelemetry's own variables, which its SDK reads itself, say where to."""
+        """Whether traces are sent, as OpenTelemetry's own variables say."""
         return read_otel_variables().traces
 
     @property
     def allows_anonymous(self) -> bool:
-        """Whether whoever reaches the gateway is answered. A router that knows a secret answers for its callers."""
+        """Whether anyone may call the gateway: without authentication and without a router secret."""
         return self.auth == "none" and self.router_secret is None
 
     @field_validator("api_keys", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
-    def _listed(cls, given: object) -> object:
-        return tuple(each.lower() for each in _listed(given)) if isinstance(given, str) else given
+    def _split_list(cls, value: object) -> object:
+        return tuple(each.lower() for each in _entries(value)) if isinstance(value, str) else value
 
     @field_validator("upstream_endpoint_url")
     @classmethod
-    def _is_a_place(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+    def _check_endpoint_url(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
         if url is not None and (url.username or url.password or url.query or url.fragment):
-            raise ValueError("scheme, host, port and path are all it may hold")
+            raise ValueError("the URL must have only a scheme, a host, a port and a path")
         return url
 
     @field_validator("router_secret")
     @classmethod
-    def _fits_in_a_header(cls, secret: SecretStr | None) -> SecretStr | None:
+    def _check_router_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not re.fullmatch("[!-~]{16,}", secret.get_secret_value()):
-            raise ValueError("16 or more ASCII characters without spaces are needed")
+            raise ValueError("the secret must have 16 or more ASCII characters without spaces")
         return secret
 
     @field_validator("api_keys")
     @classmethod
-    def _are_hashes(cls, hashes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _check_api_keys(cls, hashes: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if hashes is not None and not (hashes and all(re.fullmatch("[0-9a-f]{64}", each) for each in hashes)):
-            raise ValueError("SHA-256 hashes of keys are needed, of 64 hex digits each, with commas between them")
+            raise ValueError("the value must be SHA-256 hashes of 64 hex digits each, separated by commas")
         return hashes
 
     @field_validator("jwt_jwks_url")
     @classmethod
-    def _cannot_be_changed_on_its_way(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+    def _check_jwks_url(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
         if url is not None and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
-            raise ValueError("https is needed, but for a URL on this machine")
+            raise ValueError("the URL must be https, or on this machine")
         return url
 
     @field_validator("redis_url", mode="before")
     @classmethod
-    def _as_redis_says_it(cls, url: object) -> object:
+    def _normalize_redis_url(cls, url: object) -> object:
         if not isinstance(url, str):
             return url
         return None if url in {"", "memory://"} else re.sub("^valkey(?=s?://)", "redis", url)
 
     @field_validator("redis_url")
     @classmethod
-    def _is_a_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _names_a_redis(url.get_secret_value()):
-            raise ValueError("redis://host:6379/0 is needed, or rediss://; a query may hold redis-py's ssl_ options")
+    def _check_redis_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_redis_url(url.get_secret_value()):
+            raise ValueError(
+                "the value must be a URL such as redis://host:6379/0 or rediss://host:6379/0; a query may have "
+                "redis-py's ssl_ options"
+            )
         return url
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _are_names(cls, hosts: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        # A name is good on any port, so a default port that is written adds nothing.
+    def _check_allowed_hosts(cls, hosts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        # A host is allowed on every port, so a default port in the value changes nothing.
         read = [read_authority(host) for host in hosts or ()]
         if not all(host is not None and host.port in {None, *DEFAULT_PORTS.values()} for host in read):
-            raise ValueError("names such as api.example.com are needed, without ports, separated by commas")
+            raise ValueError("the value must be host names such as api.example.com, without ports, separated by commas")
         return hosts
 
     @field_validator("cors_origins")
     @classmethod
-    def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _check_cors_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if not all(read_origin(origin) for origin in origins or ()):
-            raise ValueError("origins such as https://app.example.com are needed, separated by commas")
+            raise ValueError("the value must be origins such as https://app.example.com, separated by commas")
         return origins
 
     @field_validator("cursor_keys", mode="before")
     @classmethod
-    def _keys_in_base64(cls, keys: Any) -> Any:
-        return tuple(map(_key_in_base64, _listed(keys))) if isinstance(keys, str) else keys
+    def _decode_cursor_keys(cls, keys: Any) -> Any:
+        return tuple(map(_decode_key, _entries(keys))) if isinstance(keys, str) else keys
 
     @model_validator(mode="after")
-    def _goes_together(self) -> "Settings":
+    def _check_authentication(self) -> "Settings":
         needed = {"none": (), "api-key": ("api_keys",), "jwt": ("jwt_jwks_url", "jwt_issuer", "jwt_audience")}
         missing = [_variable(name) for name in needed[self.auth] if getattr(self, name) is None]
         if missing:
             raise ValueError(f"{_variable('auth')}={self.auth} needs {', '.join(missing)}")
-        # Whoever has set one of these means to keep others out.
+        # An operator who sets one of these expects callers to be authenticated.
         idle = [_variable(name) for names in needed.values() for name in names if getattr(self, name) is not None]
         if self.auth == "none" and idle:
-            raise ValueError(f"{', '.join(idle)}: without effect, and anyone may ask, until {_variable('auth')} is set")
+            raise ValueError(
+                f"{', '.join(idle)}: without {_variable('auth')} this has no effect, and anyone may call the gateway"
+            )
         return self
 
 
-def read_settings(**given: Any) -> Settings:
-    """Read the environment; what is given goes before it.
+def read_settings(**overrides: Any) -> Settings:
+    """Return the settings from the environment, with some of them overridden.
 
-    Raises: Misconfigured, naming each wrong variable and what it may be, OpenTelemetry's among them.
+    Raises:
+        ConfigurationError: If a variable is unknown or wrong, OpenTelemetry's included. The message names each one and
+            the values that it may have.
     """
     tidy_environment()
     wrong = [*map(_unknown, _unknown_variables()), *map(_unprintable, _unprintable_variables())]
     if wrong:
         raise ConfigurationError("; ".join(wrong))
-    read_otel_variables()
     try:
-        return Settings(**given)
+        read_otel_variables()
     except ValidationError as error:
-        raise ConfigurationError("; ".join(map(_wrong, error.errors()))) from None
+        raise ConfigurationError("; ".join(map(_wrong_otel_variable, error.errors()))) from None
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(map(_wrong_setting, error.errors()))) from None
 
 
 def for_development(settings: Settings) -> Settings:
-    """The same settings, with introspection and GraphiQL on where nothing else is said."""
+    """Return the settings with introspection and GraphiQL on, unless they are set."""
     unset = [name for name in ("introspection", "graphiql") if getattr(settings, name) is None]
     return settings.model_copy(update=dict.fromkeys(unset, True))
 
@@ -447,11 +476,13 @@ def _unknown(name: str) -> str:
 
 
 def _unprintable_variables() -> list[str]:
-    # Lists may be written with line breaks between their entries.
-    held = variables(f"({PREFIX}|OTEL_).*")
+    # Lists may have line breaks between their entries.
+    found = variables(f"({PREFIX}|OTEL_).*")
     lists = ("api_keys", "allowed_hosts", "cors_origins", "cursor_keys")
     several_lines = set(map(_variable, lists))
-    return sorted(name for name, value in held.items() if not value.isprintable() and name.upper() not in several_lines)
+    return sorted(
+        name for name, value in found.items() if not value.isprintable() and name.upper() not in several_lines
+    )
 
 
 def _unprintable(name: str) -> str:
@@ -462,50 +493,62 @@ def _variable(name: str) -> str:
     return f"{PREFIX}{name.upper()}"
 
 
-def _wrong(error: ErrorDetails) -> str:
-    """One wrong variable in words, with its value unless that is a secret, or may be one in a wrong place."""
+def _wrong_setting(error: ErrorDetails) -> str:
+    """Return a message about one wrong setting, with its value unless that could be a secret."""
     if not error["loc"]:
-        # Several together: their values are all of the settings.
-        return error["msg"].removeprefix("Value error, ")
+        # The check concerns several settings, so the value is all of them.
+        return _reason(error)
     name = str(error["loc"][0])
-    shown = "" if "secret" in name or "keys" in name or name == "redis_url" else f" (it is {error['input']!r})"
-    return f"{_variable(name)}: {error['msg']}{shown}"
+    is_secret = "secret" in name or "keys" in name or name == "redis_url"
+    return f"{_variable(name)}: {_reason(error)}" + ("" if is_secret else f" (it is {error['input']!r})")
 
 
-def _listed(text: str) -> list[str]:
-    """Return the entries of a comma list. A comma at the end, or two in a row, add no empty entry.
+def _wrong_otel_variable(error: ErrorDetails) -> str:
+    """Return a message about one wrong variable, without its value, because headers and URLs hold secrets."""
+    return f"{OTEL_PREFIX}{str(error['loc'][0]).upper()}: {_reason(error)}" if error["loc"] else _reason(error)
 
-    Raises: ValueError if there is none.
+
+def _reason(error: ErrorDetails) -> str:
+    """Return the reason of an error in the words of this product, or in pydantic's if it has none for it."""
+    template = _REASONS.get(error["type"])
+    return error["msg"] if template is None else template.format(**error.get("ctx", {}))
+
+
+def _entries(text: str) -> list[str]:
+    """Return the entries of a list separated by commas, without empty ones.
+
+    Raises:
+        ValueError: If there is no entry.
     """
     entries = [each.strip() for each in text.split(",") if each.strip()]
     if not entries:
-        raise ValueError("at least one entry is needed")
+        raise ValueError("the list must have at least one entry")
     return entries
 
 
-def _names_a_redis(url: str) -> bool:
+def _is_redis_url(url: str) -> bool:
     parts = urlsplit(url)
     try:
-        has_place = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # No port; its words hold what stands there, which may be of a password.
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # The port is no number. The error's text is not shown, because it may quote a password.
         return False
     return (
-        has_place
+        has_host
         and parts.scheme in {"redis", "rediss"}
         and re.fullmatch(r"(/\d*)?", parts.path) is not None
         and all(name.startswith("ssl_") for name, _ in parse_qsl(parts.query, keep_blank_values=True))
     )
 
 
-def _key_in_base64(text: str) -> SecretBytes:
-    # Both alphabets are common, and padding is often cut off.
-    written = text.strip().translate(str.maketrans("-_", "+/")).rstrip("=")
+def _decode_key(text: str) -> SecretBytes:
+    # Both base64 alphabets are common, and the padding is often missing.
+    standard = text.strip().translate(str.maketrans("-_", "+/")).rstrip("=")
     try:
-        key = base64.b64decode(written + "=" * (-len(written) % 4), validate=True)
+        key = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != CURSOR_KEY_BYTES:
         raise ValueError(
-            f"each key must be {CURSOR_KEY_BYTES} bytes in base64, such as `openssl rand -base64 32` prints"
+            f"each key must be {CURSOR_KEY_BYTES} bytes in base64; make one with `openssl rand -base64 32`"
         )
     return SecretBytes(key)

@@ -183,10 +183,10 @@ def test_an_unusable_entry_of_a_profile_is_said(
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere", "valid URL"),
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://collector:4317", "URL scheme"),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "abc", "valid number"),
-        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", "greater than 0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere", "a URL such as https://example.com"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://collector:4317", "http:// or https://"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "abc", "must be a number"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", "above 0"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "'http/protobuf'"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "'gzip'"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "name=value"),
@@ -196,9 +196,9 @@ def test_an_unusable_entry_of_a_profile_is_said(
         ("OTEL_TRACES_SAMPLER", "sometimes", "'always_on'"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "otlp or none"),
         ("OTEL_SDK_DISABLED", "perhaps", "'true' or 'false'"),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "lots", "valid integer"),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000", "above OTEL_BSP_MAX_QUEUE_SIZE"),
-        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "greater than or equal to 0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "lots", "a whole number"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000", "not be above OTEL_BSP_MAX_QUEUE_SIZE"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "at least 0"),
         ("OTEL_RESOURCE_ATTRIBUTES", "service", "name=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=b\x01", "control character"),
     ],
@@ -263,8 +263,8 @@ def test_kubernetes_own_variables_for_a_service_called_gateway_are_no_settings(r
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("GATEWAY_MAX_COST", "many", "valid integer"),
-        ("GATEWAY_UPSTREAM_RATE_LIMIT", "0", "greater than 0"),
+        ("GATEWAY_MAX_COST", "many", "a whole number"),
+        ("GATEWAY_UPSTREAM_RATE_LIMIT", "0", "above 0"),
         ("GATEWAY_UPSTREAM_ENDPOINT_URL", "http://a.example\x01b", "control character"),
         ("GATEWAY_JWT_ISSUER", "a\x02b", "control character"),
         ("GATEWAY_REDIS_URL", "rediss://127.0.0.1:9/0?ssl_ca_certs=/nowhere/ca.pem", "No such file or directory"),

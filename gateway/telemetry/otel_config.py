@@ -1,6 +1,6 @@
-"""OpenTelemetry's variables for traces, checked at start: its SDK only logs a bad value, or fails with a traceback.
+"""OpenTelemetry's variables for traces, checked at start, because the SDK logs a wrong value or fails with a traceback.
 
-The SDK reads the environment itself. The names and values are those of OpenTelemetry's specification for all programs.
+The SDK reads the environment itself. Names and values follow OpenTelemetry's specification.
 """
 
 import re
@@ -15,14 +15,11 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.errors import ConfigurationError
-
-_PREFIX = "OTEL_"
+OTEL_PREFIX = "OTEL_"
 _RATIOS = frozenset({"traceidratio", "parentbased_traceidratio"})
 
 
@@ -31,11 +28,11 @@ def _lower(value: object) -> object:
 
 
 def _number_or_unset(value: object) -> object:
-    # The SDK's own word for "no limit".
+    # The SDK's word for "no limit".
     return None if value == "unset" else value
 
 
-def _is_readable(path: Path) -> Path:
+def _check_readable(path: Path) -> Path:
     try:
         path.read_bytes()
     except OSError as error:
@@ -43,8 +40,8 @@ def _is_readable(path: Path) -> Path:
     return path
 
 
-def _holds_certificates(path: Path) -> Path:
-    _is_readable(path)
+def _check_certificates(path: Path) -> Path:
+    _check_readable(path)
     try:
         ssl.create_default_context(cafile=path)
     except OSError:
@@ -52,36 +49,36 @@ def _holds_certificates(path: Path) -> Path:
     return path
 
 
-def _are_pairs(text: str) -> str:
+def _check_pairs(text: str) -> str:
     if not all(re.fullmatch(r"\s*[^=\s]+\s*=.*", pair) for pair in text.split(",") if pair.strip()):
-        raise ValueError("name=value is needed, with commas between several")
+        raise ValueError("the value must be name=value pairs, separated by commas")
     return text
 
 
-def _is_otlp(text: str) -> str:
+def _check_exporter(text: str) -> str:
     if not {each.strip().lower() for each in text.split(",")} <= {"otlp", "none"}:
-        raise ValueError("the gateway exports traces by otlp alone; otlp or none is needed")
+        raise ValueError("the value must be otlp or none; the gateway has no other exporter")
     return text.lower()
 
 
 _Protocol = Annotated[Literal["http/protobuf"] | None, BeforeValidator(_lower)]
 _Compression = Annotated[Literal["none", "gzip", "deflate"] | None, BeforeValidator(_lower)]
 _Seconds = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
-_Certificates = Annotated[Path, AfterValidator(_holds_certificates)]
-_File = Annotated[Path, AfterValidator(_is_readable)]
-_Pairs = Annotated[str, AfterValidator(_are_pairs)]
+_Certificates = Annotated[Path, AfterValidator(_check_certificates)]
+_File = Annotated[Path, AfterValidator(_check_readable)]
+_Pairs = Annotated[str, AfterValidator(_check_pairs)]
 _Limit = Annotated[NonNegativeInt | None, BeforeValidator(_number_or_unset)]
 
 
 class OtelVariables(BaseSettings):
-    """The variables that decide whether traces are sent, where to and how."""
+    """The variables that decide whether, where and how traces are sent."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+        env_prefix=OTEL_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
     )
 
     sdk_disabled: Annotated[Literal["true", "false"], BeforeValidator(_lower)] = "false"
-    traces_exporter: Annotated[str, AfterValidator(_is_otlp)] = "otlp"
+    traces_exporter: Annotated[str, AfterValidator(_check_exporter)] = "otlp"
     exporter_otlp_endpoint: AnyHttpUrl | None = None
     exporter_otlp_traces_endpoint: AnyHttpUrl | None = None
     exporter_otlp_protocol: _Protocol = None
@@ -132,23 +129,23 @@ class OtelVariables(BaseSettings):
         return not is_off and bool(self.exporter_otlp_endpoint or self.exporter_otlp_traces_endpoint)
 
     @model_validator(mode="after")
-    def _fit_together(self) -> "OtelVariables":
+    def _check_combinations(self) -> "OtelVariables":
         if self.bsp_max_export_batch_size > self.bsp_max_queue_size:
-            raise ValueError("OTEL_BSP_MAX_EXPORT_BATCH_SIZE: it is above OTEL_BSP_MAX_QUEUE_SIZE")
+            raise ValueError("OTEL_BSP_MAX_EXPORT_BATCH_SIZE: the value must not be above OTEL_BSP_MAX_QUEUE_SIZE")
         if self.traces_sampler in _RATIOS and self.traces_sampler_arg is not None:
             try:
                 is_ratio = 0 <= float(self.traces_sampler_arg) <= 1
             except ValueError:
                 is_ratio = False
             if not is_ratio:
-                raise ValueError("OTEL_TRACES_SAMPLER_ARG: a number from 0 to 1 is needed")
+                raise ValueError("OTEL_TRACES_SAMPLER_ARG: the value must be a number from 0 to 1")
         return self
 
 
 class _Switch(BaseSettings):
-    """The variables that turn traces off, so that none of the others is read."""
+    """The variables that turn traces off. If they do, the others are not read."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=OTEL_PREFIX, extra="ignore", env_ignore_empty=True)
 
     sdk_disabled: str = ""
     traces_exporter: str = ""
@@ -159,18 +156,11 @@ class _Switch(BaseSettings):
 
 
 def read_otel_variables() -> OtelVariables:
-    """Read OpenTelemetry's variables for traces; without traces none but the switch is looked at.
+    """Return OpenTelemetry's variables for traces. If traces are off, the other variables are not read.
 
-    Raises: Misconfigured, naming each wrong variable and what it may be.
+    Raises:
+        ValidationError: If a variable has a wrong value.
     """
     if _Switch().is_off:
         return OtelVariables.model_construct(sdk_disabled="true")
-    try:
-        return OtelVariables()
-    except ValidationError as error:
-        wrong = []
-        for each in error.errors():
-            # Values are not shown: headers and URLs hold secrets.
-            message = each["msg"].removeprefix("Value error, ")
-            wrong.append(f"{_PREFIX}{str(each['loc'][0]).upper()}: {message}" if each["loc"] else message)
-        raise ConfigurationError("; ".join(wrong)) from None
+    return OtelVariables()

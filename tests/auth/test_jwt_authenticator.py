@@ -359,7 +359,7 @@ async def test_a_token_is_sent_neither_to_aws_nor_to_its_issuer(
             {"ISSUER": "", "JWKS_URL": "https://a.example/k", "AUDIENCE": "i"},
             "GATEWAY_AUTH=jwt needs GATEWAY_JWT_ISSUER",
         ),
-        ({"JWKS_URL": "http://a.example/k"}, "GATEWAY_JWT_JWKS_URL: .*https is needed"),
+        ({"JWKS_URL": "http://a.example/k"}, "GATEWAY_JWT_JWKS_URL: .*must be https"),
         ({"JWKS_URL": "file:///etc/keys"}, "GATEWAY_JWT_JWKS_URL: "),
     ],
 )
