@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.http.error_response import RateLimited
 from gateway.shared_state.redis_client import RedisClient, RedisUnavailable
-from gateway.shared_state.token_bucket import SECOND, take_together
+from gateway.shared_state.token_bucket import SECOND, TokenBucket, acquire
 
 MINUTE: Final = 60 * SECOND
 
@@ -58,9 +58,9 @@ class CallerRateLimiter:
         self._whole, self._share = _Rate.of(points), _Rate.of(points / replicas)
         self._redis = redis
         self._clock = clock
-        # The time at which each bucket of this process is full again, and the time until which a bucket is known to be
-        # empty, whether it is here or in Redis. Past times may be dropped.
-        self._full_at: dict[str, int] = {}
+        # This process's buckets. Full ones may be dropped.
+        self._buckets: dict[str, TokenBucket] = {}
+        # The time until which a bucket is known to be empty, whether it is here or in Redis. Past times may be dropped.
         self._empty_until: dict[str, int] = {}
         self._sweep_at = self._now() + MINUTE
 
@@ -78,35 +78,35 @@ class CallerRateLimiter:
         Cost: one round trip to Redis, if there is one.
         """
         rate, wanted = self._whole, self._whole.time_of(points)
-        full_in = await self._take_shared(principal, wanted)
-        if full_in is None:
+        backlog = await self._acquire_shared(principal, wanted)
+        if backlog is None:
             rate, wanted = self._share, self._share.time_of(points)
-            full_in = self._take_local(principal, wanted)
+            backlog = self._acquire_local(principal, wanted)
         now = self._now()
         self._sweep(now)
-        if full_in + rate.interval > rate.bucket:
-            self._empty_until[principal] = now + full_in + rate.interval - rate.bucket
-        self._refuse(full_in + wanted - rate.bucket)
+        if backlog + rate.interval > rate.bucket:
+            self._empty_until[principal] = now + backlog + rate.interval - rate.bucket
+        self._refuse(backlog + wanted - rate.bucket)
 
-    async def _take_shared(self, principal: str, wanted: int) -> int | None:
-        """Return the microseconds in which the shared bucket was full before, or None if there is no Redis."""
+    async def _acquire_shared(self, principal: str, wanted: int) -> int | None:
+        """Return the shared bucket's backlog before the call, or None if there is no Redis."""
         if self._redis is None:
             return None
         try:
-            return await take_together(self._redis, "limit", principal, part=wanted, size=self._whole.bucket)
+            return await acquire(self._redis, "limit", principal, interval=wanted, burst=self._whole.bucket)
         except RedisUnavailable:
             return None
 
-    def _take_local(self, principal: str, wanted: int) -> int:
-        now = self._now()
-        full_in = max(self._full_at.get(principal, now) - now, 0)
-        if full_in + wanted <= self._share.bucket:
-            self._full_at[principal] = now + full_in + wanted
-        return full_in
+    def _acquire_local(self, principal: str, wanted: int) -> int:
+        """Return the backlog of this process's bucket before the call."""
+        bucket = self._buckets.setdefault(principal, TokenBucket(self._share.bucket, self._clock))
+        backlog = bucket.backlog
+        bucket.acquire(wanted)
+        return backlog
 
     def _sweep(self, now: int) -> None:
         if now >= self._sweep_at:
-            self._full_at = {each: until for each, until in self._full_at.items() if until > now}
+            self._buckets = {each: bucket for each, bucket in self._buckets.items() if bucket.backlog > 0}
             self._empty_until = {each: until for each, until in self._empty_until.items() if until > now}
             self._sweep_at = now + MINUTE
 
@@ -115,4 +115,4 @@ class CallerRateLimiter:
             raise RateLimited(math.ceil(too_early / SECOND))
 
     def _now(self) -> int:
-        return round(self._clock() * SECOND)
+        return int(self._clock() * SECOND)

@@ -1,9 +1,11 @@
-"""A bucket in Redis that replicas take from together: GCRA, the generic cell rate algorithm.
+"""Token buckets in the form of the generic cell rate algorithm (GCRA), in this process and in Redis.
 
-It fills up evenly, and is kept as the time when it will be full again: in microseconds, by Redis's own clock, so that
-replicas need not agree on the time.
+A bucket refills evenly. Its whole state is its theoretical arrival time (TAT), at which it will be full again. Costs
+and sizes are therefore times, in microseconds: the time in which the tokens refill.
 """
 
+import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
@@ -11,32 +13,82 @@ from gateway.shared_state.redis_client import KEY_PREFIX, RedisClient, RedisUnav
 
 SECOND: Final = 1_000_000
 
-# What is further away than an empty bucket can be is a clock that was set.
-_TAKE: Final = """
+# Redis's clock counts, so replicas need not agree on the time. The backlog is at most a whole bucket. If it is longer,
+# the clock was set back.
+_ACQUIRE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local part, parts, size = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full_in = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now) - now, 0), size)
-local taken = math.min(parts, math.floor((size - full_in) / part))
-if taken > 0 then
-  local new = full_in + taken * part
+local interval, count, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local tat = tonumber(redis.call('GET', KEYS[1]) or now)
+local backlog = math.min(math.max(tat - now, 0), burst)
+local acquired = math.min(count, math.floor((burst - backlog) / interval))
+if acquired > 0 then
+  local new = backlog + acquired * interval
   redis.call('SET', KEYS[1], string.format('%.0f', now + new), 'PX', math.ceil(new / 1000))
 end
-return full_in
+return backlog
 """
 
 
-async def take_together(redis: RedisClient, kind: str, owner: str, *, part: int, size: int, parts: int = 1) -> int:
-    """Take as many of so many parts as there are; gives the time in which the bucket was full before.
+class TokenBucket:
+    """A token bucket in this process, full at first."""
 
-    kind, owner: whose bucket it is. The name is a digest: an owner may be a person.
-    part, size: microseconds that a part takes to come back, and an empty bucket to be full.
-    Cost: a round trip.
-    Raises: RedisUnavailable, also where Redis does not count as it was told.
+    __slots__ = ("_burst", "_clock", "_tat")
+
+    def __init__(self, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create a bucket of `burst` microseconds, in which it refills. `clock` returns seconds from any start."""
+        self._burst = burst
+        self._clock = clock
+        self._tat = self._now()
+
+    @property
+    def backlog(self) -> int:
+        """Microseconds until the bucket is full."""
+        return max(self._tat - self._now(), 0)
+
+    def wait(self, cost: int) -> int:
+        """Return the microseconds until the bucket holds the cost, or 0 if it does."""
+        return max(self.backlog + cost - self._burst, 0)
+
+    def acquire(self, cost: int) -> bool:
+        """Take the cost from the bucket if it holds it, and return whether it did."""
+        now = self._now()
+        tat = max(self._tat, now) + cost
+        if tat - now > self._burst:
+            return False
+        self._tat = tat
+        return True
+
+    def refund(self, cost: int) -> None:
+        """Return the cost to the bucket, which holds no more than `burst`."""
+        self._tat -= cost
+
+    def _now(self) -> int:
+        return int(self._clock() * SECOND)
+
+
+async def acquire(redis: RedisClient, kind: str, owner: str, *, interval: int, burst: int, count: int = 1) -> int:
+    """Take up to `count` tokens from a bucket that replicas share, as many as it holds.
+
+    Args:
+        redis: The Redis that holds the bucket.
+        kind: The first part of the bucket's name.
+        owner: The other part. It is stored as a digest, because an owner may be a person.
+        interval: Microseconds in which one token refills.
+        burst: Microseconds in which the empty bucket refills.
+        count: Number of tokens, at least 1.
+
+    Returns:
+        The backlog before the call: microseconds until the bucket would have been full, from 0 to `burst`.
+
+    Raises:
+        RedisUnavailable: If Redis is unavailable or returns an impossible backlog.
+
+    Cost: One round trip to Redis.
     """
     name = f"{KEY_PREFIX}{kind}:{sha256(owner.encode()).hexdigest()}"
-    full_in = await redis.ask("EVAL", _TAKE, 1, name, part, parts, size)
-    if not isinstance(full_in, int) or not 0 <= full_in <= size:
-        redis.mark_unhealthy(why := "it does not count as it was told")
+    backlog = await redis.ask("EVAL", _ACQUIRE, 1, name, interval, count, burst)
+    if not isinstance(backlog, int) or not 0 <= backlog <= burst:
+        redis.mark_unhealthy(why := "it returned an impossible backlog of a token bucket")
         raise RedisUnavailable(why)
-    return full_in
+    return backlog

@@ -224,9 +224,9 @@ def count_retry_budget_exhausted(aws_operation: str) -> None:
     RETRY_BUDGET_EXHAUSTED.labels(aws_operation).inc()
 
 
-def set_circuit_breaker_state(aws_operation: str, state: Literal["closed", "half-open", "open"]) -> None:
+def set_circuit_breaker_state(aws_operation: str, state: Literal["closed", "half_open", "open"]) -> None:
     """Set the state of an operation's circuit breaker."""
-    CIRCUIT_BREAKER_STATE.labels(aws_operation).set(("closed", "half-open", "open").index(state))
+    CIRCUIT_BREAKER_STATE.labels(aws_operation).set(("closed", "half_open", "open").index(state))
 
 
 def set_rate_limit(calls_per_second: float) -> None:

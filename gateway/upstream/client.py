@@ -19,7 +19,7 @@ from gateway.upstream.records import (
     e164_of,
 )
 from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.fair_queue import Wanted
+from gateway.upstream.resilience.fair_queue import HasDeadline
 from gateway.upstream.resilience.retry import RetryingTransport
 from gateway.upstream.services import Service
 
@@ -130,7 +130,7 @@ class Upstream:
         parameters: Parameters,
         requester: Requester,
         read: Read,
-        fetch: Callable[[str, Parameters, Requester, Wanted], Coroutine[Any, Any, Answer]],
+        fetch: Callable[[str, Parameters, Requester, HasDeadline], Coroutine[Any, Any, Answer]],
     ) -> Any:
         key = (operation, tuple(sorted(parameters.items())))
         fault: UpstreamError
@@ -147,7 +147,7 @@ class Upstream:
         return stand_in[0]
 
     async def _attempts_to_get(
-        self, operation: str, parameters: Parameters, requester: Requester, wanted: Wanted
+        self, operation: str, parameters: Parameters, requester: Requester, wanted: HasDeadline
     ) -> Answer:
         """None where there is no such record."""
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.upstream.resilience.shared_rate_quota import ALL_BACK_SECONDS
+from gateway.upstream.resilience.shared_rate_quota import ALL_RECONNECTED_SECONDS
 from tests.fleet.replicas import BURST, INVENTORY, RATE, REPLICAS, Clients, Fleet, Replica, fleet_over_one_emulator
 from tests.support.processes import workers_of
 
@@ -161,7 +161,7 @@ async def test_the_rate_is_kept_in_any_five_seconds_while_redis_and_replicas_go_
         noting = asyncio.create_task(note())
         await clients.answers(2 * RATE)
         fleet.starts_redis()
-        await asyncio.sleep(1.4 * ALL_BACK_SECONDS)
+        await asyncio.sleep(1.4 * ALL_RECONNECTED_SECONDS)
         noting.cancel()
     fives = [
         (later[1] - note[1], later[2] - note[0])

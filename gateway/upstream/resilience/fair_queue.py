@@ -1,221 +1,243 @@
-"""Whose call is next: so many at once, at the pace that is allowed, and each request in its turn.
+"""A fair queue for upstream calls: limited concurrency, rate limiters, and round-robin between requests.
 
-A call that may be made at once is; the way here costs it microseconds. Else it waits in its operation's line, in which
-the requests that wait take turns, so that one with 300 calls does not keep one with a single call waiting for all.
+A call that need not wait starts at once, at a cost of microseconds. Other calls wait in a queue for their operation.
+There the requests take turns, so that a request with 300 calls does not delay one with a single call.
 """
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import Context
 from itertools import zip_longest
 from typing import Final, Protocol
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.telemetry.metrics import count_queue_rejection, observe_queue_wait
-from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.rate_quota import RateLimiter
 
-# A sixteenth of the calls at once is each operation's own, so that three that hang leave some for the fourth.
-OWN_SHARE: Final = 16
-# Seconds before its deadline at which a call is not worth beginning: AWS answers no faster.
-LEAST_SECONDS: Final = 0.05
+# A sixteenth of the concurrent calls is reserved for each operation. If three operations hang, the fourth still works.
+RESERVED_SHARE: Final = 16
+# Seconds before the deadline at which starting a call is pointless, because AWS does not respond faster.
+MIN_CALL_SECONDS: Final = 0.05
 
 
-class Wanted(Protocol):
-    """Something that is waited for; the deadline, of the event loop's clock, grows when others join in."""
+class HasDeadline(Protocol):
+    """A call or flight with a deadline by the event loop's clock. The deadline grows when more callers join."""
 
     deadline: float
 
 
 class FairQueue:
-    """The process's upstream calls under way, and those that wait.
+    """The process's upstream calls: those in flight and those that wait.
 
-    limit: calls at once. quota: permits that each call needs; None: it needs none.
+    Each call starts with `try_acquire` or `acquire` and ends with `release`. A requester is any hashable object that
+    is the same for all calls of one GraphQL request.
     """
 
-    def __init__(
-        self, operations: Iterable[str], limit: int, pace: AdaptiveRateLimiter, quota: RateLimiter | None
-    ) -> None:
+    def __init__(self, operations: Iterable[str], limit: int, limiters: Sequence[RateLimiter] = ()) -> None:
+        """Create an empty queue.
+
+        Args:
+            operations: The names of the AWS operations.
+            limit: Number of calls in flight at the same time, at least 1.
+            limiters: Rate limiters from each of which every call needs a permit.
+        """
         self._limit = limit
-        self._pace = pace
-        self._quota = quota
-        self._own = limit // OWN_SHARE
-        self._under_way = dict.fromkeys(operations, 0)
-        self._lines: dict[str, _Line] = {operation: _Line() for operation in self._under_way}
-        self._changed = asyncio.Event()
-        self._serving: asyncio.Task[None] | None = None
+        self._limiters = limiters
+        self._reserved = limit // RESERVED_SHARE
+        self._in_flight = dict.fromkeys(operations, 0)
+        self._queues: dict[str, _Queue] = {operation: _Queue() for operation in self._in_flight}
+        self._timer: asyncio.TimerHandle | None = None
+        self._fetching: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        """Return the counts of calls, the rate, and what the queue waits for."""
+        cause = "permits" if self._is_fetching else "time" if self._timer is not None else None
+        return f"<FairQueue in_flight={self._in_flight} waiting={self.waiting} rate={self.rate} waits_for={cause}>"
 
     @property
-    def under_way(self) -> int:
-        """Calls that are being made."""
-        return sum(self._under_way.values())
+    def in_flight(self) -> int:
+        """Number of calls in flight."""
+        return sum(self._in_flight.values())
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for their turn."""
-        return sum(len(queue) for line in self._lines.values() for queue in line.values())
+        """Number of calls that wait."""
+        return sum(len(calls) for queue in self._queues.values() for calls in queue.values())
 
     @property
     def rate(self) -> float | None:
-        """Calls a second that may be made, None where there is no limit."""
-        rate = self._pace.rate
-        if self._quota is None:
-            return rate
-        return self._quota.rate if rate is None else min(rate, self._quota.rate)
+        """Calls a second that may start at most, or None if there is no limit now."""
+        return min((rate for limiter in self._limiters if (rate := limiter.rate) is not None), default=None)
 
-    def wait(self, requester: Requester) -> float:
-        """Return about how many seconds another call of a request would wait for its turn."""
+    def expected_wait(self, requester: object) -> float:
+        """Return the seconds, as estimated from the rate, until another call of this requester could start."""
         rate = self.rate
-        return 0.0 if rate is None else self._ahead(requester) / rate + self._pace.wait
+        return 0.0 if rate is None else self._count_ahead(requester) / rate + self._limiters_wait()
 
-    def take_at_once(self, operation: str) -> bool:
-        """Take a turn if nothing has to be waited for. Each turn that is taken is to be given back."""
+    def try_acquire(self, operation: str) -> bool:
+        """Start a call if it need not wait, and return whether it started."""
         if (
-            self._quota is not None
-            or self._lines[operation]
-            or self._pace.rate is not None
-            or not self._has_room(operation)
+            not self._has_capacity(operation)
+            # Calls that wait only for a timer or for permits are first.
+            or self._next_operation() is not None
+            or any(limiter.wait != 0 for limiter in self._limiters)
         ):
             return False
-        self._begin(operation)
+        self._start(operation)
         return True
 
-    async def take(self, operation: str, requester: Requester, wanted: Wanted) -> None:
-        """Wait for a turn.
+    async def acquire(self, operation: str, requester: object, call: HasDeadline) -> None:
+        """Wait until a call may start.
 
-        Raises: Throttled, at once where the turn would come after the deadline by all that is known, and else when it
-        has not come; UpstreamTimeout where it has not come since too many calls hang.
+        Raises:
+            Throttled: At once if the rate would let the call start only after its deadline, or at the deadline.
+            UpstreamTimeout: At the deadline, if calls in flight hang and so no other call may start.
         """
-        loop, wait = asyncio.get_running_loop(), self.wait(requester)
-        if loop.time() + wait > wanted.deadline:
+        loop, wait = asyncio.get_running_loop(), self.expected_wait(requester)
+        if loop.time() + wait > call.deadline:
             raise _too_late(operation, wait)
-        waiter = _Waiter(operation, requester, wanted, loop.create_future())
-        self._lines[operation].setdefault(waiter.requester, deque()).append(waiter)
-        self._changed.set()
-        if self._serving is None or self._serving.done():
-            # It serves all requests and is part of none.
-            self._serving = loop.create_task(self._serve(), context=Context())
+        waiter = _Waiter(operation, requester, call, loop.create_future())
+        self._queues[operation].setdefault(requester, deque()).append(waiter)
+        self._assign()
         try:
-            await self._come(waiter)
+            await self._wait_for(waiter)
         except BaseException:
-            if not waiter.turn.done():
-                self._lines[operation].remove(waiter)
-                self._changed.set()
-            elif waiter.turn.exception() is None:
-                self.give_back(operation)
+            if not waiter.started.done():
+                self._queues[operation].remove(waiter)
+            elif waiter.started.exception() is None:
+                self.release(operation)
             raise
 
-    def give_back(self, operation: str) -> None:
-        """A call has ended."""
-        self._under_way[operation] -= 1
-        self._changed.set()
+    def release(self, operation: str) -> None:
+        """End a call that had started."""
+        self._in_flight[operation] -= 1
+        self._assign()
 
-    def slowed(self) -> None:
-        """The pace is slower than it was: tell those at once whose turn will not come in time any more."""
+    def evict_late(self) -> None:
+        """Fail the waiting calls that would start after their deadline. Call this when the rate has decreased."""
         rate = self.rate
         if rate is None:
             return
         now = asyncio.get_running_loop().time()
-        rounds = zip_longest(*(queue for line in self._lines.values() for queue in line.values()))
-        in_turn = [waiter for each in rounds for waiter in each if waiter is not None]
-        for ahead, waiter in enumerate(in_turn):
-            if now + ahead / rate > waiter.wanted.deadline:
-                self._lines[waiter.operation].remove(waiter)
-                waiter.turn.set_exception(_too_late(waiter.operation, ahead / rate))
+        rounds = zip_longest(*(calls for queue in self._queues.values() for calls in queue.values()))
+        in_order = [waiter for each in rounds for waiter in each if waiter is not None]
+        for ahead, waiter in enumerate(in_order):
+            if now + ahead / rate > waiter.call.deadline:
+                self._queues[waiter.operation].remove(waiter)
+                waiter.started.set_exception(_too_late(waiter.operation, ahead / rate))
 
-    async def _come(self, waiter: "_Waiter") -> None:
-        """Wait for a turn until the deadline, which may move meanwhile."""
-        while not waiter.turn.done():
-            left = waiter.wanted.deadline - LEAST_SECONDS - asyncio.get_running_loop().time()
-            if left > 0:
-                await asyncio.wait((waiter.turn,), timeout=left)
-            elif self.rate is None:
-                raise UpstreamTimeout(waiter.operation, detail="too many calls hang for another to be made")
+    def _assign(self) -> None:
+        """Start as many waiting calls as possible.
+
+        The loop ends in one of these cases:
+        1. No waiting call has capacity in its operation. The next `acquire` or `release` calls this again.
+        2. A limiter requires a wait. A timer is set that calls this again.
+        3. A limiter has to fetch permits. A task is started that fetches them and calls this again.
+        """
+        while self._timer is None and not self._is_fetching and (operation := self._next_operation()) is not None:
+            loop = asyncio.get_running_loop()
+            if (wait := self._limiters_wait()) > 0:
+                self._timer = loop.call_later(wait, self._on_timer)
+            elif (limiter := next((each for each in self._limiters if each.wait is None), None)) is not None:
+                # The task serves all requests, so it runs in the context of none.
+                self._fetching = loop.create_task(self._fetch(limiter), context=Context())
             else:
-                raise _too_late(waiter.operation, self.wait(waiter.requester))
-        waiter.turn.result()
-        observe_queue_wait(asyncio.get_running_loop().time() - waiter.since)
+                # The operation goes to the end, so that operations take turns as well.
+                queue = self._queues[operation] = self._queues.pop(operation)
+                self._start(operation)
+                queue.pop_next().started.set_result(None)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._assign()
 
     @property
-    def _useful_permits(self) -> int:
-        """Permits that would be used at once."""
-        return min(self.waiting, self._limit - self.under_way) if self._pace.rate is None else 1
+    def _is_fetching(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
 
-    def _has_room(self, operation: str) -> bool:
-        taken = 0
-        for each, count in self._under_way.items():
-            taken += count if each == operation or count > self._own else self._own
-        return taken < self._limit
+    async def _fetch(self, limiter: RateLimiter) -> None:
+        """Fetch as many permits as calls could start at once."""
+        others_limit = any(other.rate is not None for other in self._limiters if other is not limiter)
+        useful = min(self.waiting, self._limit - self.in_flight)
+        if useful > 0:
+            await limiter.fetch(1 if others_limit else useful)
+        self._fetching = None
+        self._assign()
 
-    def _begin(self, operation: str) -> None:
-        self._under_way[operation] += 1
-        self._pace.begin()
+    async def _wait_for(self, waiter: "_Waiter") -> None:
+        """Wait until a call starts or its deadline, which may grow meanwhile, has come."""
+        loop = asyncio.get_running_loop()
+        while not waiter.started.done():
+            remaining = waiter.call.deadline - MIN_CALL_SECONDS - loop.time()
+            if remaining > 0:
+                await asyncio.wait((waiter.started,), timeout=remaining)
+            elif self.rate is None:
+                raise UpstreamTimeout(waiter.operation, detail="too many calls hang for another one to start")
+            else:
+                raise _too_late(waiter.operation, self.expected_wait(waiter.requester))
+        waiter.started.result()
+        observe_queue_wait(loop.time() - waiter.since)
 
-    def _ahead(self, requester: Requester) -> int:
-        """Calls that come before the next one of a request."""
-        own = max((len(line[requester]) for line in self._lines.values() if requester in line), default=0)
-        return sum(min(len(queue), own + 1) for line in self._lines.values() for queue in line.values())
+    def _has_capacity(self, operation: str) -> bool:
+        used = 0
+        for each, count in self._in_flight.items():
+            used += count if each == operation or count > self._reserved else self._reserved
+        return used < self._limit
 
-    async def _serve(self) -> None:
-        """Give turns for as long as somebody waits."""
-        has_permit = False
-        while any(self._lines.values()):
-            self._changed.clear()
-            if self._next() is None:
-                await self._changed.wait()
-                continue
-            wait = self._pace.wait
-            if wait == 0 and self._quota is not None and not has_permit:
-                wait = await self._quota.permit(self._useful_permits)
-                has_permit = wait == 0
-            if wait > 0:
-                await asyncio.sleep(wait)
-                continue
-            # Whoever was next may have left meanwhile.
-            operation = self._next()
-            if operation is not None:
-                # The operations take turns as well.
-                line = self._lines[operation] = self._lines.pop(operation)
-                self._begin(operation)
-                line.next().turn.set_result(None)
-                has_permit = False
+    def _start(self, operation: str) -> None:
+        self._in_flight[operation] += 1
+        for limiter in self._limiters:
+            limiter.acquire()
 
-    def _next(self) -> str | None:
-        return next((each for each, line in self._lines.items() if line and self._has_room(each)), None)
+    def _limiters_wait(self) -> float:
+        return max((limiter.wait or 0.0 for limiter in self._limiters), default=0.0)
+
+    def _count_ahead(self, requester: object) -> int:
+        """Return the number of calls that start before another call of this requester."""
+        own = max((len(queue[requester]) for queue in self._queues.values() if requester in queue), default=0)
+        return sum(min(len(calls), own + 1) for queue in self._queues.values() for calls in queue.values())
+
+    def _next_operation(self) -> str | None:
+        """Return the operation whose turn it is, or None if no waiting call has capacity."""
+        for operation, queue in self._queues.items():
+            if queue and self._has_capacity(operation):
+                return operation
+        return None
 
 
 def _too_late(operation: str, wait: float) -> Throttled:
     count_queue_rejection(operation)
-    return Throttled(operation, retry_after=wait, detail="its turn would come after the deadline")
+    return Throttled(operation, retry_after=wait, detail="the rate would let it start only after the deadline")
 
 
 class _Waiter:
-    __slots__ = ("operation", "requester", "since", "turn", "wanted")
+    """A call that waits. `started` is done when the call may start, or holds its error."""
 
-    def __init__(self, operation: str, requester: Requester, wanted: Wanted, turn: asyncio.Future[None]) -> None:
+    __slots__ = ("call", "operation", "requester", "since", "started")
+
+    def __init__(self, operation: str, requester: object, call: HasDeadline, started: asyncio.Future[None]) -> None:
         self.operation = operation
         self.requester = requester
-        self.wanted = wanted
-        self.turn = turn
-        self.since = turn.get_loop().time()
+        self.call = call
+        self.started = started
+        self.since = started.get_loop().time()
 
 
-class _Line(OrderedDict[Requester, deque[_Waiter]]):
-    """The calls of one operation that wait, by their request; no queue is empty."""
+class _Queue(OrderedDict[object, deque[_Waiter]]):
+    """The waiting calls of one operation by requester, in the order of their turns. No deque is empty."""
 
-    def next(self) -> _Waiter:
-        """Take out whoever is next; its request is the last one then."""
-        request, queue = self.popitem(last=False)
-        waiter = queue.popleft()
-        if queue:
-            self[request] = queue
+    def pop_next(self) -> _Waiter:
+        """Remove and return the next call. Its requester goes to the end."""
+        requester, calls = self.popitem(last=False)
+        waiter = calls.popleft()
+        if calls:
+            self[requester] = calls
         return waiter
 
     def remove(self, waiter: _Waiter) -> None:
-        """Take out one that waits no longer."""
-        queue = self[waiter.requester]
-        queue.remove(waiter)
-        if not queue:
+        """Remove a call that does not wait any more."""
+        calls = self[waiter.requester]
+        calls.remove(waiter)
+        if not calls:
             del self[waiter.requester]

@@ -1,46 +1,62 @@
-"""The calls a second that an operator grants: the account's quota, or this process's share of it."""
+"""The interface of rate limiters, and the limiter for the calls a second that an operator grants to this process."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-# Seconds that a call may come after its turn without a loss to those after it: timers are late by milliseconds, and
-# at 100 calls a second that would add up to a tenth. In any second it is a twentieth more than the rate, and one.
+from gateway.shared_state.token_bucket import SECOND, TokenBucket
+
+# Seconds that a call may be late without delaying later calls. Timers fire milliseconds late, which at 100 calls a
+# second would lose a tenth of the rate. In return any one second may exceed the rate by a twentieth, and by one call.
 LATENESS_SECONDS: Final = 0.05
 
 
 class RateLimiter(Protocol):
-    """Permits for calls, which several processes may draw on."""
+    """A limit of calls a second. Each call takes one permit."""
+
+    @property
+    def rate(self) -> float | None:
+        """Permits a second at most, or None if there is no limit now."""
+        ...
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until a permit can be taken, or 0 if it can be taken now. None means that `fetch` must run first."""
+        ...
+
+    def acquire(self) -> None:
+        """Take one permit. Only call this if `wait` is 0."""
+        ...
+
+    async def fetch(self, count: int) -> None:  # noqa: ARG002  # Limiters that fetch use it.
+        """Fetch up to `count` permits that can be used at once, or find out how long to wait.
+
+        It is called only if `wait` is None. At most one call is in flight, and it must not raise. Limiters whose `wait`
+        is never None inherit this one, which does nothing.
+        """
+        return
+
+
+class LocalRateLimiter(RateLimiter):
+    """A rate limiter for this process alone, which spaces calls evenly."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`rate` is in calls a second and above 0. `clock` returns seconds from any start."""
+        self._rate = rate
+        self._interval = math.ceil(SECOND / rate)
+        self._bucket = TokenBucket(self._interval + round(LATENESS_SECONDS * SECOND), clock)
 
     @property
     def rate(self) -> float:
-        """Permits a second, at best."""
-        ...
+        """Permits a second."""
+        return self._rate
 
-    async def permit(self, wanted: int) -> float:
-        """Take a permit: 0; or, with none taken, the seconds after which to ask again.
+    @property
+    def wait(self) -> float:
+        """Seconds until a permit can be taken."""
+        return self._bucket.wait(self._interval) / SECOND
 
-        wanted: permits that would be used at once, this one among them: so many may be fetched together.
-        It is asked for one call at a time, and must not raise.
-        """
-        ...
-
-
-class LocalRateLimiter:
-    """A quota that this process has for itself, evenly spaced.
-
-    rate: calls a second, above 0. clock: seconds from any start.
-    """
-
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.rate = rate
-        self._clock = clock
-        self._next_at = clock()
-
-    async def permit(self, wanted: int = 1) -> float:  # noqa: ARG002  # Nothing is fetched.
-        """Quota.permit."""
-        now = self._clock()
-        if now < self._next_at:
-            return self._next_at - now
-        self._next_at = max(self._next_at, now - LATENESS_SECONDS) + 1 / self.rate
-        return 0.0
+    def acquire(self) -> None:
+        """Take one permit."""
+        self._bucket.acquire(self._interval)

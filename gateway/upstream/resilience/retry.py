@@ -29,7 +29,7 @@ from gateway.upstream.aws.transport import Parameters
 from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
-from gateway.upstream.resilience.fair_queue import FairQueue, Wanted
+from gateway.upstream.resilience.fair_queue import FairQueue, HasDeadline
 from gateway.upstream.resilience.rate_quota import RateLimiter
 from gateway.upstream.resilience.retry_budget import RetryBudget
 
@@ -68,7 +68,8 @@ class RetryingTransport:
             {name: CircuitBreaker(name) for name in OPERATIONS}
         )
         self.pace = AdaptiveRateLimiter()
-        self.turns = FairQueue(OPERATIONS, concurrency, self.pace, quota)
+        limiters = (self.pace,) if quota is None else (self.pace, quota)
+        self.turns = FairQueue(OPERATIONS, concurrency, limiters)
         self.retry_budget = RetryBudget()
         self._calls = calls
         self._credentials = credentials
@@ -77,7 +78,7 @@ class RetryingTransport:
         self._shown_pace: float | None = None
 
     async def make(
-        self, operation: str, parameters: Parameters, requester: Requester, wanted: Wanted
+        self, operation: str, parameters: Parameters, requester: Requester, wanted: HasDeadline
     ) -> dict[str, Any]:
         """Call until it is answered, refused, or tried MAX_ATTEMPTS times.
 
@@ -100,11 +101,11 @@ class RetryingTransport:
                 except UpstreamError as error:
                     fault = error
                 else:
-                    self.retry_budget.succeeded()
+                    self.retry_budget.on_success()
                     return answer
                 wait = self._wait_before_another(operation, attempt, fault, wanted.deadline)
                 if isinstance(fault, Throttled) and fault.retry_after is None:
-                    fault.retry_after = self.turns.wait(requester)
+                    fault.retry_after = self.turns.expected_wait(requester)
                 if wait is None:
                     raise fault
                 await asyncio.sleep(wait)
@@ -121,19 +122,21 @@ class RetryingTransport:
         detail = f"timeout: {self._calls.host} did not respond before the request's deadline"
         return UpstreamTimeout(operation, detail=detail)
 
-    async def _admit(self, operation: str, requester: Requester, wanted: Wanted) -> None:
+    async def _admit(self, operation: str, requester: Requester, wanted: HasDeadline) -> None:
         """Take a turn.
 
         Raises: UpstreamUnavailable, Throttled, UpstreamTimeout.
         """
         breaker = self.breakers[operation]
-        if breaker.wait == 0 and not self.turns.take_at_once(operation):
-            await self.turns.take(operation, requester, wanted)
+        if breaker.retry_after == 0 and not self.turns.try_acquire(operation):
+            await self.turns.acquire(operation, requester, wanted)
             # It may have opened meanwhile.
-            if breaker.wait > 0:
-                self.turns.give_back(operation)
-        if breaker.wait > 0:
-            raise UpstreamUnavailable(operation, retry_after=breaker.wait, detail="not asked: it has failed lately")
+            if breaker.retry_after > 0:
+                self.turns.release(operation)
+        if breaker.retry_after > 0:
+            raise UpstreamUnavailable(
+                operation, retry_after=breaker.retry_after, detail="no call was made: it has failed lately"
+            )
 
     async def _call(
         self, operation: str, parameters: Parameters, credentials: Credentials, *, again: bool
@@ -144,28 +147,28 @@ class RetryingTransport:
         Raises: UpstreamError.
         """
         breaker, begun_at = self.breakers[operation], monotonic()
-        era = breaker.begin()
+        generation = breaker.on_start()
         try:
             answer = await self._calls.call(operation, parameters, credentials)
         except UpstreamError as fault:
             if isinstance(fault, _FAILURES) and (fault.status or 500) >= 500:  # noqa: PLR2004  # A 4xx is no failure.
-                breaker.failed(era, again=again)
+                breaker.on_failure(generation, is_retry=again)
             else:
-                breaker.answered(era)
+                breaker.on_success(generation)
             if isinstance(fault, Throttled):
-                self.pace.throttled(begun_at)
-                self.turns.slowed()
+                self.pace.on_throttled(begun_at)
+                self.turns.evict_late()
                 self._show_pace()
             raise
         except asyncio.CancelledError:
             if monotonic() - begun_at < self._hung_seconds:
-                breaker.abandoned(era)
+                breaker.on_cancel(generation)
             else:
-                breaker.failed(era, again=again)
+                breaker.on_failure(generation, is_retry=again)
             raise
         finally:
-            self.turns.give_back(operation)
-        breaker.answered(era)
+            self.turns.release(operation)
+        breaker.on_success(generation)
         if self._shown_pace is not None:
             self._show_pace()
         return answer
@@ -180,7 +183,7 @@ class RetryingTransport:
             return None
         jitter = random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1))  # noqa: S311  # No secret.
         wait = (fault.retry_after or 0.0) + jitter
-        if asyncio.get_running_loop().time() + wait >= deadline or self.breakers[operation].wait > 0:
+        if asyncio.get_running_loop().time() + wait >= deadline or self.breakers[operation].retry_after > 0:
             return None
         # A storm is many calls: one that is alone needs no budget, however much was spent before it.
         if self._being_made > 1 and not self.retry_budget.spend():

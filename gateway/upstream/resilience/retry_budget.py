@@ -1,45 +1,50 @@
-"""How many retries the process may make: what keeps a storm from being multiplied.
+"""A retry budget, which keeps retries from multiplying the calls of a storm.
 
-A bucket as AWS's SDKs have in their standard retry mode, but far smaller: theirs holds 100 retries, so that a client
-that only reads lists would go on hammering a dead upstream.
+AWS's SDKs have such a bucket in their standard retry mode. Theirs holds 100 retries, with which a client that only
+reads lists would continue to hammer an AWS that is down. This one is far smaller.
 """
 
 import time
 from collections.abc import Callable
 from typing import Final
 
-# Retries that a full bucket holds. One query with a few calls rides out two faults each; 150 queries add 20, not 300.
-CAPACITY: Final = 20.0
-# Retries that each good answer adds: passing faults of up to a tenth of all calls are ridden out for good.
+from gateway.shared_state.token_bucket import SECOND, TokenBucket
+
+# Retries in a full bucket. One query with a few calls survives two errors each. 150 queries add 20 calls, not 300.
+CAPACITY: Final = 20
+# Retries that each successful call adds. So transient errors of up to a tenth of all calls are always retried.
 PER_SUCCESS: Final = 0.1
-# Retries that each second adds, so that soon after a storm queries have theirs, too. With a storm of 150 queries that
-# lasts for a deadline of 10 s, and with as many good answers, it all comes to 50 retries: a fifth of the calls, and 20.
+# Retries that each second adds, so that queries soon after a storm have theirs. If a storm of 150 queries lasts for a
+# deadline of 10 s, with as many successful calls, the total is 50 retries: a fifth of the calls, and 20.
 PER_SECOND: Final = 1.5
+
+# The bucket's clock runs at PER_SECOND, so that one retry refills in one second of it.
+_RETRY: Final = SECOND
 
 
 class RetryBudget:
-    """A bucket of retries, full at first. In any n seconds at most CAPACITY + 1.5 n + a tenth of the good answers.
+    """A token bucket of retries, full at first.
 
-    clock: seconds from any start.
+    In any n seconds it allows at most CAPACITY + 1.5 n retries, and a tenth of the successful calls.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._left = CAPACITY
-        self._filled_at = clock()
+        """`clock` returns seconds from any start."""
+        self._bucket = TokenBucket(CAPACITY * _RETRY, lambda: PER_SECOND * clock())
+
+    def __repr__(self) -> str:
+        """Return the number of retries in the bucket."""
+        return f"<RetryBudget left={self.left:.1f}>"
 
     @property
     def left(self) -> float:
-        """Retries that may be made now."""
-        return min(CAPACITY, self._left + (self._clock() - self._filled_at) * PER_SECOND)
+        """Retries that are in the bucket now."""
+        return CAPACITY - self._bucket.backlog / _RETRY
 
     def spend(self) -> bool:
-        """Take one retry; False, and nothing taken, where none is left."""
-        left, self._filled_at = self.left, self._clock()
-        self._left = left - 1 if left >= 1 else left
-        return left >= 1
+        """Take one retry if there is one, and return whether there was."""
+        return self._bucket.acquire(_RETRY)
 
-    def succeeded(self) -> None:
-        """A call was answered as it should be."""
-        if self._left < CAPACITY:
-            self._left = min(CAPACITY, self._left + PER_SUCCESS)
+    def on_success(self) -> None:
+        """Add to the bucket for a successful call."""
+        self._bucket.refund(round(PER_SUCCESS * _RETRY))

@@ -20,7 +20,7 @@ def test_good_answers_earn_a_retry_for_each_ten() -> None:
     budget = RetryBudget(Clock())
     spent(budget, 300)
     for _ in range(51):
-        budget.succeeded()
+        budget.on_success()
     assert spent(budget, 300) == 5
 
 
@@ -45,7 +45,7 @@ def test_no_order_of_things_gives_more_than_the_bucket_and_what_flowed_in(events
             clock.moves(event)
             flowed_in += event * PER_SECOND
         elif event == "success":
-            budget.succeeded()
+            budget.on_success()
             flowed_in += PER_SUCCESS
         else:
             retries += budget.spend()

@@ -264,7 +264,7 @@ async def test_a_probe_whose_caller_leaves_is_given_back(upstream: ScriptedUpstr
         while state(calls) == "closed":
             await get(calls, 0, in_seconds(5))
         upstream.answers[:] = [Says({}, after_seconds=60)]
-        await happens(lambda: state(calls) == "half-open")
+        await happens(lambda: state(calls) == "half_open")
         before = len(upstream.asked)
         probe = asyncio.create_task(get(calls, 0, in_seconds(60)))
         await happens(lambda: len(upstream.asked) > before)
@@ -274,7 +274,7 @@ async def test_a_probe_whose_caller_leaves_is_given_back(upstream: ScriptedUpstr
         upstream.answers[:] = [Says({"Code": "NotFound"}, 404)]
         assert await get(calls, 1, in_seconds(5)) is None
         assert state(calls) == "closed"
-        assert calls.attempts.turns.under_way == 0
+        assert calls.attempts.turns.in_flight == 0
 
 
 async def test_whoever_leaves_while_waiting_for_another_attempt_or_a_turn_leaves_nothing_behind(
@@ -284,16 +284,16 @@ async def test_whoever_leaves_while_waiting_for_another_attempt_or_a_turn_leaves
     async with opened(upstream.url, upstream_concurrency=1) as calls:
         turns = calls.attempts.turns
         between_attempts = asyncio.create_task(get(calls, 0, in_seconds(60)))
-        await happens(lambda: bool(upstream.asked) and not turns.under_way)
+        await happens(lambda: bool(upstream.asked) and not turns.in_flight)
         hung = asyncio.create_task(get(calls, 1, in_seconds(60)))
-        await happens(lambda: turns.under_way == 1)
+        await happens(lambda: turns.in_flight == 1)
         in_line = asyncio.create_task(get(calls, 2, in_seconds(60)))
         await happens(lambda: turns.waiting == 1)
         for task in (in_line, between_attempts, hung):
             task.cancel()
         await asyncio.wait((in_line, between_attempts, hung))
         await asyncio.sleep(0)
-        assert (turns.under_way, turns.waiting) == (0, 0)
+        assert (turns.in_flight, turns.waiting) == (0, 0)
         upstream.answers[:] = [Says({"Code": "NotFound"}, 404)]
         assert await get(calls, 3, in_seconds(5)) is None
     assert len(upstream.asked) == 3
