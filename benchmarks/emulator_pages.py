@@ -1,9 +1,9 @@
-"""What a page costs the emulator, with a thousand numbers and with a million.
+"""The cost of a page in the emulator, with a thousand numbers and with a million.
 
     python -m benchmarks.emulator_pages
 
-Each case is one call of ListPhoneNumbers, from its query to the JSON of its answer, without HTTP and signature. The two
-inventories take turns, round for round, so that whatever else the machine does falls on both. Shown are medians.
+Each case is one ListPhoneNumbers call, from the query string to the JSON of the response, without HTTP and signature.
+The two inventories alternate in each round, so that other load on the machine affects both. The table shows medians.
 """
 
 import argparse
@@ -29,7 +29,12 @@ FILTERS = ("filter-name", "filter-value", "product-type", "status")
 
 @dataclass(frozen=True)
 class Case:
-    """A page of so many numbers; `place` says where it begins, of how many numbers there are."""
+    """One kind of page.
+
+    Attributes:
+        size: Number of rows.
+        place: Returns the row at which the page begins, given the size of the inventory.
+    """
 
     name: str
     size: int = 99
@@ -54,7 +59,7 @@ CASES = (
         place=middle,
         filters={"status": "Unassigned", "product-type": "VoiceConnector"},
     ),
-    # A thousand numbers have too few of these for a page of 99.
+    # Of a thousand numbers, too few match for a page of 99.
     Case("association", size=10, place=middle, filters=CONNECTOR),
     Case("association, status", size=10, place=middle, filters={**CONNECTOR, "status": "Assigned"}),
     Case("association, product type", size=10, place=middle, filters={**CONNECTOR, "product-type": "VoiceConnector"}),
@@ -74,19 +79,19 @@ CASES = (
 
 @contextmanager
 def inventory(folder: Path, numbers: int) -> Iterator[Operations]:
-    """A database with so many numbers."""
+    """Fill a database with so many numbers, and yield the emulator's operations on it."""
     started = time.perf_counter()
     store = Store(folder / f"{numbers}.db", CHIME.api)
     try:
         fill(store, CHIME, numbers=numbers, orders=40)
-        print(f"{numbers:,} numbers put in {time.perf_counter() - started:.1f} s")  # noqa: T201  # Its output.
+        print(f"{numbers:,} numbers inserted in {time.perf_counter() - started:.1f} s")  # noqa: T201  # Its output.
         yield Operations(CHIME, store, NextTokens(store.token_key, time.time))
     finally:
         store.close()
 
 
 def cost(operations: Operations, case: Case, numbers: int) -> float:
-    """Microseconds that one page takes."""
+    """Return the microseconds that one page takes."""
     query = {"max-results": str(case.size), **case.filters}
     if place := case.place(numbers):
         scope = TokenScope(CHIME.api, "ListPhoneNumbers", tuple(case.filters.get(name) for name in FILTERS))
@@ -98,7 +103,7 @@ def cost(operations: Operations, case: Case, numbers: int) -> float:
 
 
 def main() -> None:
-    """Build both inventories, measure, print the table."""
+    """Build both inventories, measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=1_000_000)

@@ -1,8 +1,9 @@
-"""What looking up k keys costs in upstream calls, by the real batches, over lists in memory.
+"""The upstream calls that a lookup of k keys costs, counted with the gateway's own batches over lists in memory.
 
     python -m benchmarks.lookup_calls
 
-Prints its tables and writes them to lookup_calls.md beside it. Draws are seeded: the same code gives the same tables.
+The program prints its tables and writes them to lookup_calls.md beside it. Draws are seeded, so that the same code
+produces the same tables. One run takes about five minutes.
 """
 
 import random
@@ -25,7 +26,7 @@ Draw = Callable[[random.Random, int, int], Sequence[int]]
 
 @dataclass(frozen=True)
 class Case:
-    """Where in a list of so many rows the k keys stand; a row past its end stands for a key that it does not hold."""
+    """The positions of k keys in a list. A position past the end of the list is a key that the list does not hold."""
 
     title: str
     draw: Draw
@@ -51,14 +52,14 @@ def nowhere(_: random.Random, k: int, inventory: int) -> Sequence[int]:
 RANDOM: Final = Case("Keys anywhere, drawn at random", anywhere, DRAWS)
 CASES: Final = (
     RANDOM,
-    Case("Keys in a cluster: the newest rows, of a list that gives the newest first", first_rows),
-    Case("Keys in a cluster: the newest rows, of a list that gives the newest last", last_rows),
+    Case("A cluster of keys: the newest rows, in a list with the newest first", first_rows),
+    Case("A cluster of keys: the newest rows, in a list with the newest last", last_rows),
     Case("Keys that the list does not hold", nowhere),
 )
 
 
 class Costs(NamedTuple):
-    """Calls for one draw."""
+    """The calls for one draw."""
 
     plan: int
     walk: int
@@ -70,7 +71,7 @@ class Costs(NamedTuple):
 
 
 class Row(NamedTuple):
-    """All draws of k keys from so large an inventory."""
+    """All draws of k keys from an inventory of one size."""
 
     k: int
     inventory: int
@@ -101,9 +102,10 @@ class Row(NamedTuple):
 
 
 def walk_and_best(places: Sequence[int], inventory: int) -> tuple[int, int]:
-    """Calls of a walk until all is found, and of the best that hindsight allows: p pages, and gets for what they leave.
+    """Return the list calls until all keys are found, and the fewest calls that any plan could make.
 
-    The list's end settles whatever is still left.
+    The best plan reads the first p pages and gets each key that they do not hold. If it reads the list to its end, no
+    get is needed, because the end proves that the other keys do not exist.
     """
     in_all = -(-inventory // PAGE_SIZE)
     pages = sorted(min(place // PAGE_SIZE + 1, in_all) if place < inventory else in_all + 1 for place in places)
@@ -113,7 +115,7 @@ def walk_and_best(places: Sequence[int], inventory: int) -> tuple[int, int]:
 
 
 def measure(case: Case, inventories: Sequence[int] = INVENTORIES, draws: int | None = None) -> Iterator[Row]:
-    """Every k and inventory that the case can have."""
+    """Yield a row for each k and inventory that the case allows."""
     for inventory in inventories:
         rows = [str(place) for place in range(inventory)]
         pages = [rows[start : start + PAGE_SIZE] for start in range(0, inventory, PAGE_SIZE)]
@@ -130,26 +132,26 @@ def measure(case: Case, inventories: Sequence[int] = INVENTORIES, draws: int | N
             yield Row(k, inventory, costs)
 
 
-HEAD: Final = ["k", "inventory", "plan", "its worst", "gets", "walk", "best", "ratio", "its worst"]
+HEAD: Final = ["k", "inventory", "plan", "worst plan", "gets", "walk", "best", "ratio", "worst ratio"]
 
 
 def tables() -> Iterator[str]:
-    """The whole file, line by line."""
+    """Yield the whole file, line by line."""
     yield "# Upstream calls for looking up k keys"
     yield ""
     yield "Written by `python -m benchmarks.lookup_calls`; do not edit."
     yield ""
-    yield f"Pages of {PAGE_SIZE}; where keys are drawn, {DRAWS} seeded draws a row."
+    yield f"A page has {PAGE_SIZE} rows. If keys are drawn at random, a row of the table sums up {DRAWS} seeded draws."
     yield ""
-    yield "- plan: what the gateway's batches make, median and worst of the draws"
-    yield "- gets: one call a key"
+    yield "- plan: calls of the gateway's batches, median and worst of the draws"
+    yield "- gets: one call per key"
     yield "- walk: list pages until all keys are found, median"
-    yield "- best: the least that hindsight allows, p list pages and a get for each key that they leave, median"
-    yield "- ratio: plan to best of the same draw, median and worst"
+    yield "- best: the fewest calls possible, p list pages and a get for each key that they do not hold, median"
+    yield "- ratio: plan divided by best of the same draw, median and worst"
     yield ""
-    yield "A plan that never takes more than k + 2 calls can fetch no more than two pages before one resolves a key. So"
-    yield "where all keys stand behind them, or nowhere, it must turn to gets, though a walk of a short list had been"
-    yield "cheaper: no plan with that promise does better there."
+    yield "A plan that never makes more than k + 2 calls can read at most two pages before a page must resolve a key."
+    yield "If all keys are on later pages, or on none, it has to switch to gets, even if a short list had been cheaper."
+    yield "No plan with the same bound does better there."
     for case in CASES:
         rows = list(measure(case))
         yield ""
@@ -171,7 +173,7 @@ def tables() -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the tables as they come, then write the file."""
+    """Print each line of the tables when it is ready, then write the file."""
     lines = list[str]()
     for line in tables():
         print(line, flush=True)  # noqa: T201  # Its output.

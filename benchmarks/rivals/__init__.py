@@ -1,1 +1,1 @@
-"""The gateway beside its rivals, over one stub upstream, in one run: `python -m benchmarks.rivals`."""
+"""A comparison of the gateway with its rivals, over one stub upstream, in one run: `python -m benchmarks.rivals`."""

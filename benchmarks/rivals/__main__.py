@@ -1,8 +1,8 @@
-"""The gateway beside its rivals, in one run: see ../README.md.
+"""A comparison of the gateway with its rivals, in one run: see ../README.md.
 
     python -m benchmarks.rivals [--rounds 3] [--seconds 2] [--mixed 100000] [--only ours,tailcall]
 
-Prints what it measures as it goes, and writes ../results.md and the plots beside it.
+The program prints each measurement at once, and writes ../results.md and the plots beside it.
 """
 
 import argparse
@@ -29,14 +29,21 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=3, help="Rounds of which medians are taken.")
-    parser.add_argument("--seconds", type=float, default=2.0, help="About how long each server is loaded a round.")
-    parser.add_argument("--mixed", type=int, default=0, help="Mixed requests for the memory check; the goal is 100000.")
-    parser.add_argument("--only", help=f"The rivals to run, of {','.join(RIVALS)}; none of them: ours alone.")
-    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="Write results and plots.")
+    parser.add_argument("--rounds", type=int, default=3, help="Rounds; the report shows their median.")
+    parser.add_argument("--seconds", type=float, default=2.0, help="Approximate load time of each server per round.")
+    parser.add_argument(
+        "--mixed",
+        type=int,
+        default=0,
+        help="Mixed requests of the memory check; 0 skips it, the goal is stated for 100000.",
+    )
+    parser.add_argument("--only", help=f"Rivals to run, of {','.join(RIVALS)}; any other word runs the gateway alone.")
+    parser.add_argument(
+        "--write", action=argparse.BooleanOptionalAction, default=True, help="Write the results and plots."
+    )
     options = parser.parse_args()
     chosen = list(RIVALS) if options.only is None else [name for name in options.only.split(",") if name in RIVALS]
-    # Told to stop, it still stops what it started.
+    # SIGTERM raises SystemExit, so that the servers are stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     install_wrk()
     report = Report(rounds=options.rounds, seconds=options.seconds)

@@ -1,25 +1,26 @@
-"""What the stub upstream holds, computed from a row's place alone, so that answers can be checked without asking it."""
+"""The records of the stub upstream, each computed from its index, so that responses can be checked without a call."""
 
 from typing import Any, Final
 
 FIRST_NUMBER: Final = 12_065_550_000
 INVENTORY: Final = 250
-# More than one page of 20, so that load can ask for another page of them each time.
+# More than one page of 20, so that each request under load can read another page.
 ORDERS: Final = 120
 NUMBERS_EACH: Final = 5
-# Odd and no multiple of 5: steps of it through 250, 1,000, ... 100,000 rows meet each row once, here and there.
+# Odd and no multiple of 5, so that steps of it through 250, 1,000, ... 100,000 rows reach each row once, in scattered
+# order.
 STRIDE: Final = 61_803
 
 Record = dict[str, Any]
 
 
 def e164(index: int) -> str:
-    """The index-th number of the inventory."""
+    """Return the phone number at an index of the inventory."""
     return f"+{FIRST_NUMBER + index}"
 
 
 def number_record(index: int) -> Record:
-    """The index-th number, as AWS lists it: every key of the Amazon Chime API 2018-05-01, none of them odd."""
+    """Return the record at an index, with every key of the Amazon Chime API 2018-05-01 and only documented values."""
     number = e164(index)
     assigned = index % 4 != 0
     return {
@@ -55,7 +56,7 @@ def number_record(index: int) -> Record:
 
 
 def order_record(index: int, inventory: int) -> Record:
-    """The index-th order; its numbers stand here and there in the inventory, and any 20 orders name distinct ones."""
+    """Return the order at an index. Its numbers are scattered, and any 20 orders hold distinct ones."""
     return {
         "CreatedTimestamp": f"2019-08-12T22:10:{index % 60:02d}.504Z",
         "OrderedPhoneNumbers": [
@@ -70,5 +71,5 @@ def order_record(index: int, inventory: int) -> Record:
 
 
 def row_of(number: str) -> int:
-    """Where a number stands in the inventory."""
+    """Return the index of a number in the inventory."""
     return int(number.lstrip("+")) - FIRST_NUMBER

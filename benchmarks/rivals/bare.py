@@ -1,8 +1,8 @@
-"""The least that any Python answer costs: a default aioboto3 client's list call in a loop, without GraphQL or HTTP in.
+"""A list call of a default aioboto3 client in a loop: the cost of the upstream call alone, without GraphQL or a server.
 
     STUB_URL=... python -m benchmarks.rivals.bare SECONDS
 
-Prints, as JSON, the calls made and the seconds of CPU and of clock that they took.
+The program prints, as JSON, the number of calls and the seconds of CPU and of clock that they took.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ CONNECTIONS = 32
 
 
 async def loop(seconds: float) -> dict[str, float]:
-    """List pages of 97 to 99 from as many tasks as the gateways get connections."""
+    """List pages of 97 to 99 rows from as many tasks as the gateways have client connections."""
     async with aioboto3.Session().client("chime", endpoint_url=os.environ["STUB_URL"]) as client:
 
         async def task(offset: int) -> int:
@@ -36,4 +36,4 @@ async def loop(seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(loop(float(sys.argv[1])))))  # noqa: T201  # Its answer.
+    print(json.dumps(asyncio.run(loop(float(sys.argv[1])))))  # noqa: T201  # The result.

@@ -1,5 +1,5 @@
--- wrk's script: posts the bodies of a file, one a line, in turn, and prints what it measured as one line of JSON.
--- N in a body's marker is another number each time, so that a document can be one that nobody has seen.
+-- A script for wrk: it posts the bodies of a file, one per line, in turn, and prints the measurement as one line of JSON.
+-- The marker in a body is replaced by a new number in each request, so that the gateway has never seen the document.
 local bodies, requests, at, sent = {}, {}, 0, 0
 local MARKER = "__N__"
 

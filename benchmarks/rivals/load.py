@@ -1,4 +1,4 @@
-"""Load: wrk for a time where a server is quick, a fixed number of requests where it is slow; and what it cost."""
+"""Load on one server, and its cost: wrk for a fixed time if the server is fast, else a fixed number of requests."""
 
 import http.client
 import json
@@ -17,42 +17,42 @@ from benchmarks.rivals.queries import Page, Query, same
 from benchmarks.rivals.servers import HERE, LOAD_CORE, Server, Stub, on_core
 
 CONNECTIONS: Final = 32
-# Requests that wrk must get through: those under way when its time is up are counted nowhere, here at most 5 %.
+# Requests that wrk must complete. Requests in flight when its time is up are counted nowhere: here at most 5 %.
 ENOUGH_FOR_WRK: Final = 20 * CONNECTIONS
 CHECKED: Final = 20
 
 
-class WrongAnswer(Exception):
-    """A server said something else than the account holds: its time would be worth nothing."""
+class WrongResponse(Exception):
+    """A response that differs from the account's records, so that its time would mean nothing."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One server under load for one query, once."""
+    """The measurement of one server under load with one query."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
     cpu_ms: float
     calls: float
-    # Of its core: a server that is loaded to its limit has nearly all of it, unless others were on it too.
+    # CPU time divided by clock time. A server at its limit has nearly all of its core unless another process ran there.
     core_share: float
     stub_share: float
 
 
 def bodies(server: Server, query: Query, pages: Sequence[Page] | None = None) -> list[str]:
-    """A request's body for each page."""
+    """Return the request body for each page."""
     return [server.dialect.body(query, page, cursor(server, query, page.offset)) for page in pages or query.pages]
 
 
 def cursor(server: Server, query: Query, offset: int) -> str:
-    """The cursor behind so many rows: the offset itself, or one that the gateway gave out."""
+    """Return the cursor after so many rows: a cursor of the gateway, or the offset itself for the other servers."""
     if not server.name.startswith("ours"):
         return str(offset)
     kept = server.cursors.get((query.orders, offset))
     if kept is None:
         field = "phoneNumberOrders" if query.orders else "phoneNumbers"
-        # At the end of an upstream page, as a front end gets it: one within a page costs a call more.
+        # A cursor at the end of an upstream page, as front ends have it. A cursor within a page costs one more call.
         page, start = min(99, offset), max(0, offset - 99)
         after = cursor(server, query, start) if start else None
         text = f"query($n: Int!, $a: String) {{ {field}(first: $n, after: $a) {{ pageInfo {{ endCursor }} }} }}"
@@ -62,9 +62,10 @@ def cursor(server: Server, query: Query, offset: int) -> str:
 
 
 def check(server: Server, query: Query, inventory: int = INVENTORY, pages: Sequence[Page] | None = None) -> float:
-    """Ask one page after another and compare each answer in full; gives the seconds that one takes.
+    """Request some pages one after another, compare each response in full, and return the median seconds per request.
 
-    Raises: WrongAnswer.
+    Raises:
+        WrongResponse: If a response differs from the records of the account.
     """
     chosen = (pages or query.pages)[:CHECKED]
     took = []
@@ -75,16 +76,25 @@ def check(server: Server, query: Query, inventory: int = INVENTORY, pages: Seque
         try:
             right = same(server.dialect.read(query, answer), query.expected(page, inventory))
         except (AssertionError, KeyError, TypeError, ValueError) as error:
-            raise WrongAnswer(f"{server.name}, {query.name}, {page}: {error!r} in {answer[:300]!r}") from error
+            raise WrongResponse(f"{server.name}, {query.name}, {page}: {error!r} in {answer[:300]!r}") from error
         if not right:
-            raise WrongAnswer(f"{server.name}, {query.name}, {page}: {answer[:300]!r}")
+            raise WrongResponse(f"{server.name}, {query.name}, {page}: {answer[:300]!r}")
     return statistics.median(took)
 
 
 def measure(server: Server, stub: Stub, asked: Sequence[str], seconds: float, one: float, folder: Path) -> Sample:
-    """Load a server with these bodies in turn for about so many seconds; `one` is what a single request takes.
+    """Load a server with these bodies in turn.
 
-    Raises: WrongAnswer where any request fails.
+    Args:
+        server: The server.
+        stub: The upstream, which counts calls.
+        asked: Request bodies.
+        seconds: Approximate duration of the load.
+        one: Seconds that a single request takes.
+        folder: A folder for temporary files.
+
+    Raises:
+        WrongResponse: If any request fails.
     """
     calls, cpu, stub_cpu, clock = stub.calls(), server.process.cpu(), stub.process.cpu(), time.perf_counter()
     if seconds / one >= ENOUGH_FOR_WRK:
@@ -93,7 +103,7 @@ def measure(server: Server, stub: Stub, asked: Sequence[str], seconds: float, on
         load = _batch(server, asked, max(2, round(seconds / one / CONNECTIONS)))
     cpu, stub_cpu, clock = server.process.cpu() - cpu, stub.process.cpu() - stub_cpu, time.perf_counter() - clock
     if load.errors:
-        raise WrongAnswer(f"{server.name}: {load.errors} of {load.errors + load.requests} requests failed")
+        raise WrongResponse(f"{server.name}: {load.errors} of {load.errors + load.requests} requests failed")
     return Sample(
         per_second=load.requests / load.seconds,
         p50_ms=load.p50_ms,
@@ -106,7 +116,7 @@ def measure(server: Server, stub: Stub, asked: Sequence[str], seconds: float, on
 
 
 class Load(NamedTuple):
-    """Requests answered, in how many seconds, and how long the middle one and the slowest of a hundred took."""
+    """Completed requests, the seconds they took in all, median and 99th percentile, bytes received, and failures."""
 
     requests: int
     seconds: float
@@ -117,7 +127,14 @@ class Load(NamedTuple):
 
 
 def wrk(url: str, seconds: float, file: Path | None = None, *, start: int = 0) -> Load:
-    """wrk on the load's core: posts a file's bodies, one a line, from the one at `start` on, or gets the URL itself."""
+    """Run wrk on the load's core.
+
+    Args:
+        url: The URL to request.
+        seconds: Duration.
+        file: Bodies to post, one per line. Without a file, wrk sends GET requests.
+        start: Index of the first body.
+    """
     options = [f"-c{CONNECTIONS}", "-t1", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
     script = ["-s", str(HERE / "load.lua"), url, "--", str(file or ""), str(start)]
     with on_core(LOAD_CORE):
@@ -132,7 +149,7 @@ def _wrk(server: Server, asked: Sequence[str], seconds: float, folder: Path) -> 
 
 
 def _batch(server: Server, asked: Sequence[str], each: int) -> Load:
-    """So many requests on each connection, and the time until the last is answered."""
+    """Send `each` requests on every connection, and measure the time until the last response."""
     turns = cycle(asked)
     work = [[next(turns) for _ in range(each)] for _ in range(CONNECTIONS)]
     took: list[float] = []

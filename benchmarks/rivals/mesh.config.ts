@@ -1,4 +1,4 @@
-// Mesh Compose's view of the stub at STUB_URL: the list operations, and a number's record linked to each ordered number.
+// The configuration of Mesh Compose for the stub at STUB_URL: both lists, and a link from each ordered number to its record.
 import { defineConfig } from "@graphql-mesh/compose-cli";
 import { loadJSONSchemaSubgraph } from "@omnigraph/json-schema";
 

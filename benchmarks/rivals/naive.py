@@ -1,7 +1,7 @@
-"""The rival that most would write first: Strawberry types, a DataLoader and aioboto3, used as their docs show.
+"""The usual first implementation: Strawberry types, a DataLoader and aioboto3, used as their documentation shows.
 
-Run by uvicorn as `benchmarks.rivals.naive:app`, over the upstream at STUB_URL. The client is opened once, which
-many leave out; left out, each request would cost 50 ms more.
+uvicorn runs it as `benchmarks.rivals.naive:app`, over the upstream at STUB_URL. It opens one client per process, unlike
+many first implementations. A client per request would cost 50 ms more.
 """
 
 import asyncio

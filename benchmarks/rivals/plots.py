@@ -1,4 +1,4 @@
-"""The plots: throughput against each rival, and cost against page size and inventory."""
+"""The plots of the report: throughput by rival, and cost by page size and by inventory."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -12,7 +12,7 @@ from benchmarks.rivals.report import Report
 from benchmarks.rivals.servers import HERE
 
 FOLDER: Final = HERE.parent
-# Okabe and Ito's colours, which those who see few colours can tell apart.
+# Colours of Okabe and Ito, which remain distinct with colour blindness.
 COLOURS: Final = {
     "ours": "#0072B2",
     "ours, unshared": "#56B4E9",
@@ -20,16 +20,16 @@ COLOURS: Final = {
     "Hive Gateway": "#E69F00",
     "Tailcall": "#D55E00",
 }
-# Text stays text, and the same figures give the same file.
+# Text is stored as text, and the same figures produce the same file.
 STYLE: Final = {"svg.fonttype": "none", "svg.hashsalt": "rivals", "font.size": 9, "axes.spines.top": False}
 
 
 def draw(report: Report) -> list[Path]:
-    """Write the plots; none where matplotlib is missing."""
+    """Write the plots and return their paths. Without matplotlib, write none."""
     if not find_spec("matplotlib"):
-        report.note("matplotlib is not here: no plots were drawn.")
+        report.note("matplotlib is not installed. No plots were drawn.")
         return []
-    # By name: the checks, and a run without plots, do without it.
+    # Imported by name, because the static checks and a run without plots do not need it.
     mpl = import_module("matplotlib")
     mpl.use("svg")
     with mpl.rc_context({**STYLE, "axes.spines.right": False}):
@@ -77,6 +77,6 @@ def _lines(
 def _save(figure: Any, name: str) -> Path:
     path = FOLDER / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None})
-    # matplotlib leaves spaces at line ends.
+    # matplotlib writes trailing spaces.
     path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
     return path

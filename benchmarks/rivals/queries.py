@@ -1,4 +1,4 @@
-"""What is asked of each server, and the answer that it must give: one selection, said in each server's words."""
+"""The queries, and the response that each must have: one selection, written in the terms of each server's schema."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from benchmarks.rivals.account import ORDERS, Record, number_record, order_recor
 
 Selection = Mapping[str, "Selection | None"]
 
-# A number's record, linked to a number of an order.
+# The record of a phone number, linked from an order.
 LINK: Final = "PhoneNumber"
 TIMESTAMPS: Final = {"CreatedTimestamp", "UpdatedTimestamp", "DeletionTimestamp", "AssociatedTimestamp"}
 ENUMS: Final = {"Type", "ProductType", "Status", "CallingNameStatus", "Name"}
@@ -38,7 +38,7 @@ LINKED: Final[Selection] = {
 
 
 class Page(NamedTuple):
-    """Rows asked for, and where they begin."""
+    """Number of rows requested, and the index of the first."""
 
     first: int
     offset: int
@@ -46,10 +46,11 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Query:
-    """One query of the table.
+    """One query of the report.
 
-    pages: what its variables take in turn. Neighbours differ, and no page comes back while another request for it is
-        under way, so that nobody's single flight answers for nothing.
+    Attributes:
+        pages: The pages that the variables select in turn. Neighbours differ, and a page is not requested again while a
+            request for it is in flight, so that no server can share responses by single flight.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Query:
     pages: Sequence[Page]
 
     def expected(self, page: Page, inventory: int) -> "Answer":
-        """What the account holds, no more than is selected."""
+        """Return the selected fields of the account's records."""
         total = ORDERS if self.orders else inventory
         end = min(page.offset + page.first, total)
         record: Callable[[int], Record] = (
@@ -70,7 +71,7 @@ class Query:
 
 
 class Answer(NamedTuple):
-    """Rows in AWS's keys, and where the next page begins."""
+    """Rows with AWS's keys, and the token of the next page."""
 
     rows: list[Record]
     token: str | None
@@ -79,7 +80,7 @@ class Answer(NamedTuple):
 def _selected(record: Record, selection: Selection) -> Record:
     chosen: Record = {}
     for key, inner in selection.items():
-        # Only an ordered number has no such key: the link's record is the inventory's.
+        # An ordered number has no such key. The linked record is in the inventory.
         value = number_record(row_of(record["E164PhoneNumber"])) if key == LINK else record[key]
         if inner is None:
             chosen[key] = value
@@ -91,7 +92,7 @@ def _selected(record: Record, selection: Selection) -> Record:
 
 
 def pages(firsts: Sequence[int], offsets: Sequence[int]) -> Sequence[Page]:
-    """All of these pages, in an order that is shuffled and always the same."""
+    """Return all combinations as pages, in a shuffled order that is the same in each run."""
     every = [Page(first, offset) for first in firsts for offset in offsets]
     random.Random(0).shuffle(every)
     return every
@@ -105,13 +106,13 @@ QUERIES: Final = (
 
 
 class Dialect:
-    """How a server's schema says it: `relay` as ours and the naive app do, otherwise in AWS's own words."""
+    """The terms of a server's schema: Relay connections in the gateway and the naive app, AWS's own keys elsewhere."""
 
     def __init__(self, *, relay: bool) -> None:
         self.relay = relay
 
     def document(self, query: Query) -> str:
-        """The query's text."""
+        """Return the text of the query."""
         if self.relay:
             field = "phoneNumberOrders" if query.orders else "phoneNumbers"
             arguments, variables = "first: $first, after: $after", "$first: Int!, $after: String"
@@ -126,7 +127,7 @@ class Dialect:
         parts = []
         for key, inner in selection.items():
             if key == LINK and not self.relay:
-                # Answered as GetPhoneNumber answers: an object around the record.
+                # GetPhoneNumber's response is an object around the record.
                 parts.append(f"found {{ PhoneNumber {self._text(inner or {})} }}")
             else:
                 name = camel(key) if self.relay else key
@@ -134,16 +135,16 @@ class Dialect:
         return "{ " + " ".join(parts) + " }"
 
     def body(self, query: Query, page: Page, cursor: str | None) -> str:
-        """A request's JSON, on one line; `cursor` is where the page begins in the server's words."""
+        """Return a request body on one line. `cursor` is the start of the page in the server's own form."""
         return json.dumps(
             {"query": self.document(query), "variables": {"first": page.first, "after": cursor}},
             separators=(",", ":"),
         )
 
     def read(self, query: Query, body: bytes) -> Answer:
-        """An answer in AWS's keys, to be compared with `Query.expected`.
+        """Return a response with AWS's keys, to be compared with `Query.expected`.
 
-        Of a cursor that is its server's own, only whether there is one is told: as an empty token.
+        An opaque cursor becomes an empty token, because only its presence can be compared.
         """
         answer = json.loads(body)
         assert "errors" not in answer, answer["errors"]
@@ -158,7 +159,7 @@ class Dialect:
 
 
 def camel(key: str) -> str:
-    """GraphQL's name of AWS's key."""
+    """Return the GraphQL name of an AWS key."""
     return key[0].lower() + key[1:]
 
 
@@ -177,7 +178,7 @@ def _renamed(row: Record, selection: Selection, name: Callable[[str], str], link
 
 
 def same(answer: Answer, expected: Answer) -> bool:
-    """Whether an answer says what it must: any spelling of an instant or an enumerated value goes."""
+    """Return whether a response is as expected. Timestamps and enum values may be spelled in any way."""
     token = answer.token == expected.token or (answer.token == "" and expected.token is not None)
     return token and _plain(answer.rows) == _plain(expected.rows)
 

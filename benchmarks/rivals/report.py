@@ -1,4 +1,4 @@
-"""What was measured, said as tables and ratios: on the terminal as it comes, and in ../results.md."""
+"""The report: measurements as tables and ratios, on the terminal and in ../results.md."""
 
 import os
 import platform
@@ -15,7 +15,15 @@ from benchmarks.rivals.servers import ROOT
 
 
 class Walk(NamedTuple):
-    """A walk through the whole inventory: CPU ms a page and MB, of its first tenth and its last; upstream calls."""
+    """One walk through the whole inventory.
+
+    Attributes:
+        first_ms: CPU ms per page in the first tenth.
+        last_ms: CPU ms per page in the last tenth.
+        first_mb: Memory after the first tenth.
+        last_mb: Memory after the last tenth.
+        calls: Upstream calls.
+    """
 
     first_ms: float
     last_ms: float
@@ -25,7 +33,7 @@ class Walk(NamedTuple):
 
 
 class Mixed(NamedTuple):
-    """Memory in MB after a tenth of so many mixed requests, after all of them, and at most."""
+    """Memory in MB under mixed requests: after a tenth of them, after all of them, and the peak."""
 
     requests: int
     early_mb: float
@@ -34,7 +42,7 @@ class Mixed(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """One of the goals, and what was seen of it; None where its rival did not run."""
+    """One goal and its measured value, which is None if the rival did not run."""
 
     what: str
     goal: str
@@ -52,7 +60,7 @@ def _commit() -> str:
 
 @dataclass
 class Report:
-    """Filled by a run, written at its end."""
+    """The results of a run, collected while it runs and written at its end."""
 
     rounds: int
     seconds: float
@@ -65,20 +73,20 @@ class Report:
     walks: list[Walk] = field(default_factory=list)
     mixed: Mixed | None = None
     notes: list[str] = field(default_factory=list)
-    # At the start: what was measured, whatever is committed meanwhile.
+    # Read at the start, because a commit during the run would not be measured.
     commit: str = field(default_factory=_commit)
 
     def say(self, line: str) -> None:
-        """Print a line at once."""
-        print(line, flush=True)  # noqa: T201  # Its output.
+        """Print a line."""
+        print(line, flush=True)  # noqa: T201  # The output of the program.
 
     def note(self, line: str) -> None:
-        """Print a line that the written report keeps."""
+        """Print a line, and add it to the notes of the written report."""
         self.notes.append(line)
         self.say(line)
 
     def sample(self, query: Query, server: str, sample: Sample) -> None:
-        """Keep a round's sample."""
+        """Store the sample of a round, and print it."""
         self.samples.setdefault((query.name, server), []).append(sample)
         self.say(
             f"  {query.name} {server:15} {sample.per_second:9,.1f}/s {sample.cpu_ms:8.2f} ms of CPU, "
@@ -86,29 +94,29 @@ class Report:
         )
 
     def servers(self, query: str) -> list[str]:
-        """Those that were measured with a query, in the order in which they were started."""
+        """Return the servers that were measured with a query, in the order of their start."""
         return [name for name in self.starts if (query, name) in self.samples]
 
     def median(self, query: str, server: str, what: Callable[[Sample], float]) -> float:
-        """The median round."""
+        """Return the median of all rounds."""
         return statistics.median(map(what, self.samples[query, server]))
 
     def text(self, plots: list[Path]) -> str:
-        """All tables, as Markdown with the plots beneath."""
+        """Return the report as Markdown, with the plots at the end."""
         return "\n".join(self._lines(plots)) + "\n"
 
     def _lines(self, plots: list[Path]) -> Iterator[str]:
-        yield "# The gateway beside its rivals"
+        yield "# The gateway and its rivals"
         yield ""
-        yield "Written by `python -m benchmarks.rivals`; do not edit. How and why: [README.md](README.md)."
+        yield "Written by `python -m benchmarks.rivals`; do not edit. [README.md](README.md) describes the method."
         yield ""
         yield (
-            f"Rounds: {self.rounds} of about {self.seconds:g} s, medians; {CONNECTIONS} connections; each server one "
-            f"process on core 0, load and stub on core 1 of {os.cpu_count()} ({_processor()}, Python "
-            f"{platform.python_version()}); gateway at {self.commit}."
+            f"Medians of {self.rounds} rounds of about {self.seconds:g} s, {CONNECTIONS} connections. Each server is "
+            f"one process on core 0. Load and stub are on core 1 of {os.cpu_count()} ({_processor()}, Python "
+            f"{platform.python_version()}). Gateway at {self.commit}."
         )
         yield ""
-        yield "Other work on the machine shows as less than all of its core: then trust CPU, not throughput."
+        yield "If a server had less than all of its core, other processes ran there. Then trust CPU, not throughput."
         for query in QUERIES:
             yield from self._query(query)
         yield from self._goals()
@@ -150,7 +158,7 @@ class Report:
         ]
 
     def _ours(self, query: str, what: Callable[[Sample], float]) -> float:
-        """Ours, with nothing shared where sharing is possible."""
+        """Return our median, of the gateway without single flight if it was measured with this query."""
         name = "ours, unshared" if (query, "ours, unshared") in self.samples else "ours"
         return self.median(query, name, what)
 
@@ -164,7 +172,7 @@ class Report:
         return [[*row, "", "", "1.00", f"{ours:.2f} x", f"{cpu / self._ours(query, lambda s: s.cpu_ms):.2f} x"]]
 
     def goals(self) -> Iterator[Goal]:
-        """Every goal, with what was seen."""
+        """Yield every goal with its measured value."""
         floors = {
             "q1": {"naive": 15.0, "Hive Gateway": 2.5, "Tailcall": 0.6},
             "q2": {"naive": 6.0, "Hive Gateway": 1.2},
@@ -192,7 +200,7 @@ class Report:
             what = f"{self.mixed.requests:,} mixed requests"
             yield Goal(f"{what}: peak", "under 120 MB", f"{self.mixed.peak_mb:.0f} MB", self.mixed.peak_mb < 120)
             growth = self.mixed.late_mb - self.mixed.early_mb
-            # What the allocator's arenas come and go by, seen over several runs of the same load.
+            # 2 MB is the variation of the allocator's arenas over several runs of the same load.
             yield Goal(f"{what}: growth after a tenth", "none (2 MB)", f"{growth:.1f} MB", growth <= 2)
         yield Goal("start to first answer", "under 2 s", f"{self.starts['ours']:.2f} s", self.starts["ours"] < 2)
 
@@ -204,7 +212,7 @@ class Report:
             [goal.what, goal.goal, goal.seen or "not run", "" if goal.seen is None else "yes" if goal.met else "no"]
             for goal in self.goals()
         ]
-        yield from _table(["", "goal", "seen", "met"], rows)
+        yield from _table(["", "goal", "measured", "met"], rows)
 
     def _costs(self) -> Iterator[str]:
         for title, costs in (
@@ -251,7 +259,7 @@ def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
     table = [head, *rows]
     widths = [max(len(row[place]) for row in table) for place in range(len(head))]
     for number, row in enumerate(table):
-        # Only the first column is words.
+        # The first column holds words, the others numbers.
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         yield f"| {' | '.join(cells)} |"
         if number == 0:

@@ -1,4 +1,4 @@
-"""One run: start all, check all, measure in turns."""
+"""One run: start all servers, check their responses, and measure them in turns."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.rivals.account import INVENTORY
-from benchmarks.rivals.load import Sample, WrongAnswer, bodies, check, measure, wrk
+from benchmarks.rivals.load import Sample, WrongResponse, bodies, check, measure, wrk
 from benchmarks.rivals.queries import EVERY_FIELD, QUERIES, Page, Query, pages
 from benchmarks.rivals.report import Mixed, Report, Walk
 from benchmarks.rivals.servers import (
@@ -30,7 +30,7 @@ from benchmarks.rivals.servers import (
 
 Start = Callable[[str, Path], Server]
 STARTS: Final = 3
-# Seconds of warm-up a query: V8 goes on compiling for thousands of requests (q2: 520 a second at first, 880 later).
+# Seconds of warm-up per query. V8 compiles for thousands of requests (q2: 520 requests/s at first, 880 later).
 WARM_UPS: Final = {"Hive Gateway": 5}
 PAGE_SIZES: Final = (1, 10, 25, 50, 99)
 INVENTORIES: Final = (250, 1_000, 10_000, 100_000)
@@ -41,7 +41,7 @@ Q1, Q2, Q3 = QUERIES
 
 
 class Run:
-    """The servers of one run, and the stub that they all ask."""
+    """The servers of one run, and their common stub upstream."""
 
     def __init__(self, report: Report, folder: Path, rivals: Sequence[str]) -> None:
         self._report = report
@@ -51,7 +51,7 @@ class Run:
         self._rates: dict[tuple[str, str], float] = {}
 
     def all(self, *, mixed: int) -> None:
-        """Everything; whatever is started is ended."""
+        """Make all measurements, and stop every process at the end."""
         report = self._report
         self._stub = Stub(self._folder, INVENTORY)
         try:
@@ -62,7 +62,7 @@ class Run:
             for query, server in self._turns(0):
                 for _ in range(WARM_UPS.get(server.name, 1)):
                     sample = self._sample(server, query, 1)
-                    # It tells how many requests a round must have, too.
+                    # The rate decides how many requests a round needs.
                     self._rates[server.name, query.name] = sample.per_second
             for turn in range(report.rounds):
                 report.say(f"Round {turn + 1} of {report.rounds}")
@@ -81,14 +81,17 @@ class Run:
         if mixed:
             self._mixed(mixed)
         else:
-            report.note("The memory of 100,000 mixed requests was not measured: ask for it with --mixed 100000.")
+            report.note("Memory under mixed requests was not measured. --mixed 100000 measures it.")
 
     def _sample(self, server: Server, query: Query, seconds: float) -> Sample:
         one = 1 / self._rates[server.name, query.name]
         return measure(server, self._stub, bodies(server, query), seconds, one, self._folder)
 
     def _turns(self, turn: int) -> list[tuple[Query, Server]]:
-        """Every query and server, another server first each time. Unshared is ours but where calls repeat, in q3."""
+        """Return every query with every server, with another server first in each turn.
+
+        "ours, unshared" takes part in q3 alone, because the calls of the other queries do not repeat.
+        """
         count = len(self._servers)
         return [
             (query, self._servers[(turn + place) % count])
@@ -99,11 +102,11 @@ class Run:
 
     def _measure_stub(self) -> None:
         paths = {"a number": "/phone-numbers/%2B12065550007", "a page of 99": "/phone-numbers?max-results=99"}
-        told = []
+        rates = []
         for what, path in paths.items():
             load = wrk(f"{self._stub.url}{path}", 1)
-            told.append(f"{load.requests / load.seconds:,.0f} calls a second for {what}")
-        self._report.note(f"The stub alone answers {' and '.join(told)}.")
+            rates.append(f"{load.requests / load.seconds:,.0f} calls/s for {what}")
+        self._report.note(f"The stub alone serves {' and '.join(rates)}.")
 
     def _start(self) -> None:
         starts: list[Start] = [start_ours, start_unshared, *(RIVALS[name] for name in self._rivals)]
@@ -113,9 +116,9 @@ class Run:
                 server = None
                 try:
                     server = start(self._stub.url, self._folder)
-                    took.append(server.first_answer(server.dialect.body(Q2, Page(10, 0), None)))
+                    took.append(server.first_response(server.dialect.body(Q2, Page(10, 0), None)))
                 except (CannotRun, OSError) as reason:
-                    self._report.note(f"{start.__doc__ or ''} It could not run here: {reason}")
+                    self._report.note(f"{start.__name__.removeprefix('start_')} could not run here: {reason}")
                     if server:
                         server.process.stop()
                     break
@@ -125,28 +128,28 @@ class Run:
                 assert server is not None
                 self._servers.append(server)
                 self._report.starts[server.name] = statistics.median(took)
-                self._report.say(f"{server.name}: first answer after {statistics.median(took):.2f} s")
+                self._report.say(f"{server.name}: first response after {statistics.median(took):.2f} s")
 
     def _check(self) -> None:
         for server in list(self._servers):
             try:
                 for query in QUERIES:
                     self._rates[server.name, query.name] = 1 / check(server, query)
-            except WrongAnswer as wrong:
+            except WrongResponse as wrong:
                 if server.name.startswith("ours"):
                     raise
-                self._report.note(f"Left out for a wrong answer: {wrong}")
+                self._report.note(f"Left out because of a wrong response: {wrong}")
                 server.process.stop()
                 self._servers.remove(server)
-        self._report.say("Every answer checked")
+        self._report.say("All responses are correct")
 
     def _bare(self) -> None:
         env = environment(self._folder, STUB_URL=self._stub.url)
         command = [sys.executable, "-m", "benchmarks.rivals.bare", str(self._report.seconds)]
         with on_core(SERVER_CORE):
             ran = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True)
-        told = json.loads(ran.stdout)
-        self._report.bare.append((told["cpu"] * 1e3 / told["calls"], told["calls"] / told["clock"]))
+        result = json.loads(ran.stdout)
+        self._report.bare.append((result["cpu"] * 1e3 / result["calls"], result["calls"] / result["clock"]))
 
     def _page_sizes(self) -> None:
         self._report.say("Page sizes")
@@ -171,13 +174,13 @@ class Run:
                 self._report.inventories.setdefault(server.name, {})[inventory] = sample
 
     def _walk(self) -> None:
-        """Page through 100,000 numbers, one page after another, as one front end would."""
+        """Page through 100,000 numbers, one page after another, like a front end."""
         self._report.say(f"Walking {WALKED:,} numbers")
         stub = Stub(self._folder, WALKED)
         server = None
         try:
             server = start_ours(stub.url, self._folder)
-            server.first_answer(server.dialect.body(Q2, Page(10, 0), None))
+            server.first_response(server.dialect.body(Q2, Page(10, 0), None))
             self._report.walks = [_walked(server, stub) for _ in range(WALKS)]
         finally:
             if server:
@@ -185,13 +188,13 @@ class Run:
             stub.process.stop()
 
     def _mixed(self, count: int) -> None:
-        """All that a front end and a crawler may send, by the thousand, and what memory is left of it."""
+        """Measure the memory under thousands of requests such as front ends and crawlers send."""
         self._report.say(f"{count:,} mixed requests")
         stub = Stub(self._folder, INVENTORY)
         server = None
         try:
             server = start_ours(stub.url, self._folder)
-            server.first_answer(server.dialect.body(Q2, Page(10, 0), None))
+            server.first_response(server.dialect.body(Q2, Page(10, 0), None))
             asked = _mixture(server)
             file = self._folder / "mixed.txt"
             file.write_text("\n".join(asked) + "\n")
@@ -236,7 +239,7 @@ def _walked(server: Server, stub: Stub) -> Walk:
 
 
 def _mixture(server: Server) -> list[str]:
-    """The table's queries, single objects, a count, introspection, mistakes, and documents that nobody sent before."""
+    """Return request bodies: the three queries, single objects, a count, introspection, mistakes and new documents."""
 
     def plain(text: str, **variables: object) -> str:
         return json.dumps({"query": text, "variables": variables}, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started, where it is asked, and what it costs while it runs."""
+"""The measured servers: how each is started, where it listens, and what CPU time and memory it takes."""
 
 import http.client
 import os
@@ -26,11 +26,11 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class CannotRun(Exception):
-    """A rival that this machine does not run, and why."""
+    """A rival that does not run on this machine, with the reason."""
 
 
 class Process:
-    """A running command in a process group of its own; what it prints goes to a file."""
+    """A running command in its own process group. Its output goes to a file."""
 
     def __init__(self, command: Sequence[str], core: int, log: Path, env: Mapping[str, str], cwd: Path = ROOT) -> None:
         self.log = log
@@ -42,7 +42,7 @@ class Process:
 
     @property
     def pids(self) -> list[int]:
-        """Every process of the group."""
+        """Return the ids of all processes of the group."""
         group = self._process.pid
         found = []
         for entry in Path("/proc").iterdir():
@@ -56,18 +56,18 @@ class Process:
         return found
 
     def check(self) -> None:
-        """Raises: CannotRun with the last lines that it printed, where it has ended."""
+        """Raise CannotRun with the last lines of its output if the command has ended."""
         if self._process.poll() is not None:
             lines = self.log.read_text(errors="replace").split("\n")
             raise CannotRun(" / ".join(line.strip() for line in lines if line.strip())[-300:] or "it ended")
 
     def cpu(self) -> float:
-        """Seconds of CPU used so far, to the nanosecond: from the kernel's clock of each process."""
-        # Linux: the scheduler's clock of a process is number ~pid << 3 | 2 (clock_getcpuclockid).
+        """Return the CPU seconds used so far, with nanosecond resolution, from the kernel's clock of each process."""
+        # On Linux the scheduler's clock of a process has the id ~pid << 3 | 2 (clock_getcpuclockid).
         return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.pids)
 
     def memory(self, kind: str = "VmRSS") -> float:
-        """Megabytes held now, or, as VmHWM, at most so far."""
+        """Return the megabytes in use now, or the maximum so far if `kind` is VmHWM."""
         kilobytes = 0
         for pid in self.pids:
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -76,7 +76,7 @@ class Process:
         return kilobytes / 1024
 
     def stop(self) -> None:
-        """End it; it is killed after 5 s."""
+        """Terminate the command. Kill it if it has not ended after 5 s."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             try:
@@ -88,7 +88,7 @@ class Process:
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What is started in the block stays on this core, where there is more than one."""
+    """Pin processes that are started in the block to this core, if the machine has it."""
     own = os.sched_getaffinity(0)
     if core in own:
         os.sched_setaffinity(0, {core})
@@ -99,14 +99,14 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return an unused port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
-    """An environment without anything that this machine's user has set up."""
+    """Return an environment without the user's own variables."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -119,7 +119,7 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
 
 
 class Stub:
-    """The upstream of all of them."""
+    """The running stub upstream of all servers."""
 
     def __init__(self, folder: Path, numbers: int) -> None:
         log = folder / f"stub-{numbers}.log"
@@ -132,14 +132,14 @@ class Stub:
         self._port = urlsplit(self.url).port
 
     def calls(self) -> int:
-        """Calls answered so far."""
-        return int(self._ask("/-/calls"))
+        """Return the number of calls so far."""
+        return int(self._get("/-/calls"))
 
     def holds(self, numbers: int) -> None:
-        """Hold so many numbers from now on."""
-        self._ask(f"/-/holds/{numbers}")
+        """Set the size of the inventory."""
+        self._get(f"/-/holds/{numbers}")
 
-    def _ask(self, path: str) -> str:
+    def _get(self, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self._port)
         connection.request("GET", path)
         answer = connection.getresponse().read().decode()
@@ -149,7 +149,7 @@ class Stub:
 
 @dataclass
 class Server:
-    """One that answers GraphQL at /graphql."""
+    """A GraphQL server at /graphql."""
 
     name: str
     dialect: Dialect
@@ -158,7 +158,7 @@ class Server:
     cursors: dict[tuple[bool, int], str] = field(default_factory=dict)
 
     def post(self, body: str) -> bytes:
-        """One request on a connection of its own."""
+        """Send one request on a new connection, and return the body of the response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("POST", "/graphql", body, {"content-type": "application/json"})
@@ -166,10 +166,11 @@ class Server:
         finally:
             connection.close()
 
-    def first_answer(self, body: str) -> float:
-        """Seconds from its start to its first answer.
+    def first_response(self, body: str) -> float:
+        """Return the seconds from the start of the process to its first response with data.
 
-        Raises: CannotRun where none comes.
+        Raises:
+            CannotRun: If there is none within START_SECONDS.
         """
         while time.perf_counter() - self.process.began < START_SECONDS:
             self.process.check()
@@ -182,16 +183,16 @@ class Server:
                 time.sleep(0.005)
                 continue
             return time.perf_counter() - self.process.began
-        raise CannotRun(f"no answer within {START_SECONDS:.0f} s")
+        raise CannotRun(f"no response within {START_SECONDS:.0f} s")
 
 
 def start_ours(stub: str, folder: Path) -> Server:
-    """The gateway, as `chime-gateway serve` runs it."""
+    """Start the gateway as `chime-gateway serve` does."""
     return _ours("ours", [str(Path(sys.executable).parent / "chime-gateway")], stub, folder)
 
 
 def start_unshared(stub: str, folder: Path) -> Server:
-    """The gateway without its single flight: see unshared.py."""
+    """Start the gateway without single flight (unshared.py)."""
     return _ours("ours, unshared", [sys.executable, "-m", "benchmarks.rivals.unshared"], stub, folder)
 
 
@@ -202,7 +203,7 @@ def _ours(name: str, command: list[str], stub: str, folder: Path) -> Server:
         GATEWAY_UPSTREAM_API="chime",
         GATEWAY_UPSTREAM_ENDPOINT_URL=stub,
         GATEWAY_CACHE_TTL_SECONDS="0",
-        # The mixed load asks for the schema, too.
+        # The mixed load contains introspection.
         GATEWAY_INTROSPECTION="true",
     )
     log = folder / f"{name}.log"
@@ -211,7 +212,7 @@ def _ours(name: str, command: list[str], stub: str, folder: Path) -> Server:
 
 
 def start_naive(stub: str, folder: Path) -> Server:
-    """The app of naive.py, under uvicorn with uvloop and httptools."""
+    """Start the app of naive.py under uvicorn with uvloop and httptools."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "benchmarks.rivals.naive:app", "--port", str(port)]
     process = Process(
@@ -224,7 +225,7 @@ def start_naive(stub: str, folder: Path) -> Server:
 
 
 def start_hive(stub: str, folder: Path) -> Server:
-    """Hive Gateway over the supergraph that Mesh Compose makes of mesh.config.ts."""
+    """Start Hive Gateway over the supergraph that Mesh Compose builds from mesh.config.ts."""
     compose, gateway = MODULES / "@graphql-mesh/compose-cli/esm/bin.js", MODULES / "@graphql-hive/gateway/dist/bin.js"
     env = environment(folder, STUB_URL=stub, NODE_ENV="production", LOG_LEVEL="warn")
     supergraph = folder / "supergraph.graphql"
@@ -235,19 +236,19 @@ def start_hive(stub: str, folder: Path) -> Server:
         raise CannotRun(f"Mesh Compose: {composed.stderr.strip()[-300:]}")
     port = free_port()
     command = ["node", str(gateway), "supergraph", str(supergraph), "--host", "127.0.0.1", "--port", str(port)]
-    # Compiled documents make it 5 to 10 % faster; its default is to interpret them.
+    # Compiled documents make it 5 to 10 % faster. By default it interprets them.
     process = Process([*command, "--jit"], SERVER_CORE, folder / "hive.log", env, folder)
     return Server("Hive Gateway", Dialect(relay=False), process, port)
 
 
 def start_tailcall(stub: str, folder: Path) -> Server:
-    """Tailcall over tailcall.graphql."""
+    """Start Tailcall with tailcall.graphql."""
     port = free_port()
     text = (HERE / "tailcall.graphql").read_text()
     for word, value in (("HOST", "127.0.0.1"), ("PORT", str(port)), ("STUB", stub)):
         text = text.replace(word, value)
     config = folder / "tailcall.graphql"
-    # Its first line is ours, and names the words that were just replaced.
+    # The first line is a comment with the words that were just replaced.
     config.write_text(text.partition("\n")[2])
     command = [str(MODULES / "@tailcallhq/core-linux-x64-gnu/bin/tailcall"), "start", str(config)]
     env = environment(folder, TAILCALL_TRACKER="false")

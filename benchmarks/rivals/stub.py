@@ -1,9 +1,9 @@
-"""An upstream that is not the bottleneck: Amazon Chime's four GET operations, from bytes made beforehand.
+"""A stub upstream that is never the bottleneck: Amazon Chime's four GET operations, served from prepared bytes.
 
     python -m benchmarks.rivals.stub --numbers 250
 
-It checks no signature, a token is the offset that its page begins at, and any page size goes. Beside AWS's paths it has
-`/-/calls`, the calls answered so far, and `/-/holds/N`, from which on the inventory has N numbers.
+It checks no signature. A token is the offset at which its page begins. Every page size is allowed. Beside AWS's paths
+it has `/-/calls`, which returns the number of calls so far, and `/-/holds/N`, which sets the inventory to N numbers.
 """
 
 import argparse
@@ -18,28 +18,28 @@ import uvloop
 
 from benchmarks.rivals.account import INVENTORY, ORDERS, e164, number_record, order_record
 
-# Whole answers that are kept, by request target; 2,000 pages of 99 are some 110 MB.
+# Number of cached responses, by request target. 2,000 pages of 99 take some 110 MB.
 KEPT: Final = 2_000
 END: Final = b"\r\n\r\n"
 CONTROL: Final = "/-/"
 
 
 class Account:
-    """Every record as JSON, and the answers made of them."""
+    """All records as JSON, and a cache of responses."""
 
     def __init__(self, numbers: int) -> None:
         self.calls = 0
         self.holds(numbers)
 
     def holds(self, numbers: int) -> None:
-        """Hold so many numbers from now on."""
+        """Set the size of the inventory."""
         self._numbers = [orjson.dumps(number_record(index)) for index in range(numbers)]
         self._orders = [orjson.dumps(order_record(index, numbers)) for index in range(ORDERS)]
         self._rows = {e164(index): index for index in range(numbers)}
         self._answers: dict[bytes, bytes] = {}
 
     def answer(self, target: bytes) -> bytes:
-        """The whole HTTP answer to a GET."""
+        """Return the whole HTTP response to a GET request."""
         answer = self._answers.get(target)
         if answer is None:
             url = urlsplit(target.decode("ascii"))
@@ -87,14 +87,14 @@ def _response(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection; the requests on it have no body."""
+    """One keep-alive connection. Its requests have no body."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._waiting = b""
 
     def connection_made(self, transport: Any) -> None:
-        # A uvloop transport, which is no asyncio.Transport by class.
+        # uvloop's transport is not a subclass of asyncio.Transport.
         self._write = transport.write
 
     def data_received(self, data: bytes) -> None:
@@ -106,17 +106,17 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(numbers: int) -> None:
-    """Listen on a free loopback port, say which, and answer until the process is ended."""
+    """Listen on a free loopback port, print its URL, and serve until the process ends."""
     account = Account(numbers)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     server = await asyncio.get_running_loop().create_server(lambda: Connection(account), sock=listener)
     host, port = listener.getsockname()
-    print(f"http://{host}:{port}", flush=True)  # noqa: T201  # Whoever started it reads where it listens.
+    print(f"http://{host}:{port}", flush=True)  # noqa: T201  # The parent process reads the URL.
     await server.serve_forever()
 
 
 def main() -> None:
-    """Serve."""
+    """Run the stub with the options of the command line."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--numbers", type=int, default=INVENTORY)
     uvloop.run(serve(options.parse_args().numbers))

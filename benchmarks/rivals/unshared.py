@@ -1,8 +1,8 @@
-"""The gateway, with every upstream call made for one request alone.
+"""The gateway without single flight, so that no two requests share an upstream call.
 
-The numbers that it links are looked up in the inventory's first pages, the same ones for every request, and no variable
-of a query can make them differ. Its single flight would share them among the requests under way; here each has a flight
-of its own, so that all of a request's work is measured. All else is `chime-gateway`.
+Linked numbers are looked up in the first pages of the inventory. These pages are the same for every request, and no
+variable of the query can change that. Single flight would share them among concurrent requests, and the work of a
+request would not be measured in full. Everything else is `chime-gateway`.
 """
 
 from typing import Any, Final
@@ -18,5 +18,5 @@ async def do(self: Any, key: Any, call: Any, deadline: float) -> Any:
 
 
 if __name__ == "__main__":
-    SingleFlight.do = do  # type: ignore[method-assign]  # That is what this file is for.
+    SingleFlight.do = do  # type: ignore[method-assign]  # Replacing it is the purpose of this module.
     main(prog_name="chime-gateway")
