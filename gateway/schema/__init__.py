@@ -1,1 +1,1 @@
-"""What may be asked: the GraphQL types, each field mapped from one key of AWS's records, and the faults as answers."""
+"""The GraphQL types. Each field reads one key of AWS's records, or links to another record."""

@@ -1,4 +1,4 @@
-"""Relay's connection, edge and page info, over gateway.paging."""
+"""Relay's connection, edge and page info, resolved by gateway.paging."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
@@ -19,27 +19,28 @@ R = TypeVar("R")
 First = Annotated[
     int | None,
     strawberry.argument(
-        description="How many to give from the start, or from `after` on: 0 to 1,000. Neither given: 50."
+        description="Number of rows from the start of the list, or after the cursor `after`: 0 to 1,000. The default "
+        "is 50, unless `last` is set."
     ),
 ]
 After = Annotated[
-    str | None, strawberry.argument(description="A cursor given out by this list: continue right after it.")
+    str | None, strawberry.argument(description="A cursor from this list. The page starts with the row after it.")
 ]
 Last = Annotated[
     int | None,
     strawberry.argument(
-        description="How many to give from the end, or up to `before`: 0 to 1,000. Without `before` the whole list is "
-        "walked, within a bound.",
+        description="Number of rows from the end of the list, or before the cursor `before`: 0 to 1,000. Without "
+        "`before`, the gateway reads the whole list, up to its page limit.",
         directives=[WHOLE_LIST],
     ),
 ]
 Before = Annotated[
-    str | None, strawberry.argument(description="A cursor given out by this list: stop right before it.")
+    str | None, strawberry.argument(description="A cursor from this list. The page ends with the row before it.")
 ]
 
 
 class Rows(Generic[T]):
-    """What `edges` and `nodes` resolve to: awaited, all that was asked for; streamed, page by page."""
+    """The value of `edges` and `nodes`. Await it for all rows of the page, or stream it by upstream pages."""
 
     def __init__(self, connection: "ListConnection[Any]", of: Callable[[RowRange[Any]], Sequence[T]]) -> None:
         self._connection = connection
@@ -52,7 +53,7 @@ class Rows(Generic[T]):
         return list(chain.from_iterable(map(self._of, (await self._connection.slice()).stretches)))
 
     def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
-        """The rows as their upstream pages come, and whether they are the last; None where all are needed to tell."""
+        """Return the rows of each upstream page, and whether it is the last. Return None if they cannot be streamed."""
         stretches = self._connection.pages()
         return None if stretches is None else self._pages(stretches)
 
@@ -64,10 +65,10 @@ class Rows(Generic[T]):
 
 
 class ListConnection(Generic[R]):
-    """What a connection field resolves to: a walk that nothing has been fetched for yet.
+    """The value of a connection field. It has fetched no page yet.
 
-    Its methods are called while the executor collects the fields of one selection, and give awaitables: so all that is
-    asked for is known before the first page is.
+    The executor calls its methods while it resolves the fields of one selection, and the methods return awaitables. So
+    all requested fields are known before the first page is fetched.
     """
 
     def __init__(
@@ -81,10 +82,10 @@ class ListConnection(Generic[R]):
         before: str | None,
     ) -> None:
         self._window = read_page_arguments(
-            first=_given(first),
-            after=_given(after),
-            last=_given(last),
-            before=_given(before),
+            first=_or_none(first),
+            after=_or_none(after),
+            last=_or_none(last),
+            before=_or_none(before),
             scope=source.scope,
             max_size=context.settings.max_page_size,
         )
@@ -92,31 +93,31 @@ class ListConnection(Generic[R]):
         self._slice: asyncio.Task[Slice[R]] | None = None
 
     async def slice(self) -> Slice[R]:
-        """The rows asked for; fetched once, whichever fields ask."""
+        """Return the requested rows. Fetch them once for all fields."""
         if self._slice is None:
             self._slice = asyncio.ensure_future(self._walk.slice(self._window))
         return await self._slice
 
     def pages(self) -> AsyncIterator[tuple[list[RowRange[R]], bool]] | None:
-        """Walk.pages, of the pages that `slice` fetches; None backwards and with `before`."""
+        """Return the pages of `slice` as they arrive. Return None if the page is read backwards or has `before`."""
         window = self._window
         return None if window.backward or window.before is not None else self._walk.pages(window)
 
     def edges(self) -> Rows[Row[R]]:
-        """The rows with their cursors."""
+        """Return the rows with their cursors."""
         return Rows(self, RowRange.edges)
 
     def nodes(self) -> Rows[R]:
-        """The rows alone."""
+        """Return the rows without their cursors."""
         return Rows(self, RowRange.rows)
 
     def total_count(self) -> Awaitable[int]:
-        """The rows of the whole list."""
+        """Return the number of rows of the whole list."""
         return self._walk.count()
 
 
-def _given(value: T | None) -> T | None:
-    # Not given and null mean the same; UNSET only keeps a default out of the schema.
+def _or_none(value: T | None) -> T | None:
+    # A missing argument and null mean the same. UNSET only keeps a default out of the schema.
     return None if value is strawberry.UNSET else value
 
 
@@ -136,54 +137,56 @@ def _total_count(root: strawberry.Parent[Any]) -> Any:
     return root.total_count()
 
 
-@strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
+@strawberry.federation.type(shareable=True, description="The position of a page in its list.")
 class PageInfo:
-    """Relay's PageInfo; every subgraph of a supergraph may have it, so it is shareable. Source: paging.page.Slice."""
+    """Relay's PageInfo. It is shareable, because other subgraphs have it too. Source: gateway.paging.pages.Slice."""
 
     has_next_page: bool = strawberry.field(
-        description="Whether more follow. It is what the upstream says: rarely, what follows turns out to be empty."
+        description="Whether more rows follow. It repeats what AWS says. In rare cases, the next page is empty."
     )
-    has_previous_page: bool = strawberry.field(description="Whether more come before.")
-    start_cursor: str | None = strawberry.field(description="The first edge's cursor; null on an empty page.")
-    end_cursor: str | None = strawberry.field(description="The last edge's cursor; null on an empty page.")
+    has_previous_page: bool = strawberry.field(description="Whether rows come before this page.")
+    start_cursor: str | None = strawberry.field(description="The first edge's cursor. Null if the page is empty.")
+    end_cursor: str | None = strawberry.field(
+        description="The last edge's cursor. Pass it as `after` for the next page. Null if the page is empty."
+    )
 
 
-@strawberry.type(description="One object of a list, and where it stands in it.")
+@strawberry.type(description="One row of a list, and its cursor.")
 class Edge(Generic[T]):
-    """Relay's edge. Source: paging.pages.Row."""
+    """Relay's edge. Source: gateway.paging.pages.Row."""
 
     cursor: str = strawberry.field(
-        description="Opaque. As `after` or `before` it continues right behind or in front of this edge, with any page "
-        "size, for as long as the upstream accepts the page token within (24 hours in the emulator)."
+        description="The row's position, for `after` and `before`. It is opaque, and works with any page size. It "
+        "expires with the AWS page token inside it (after 24 hours in the emulator)."
     )
     node: T = strawberry.field(description="The object itself.", directives=[PART_OF_RECORD])
 
 
-@strawberry.type(description="One page of a list, and ways on from it.")
+@strawberry.type(description="One page of a list.")
 class Connection(Generic[T]):
     """Relay's connection. Source: ListConnection."""
 
     edges: list[Edge[T]] = strawberry.field(
         resolver=_edges,
-        description="The objects with their cursors. Costs one upstream call for each 99 (chime) or 100 "
-        "(chime-sdk-voice) asked for, one more from a cursor within an upstream page. With `@stream` they are sent as "
-        "these come.",
+        description="The rows with their cursors. Each 99 rows (chime API) or 100 rows (chime-sdk-voice API) cost one "
+        "upstream call. A cursor in the middle of an upstream page costs one more. With `@stream`, rows are sent as "
+        "each upstream page arrives.",
         directives=[ROW],
     )
     nodes: list[T] = strawberry.field(
         resolver=_nodes,
-        description="The objects without their cursors. Shares the calls of `edges`, and streams like them.",
+        description="The rows without their cursors. They share the upstream calls of `edges` and can be streamed too.",
         directives=[ROW],
     )
     page_info: PageInfo = strawberry.field(
         resolver=_page_info,
-        description="Where this page stands. Shares the calls of `edges`.",
+        description="The position of this page. It shares the upstream calls of `edges`.",
         directives=[PART_OF_RECORD],
     )
     total_count: int | None = strawberry.field(
         resolver=_total_count,
-        description="How many the whole list holds. The upstream does not say, so the list is walked: one call "
-        "for each 99 or 100, shared with `edges`. Past a bound (20 pages unless set otherwise) null, with the "
-        "error PAGE_LIMIT_EXCEEDED.",
+        description="The number of rows in the whole list. AWS does not report it, so the gateway reads the list: one "
+        "upstream call for each 99 or 100 rows, shared with `edges`. If the list exceeds the page limit (20 upstream "
+        "pages by default), it is null with the error PAGE_LIMIT_EXCEEDED.",
         directives=[WHOLE_LIST],
     )

@@ -1,82 +1,110 @@
-"""The executable schema: a federation v2 subgraph whose entities are resolved one by one, faults included."""
+"""The executable schema: a federation v2 subgraph. One entity that fails does not fail the others."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
 import strawberry
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.info import Info
-from strawberry.utils.inspect import get_func_args
-from strawberry.utils.str_converters import to_camel_case
 
+from gateway.context import RequestContext
 from gateway.errors import BadUserInput
-from gateway.schema.associations import ChimeAccount, ChimeUser, SipRule, VoiceConnector, VoiceConnectorGroup
-from gateway.schema.node import MAX_GLOBAL_ID_LENGTH
+from gateway.schema.associations import ASSOCIATED_ENTITIES, AssociatedEntity
+from gateway.schema.node import (
+    MAX_GLOBAL_ID_LENGTH,
+    NODE_TYPES,
+    PHONE_NUMBER,
+    PHONE_NUMBER_ORDER,
+    error_as_value,
+    load_reference,
+)
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
-from gateway.schema.query import Query, QueryWithNodes, error_as_value
+from gateway.schema.query import Query, QueryWithNodes
 from gateway.schema.scalars import SCALARS
 from gateway.upstream.services import MAX_ID_LENGTH
 
-ENTITIES: Mapping[str, Any] = {
-    "PhoneNumber": PhoneNumber,
-    "PhoneNumberOrder": PhoneNumberOrder,
-    "ChimeAccount": ChimeAccount,
-    "ChimeUser": ChimeUser,
-    "VoiceConnector": VoiceConnector,
-    "VoiceConnectorGroup": VoiceConnectorGroup,
-    "SipRule": SipRule,
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A type that routers look up by a key.
+
+    Attributes:
+        keys: The fields that are keys. A representation holds at least one of them.
+        resolve: Returns the entity with these keys, or an awaitable of it.
+    """
+
+    type: Any
+    keys: tuple[str, ...]
+    resolve: Callable[[RequestContext, Mapping[str, str]], Any]
+
+
+def _node_entity(type_name: str, kind: Any) -> Entity:
+    def resolve(context: RequestContext, keys: Mapping[str, str]) -> Any:
+        return load_reference(context, type_name, keys)
+
+    return Entity(kind, ("id", NODE_TYPES[type_name].key), resolve)
+
+
+def _associated_entity(entity: AssociatedEntity) -> Entity:
+    return Entity(entity.type, (entity.key,), lambda _context, keys: entity.of(keys[entity.key]))
+
+
+ENTITIES: Final[Mapping[str, Entity]] = {
+    PHONE_NUMBER: _node_entity(PHONE_NUMBER, PhoneNumber),
+    PHONE_NUMBER_ORDER: _node_entity(PHONE_NUMBER_ORDER, PhoneNumberOrder),
+    **{entity.type_name: _associated_entity(entity) for entity in ASSOCIATED_ENTITIES},
 }
 
 
-def _resolve_entity(info: Info[Any, None], representation: Any) -> Any:
-    """The entity that a representation stands for.
+def _resolve_entity(context: RequestContext, representation: Any) -> Any:
+    """Return the entity of a representation. Ignore fields that are not keys, because a router may send more.
 
-    Raises: BadUserInput where its type is no entity of this subgraph, where it holds none of the type's keys, or where
-    a key is no text. Fields that are no keys are passed over, since a router may send more than it must.
+    Raises:
+        BadUserInput: If the type is not an entity of this subgraph, or if a key is missing or not valid.
     """
     if not isinstance(representation, dict):
-        raise BadUserInput("A representation is an object with __typename and a key.")
+        raise BadUserInput("A representation must be an object with __typename and a key.")
     typename = representation.get("__typename")
     entity = ENTITIES.get(typename) if isinstance(typename, str) else None
     if entity is None:
-        raise BadUserInput(f"A representation's __typename is an entity of this subgraph: {', '.join(ENTITIES)}.")
-    arguments = get_func_args(entity.resolve_reference)
-    keys = {argument: to_camel_case(argument) for argument in arguments if argument not in {"cls", "info"}}
-    given = {argument: representation[key] for argument, key in keys.items() if representation.get(key) is not None}
-    if not given or not all(isinstance(value, str) and value for value in given.values()):
-        raise BadUserInput(f"{typename} is known by {' or '.join(keys.values())}, a text that is not empty.")
-    for argument, value in given.items():
-        # A key is in the response as often as it is requested, and in the upstream's URL.
-        longest = MAX_GLOBAL_ID_LENGTH if argument == "id" else MAX_ID_LENGTH
-        if len(value) > longest:
-            raise BadUserInput(f"A key has at most {longest} characters.")
-    if "info" in arguments:
-        given["info"] = info
-    return entity.resolve_reference(**given)
+        raise BadUserInput(f"The representation's __typename must be one of: {', '.join(ENTITIES)}.")
+    keys = {key: representation[key] for key in entity.keys if representation.get(key) is not None}
+    if not keys or not all(isinstance(value, str) and value for value in keys.values()):
+        raise BadUserInput(f"A {typename} representation needs {' or '.join(entity.keys)}, as a non-empty string.")
+    for key, value in keys.items():
+        # The response repeats a key, and the upstream's URL holds it.
+        limit = MAX_GLOBAL_ID_LENGTH if key == "id" else MAX_ID_LENGTH
+        if len(value) > limit:
+            raise BadUserInput(f"The key {key} has {len(value)} characters; the limit is {limit}.")
+    return entity.resolve(context, keys)
 
 
 class GatewaySchema(strawberry.federation.Schema):
-    """Strawberry's federation schema, with entities that fail one by one."""
+    """Strawberry's federation schema, with entities whose errors are independent of each other."""
 
     def entities_resolver(self, info: Info[Any, None], representations: list[FederationAny]) -> list[FederationAny]:
-        """The entities of a router's representations, in their order. A bad one nulls its own place alone."""
-        return [error_as_value(_resolve_entity, info, representation) for representation in representations]
+        """Return the entities of a router's representations, in their order. An error nulls its own entity only."""
+        resolve = partial(error_as_value, _resolve_entity, info.context)
+        return [resolve(representation) for representation in representations]
 
     def as_str(self) -> str:
-        """The schema in SDL: what `_service` answers and schema.graphql holds, to the last newline."""
+        """Return the schema in SDL, with a final newline. `_service` and schema.graphql hold this text."""
         return f"{super().as_str()}\n"
 
 
 def build_schema(*, relay_node_fields: bool = True) -> GatewaySchema:
-    """The schema of this gateway. Federation 2.9 is the newest version that every composer takes.
+    """Return the gateway's schema. Federation 2.9 is the newest version that every composer accepts.
 
-    relay_node_fields: whether the root type has Relay's node and nodes.
+    Args:
+        relay_node_fields: Whether the root type has Relay's `node` and `nodes`.
     """
     return GatewaySchema(
         query=QueryWithNodes if relay_node_fields else Query,
-        types=list(ENTITIES.values()),
+        types=[entity.type for entity in ENTITIES.values()],
         config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         federation_version="2.9",
     )

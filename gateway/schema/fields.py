@@ -1,4 +1,8 @@
-"""A field that is one key of an AWS record: the only place where AWS's word for it and GraphQL's stand side by side."""
+"""The two kinds of fields that records have: a key of the record, and a link to another record.
+
+AWS's name and GraphQL's name of a field stand side by side here alone. The projection (gateway.execution.projection)
+reads both kinds, so that it needs no resolver for them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +16,7 @@ from gateway.schema.field_cost import LOOKUP
 
 
 class RecordField(StrawberryField):
-    """Read a key of the record that the parent is; absent and null are the same."""
+    """A field that reads one key of its parent's record. A missing key and null mean the same."""
 
     @property
     def key(self) -> str:
@@ -22,22 +26,53 @@ class RecordField(StrawberryField):
 
     @property
     def read(self) -> Callable[[Any], Any] | None:
-        """Turns AWS's value, which is not null, into the field's; None: as it stands."""
+        """The function that converts AWS's value, unless the value is null or needs no conversion."""
         read: Callable[[Any], Any] | None = self.metadata["read"]
         return read
 
     @property
     def absent(self) -> Any:
-        """The field's value where AWS gives none."""
+        """The field's value if AWS sends no value."""
         return self.metadata["absent"]
 
     def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
-        """The field's value of one record."""
+        """Return the field's value in one record."""
         value = source.get(self.key)
         if value is None:
             return self.absent
         read = self.read
         return value if read is None else read(value)
+
+
+class LinkField(StrawberryField):
+    """A field that loads another record, whose key its parent holds.
+
+    It is null if the parent holds no key, or if AWS has no record of that key.
+    """
+
+    @property
+    def is_basic_field(self) -> bool:
+        """False, because Strawberry does not pass the request's context to basic fields."""
+        return False
+
+    @property
+    def key(self) -> Callable[[Any], str | None]:
+        """The function that returns the linked record's key, or None if the parent holds no key."""
+        key: Callable[[Any], str | None] = self.metadata["key"]
+        return key
+
+    @property
+    def loader(self) -> Callable[[RequestContext], RecordLoader[Any]]:
+        """The function that returns the request's loader of linked records."""
+        loader: Callable[[RequestContext], RecordLoader[Any]] = self.metadata["loader"]
+        return loader
+
+    def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
+        """Return the linked record, or an awaitable of it."""
+        # The scope is checked first, so that the error does not depend on the parent's key.
+        loader = self.loader(info.context)
+        key = self.key(source)
+        return None if key is None else loader.load(key)
 
 
 def record_field(
@@ -49,54 +84,31 @@ def record_field(
     description: str,
     directives: Sequence[object] = (),
 ) -> Any:
-    """Declare a field that is the record's `key`, read by `read`; `absent` where the key is missing or null.
+    """Declare a field that reads one key of the record.
 
-    name: in the schema, where it is not the attribute's in camel case.
+    Args:
+        key: AWS's name of the field.
+        read: Converts the value, unless it is null.
+        absent: The field's value if the key is missing or null.
+        name: The name in the schema, unless it is the attribute's name in camel case.
     """
     metadata = {"key": key, "read": read, "absent": absent}
     return RecordField(graphql_name=name, description=description, directives=directives, metadata=metadata)
 
 
-def parse_object(value: Any) -> Any:
-    """A record within a record.
-
-    Raises: UpstreamBadResponse, which nulls this one field, where AWS sent something else.
-    """
-    if not isinstance(value, dict):
-        raise UpstreamBadResponse(None, detail=f"a {type(value).__name__} where an object belongs")
-    return value
-
-
-class LinkField(StrawberryField):
-    """Load the record whose key the parent holds; null where it holds none, or where there is no such record."""
-
-    @property
-    def is_basic_field(self) -> bool:
-        """No: it needs the request's loaders, which a basic field is not shown."""
-        return False
-
-    @property
-    def key(self) -> Callable[[Any], str | None]:
-        """The key of the record that the parent is linked to, None where there is none."""
-        key: Callable[[Any], str | None] = self.metadata["key"]
-        return key
-
-    @property
-    def loader(self) -> Callable[[RequestContext], RecordLoader[Any]]:
-        """The request's loader for records of that kind."""
-        loader: Callable[[RequestContext], RecordLoader[Any]] = self.metadata["loader"]
-        return loader
-
-    def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
-        """The record, or what it comes from."""
-        # First of all: whether a caller may follow a link does not depend on where it leads.
-        loader = self.loader(info.context)
-        key = self.key(source)
-        return None if key is None else loader.load(key)
-
-
 def link_field(
     loader: Callable[[RequestContext], RecordLoader[Any]], key: Callable[[Any], str | None], *, description: str
 ) -> Any:
-    """Declare a field that is the record which `loader` finds by the `key` of its parent."""
+    """Declare a field that loads a linked record with `loader`, by the `key` that its parent holds."""
     return LinkField(description=description, directives=[LOOKUP], metadata={"loader": loader, "key": key})
+
+
+def parse_object(value: Any) -> Any:
+    """Return a record that lies within another record.
+
+    Raises:
+        UpstreamBadResponse: If AWS sent another type. It nulls this one field.
+    """
+    if not isinstance(value, dict):
+        raise UpstreamBadResponse(None, detail=f"expected an object, got {type(value).__name__}")
+    return value

@@ -1,87 +1,63 @@
-"""The filters of `phoneNumbers`, and what they are in AWS's words."""
+"""The filters of `phoneNumbers`, and their translation into AWS's parameters."""
+
+from typing import Any, Final
 
 import strawberry
 
-from gateway.errors import BadUserInput
-from gateway.schema.enums import PhoneNumberProductType, PhoneNumberStatus, aws_word
-from gateway.upstream.services import MAX_ID_LENGTH, Service
+from gateway.schema.associations import ASSOCIATED_ENTITIES, association_parameters, class_of
+from gateway.schema.enums import PhoneNumberProductType, PhoneNumberStatus, aws_word, require_supported
+from gateway.upstream.services import Service
 
-
-@strawberry.federation.input(
-    one_of=True, description="What the numbers must be associated with: exactly one of the fields."
+_FIELDS: Final = {
+    entity.key: (str | None, strawberry.field(default=strawberry.UNSET, description=entity.key_description))
+    for entity in ASSOCIATED_ENTITIES
+}
+# AWS's FilterName and FilterValue as one value, so that neither can be missing.
+_AssociationFilter: Final[Any] = strawberry.federation.input(
+    class_of("PhoneNumberAssociationFilter", _FIELDS),
+    one_of=True,
+    description="The resource that the numbers are associated with. Set exactly one field.",
 )
-class PhoneNumberAssociationFilter:
-    """FilterName and FilterValue as one value, which cannot be half given."""
-
-    account_id: str | None = strawberry.field(
-        default=strawberry.UNSET, description="An Amazon Chime account's id. chime only."
-    )
-    user_id: str | None = strawberry.field(
-        default=strawberry.UNSET, description="An Amazon Chime user's id. chime only."
-    )
-    voice_connector_id: str | None = strawberry.field(default=strawberry.UNSET, description="A Voice Connector's id.")
-    voice_connector_group_id: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A Voice Connector group's id."
-    )
-    sip_rule_id: str | None = strawberry.field(default=strawberry.UNSET, description="A SIP rule's id.")
 
 
-@strawberry.input(description="Which phone numbers to list; all that is given must hold.")
+@strawberry.input(description="Which phone numbers to list. A number must match every field that is set.")
 class PhoneNumberFilter:
-    """The filtering parameters of ListPhoneNumbers."""
+    """The filters of ListPhoneNumbers."""
 
     status: PhoneNumberStatus | None = strawberry.field(
-        default=strawberry.UNSET, description="Only numbers in this status."
+        default=strawberry.UNSET, description="Only numbers with this status."
     )
     product_type: PhoneNumberProductType | None = strawberry.field(
         default=strawberry.UNSET, description="Only numbers for this product."
     )
-    association: PhoneNumberAssociationFilter | None = strawberry.field(
-        default=strawberry.UNSET, description="Only numbers associated with this resource."
+    association: Any = strawberry.field(
+        graphql_type=_AssociationFilter | None,
+        default=strawberry.UNSET,
+        description="Only numbers that are associated with this resource.",
     )
 
 
-def filter_parameters(given: PhoneNumberFilter | None, generation: Service) -> dict[str, str]:
-    """ListPhoneNumbers' parameters for a filter.
+def filter_parameters(given: PhoneNumberFilter | None, service: Service) -> dict[str, str]:
+    """Return the parameters of ListPhoneNumbers for a filter.
 
-    Raises: BadUserInput for UNKNOWN, and for what this generation of the API does not have. AWS would answer that with
-    a 400, or, worse, with an empty list.
+    Raises:
+        BadUserInput: If a value is UNKNOWN, or if the service lacks it. AWS would send status 400 or an empty list.
     """
     parameters: dict[str, str] = {}
     if not given:
         return parameters
     if given.status:
-        parameters["Status"] = _known(aws_word(given.status), generation.phone_number_statuses, generation)
+        status = parameters["Status"] = aws_word(given.status)
+        require_supported(status, service.phone_number_statuses, service)
     if given.product_type:
-        parameters["ProductType"] = _known(aws_word(given.product_type), generation.product_types, generation)
+        product_type = parameters["ProductType"] = aws_word(given.product_type)
+        require_supported(product_type, service.product_types, service)
     if given.association:
-        parameters |= association_parameters(*_the_one_given(given.association), generation)
+        # GraphQL has checked that exactly one field is set (@oneOf).
+        filter_name, resource_id = next(
+            (entity.filter_name, value)
+            for entity in ASSOCIATED_ENTITIES
+            if isinstance(value := getattr(given.association, entity.key), str)
+        )
+        parameters |= association_parameters(filter_name, resource_id, service)
     return parameters
-
-
-def association_parameters(name: str, value: str, generation: Service) -> dict[str, str]:
-    """FilterName and FilterValue.
-
-    Raises: BadUserInput for a name that this generation does not have, or a value that no resource has.
-    """
-    if not 0 < len(value) <= MAX_ID_LENGTH:
-        raise BadUserInput(f"An association's id has 1 to {MAX_ID_LENGTH} characters.")
-    return {"FilterName": _known(name, generation.filter_names, generation), "FilterValue": value}
-
-
-def _the_one_given(association: PhoneNumberAssociationFilter) -> tuple[str, str]:
-    names = {
-        "AccountId": association.account_id,
-        "UserId": association.user_id,
-        "VoiceConnectorId": association.voice_connector_id,
-        "VoiceConnectorGroupId": association.voice_connector_group_id,
-        "SipRuleId": association.sip_rule_id,
-    }
-    # @oneOf: GraphQL has seen to it that there is exactly one.
-    return next((name, value) for name, value in names.items() if isinstance(value, str))
-
-
-def _known(word: str, words: frozenset[str], generation: Service) -> str:
-    if word not in words:
-        raise BadUserInput(f"{word} does not exist in the upstream API in use, {generation.api}.")
-    return word

@@ -1,18 +1,17 @@
-"""The root: two lists, two single records, Relay's node and nodes, and the schema's own text for routers."""
+"""The root type: two lists, two single records, Relay's `node` and `nodes`, and the schema's text for routers."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import strawberry
 from strawberry.types.info import Info
 
 from gateway.context import RequestContext
-from gateway.errors import BadUserInput, CallerError
+from gateway.errors import BadUserInput
 from gateway.schema.associations import PhoneNumberConnection
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
 from gateway.schema.field_cost import CONNECTION, LOOKUP, list_of
 from gateway.schema.filters import PhoneNumberFilter, filter_parameters
-from gateway.schema.node import Node, load_node
+from gateway.schema.node import Node, error_as_value, load_node
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.scalars import E164PhoneNumber
@@ -28,15 +27,24 @@ def _phone_numbers(
     last: Last = strawberry.UNSET,
     before: Before = strawberry.UNSET,
     filter: Annotated[  # noqa: A002  # The argument's name in the schema.
-        PhoneNumberFilter | None, strawberry.argument(description="Which numbers to list; all of them where not given.")
+        PhoneNumberFilter | None, strawberry.argument(description="Which numbers to list. All, if it is not set.")
     ] = strawberry.UNSET,
 ) -> Any:
-    """The account's numbers, in the upstream's own order (it documents none).
+    """Return one page of the account's numbers, in AWS's own order, which AWS does not document.
 
-    first, last: 0 to max_page_size; past 99 (chime) or 100 each further page of as many is one call.
-    after, before: an edge cursor given out for this filter; it lives as long as the upstream token within it.
-    Cost: see paging.walk. Nothing is fetched before edges, nodes, pageInfo or totalCount is asked for.
-    Raises: BadCursor, PageOutOfRange, BadUserInput. UpstreamError passes through untouched.
+    Args:
+        first: Number of rows from the start, 0 to max_page_size. Above 99 (chime) or 100, each further 99 or 100 cost
+            one upstream call.
+        after: A cursor from this list with this filter. It expires with the NextToken inside it.
+        last: Number of rows from the end, 0 to max_page_size.
+        before: As `after`.
+
+    Raises:
+        BadCursor: If a cursor was not issued for this list, filter and caller.
+        PageOutOfRange: If a number of rows is out of range.
+        BadUserInput: If the arguments contradict each other, or if the API lacks the filter.
+
+    Cost: See gateway.paging.paginator. The first page is fetched when edges, nodes, pageInfo or totalCount is resolved.
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumbers.
     """
     source = phone_number_list(info.context, filter_parameters(filter, info.context.upstream.generation))
@@ -50,9 +58,10 @@ def _phone_number_orders(
     last: Last = strawberry.UNSET,
     before: Before = strawberry.UNSET,
 ) -> Any:
-    """The account's orders, in the upstream's own order (it documents none).
+    """Return one page of the account's orders, in AWS's own order, which AWS does not document.
 
-    Arguments, cost and faults as for phone_numbers.
+    Arguments, errors and cost are those of `_phone_numbers`.
+
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumberOrders.
     """
     source = phone_number_order_list(info.context)
@@ -61,101 +70,100 @@ def _phone_number_orders(
 
 def _phone_number(
     info: GatewayInfo,
-    e164_phone_number: Annotated[E164PhoneNumber, strawberry.argument(description="The number, in E.164 form.")],
+    e164_phone_number: Annotated[E164PhoneNumber, strawberry.argument(description="The number in E.164 format.")],
 ) -> Any:
-    """One number, None where the inventory has none. Cost: one call, shared with all that the query loads.
+    """Return one number, or None if the inventory does not hold it.
 
-    Source: both generations, GetPhoneNumber.
+    Cost: One upstream call, in one batch with the other lookups of the operation.
+    Source: Both services, GetPhoneNumber.
     """
     return info.context.phone_numbers.load(e164_phone_number)
 
 
 def _phone_number_order(
     info: GatewayInfo,
-    phone_number_order_id: Annotated[strawberry.ID, strawberry.argument(description="The upstream's id of the order.")],
+    phone_number_order_id: Annotated[strawberry.ID, strawberry.argument(description="AWS's id of the order.")],
 ) -> Any:
-    """One order, None where there is none. Cost: one call, shared with all that the query loads.
+    """Return one order, or None if it does not exist.
 
-    Source: both generations, GetPhoneNumberOrder.
+    Cost: One upstream call, in one batch with the other lookups of the operation.
+    Source: Both services, GetPhoneNumberOrder.
     """
     if not phone_number_order_id:
-        raise BadUserInput("An order's id cannot be empty.")
+        raise BadUserInput("phoneNumberOrderId is empty. Send the order's id.")
     return info.context.phone_number_orders.load(phone_number_order_id)
 
 
 def _node(
     info: GatewayInfo,
-    id: Annotated[strawberry.ID, strawberry.argument(description="An id given out by this schema.")],  # noqa: A002  # The argument's name in the schema.
+    id: Annotated[strawberry.ID, strawberry.argument(description="An `id` from this schema.")],  # noqa: A002  # The argument's name in the schema.
 ) -> Any:
     return load_node(info.context, id)
 
 
 def _nodes(
     info: GatewayInfo,
-    ids: Annotated[list[strawberry.ID], strawberry.argument(description="Ids given out by this schema.")],
+    ids: Annotated[list[strawberry.ID], strawberry.argument(description="Values of `id` from this schema.")],
 ) -> Any:
     return [error_as_value(load_node, info.context, node_id) for node_id in ids]
 
 
-def error_as_value(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What `load` gives, or the fault it raises as a value: in a list, a fault then nulls its own place alone."""
-    try:
-        return load(*args, **kwargs)
-    except CallerError as fault:
-        return fault
-
-
 @strawberry.type(name="_Service")
 class SubgraphService:
-    """What routers and composers ask a subgraph for. Source: Apollo Federation subgraph specification."""
+    """The schema's text, for routers and composers. Source: Apollo Federation subgraph specification."""
 
     sdl: str
 
 
 def _service(info: GatewayInfo) -> SubgraphService:
-    # Strawberry's own lacks the last newline, and would differ from schema.graphql.
+    # Strawberry's own text lacks the final newline, and would differ from schema.graphql.
     return SubgraphService(sdl=info.schema.as_str())
 
 
-_WHAT_CAN_BE_ASKED: Final = "What can be asked: the account's phone numbers and its orders of phone numbers."
+_DESCRIPTION: Final = "The account's phone numbers and its orders of phone numbers."
 
 
-@strawberry.type(description=_WHAT_CAN_BE_ASKED)
+@strawberry.type(description=_DESCRIPTION)
 class Query:
     """The root type."""
 
     service: SubgraphService = strawberry.field(name="_service", resolver=_service)
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers,
-        description="The account's phone numbers, page by page, in the upstream's own order; null only with an error.",
+        description="The account's phone numbers, page by page, in AWS's own order. Null only if there is an error.",
         directives=CONNECTION,
     )
     phone_number_orders: Connection[PhoneNumberOrder] | None = strawberry.field(
         resolver=_phone_number_orders,
-        description="The account's orders of phone numbers, page by page, in the upstream's own order; null only with "
-        "an error.",
+        description="The account's orders of phone numbers, page by page, in AWS's own order. Null only if there is an "
+        "error.",
         directives=CONNECTION,
     )
     phone_number: PhoneNumber | None = strawberry.field(
         resolver=_phone_number,
-        description="One phone number; null when the inventory has none.",
+        description="One phone number. Null if the inventory does not hold it. At most one upstream call.",
         directives=[LOOKUP],
     )
     phone_number_order: PhoneNumberOrder | None = strawberry.field(
-        resolver=_phone_number_order, description="One order; null when there is none.", directives=[LOOKUP]
+        resolver=_phone_number_order,
+        description="One order. Null if it does not exist. At most one upstream call.",
+        directives=[LOOKUP],
     )
 
 
-@strawberry.type(name="Query", description=_WHAT_CAN_BE_ASKED)
+@strawberry.type(name="Query", description=_DESCRIPTION)
 class QueryWithNodes(Query):
-    """The root type with Relay's node and nodes, which one subgraph alone of a supergraph may have."""
+    """The root type with Relay's `node` and `nodes`. Only one subgraph of a supergraph may have them."""
 
     node: Node | None = strawberry.field(
-        resolver=_node, description="An object by its id; null when it is gone.", directives=[LOOKUP]
+        resolver=_node,
+        description="An object by its id. Null if it no longer exists. At most one upstream call.",
+        directives=[LOOKUP],
     )
     nodes: list[Node | None] = strawberry.field(
         resolver=_nodes,
-        description="Objects by their ids, in the order of the ids; null for each that is gone.",
-        # Clients that refetch a list ask for some ten. The gateway's own cost counts the ids.
+        description="Objects by their ids, in the same order, with null for each that no longer exists. k ids cost at "
+        "most k + 2 upstream calls.",
+        # Clients that refetch a list send about ten ids. The gateway's own cost counts the ids.
         directives=[LOOKUP, list_of(10)],
     )

@@ -1,4 +1,4 @@
-"""The two scalars of the schema: how AWS's text becomes an answer, and a caller's text becomes a value."""
+"""The two custom scalars: conversion of AWS's values for the response, and of a client's values."""
 
 import re
 from datetime import UTC, datetime
@@ -18,15 +18,14 @@ E164PhoneNumber = NewType("E164PhoneNumber", str)
 _RFC_3339_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 # With nine digits of a second: 2019-08-12T22:10:20.521000000Z.
 MAX_TIMESTAMP_LENGTH: Final = 30
-# Timestamps that are known to be right, of some 5,000 records. The same records are asked for again and again, and to
-# look each of their timestamps through was a fifth of what it took to answer for them.
-_KEPT_TIMESTAMPS: Final = 16_384
-_E164_BY_EXAMPLE: Final = "a number in E.164 form, such as +12065550100: up to 15 digits, the country code first"
+# Timestamps that were checked before, of some 5,000 records. Clients request the same records again and again, and the
+# check of their timestamps took a fifth of the time of a response.
+_CACHED_TIMESTAMPS: Final = 16_384
 
 
-@lru_cache(_KEPT_TIMESTAMPS)
+@lru_cache(_CACHED_TIMESTAMPS)
 def is_rfc_3339_utc(text: str) -> bool:
-    """Whether a timestamp can go out as it stands: in the right form, and an instant that there is."""
+    """Return whether a timestamp needs no conversion: it has the right form, and the instant exists."""
     if not _RFC_3339_UTC.fullmatch(text):
         return False
     try:
@@ -37,9 +36,10 @@ def is_rfc_3339_utc(text: str) -> bool:
 
 
 def write_date_time(value: Any) -> str:
-    """RFC 3339 in UTC: as it stands where it is that already, else from another offset or from epoch seconds.
+    """Return a timestamp of AWS in RFC 3339 and UTC. AWS may send another offset, or seconds since the epoch.
 
-    Raises: UpstreamBadResponse, which nulls this one field.
+    Raises:
+        UpstreamBadResponse: If it cannot be read. It nulls this one field.
     """
     if isinstance(value, str) and len(value) <= MAX_TIMESTAMP_LENGTH and is_rfc_3339_utc(value):
         return value
@@ -52,53 +52,58 @@ def write_date_time(value: Any) -> str:
             instant = instant.replace(tzinfo=UTC)
         instant = instant.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise UpstreamBadResponse(None, detail="a timestamp cannot be read") from None
+        raise UpstreamBadResponse(None, detail="a timestamp cannot be parsed") from None
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_date_time(value: Any) -> DateTime:
-    """A caller's timestamp. No argument takes one yet; the scalar is whole all the same.
+    """Return a client's timestamp. No argument has this type yet, but a scalar must be able to parse.
 
-    Raises: BadUserInput.
+    Raises:
+        BadUserInput: If it is not in RFC 3339 and UTC.
     """
     if not isinstance(value, str) or not _RFC_3339_UTC.fullmatch(value):
-        raise BadUserInput("Give a DateTime in RFC 3339, in UTC, such as 2019-08-12T22:10:20.521Z.")
+        raise BadUserInput("A DateTime must be in RFC 3339 and UTC, such as 2019-08-12T22:10:20.521Z.")
     return DateTime(value)
 
 
 def write_e164(value: Any) -> str:
-    """A number with its `+`, whatever form AWS gave it in.
+    """Return a number of AWS with its `+`, which AWS may omit or encode.
 
-    Raises: UpstreamBadResponse, which nulls this one field.
+    Raises:
+        UpstreamBadResponse: If it is not text. It nulls this one field.
     """
     if not isinstance(value, str):
-        raise UpstreamBadResponse(None, detail="a phone number is no text")
+        raise UpstreamBadResponse(None, detail=f"expected a phone number as a string, got {type(value).__name__}")
     return with_plus(value)
 
 
 def read_e164(value: Any) -> E164PhoneNumber:
-    """A caller's number, with its `+`.
+    """Return a client's number, with its `+`.
 
-    Raises: BadUserInput.
+    Raises:
+        BadUserInput: If it is not in E.164 format.
     """
     number = read_e164_number(value)
     if number is None:
-        raise BadUserInput(f"Give {_E164_BY_EXAMPLE}.")
+        raise BadUserInput(
+            "A phone number must be in E.164 format, such as +12065550100: the country code first, at most 15 digits."
+        )
     return E164PhoneNumber(number)
 
 
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     DateTime: strawberry.scalar(
         name=DATE_TIME,
-        description="An instant in RFC 3339, in UTC, as the upstream gives it: `2019-08-12T22:10:20.521Z`.",
+        description="A point in time in RFC 3339 format, in UTC, such as `2019-08-12T22:10:20.521Z`.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=write_date_time,
         parse_value=read_date_time,
     ),
     E164PhoneNumber: strawberry.scalar(
         name="E164PhoneNumber",
-        description="A phone number in E.164 form. Input may be `+12065550100`, `12065550100` or the upstream's own "
-        "`%2B12065550100`; output always has the `+`.",
+        description="A phone number in E.164 format, such as `+12065550100`. Output always has the `+`. Input may also "
+        "be `12065550100`, or AWS's spelling `%2B12065550100`.",
         specified_by_url="https://www.itu.int/rec/T-REC-E.164",
         serialize=write_e164,
         parse_value=read_e164,

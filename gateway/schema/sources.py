@@ -1,4 +1,4 @@
-"""The two upstream lists as gateway.paging sees them, fetched through the request's loaders, which remember them."""
+"""The two upstream lists as sources of pages for gateway.paging. The request's loaders fetch and remember them."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -10,8 +10,7 @@ from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, 
 
 
 def phone_number_list(context: RequestContext, filters: Mapping[str, str]) -> TokenList[PhoneNumberRecord]:
-    """ListPhoneNumbers with Status, ProductType, FilterName and FilterValue as AWS spells them."""
-
+    """Return the list of numbers. The filters are Status, ProductType, FilterName and FilterValue in AWS's words."""
     operation = "ListPhoneNumbers"
     generation = context.upstream.generation
     return TokenList(
@@ -24,8 +23,7 @@ def phone_number_list(context: RequestContext, filters: Mapping[str, str]) -> To
 
 
 def phone_number_order_list(context: RequestContext) -> TokenList[PhoneNumberOrderRecord]:
-    """ListPhoneNumberOrders; it takes no filter."""
-
+    """Return the list of orders. AWS has no filter for it."""
     operation = "ListPhoneNumberOrders"
     generation = context.upstream.generation
     return TokenList(

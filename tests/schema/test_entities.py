@@ -124,12 +124,12 @@ GOOD = {
     | {"id": global_id("PhoneNumber", e164(0).replace("+", "%2B")), "e164PhoneNumber": e164(0)[1:]},
     "one key null": number(0) | {"id": None},
 }
-AN_OBJECT = "A representation is an object with __typename and a key."
-TYPENAME = "A representation's __typename is an entity of this subgraph: "
-NUMBER_KEYS = "PhoneNumber is known by id or e164PhoneNumber, a text that is not empty."
-ORDER_KEYS = "PhoneNumberOrder is known by id or phoneNumberOrderId, a text that is not empty."
-CONNECTOR_KEY = "VoiceConnector is known by voiceConnectorId, a text that is not empty."
-FORM = "Give a number in E.164 form, such as +12065550100: up to 15 digits, the country code first."
+AN_OBJECT = "A representation must be an object with __typename and a key."
+TYPENAME = "The representation's __typename must be one of: "
+NUMBER_KEYS = "A PhoneNumber representation needs id or e164PhoneNumber, as a non-empty string."
+ORDER_KEYS = "A PhoneNumberOrder representation needs id or phoneNumberOrderId, as a non-empty string."
+CONNECTOR_KEY = "A VoiceConnector representation needs voiceConnectorId, as a non-empty string."
+FORM = "A phone number must be in E.164 format, such as +12065550100: the country code first, at most 15 digits."
 BAD: dict[str, tuple[Any, str]] = {
     "a text": ("text", AN_OBJECT),
     "a number": (7, AN_OBJECT),
@@ -153,22 +153,31 @@ BAD: dict[str, tuple[Any, str]] = {
     "another type's key": ({"__typename": "PhoneNumber", "voiceConnectorId": "vc"}, NUMBER_KEYS),
     "a key in another spelling": ({"__typename": "PhoneNumber", "e164_phone_number": e164(0)}, NUMBER_KEYS),
     "a number that is none": ({"__typename": "PhoneNumber", "e164PhoneNumber": "abc"}, FORM),
-    "an id that is none": ({"__typename": "PhoneNumber", "id": "nonsense"}, "This id was not given out here."),
+    "an id that is none": ({"__typename": "PhoneNumber", "id": "nonsense"}, "The id is not from this gateway."),
     "an id of a number that is none": ({"__typename": "PhoneNumber", "id": global_id("PhoneNumber", "abc")}, FORM),
-    "an order's id": ({"__typename": "PhoneNumber", "id": ORDER_ID}, "This id is not a PhoneNumber's."),
-    "keys that disagree": (number(1) | {"id": NUMBER_ID}, "The two keys name different phone numbers."),
+    "an order's id": (
+        {"__typename": "PhoneNumber", "id": ORDER_ID},
+        "The id belongs to a PhoneNumberOrder, not to a PhoneNumber.",
+    ),
+    "keys that disagree": (
+        number(1) | {"id": NUMBER_ID},
+        "The keys id and e164PhoneNumber name different PhoneNumber records.",
+    ),
     "an order without a key": ({"__typename": "PhoneNumberOrder"}, ORDER_KEYS),
     "an order's key that is a number": ({"__typename": "PhoneNumberOrder", "phoneNumberOrderId": 7}, ORDER_KEYS),
     "an order by a number's id": (
         {"__typename": "PhoneNumberOrder", "id": NUMBER_ID},
-        "This id is not a PhoneNumberOrder's.",
+        "The id belongs to a PhoneNumber, not to a PhoneNumberOrder.",
     ),
-    "an order's keys that disagree": (order(OTHER_ORDER) | {"id": ORDER_ID}, "The two keys name different orders."),
+    "an order's keys that disagree": (
+        order(OTHER_ORDER) | {"id": ORDER_ID},
+        "The keys id and phoneNumberOrderId name different PhoneNumberOrder records.",
+    ),
     "a connector without a key": ({"__typename": "VoiceConnector", "id": NUMBER_ID}, CONNECTOR_KEY),
     "a connector's key that is empty": ({"__typename": "VoiceConnector", "voiceConnectorId": ""}, CONNECTOR_KEY),
     "a key that nothing has, as answers repeat it": (
         {"__typename": "SipRule", "sipRuleId": "s" * 257},
-        "A key has at most 256 characters.",
+        "The key sipRuleId has 257 characters; the limit is 256.",
     ),
 }
 
@@ -243,8 +252,6 @@ async def test_query_node_is_left_out_where_the_setting_says_so(settings: Any) -
     async with gateway_over(settings.model_copy(update={"relay_node_fields": False})) as without:
         sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]
         answer = await without.answer("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)
-    before, after = (
-        (ROOT / "schema.graphql").read_text().split('\n\n  """An object by its id; null when it is gone."""')
-    )
+    before, after = (ROOT / "schema.graphql").read_text().split('\n\n  """\n  An object by its id.')
     assert sdl == before + after[after.index("\n}\n") :]
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]

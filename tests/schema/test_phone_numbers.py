@@ -162,9 +162,9 @@ async def test_a_filter_is_asked_in_awss_own_words(
     ("aws", "given", "words"),
     [
         ("chime", {"status": "UNKNOWN"}, "UNKNOWN stands for values newer"),
-        ("chime", {"status": "CANCELLED"}, "Cancelled does not exist in the upstream API in use, chime."),
-        ("chime-sdk-voice", {"productType": "BUSINESS_CALLING"}, "BusinessCalling does not exist"),
-        ("chime-sdk-voice", {"association": {"userId": "u"}}, "UserId does not exist"),
+        ("chime", {"status": "CANCELLED"}, "The upstream API chime does not support Cancelled."),
+        ("chime-sdk-voice", {"productType": "BUSINESS_CALLING"}, "does not support BusinessCalling"),
+        ("chime-sdk-voice", {"association": {"userId": "u"}}, "does not support UserId"),
         ("chime", {"association": {"userId": ""}}, "1 to 256 characters"),
         ("chime", {"association": {"userId": "u" * 257}}, "1 to 256 characters"),
         ("chime", {"association": {}}, "exactly one key"),
