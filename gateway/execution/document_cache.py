@@ -32,6 +32,10 @@ MAX_DOCUMENT_CHARACTERS: Final = MAX_CACHED_CHARACTERS // 4
 # Units of work that graphql-core may spend on comparing fields that have the same response name, in one document. That
 # is 0.1 s. graphql-core's own budget is ten times as much.
 FIELD_COMPARISON_BUDGET: Final = 50_000
+# In place of graphql-core's "Validation aborted.", which does not say why.
+TOO_MANY_COMPARISONS: Final = (
+    "The document selects the same fields too often to be validated. Remove repeated selections."
+)
 # Tools that introspect request `__schema`, `__type` and `__typename` at most. A result with more root fields is not
 # worth its memory.
 MAX_INTROSPECTION_FIELDS: Final = 3
@@ -41,7 +45,7 @@ class InvalidDocument(Exception):
     """A document that cannot be run. No part of it was executed."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        super().__init__("the document cannot be executed")
+        super().__init__("The document cannot be executed.")
         self.errors = errors
 
 
@@ -100,28 +104,31 @@ class DocumentCache:
         return document
 
     def validation_error(self, text: str) -> str | None:
-        """Return why a document cannot be run with any variables, or None if it can. Do not cache it."""
+        """Return why a document cannot be run, whatever its variables. Return None if it can. Do not cache it."""
         try:
             errors: Sequence[GraphQLError] = self._parse(text).errors
         except InvalidDocument as invalid:
             errors = invalid.errors
-        return (errors[0].message or "it cannot be read") if errors else None
+        return (errors[0].message or "The document contains a value that cannot be read.") if errors else None
 
     def _parse(self, text: str) -> Document:
         try:
             node = self._limits.parse(text)
             costs = self._limits.measure(node, self._costed_schema)
             errors = validate(self._schema, node, self._rules, hide_suggestions=self._hide_suggestions)
-            if self._hide_suggestions:
-                for error in errors:
-                    # The rule about objects without a selection ignores hide_suggestions.
-                    error.message = error.message.partition(" Did you mean ")[0]
+            for error in errors:
+                error.message = self._plain_message(error.message)
             incremental = any(each.directives for each in costs.values()) and _is_incremental(node)
             return Document(node, costs, errors, _introspects(node) and not incremental, incremental)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
-        except Exception as error:  # A number of thousands of digits, or selections nested too deep for the stack.
+        except Exception as error:  # A number with thousands of digits, or selections nested too deep for the stack.
             raise InvalidDocument([GraphQLError("", original_error=error)]) from error
+
+    def _plain_message(self, message: str) -> str:
+        # graphql-core's rule about objects without a selection ignores hide_suggestions.
+        message = message.partition(" Did you mean ")[0] if self._hide_suggestions else message
+        return TOO_MANY_COMPARISONS if message == "Validation aborted." else message
 
 
 class _IncrementalDirectives(Visitor):

@@ -13,11 +13,18 @@ from gateway.upstream.services import SERVICES
 # Characters of a name. A response repeats an alias in each row, and a name in each error message, so a name of 900 kB
 # would come back a thousand times. Generated names, such as a router's aliases, have about fifty characters.
 MAX_NAME_LENGTH: Final = 128
+# What an error message calls each number of an operation that has a limit.
+_QUANTITIES: Final = {
+    "depth": "a depth of {}",
+    "aliases": "{} aliases",
+    "root_fields": "{} root fields",
+    "directives": "{} directives",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
-    """The largest allowed values. Each comes from the setting with the same name after `max_`."""
+    """The limits of a document. Each is set by the setting that has the same name after `max_`."""
 
     tokens: int
     depth: int
@@ -29,7 +36,7 @@ class DocumentLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> "DocumentLimits":
-        """Return the limits of the settings."""
+        """Return the limits that the settings give."""
         return cls(
             tokens=settings.max_tokens,
             depth=settings.max_depth,
@@ -40,7 +47,7 @@ class DocumentLimits:
             cost_model=CostModel(
                 page_rows=SERVICES[settings.upstream_api].max_results,
                 max_page_size=settings.max_page_size,
-                walk_pages=settings.max_upstream_pages,
+                max_upstream_pages=settings.max_upstream_pages,
             ),
         )
 
@@ -48,46 +55,51 @@ class DocumentLimits:
         """Parse a document within the limits on tokens, comments and the length of names.
 
         Raises:
-            GraphQLError: If it is no document, or is past a limit (DocumentTooComplex).
+            GraphQLError: If the text is not a document, or exceeds a limit (DocumentTooComplex).
         """
         try:
             document = parse(text, max_lexical_tokens=self.tokens, max_comments=self.tokens)
         except GraphQLSyntaxError as error:
             if error.message.startswith("Syntax Error: Document contains more than "):
-                raise _past("tokens", None, self.tokens) from None
+                raise _too_complex(f"more than {self.tokens} tokens", "tokens", self.tokens) from None
             if error.message.startswith("Syntax Error: Document is nested too deeply"):
-                raise _past("depth", None, self.depth) from None
+                raise self._too_deep() from None
             raise
         # A shorter text cannot hold a name that is too long.
         if len(text) > MAX_NAME_LENGTH and _has_long_name(document):
-            raise _refused(f"A name in the document has more than {MAX_NAME_LENGTH} characters.")
+            raise _error(
+                f"A name in the document has more than {MAX_NAME_LENGTH} characters. Use shorter names and aliases."
+            )
         return document
 
     def measure(self, document: DocumentNode, schema: CostedSchema) -> dict[str | None, OperationCost]:
         """Return the costs of a document's operations by name.
 
         Raises:
-            GraphQLError: If an operation is past a limit other than the cost (DocumentTooComplex).
+            GraphQLError: If an operation exceeds a limit other than the cost (DocumentTooComplex).
         """
         try:
             costs = measure(document, schema, self.cost_model)
         except RecursionError:
-            raise _past("depth", None, self.depth) from None
+            raise self._too_deep() from None
         for each in costs.values():
-            for name in ("depth", "aliases", "root_fields", "directives"):
-                asked, most = getattr(each, name), getattr(self, name)
-                if asked > most:
-                    raise _past(name, asked, most)
+            for name in _QUANTITIES:
+                value, limit = getattr(each, name), getattr(self, name)
+                if value > limit:
+                    raise _too_complex(_QUANTITIES[name].format(value), name, limit)
         return costs
 
-    def refuse_cost(self, cost: int) -> None:
-        """Raise an error if a cost is past the limit.
+    def check_cost(self, cost: int) -> None:
+        """Check the cost of an operation in points.
 
         Raises:
-            GraphQLError: If it is (DocumentTooComplex).
+            GraphQLError: If it exceeds the limit (DocumentTooComplex).
         """
         if cost > self.cost:
-            raise _past("cost", cost, self.cost)
+            raise _too_complex(f"a cost of {cost} points", "cost", self.cost)
+
+    def _too_deep(self) -> GraphQLError:
+        return _too_complex(f"a depth of more than {self.depth}", "depth", self.depth)
 
 
 def _has_long_name(document: DocumentNode) -> bool:
@@ -99,13 +111,9 @@ def _has_long_name(document: DocumentNode) -> bool:
     return False
 
 
-def _past(name: str, asked: int | None, most: int) -> GraphQLError:
-    has = f"more than {most}" if asked is None else f"{asked}"
-    return _refused(
-        f"The document's {name.replace('_', ' ')}: {has}, and at most {most} is allowed (GATEWAY_MAX_{name.upper()})."
-    )
+def _too_complex(quantity: str, name: str, limit: int) -> GraphQLError:
+    return _error(f"The document has {quantity}; the limit is {limit} (GATEWAY_MAX_{name.upper()}).")
 
 
-def _refused(words: str) -> GraphQLError:
-    fault = DocumentTooComplex(words)
-    return GraphQLError(words, original_error=fault)
+def _error(message: str) -> GraphQLError:
+    return GraphQLError(message, original_error=DocumentTooComplex(message))

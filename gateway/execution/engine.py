@@ -1,6 +1,6 @@
 """The GraphQL engine: `prepare` an operation, then `run` it by graphql-core.
 
-Strawberry's own `execute` makes the same calls, with its extensions around them. This gateway does not use any.
+Strawberry's own `execute` makes the same calls, and runs extensions around them. The gateway has no extensions.
 """
 
 import inspect
@@ -32,12 +32,12 @@ from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 # it holds the schema once.
 MAX_CACHED_INTROSPECTIONS: Final = 8
 
-# In one piece, or in parts.
+# In one piece, or in parts by @defer and @stream.
 Result = ExecutionResult | ExperimentalIncrementalExecutionResults
 
 
 class NotAQuery(Exception):
-    """The operation is a mutation or a subscription, and only a query is allowed."""
+    """A mutation or a subscription in a request that allows only a query."""
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Engine:
         record = current_record()
         if operation is not None and operation.name is not None:
             record.operation = operation.name.value[:SHOWN_NAME_LENGTH]
-        # The type is checked first. The schema has only queries, so that others are never valid.
+        # The type is checked first. The schema has only queries, so an operation of another type is never valid.
         if only_queries and operation is not None and operation.operation is not OperationType.QUERY:
             raise NotAQuery
         if document.errors:
@@ -133,7 +133,7 @@ class Engine:
         cost = operation.cost(variables)
         current_record().cost = cost
         try:
-            self._limits.refuse_cost(cost)
+            self._limits.check_cost(cost)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
         return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": operation.fields}}
@@ -156,7 +156,8 @@ class Engine:
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                # graphql-core lets it run on, only to collect errors that no response shows.
+                # Work on fields that an error has removed from the response. graphql-core would let it go on to collect
+                # errors that no response shows.
                 context.unanswered = executor.background_futures
                 result: Any = executor.execute_operation()
                 completed: Result = await result if inspect.isawaitable(result) else result

@@ -15,7 +15,7 @@ from gateway.telemetry.request_record import current_record
 logger = logging.getLogger("gateway")
 
 INTERNAL_SERVER_ERROR: Final = "INTERNAL_SERVER_ERROR"
-MASKED: Final = "The gateway failed on this request. Its log has the cause under the x-request-id of this response."
+MASKED: Final = "An internal error occurred. The gateway's log has the cause under this response's x-request-id."
 # Characters of a message. graphql-core's messages quote the request, which may be a whole body, in up to 100 errors.
 MAX_MESSAGE: Final = 500
 
@@ -84,7 +84,7 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
         # graphql-core cannot write a value: a record holds one that the field's type does not allow.
         case GraphQLError() if error.path is not None:
             extra = {"retryable": UpstreamBadResponse.retryable}
-            log = f"a value of {_field_name(error)} cannot be written"
+            log = f"the value of {_field_name(error)} does not have the field's type"
             return ErrorEntry(UpstreamBadResponse.code, UpstreamBadResponse.message, extra, log)
         case GraphQLSyntaxError():
             return ErrorEntry("GRAPHQL_PARSE_FAILED", message)
@@ -94,7 +94,7 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
         case GraphQLError():
             return ErrorEntry("BAD_USER_INPUT", message)
         case _ if before_execution:
-            return ErrorEntry("GRAPHQL_VALIDATION_FAILED", "The document holds a value that cannot be read.")
+            return ErrorEntry("GRAPHQL_VALIDATION_FAILED", "The document contains a value that cannot be read.")
         case _:
             return ErrorEntry(INTERNAL_SERVER_ERROR, MASKED, log=repr(cause))
 

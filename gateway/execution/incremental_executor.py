@@ -1,7 +1,8 @@
-"""`@defer` and `@stream`: an answer in parts for those who take them, and in one for those who do not.
+"""`@defer` and `@stream`: results in parts for clients that accept them, and in one piece for others.
 
-graphql-core's incremental delivery does the work: it plans what is deferred and publishes what has come. What is its
-own for each item of a stream, a task and a place in a queue, is done here once for each upstream page.
+graphql-core's incremental delivery plans the deferred parts and publishes them. For a stream, it makes a task and a
+queue entry for each item. This module makes one for each upstream page instead.
+
 Source: GraphQL specification, pull request 1110, "Incremental delivery".
 """
 
@@ -22,12 +23,12 @@ from gateway.schema.connection import Rows
 
 
 class NonIncrementalExecutor(ProjectingExecutor):
-    """Answers in one as if there were neither directive, which a server may always do."""
+    """An executor that ignores both directives, and returns one piece. A server may always do so."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The document's projections are kept for both ways.
-        self._switches = (("undivided", True), *self._switches)
+        # Both executors cache projections in the same document, so their keys must differ.
+        self._switches = (("non-incremental", True), *self._switches)
 
     def execute_collected_root_fields(
         self,
@@ -37,28 +38,29 @@ class NonIncrementalExecutor(ProjectingExecutor):
         serially: bool,
         _new_defer_usages: Sequence[Any],
     ) -> AwaitableOrValue[dict[str, Any]]:
-        """Execute all root fields, deferred ones too."""
+        """Execute all root fields, including deferred ones."""
         return super().execute_collected_root_fields(root_type, root_value, grouped_field_set, serially, ())
 
     def collect_subfields(
         self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
     ) -> CollectedFields:
-        """Collect all fields, deferred ones too."""
+        """Collect all fields, including deferred ones."""
         return super().collect_subfields(return_type, field_details_list)._replace(new_defer_usages=[])
 
     def get_stream_usage(self, field_details_list: FieldDetailsList, path: Path) -> StreamUsage | None:
-        """None, once what the directive says has been found right."""
+        """Check the directive's arguments, and return None, which means that the field is not streamed."""
         _stream_usage(super(), field_details_list, path)
         return None
 
 
 class IncrementalExecutor(ProjectingExecutor):
-    """Answers in parts. The rows of a connection that is streamed are a part for each upstream page."""
+    """An executor that returns parts. If a connection is streamed, each upstream page is one part."""
 
     def get_stream_usage(self, field_details_list: FieldDetailsList, path: Path) -> StreamUsage | None:
-        """How a field is streamed; None where it is not.
+        """Return how a field is streamed, or None if it is not.
 
-        Raises: BadUserInput.
+        Raises:
+            BadUserInput: If the directive's arguments are not valid.
         """
         return _stream_usage(super(), field_details_list, path)
 
@@ -71,14 +73,14 @@ class IncrementalExecutor(ProjectingExecutor):
         result: Any,
         position_context: Any,
     ) -> Any:
-        """Answer for what is awaited, or for rows as they come."""
+        """Complete an awaited value, or the rows of a connection as their pages arrive."""
         if isinstance(result, Rows):
-            result = self._as_they_come(result, field_details_list, path)
+            result = self._rows(result, field_details_list, path)
         return await super().complete_awaitable_value(
             return_type, field_details_list, info, path, result, position_context
         )
 
-    async def _as_they_come(self, rows: Rows[Any], field_details_list: FieldDetailsList, path: Path) -> Any:
+    async def _rows(self, rows: Rows[Any], field_details_list: FieldDetailsList, path: Path) -> Any:
         pages = rows.pages() if self.get_stream_usage(field_details_list, path) else None
         return await rows if pages is None else _Items(pages)
 
@@ -92,31 +94,31 @@ class IncrementalExecutor(ProjectingExecutor):
         info: Any,
         item_type: Any,
     ) -> bool:
-        """Leave the items from index on to a stream, if there are any."""
+        """Start a stream of the items from `index` on, if there are any."""
         if not isinstance(iterator, _Items):
             return super().handle_stream(index, path, iterator, is_async, stream_usage, info, item_type)
         if not iterator.exhausted:
             field = _Field(path, stream_usage.field_details_list, info, item_type)
             queue = _PageQueue(self, iterator, index, field)
-            self.streams.append(ItemStream(path, stream_usage.label, queue, index))  # type: ignore[arg-type]  # By its protocol, StreamQueue, it is one.
+            self.streams.append(ItemStream(path, stream_usage.label, queue, index))  # type: ignore[arg-type]  # It has the methods of graphql-core's StreamQueue.
         return True
 
     async def complete_page(
         self, items: Sequence[Any], index: int, field: "_Field"
     ) -> list[WorkResult | BaseException]:
-        """Results of neighbouring items, or why there is none; index: the first one's place in the list."""
+        """Return the results or errors of neighbouring items, the first of which has the index `index` in the list."""
         path, field_details_list, info, item_type = field
 
-        async def one_by_one() -> list[Any]:
+        async def complete_each_item() -> list[Any]:
             results: list[Any] = []
             for at, item in enumerate(items, index):
-                # Errors, and what an item defers in turn, are its own.
+                # Each item has its own errors and its own deferred parts.
                 executor = self.create_sub_executor()
                 try:
                     results.append(
                         executor.complete_stream_item(path.add_key(at, None), item, field_details_list, info, item_type)
                     )
-                except Exception as error:  # noqa: BLE001  # It ends the stream, behind the items before it.
+                except Exception as error:  # noqa: BLE001  # It ends the stream, after the items before it.
                     results.append(error)
             waiting = {at: result for at, result in enumerate(results) if self.is_awaitable(result)}
             for at, result in zip(
@@ -125,13 +127,13 @@ class IncrementalExecutor(ProjectingExecutor):
                 results[at] = result
             return results
 
-        completed: Any = self._at_once(items, item_type, field_details_list, one_by_one)
+        completed: Any = self._project_list(items, item_type, field_details_list, complete_each_item)
         if self.is_awaitable(completed):
             completed = await completed
         return [WorkResult(StreamItemValue(each)) if isinstance(each, dict) else each for each in completed]
 
     def _projection(self, parent: GraphQLObjectType, field_details_list: FieldDetailsList) -> Projection | None:
-        # A field in two fragments, of which one is deferred: what is asked of it is part now and part later.
+        # A field in two fragments, one of them deferred, has subfields for now and subfields for later.
         if len({id(details.defer_usage) for details in field_details_list}) > 1:
             return None
         return super()._projection(parent, field_details_list)
@@ -147,18 +149,18 @@ class _Field(NamedTuple):
 
 
 class _Items:
-    """Items of pages, for whoever takes them one by one and then goes on page by page."""
+    """The items of pages. They are read one by one at first, then page by page."""
 
     def __init__(self, pages: AsyncIterator[tuple[list[Any], bool]]) -> None:
         self._pages = pages
         self._page: list[Any] = []
-        self._taken = 0
+        self._position = 0
         self._ended = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether it is known that there is no further item."""
-        return self._ended and self._taken == len(self._page)
+        """Whether all items were read, as far as is known."""
+        return self._ended and self._position == len(self._page)
 
     def __aiter__(self) -> "_Items":
         return self
@@ -166,27 +168,27 @@ class _Items:
     async def __anext__(self) -> Any:
         if not await self._has_more():
             raise StopAsyncIteration
-        self._taken += 1
-        return self._page[self._taken - 1]
+        self._position += 1
+        return self._page[self._position - 1]
 
     async def rest_of_page(self) -> list[Any]:
-        """What is left of the page that is under way, else the next page; empty at the end."""
+        """Return the unread items of the current page, or else the next page. Return an empty list at the end."""
         await self._has_more()
-        rest, self._taken = self._page[self._taken :], len(self._page)
+        rest, self._position = self._page[self._position :], len(self._page)
         return rest
 
     async def _has_more(self) -> bool:
-        while self._taken == len(self._page) and not self._ended:
-            self._taken = 0
+        while self._position == len(self._page) and not self._ended:
+            self._position = 0
             try:
                 self._page, self._ended = await anext(self._pages)
             except StopAsyncIteration:
                 self._page, self._ended = [], True
-        return self._taken < len(self._page)
+        return self._position < len(self._page)
 
 
 class _PageQueue:
-    """The pages of one stream, each fetched when the one before has been taken: graphql-core's StreamQueue."""
+    """The pages of one stream, as graphql-core's StreamQueue. It fetches a page after the page before it was read."""
 
     def __init__(self, executor: IncrementalExecutor, items: _Items, index: int, field: _Field) -> None:
         self._executor = executor
@@ -196,22 +198,23 @@ class _PageQueue:
         self._stopped = False
 
     async def batches(self) -> AsyncIterator[Sequence[WorkResult]]:
-        """Results of the items, a page at a time.
+        """Yield the results of each page's items.
 
-        Raises: GraphQLError where a page fails, or an item that cannot be null.
+        Raises:
+            GraphQLError: If a page fails, or if an item fails that cannot be null.
         """
         while items := await self._next_page():
             completed = await self._executor.complete_page(items, self._index, self._field)
-            fault = next((each for each in completed if isinstance(each, BaseException)), None)
+            error = next((each for each in completed if isinstance(each, BaseException)), None)
             results = [each for each in completed if isinstance(each, WorkResult)]
-            if fault is not None:
-                results = results[: completed.index(fault)]
+            if error is not None:
+                results = results[: completed.index(error)]
             self._index += len(items)
-            self._stopped = fault is None and self._items.exhausted
+            self._stopped = error is None and self._items.exhausted
             if results:
                 yield results
-            if fault is not None:
-                raise fault
+            if error is not None:
+                raise error
 
     async def _next_page(self) -> list[Any]:
         try:
@@ -221,16 +224,16 @@ class _PageQueue:
             raise located_error(error, nodes, self._field.path.as_list()) from error
 
     def is_stopped(self) -> bool:
-        """Whether the last page has been given."""
+        """Return whether the last page was yielded."""
         return self._stopped
 
     def abort(self, _reason: BaseException | None = None) -> Awaitable[None] | None:
-        """Nothing is under way that whoever waits for `batches` does not end by ending to wait."""
+        """Do nothing. If the reader of `batches` is cancelled, its page is cancelled with it."""
 
 
 def _stream_usage(executor: Any, field_details_list: FieldDetailsList, path: Path) -> StreamUsage | None:
     try:
         usage: StreamUsage | None = executor.get_stream_usage(field_details_list, path)
     except ValueError:
-        raise BadUserInput("@stream's initialCount is 0 or more.") from None
+        raise BadUserInput("The initialCount of @stream must be 0 or greater.") from None
     return usage

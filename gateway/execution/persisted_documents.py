@@ -1,4 +1,4 @@
-"""Documents that a request may name instead of sending them: trusted ones from a file, or those sent once before.
+"""Documents that a request names instead of sending them: trusted documents, or automatic persisted queries.
 
 Source: GraphQL over HTTP, appendix "Persisted Documents"; Apollo's Automatic Persisted Queries.
 """
@@ -14,50 +14,56 @@ import orjson
 from gateway.errors import BadUserInput, ConfigurationError, DocumentNotTrusted, PersistedQueryNotFound
 from gateway.execution.document_cache import DocumentCache
 
-# Characters of registered documents, the hash of each included: as many as are kept ready to run.
+# Characters of registered documents and their hashes. Some 400 documents of a front end fit.
 REGISTERED_CHARACTERS: Final = 262_144
 
-_APOLLO: Final = "apollo-persisted-query-manifest"
+_APOLLO_FORMAT: Final = "apollo-persisted-query-manifest"
 
 
 class PersistedDocuments(Protocol):
-    """What finds the text that is to be run."""
+    """A resolver of requests to the text of their documents."""
 
-    def text(self, query: str, document_id: str | None, query_hash: str | None) -> str:
-        """The text for a request.
+    def resolve(self, query: str, document_id: str | None, query_hash: str | None) -> str:
+        """Return the text of a request's document.
 
-        query: the text that was sent, empty where none was.
-        document_id: `documentId`, `id` or `doc_id`; query_hash: `sha256Hash` of Apollo's extension.
-        Raises: CallerError.
+        Args:
+            query: The text in the request, empty if it has none.
+            document_id: The request's `documentId`, `id` or `doc_id`.
+            query_hash: The `sha256Hash` of Apollo's extension.
+
+        Raises:
+            CallerError: If there is no such document, or if it must not be run.
         """
 
 
 class TrustedDocuments:
-    """Runs nothing but its documents, each by its id."""
+    """The documents of a file. No other document is run, and each is requested by its id."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
 
-    def text(self, query: str, document_id: str | None, query_hash: str | None) -> str:
-        """See PersistedDocuments. A text is refused even where it is a trusted one."""
+    def resolve(self, query: str, document_id: str | None, query_hash: str | None) -> str:
+        """Return the text of a document id. Reject a request with a text, even the text of a trusted document."""
         text = self._texts.get(document_id or query_hash or "")
         if query or text is None:
-            raise DocumentNotTrusted("Only trusted documents are run here: send the documentId of one, and no query.")
+            raise DocumentNotTrusted(
+                "This gateway runs trusted documents only. Send the documentId of one, without a query."
+            )
         return text
 
 
 class AutomaticPersistedQueries:
-    """Runs whatever is sent, and by its hash alone what was sent with its hash before.
+    """Apollo's automatic persisted queries. A text that was sent with its hash once can be requested by the hash alone.
 
-    The hash is checked, so that nobody registers another text under it; the least used are let go of first.
+    The hash is checked, so a client cannot register another text under it. The least recently used text goes first.
     """
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
 
-    def text(self, query: str, document_id: str | None, query_hash: str | None) -> str:
-        """See PersistedDocuments. Cost: a hash of the text where one came with it."""
+    def resolve(self, query: str, document_id: str | None, query_hash: str | None) -> str:
+        """Return the text in the request, or the text of the hash. Register a text that comes with its hash."""
         if query:
             if query_hash is not None:
                 self._register(query, query_hash)
@@ -72,58 +78,64 @@ class AutomaticPersistedQueries:
         if query_hash in self._texts and self._texts[query_hash] == query:
             return
         if sha256(query.encode()).hexdigest() != query_hash:
-            raise BadUserInput("The sha256Hash is not the query's.")
+            raise BadUserInput("The sha256Hash does not match the query.")
         self._texts[query_hash] = query
         self._characters += len(query) + len(query_hash)
         while self._characters > REGISTERED_CHARACTERS:
-            dropped_hash, dropped = self._texts.popitem(last=False)
-            self._characters -= len(dropped) + len(dropped_hash)
+            evicted_hash, evicted = self._texts.popitem(last=False)
+            self._characters -= len(evicted) + len(evicted_hash)
 
 
 def persisted_documents(trusted: Path | None, cache: DocumentCache) -> PersistedDocuments:
-    """The trusted documents of a file, or, without one, those that callers register.
+    """Return the trusted documents of a file. Without a file, return automatic persisted queries.
 
-    trusted: Relay's persisted queries, `{"id": "text"}`, or Apollo's manifest.
-    cache: Checks that each of them can be run.
-    Cost: some milliseconds a document.
-    Raises: Misconfigured, saying what is wrong with the file, or with which of its documents.
+    Args:
+        trusted: A file of Relay's persisted queries, `{"id": "text"}`, or an Apollo manifest.
+        cache: Checks that each document can be run.
+
+    Raises:
+        ConfigurationError: If the file or one of its documents is not valid.
+
+    Cost: Some milliseconds for each document of the file.
     """
     return AutomaticPersistedQueries() if trusted is None else TrustedDocuments(_read(trusted, cache))
 
 
 def _read(path: Path, cache: DocumentCache) -> Mapping[str, str]:
     try:
-        held = orjson.loads(path.read_bytes())
+        content = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise _broken(path, f"cannot be read: {error.strerror}") from None
+        raise _invalid(path, f"cannot be read: {error.strerror}.") from None
     except orjson.JSONDecodeError as error:
-        raise _broken(path, f"is not JSON: {error}") from None
-    if not isinstance(held, dict):
-        raise _broken(path, 'holds neither {"id": "text"} nor an Apollo manifest')
-    texts = _apollo(path, held) if "format" in held else held
+        raise _invalid(path, f"is not JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise _invalid(path, 'must be an object such as {"id": "text"}, or an Apollo manifest.')
+    texts = _read_manifest(path, content) if "format" in content else content
     if not texts:
-        raise _broken(path, "holds no document, so that none could be run")
+        raise _invalid(path, "contains no document, so the gateway could run none.")
     for name, text in texts.items():
         if not name or not isinstance(text, str):
-            raise _broken(path, f"holds something else than a text under {name!r}")
+            raise _invalid(path, f"must have a non-empty id and a text for each document, but not so for {name!r}.")
         if reason := cache.validation_error(text):
-            raise _broken(path, f"holds a document that cannot be run, under {name!r}: {reason}")
+            raise _invalid(path, f"has a document that cannot be run, {name!r}: {reason}")
     return texts
 
 
-def _apollo(path: Path, held: Mapping[str, object]) -> Mapping[str, str]:
-    operations = held.get("operations")
-    if held["format"] != _APOLLO or held.get("version") != 1 or not isinstance(operations, list):
-        raise _broken(path, f'is no manifest with the format "{_APOLLO}", version 1 and operations')
+def _read_manifest(path: Path, manifest: Mapping[str, object]) -> Mapping[str, str]:
+    operations = manifest.get("operations")
+    if manifest["format"] != _APOLLO_FORMAT or manifest.get("version") != 1 or not isinstance(operations, list):
+        raise _invalid(
+            path, f'is not a manifest: it needs the format "{_APOLLO_FORMAT}", the version 1 and operations.'
+        )
     texts: dict[str, str] = {}
     for operation in operations:
         name, body = (operation.get(key) if isinstance(operation, dict) else None for key in ("id", "body"))
         if not isinstance(name, str) or not isinstance(body, str):
-            raise _broken(path, "holds an operation whose id and body are not both texts")
+            raise _invalid(path, "has an operation whose id or body is not a string.")
         if texts.setdefault(name, body) != body:
-            raise _broken(path, f"holds two documents under {name!r}")
+            raise _invalid(path, f"has two documents with the id {name!r}.")
     return texts
 
 
-def _broken(path: Path, what: str) -> ConfigurationError:
-    return ConfigurationError(f"GATEWAY_TRUSTED_DOCUMENTS: {path} {what}")
+def _invalid(path: Path, problem: str) -> ConfigurationError:
+    return ConfigurationError(f"GATEWAY_TRUSTED_DOCUMENTS: {path} {problem}")

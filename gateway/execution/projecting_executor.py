@@ -1,4 +1,4 @@
-"""graphql-core's executor, which answers for whole records at once where it can."""
+"""graphql-core's executor, which completes whole records by generated functions if it can."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -10,22 +10,24 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.execution.projection import LinkedType, PendingLink, Projection, compile_projection
 
-# The projections of one document, by type, nodes and Boolean variables; None where there is none.
+# The projections of one document, by type, nodes and Boolean variables. None if a selection has none.
 Projections = dict[Any, Projection | None]
-# Of one document: its selections, once for each combination of its Boolean variables; the oldest goes first.
-KEPT_PROJECTIONS: Final = 64
+# Cached projections of one document. A selection has one for each combination of the Boolean variables. The oldest is
+# removed first.
+MAX_PROJECTIONS: Final = 64
 
 
 class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
-    """An executor that completes records by generated functions, and all else as graphql-core does.
+    """An executor that completes records by generated functions, and all other values as graphql-core does.
 
-    projections: of the document, kept from one execution to the next.
+    Args:
+        projections: The document's projections, cached from one execution to the next.
     """
 
     def __init__(self, *args: Any, projections: Projections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._projections = projections
-        # @skip and @include choose fields by Boolean variables, so these are part of what a selection is.
+        # @skip and @include select fields by Boolean variables, so a projection is for certain values of these.
         variables = self.variable_values.coerced.items()
         self._switches = tuple((name, value) for name, value in variables if isinstance(value, bool))
 
@@ -37,32 +39,32 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
-        """Answer for one object: what can be projected at once, the fields that are left one by one."""
+        """Complete one object: the fields that can be projected at once, and the other fields one by one."""
 
-        def one_by_one() -> AwaitableOrValue[dict[str, Any]]:
+        def execute_each_field() -> AwaitableOrValue[dict[str, Any]]:
             return super(ProjectingExecutor, self).collect_and_execute_subfields(
                 return_type, field_details_list, path, result, position_context
             )
 
         projection = self._projection(return_type, field_details_list)
         if projection is None:
-            return one_by_one()
+            return execute_each_field()
         links: list[PendingLink] = []
         try:
-            self._must_be_allowed(projection)
-            answer = projection.project(result, links)
-        except Exception:  # noqa: BLE001  # An odd value may trip it anywhere; the standard way finds and places the error.
-            return one_by_one()
-        if not projection.left:
-            return self._linked(answer, links, one_by_one) if links else answer
+            self._check_scopes(projection)
+            projected = projection.project(result, links)
+        except Exception:  # noqa: BLE001  # Any error may come from an odd value. graphql-core finds it again, and its path.
+            return execute_each_field()
+        if not projection.resolver_fields:
+            return self._resolve_links(projected, links, execute_each_field) if links else projected
         selection = self.collect_subfields(return_type, field_details_list).grouped_field_set
-        fields = {name: selection[name] for name in projection.left}
+        fields = {name: selection[name] for name in projection.resolver_fields}
         rest = self.execute_fields(return_type, result, path, fields, position_context)
         if isinstance(rest, dict):
-            return answer | rest
+            return projected | rest
 
         async def completed() -> dict[str, Any]:
-            return answer | await rest
+            return projected | await rest
 
         return completed()
 
@@ -75,57 +77,57 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         items: Iterable[Any],
         position_context: Any,
     ) -> AwaitableOrValue[list[Any]]:
-        """Answer for a list: by one function for all of its objects, if they can be projected whole."""
+        """Complete a list: by one function for all of its objects, if it covers all of their fields."""
         items = list(items)
 
-        def one_by_one() -> AwaitableOrValue[list[Any]]:
+        def execute_each_field() -> AwaitableOrValue[list[Any]]:
             return super(ProjectingExecutor, self).complete_iterable_value(
                 item_type, field_details_list, info, path, items, position_context
             )
 
-        # Most fields have no directive at all, and graphql-core's own look takes longer.
+        # Most fields have no directive at all, and graphql-core's own check takes longer.
         if field_details_list[0].node.directives and self.get_stream_usage(field_details_list, path):
-            return one_by_one()
-        return self._at_once(items, item_type, field_details_list, one_by_one)
+            return execute_each_field()
+        return self._project_list(items, item_type, field_details_list, execute_each_field)
 
-    def _at_once(
+    def _project_list(
         self,
         items: Sequence[Any],
         item_type: Any,
         field_details_list: FieldDetailsList,
-        one_by_one: Callable[[], AwaitableOrValue[list[Any]]],
+        execute_each_field: Callable[[], AwaitableOrValue[list[Any]]],
     ) -> AwaitableOrValue[list[Any]]:
-        """Answer for items by one function; where they cannot be projected whole, by `one_by_one`."""
+        """Complete items by one function, or field by field if the function does not cover all of their fields."""
         object_type = item_type.of_type if is_non_null_type(item_type) else item_type
         if not items or not isinstance(object_type, GraphQLObjectType):
-            return one_by_one()
+            return execute_each_field()
         projection = self._projection(object_type, field_details_list)
-        if projection is None or projection.left:
-            return one_by_one()
+        if projection is None or projection.resolver_fields:
+            return execute_each_field()
         links: list[PendingLink] = []
         project = projection.project
         try:
-            self._must_be_allowed(projection)
-            answer = [project(item, links) for item in items]
-        except Exception:  # noqa: BLE001  # One odd object among them: each is completed by itself.
-            return one_by_one()
-        return self._linked(answer, links, one_by_one) if links else answer
+            self._check_scopes(projection)
+            projected = [project(item, links) for item in items]
+        except Exception:  # noqa: BLE001  # One of the objects is odd, so each is completed by itself.
+            return execute_each_field()
+        return self._resolve_links(projected, links, execute_each_field) if links else projected
 
-    def _linked(
-        self, answer: Any, links: list[PendingLink], one_by_one: Callable[[], AwaitableOrValue[Any]]
+    def _resolve_links(
+        self, projected: Any, links: list[PendingLink], execute_each_field: Callable[[], AwaitableOrValue[Any]]
     ) -> AwaitableOrValue[Any]:
-        """The answer with the records that it is linked to, or, where one of them is odd, what the standard way gives.
+        """Return the projected value with its linked records. If one of them is odd, execute field by field instead.
 
-        The loaders have the records by then, so that the standard way asks for none again.
+        The loaders remember the records, so the second execution makes no upstream call again.
         """
         try:
-            waiting = self._put_known(links)
-        except Exception:  # noqa: BLE001  # As above: the standard way finds and places the error.
-            return one_by_one()
+            waiting = self._put_loaded(links)
+        except Exception:  # noqa: BLE001  # As above: graphql-core finds the error again, and its path.
+            return execute_each_field()
         if not waiting:
-            return answer
+            return projected
 
-        async def completed() -> Any:
+        async def load_links() -> Any:
             still_waiting = waiting
             try:
                 while still_waiting:
@@ -134,26 +136,27 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
                         records = await target.loader(self.context_value).load_all([link.key for link in group])
                         for link, record in zip(group, records, strict=True):
                             link.put(record, further)
-                    still_waiting = self._put_known(further)
+                    still_waiting = self._put_loaded(further)
             except Exception:  # noqa: BLE001  # As above.
-                standard = one_by_one()
-                return await standard if self.is_awaitable(standard) else standard
-            return answer
+                completed = execute_each_field()
+                return await completed if self.is_awaitable(completed) else completed
+            return projected
 
-        return completed()
+        return load_links()
 
-    def _must_be_allowed(self, projection: Projection) -> None:
-        """Pass where the caller may follow all links, whether or not there is a record that has one.
+    def _check_scopes(self, projection: Projection) -> None:
+        """Check that the caller may follow all links, even if no record has one.
 
-        Raises: Forbidden.
+        Raises:
+            Forbidden: If it may not.
         """
         for target in projection.targets:
             target.loader(self.context_value)
 
-    def _put_known(self, links: list[PendingLink]) -> dict[LinkedType, list[PendingLink]]:
-        """Put the records that are known into their places; gives the links to those that are not, once asked for."""
+    def _put_loaded(self, links: list[PendingLink]) -> dict[LinkedType, list[PendingLink]]:
+        """Put the records that are loaded into the response. Start to load the others, and return the links to them."""
         waiting: dict[LinkedType, list[PendingLink]] = {}
-        # Records hold links of their own, which are added at the end.
+        # Linked records hold links too, which are added to the end of the list.
         for link in links:
             loader = link.target.loader(self.context_value)
             record = loader.known(link.key)
@@ -174,12 +177,12 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
         try:
             collected = self.collect_subfields(parent, field_details_list)
-        except GraphQLError:  # Such as a null for @skip's variable: for the standard way to place.
+        except GraphQLError:  # Such as a null for the variable of @skip. graphql-core reports it with its path.
             return None
         projection = None
         if not collected.new_defer_usages:
             projection = compile_projection(parent, collected.grouped_field_set, self.collect_subfields)
-        if len(self._projections) >= KEPT_PROJECTIONS:
+        if len(self._projections) >= MAX_PROJECTIONS:
             del self._projections[next(iter(self._projections))]
         self._projections[key] = projection
         return projection

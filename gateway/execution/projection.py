@@ -1,13 +1,13 @@
-"""A selection of fields as one generated function: record in, answer out.
+"""A selection of fields compiled into one function, which turns a record into its part of the response.
 
-graphql-core visits every field of every record through some twenty calls of Python: 10 ms for 99 numbers with every
-field. What is asked of a record is the same for each of them, so a function is generated for it once. It is made from
-the schema alone: a RecordField says its key and how it is read, its type says the rest.
+graphql-core visits every field of every record through some twenty Python calls: 10 ms for 99 numbers with every field.
+The selection is the same for each record, so one function is generated for it. The function is generated from the
+schema alone. A RecordField has its key and its conversion, and the field's type says the rest.
 
-The function covers record fields, plain attributes, leaves, lists and records within, and links to records that are
-yet to be loaded, which it notes down. A field with a resolver of its own is left out, for the executor. Wherever a
-value is not what its type promises the function raises UnexpectedValue, and the executor visits that record field by
-field: so errors, paths included, are graphql-core's own.
+`projection_plan` decides which fields the function covers, and this module writes its text. The function notes links to
+records that are not loaded yet. It leaves fields with a resolver to the executor. If a value does not have its field's
+type, the function raises UnexpectedValue, and the executor visits that record field by field. So all errors and their
+paths are graphql-core's own.
 """
 
 from collections.abc import Callable
@@ -17,261 +17,199 @@ from typing import Any, Final, NamedTuple
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
-    GraphQLError,
-    GraphQLField,
     GraphQLID,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLScalarType,
     GraphQLString,
-    is_list_type,
-    is_non_null_type,
 )
-from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
+from graphql.execution.collect_fields import GroupedFieldSet
 
 from gateway.context import RequestContext
+from gateway.execution.projection_plan import (
+    CollectSubfields,
+    NotPlanned,
+    PlannedLink,
+    PlannedObject,
+    PlannedTypename,
+    PlannedValue,
+    plan_selection,
+)
 from gateway.loaders.record_loader import RecordLoader
-from gateway.schema.fields import LinkField, RecordField
 from gateway.schema.scalars import DATE_TIME, MAX_TIMESTAMP_LENGTH, is_rfc_3339_utc
 
-CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]
-
-# The Python type that a built-in scalar's value must have to go out as it stands.
-_AS_IT_STANDS: Final = {GraphQLString: "str", GraphQLID: "str", GraphQLBoolean: "bool"}
+# The Python type of a built-in scalar's value that needs no conversion.
+_UNCONVERTED: Final = {GraphQLString: "str", GraphQLID: "str", GraphQLBoolean: "bool"}
 
 
 class UnexpectedValue(Exception):
-    """A record holds something that its fields' types do not allow for."""
+    """A record holds a value that does not have its field's type."""
 
 
 @dataclass(eq=False, slots=True)
 class LinkedType:
-    """A link of a selection: where its records come from, and how each is answered."""
+    """A link field of a selection: the loader of its records, and the function that projects one of them."""
 
     loader: Callable[[RequestContext], RecordLoader[Any]]
     project: Callable[[Any, "list[PendingLink]"], dict[str, Any]]
 
 
 class PendingLink(NamedTuple):
-    """A place in an answer that waits for the record of a key."""
+    """A place in the response that waits for the record of a key."""
 
     target: LinkedType
-    answer: dict[str, Any]
-    name: str
+    parent: dict[str, Any]
+    response_name: str
     key: str
 
     def put(self, record: Any, further: "list[PendingLink]") -> None:
-        """Answer for the record in its place, with null where there is none; `further` takes links within it.
+        """Put the record's projection into the response. Leave null there if the record does not exist.
 
-        Raises: the fault that the record ended in; as Projection.project.
+        Args:
+            further: Receives the links within the record.
+
+        Raises:
+            Exception: The error with which the record's lookup failed, or an error of `Projection.project`.
         """
         if isinstance(record, Exception):
             raise record
         if record is not None:
-            self.answer[self.name] = self.target.project(record, further)
+            self.parent[self.response_name] = self.target.project(record, further)
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How a selection on one type is answered.
+    """The compiled form of a selection on one type.
 
-    project: source and a list that takes links -> the answer, in the selection's order, with None in the place of each
-        link and of each field that is left. Raises UnexpectedValue, or whatever an odd value makes it trip over.
-    left: response names of the fields with a resolver. Where there are any, there are no links.
-    targets: all links, those of linked records included.
+    Attributes:
+        project: Returns the response object of a source, in the selection's order. Each link and each resolver field is
+            None in it. Links are added to the list. It raises UnexpectedValue, or any other error if a value is odd.
+        resolver_fields: Response names of the fields that have a resolver. If there are any, there are no links.
+        targets: All links, those within linked records included.
     """
 
     project: Callable[[Any, list[PendingLink]], dict[str, Any]]
-    left: tuple[str, ...]
+    resolver_fields: tuple[str, ...]
     targets: tuple[LinkedType, ...]
-
-
-class _NotProjectable(Exception):
-    """A field needs a resolver, or is of a type that is not known by itself."""
 
 
 def compile_projection(
     parent: GraphQLObjectType, selection: GroupedFieldSet, collect_subfields: CollectSubfields
 ) -> Projection | None:
-    """The projection of a selection; None where no field of it is read from the source.
-
-    The names of types alone would be answered for nulls and exceptions, too.
-    """
-    typenames = {name for name, details in selection.items() if details[0].node.name.value == "__typename"}
-    left: list[str] = []
-    source = _Source(collect_subfields, with_links=True)
-    try:
-        name = source.function(parent, selection, None)
-    except _NotProjectable:
-        source = _Source(collect_subfields, with_links=False)
-        name = source.function(parent, selection, left)
-    project = source.compiled(name)
-    return None if typenames.union(left) == set(selection) else Projection(project, tuple(left), source.targets)
+    """Return the projection of a selection, or None if no field of it is read from the source."""
+    plan = plan_selection(parent, selection, collect_subfields)
+    if plan is None:
+        return None
+    generator = _CodeGenerator()
+    project = generator.compile(generator.function(plan))
+    resolver_fields = tuple(name for name, field in plan.fields.items() if isinstance(field, NotPlanned))
+    return Projection(project, resolver_fields, generator.targets)
 
 
-class _Source:
-    """The text of the generated functions, and the objects that they refer to.
+class _CodeGenerator:
+    """Writes the text of a plan's functions, and holds the objects that the text refers to."""
 
-    with_links: whether links are written, here and in records within; else they are not projectable.
-    """
-
-    def __init__(self, collect_subfields: CollectSubfields, *, with_links: bool) -> None:
-        self._collect_subfields = collect_subfields
-        self._with_links = with_links
+    def __init__(self) -> None:
         self._lines: list[str] = []
-        self._globals: dict[str, Any] = {"UnexpectedValue": UnexpectedValue, "Link": PendingLink}
+        self._globals: dict[str, Any] = {"UnexpectedValue": UnexpectedValue, "PendingLink": PendingLink}
         self._targets: dict[str, LinkedType] = {}
         self._names = 0
 
     @property
     def targets(self) -> tuple[LinkedType, ...]:
-        """The links that have been written."""
+        """The links that were written."""
         return tuple(self._targets.values())
 
-    def compiled(self, name: str) -> Callable[[Any, list[PendingLink]], dict[str, Any]]:
-        # A caller's only words in it are aliases, quoted; GraphQL's grammar keeps these to letters, digits and _.
-        exec("\n".join(self._lines), self._globals)  # noqa: S102  # The text is made here, from the schema.
+    def compile(self, name: str) -> Callable[[Any, list[PendingLink]], dict[str, Any]]:
+        """Compile the text, and return the function of this name."""
+        # Aliases are the client's only words in the text. They are quoted, and hold only letters, digits and "_".
+        exec("\n".join(self._lines), self._globals)  # noqa: S102  # The text is generated here, from the schema.
         for target_name, target in self._targets.items():
             target.project = self._globals[target_name]
         function: Callable[[Any, list[PendingLink]], dict[str, Any]] = self._globals[name]
         return function
 
-    def function(self, parent: GraphQLObjectType, selection: GroupedFieldSet, left: list[str] | None) -> str:
-        """Write the function for a selection; gives its name.
-
-        left: takes the response names of links and of fields that are not projectable; None: there may be none of
-            the latter.
-        Raises: _NotProjectable.
-        """
+    def function(self, plan: PlannedObject) -> str:
+        """Write the function of a planned object, and return its name."""
         body: list[str] = []
         pairs: list[str] = []
         links: list[str] = []
-        if parent.is_type_of:
-            body.append(f"if not {self._object(parent.is_type_of)}(source, None): raise UnexpectedValue")
-        for response_name, details in selection.items():
-            value = self._new("value")
-            definition = parent.fields.get(details[0].node.name.value)
-            declared = definition and _declared(definition)
-            try:
-                if definition and isinstance(declared, LinkField) and self._with_links:
-                    links += self._link(definition.type, declared, details, response_name)
-                    value = "None"
-                else:
-                    body += self._field(parent, details, value)
-            except _NotProjectable:
-                if left is None:
-                    raise
-                left.append(response_name)
-                value = "None"
+        if plan.type.is_type_of:
+            body.append(f"if not {self._global(plan.type.is_type_of)}(source, None): raise UnexpectedValue")
+        for response_name, field in plan.fields.items():
+            value = "None"
+            if isinstance(field, PlannedValue):
+                value = self._new_name("value")
+                body += self._field(field, value)
+            elif isinstance(field, PlannedTypename):
+                value = repr(plan.type.name)
+            elif isinstance(field, PlannedLink):
+                links += self._link(field, response_name)
             pairs.append(f"{response_name!r}: {value}")
-        name = self._new("project")
-        body += [f"answer = {{{', '.join(pairs)}}}", *links, "return answer"]
+        name = self._new_name("project")
+        body += [f"result = {{{', '.join(pairs)}}}", *links, "return result"]
         self._lines += [f"def {name}(source, links):", *(f"    {line}" for line in body)]
         return name
 
-    def _link(
-        self, kind: GraphQLOutputType, link: LinkField, details: FieldDetailsList, response_name: str
-    ) -> list[str]:
-        """The lines that note down which record belongs in a place of the answer."""
-        if not isinstance(kind, GraphQLObjectType):
-            raise _NotProjectable
-        function = self.function(kind, self._subfields(kind, details), None)
-        target = self._targets[function] = LinkedType(link.loader, _not_compiled_yet)
+    def _link(self, link: PlannedLink, response_name: str) -> list[str]:
+        """Return the lines that note which record belongs in a place of the response."""
+        function = self.function(link.record)
+        target = self._targets[function] = LinkedType(link.field.loader, _not_compiled_yet)
         return [
-            f"key = {self._object(link.key)}(source)",
-            f"if key is not None: links.append(Link({self._object(target)}, answer, {response_name!r}, key))",
+            f"key = {self._global(link.field.key)}(source)",
+            f"if key is not None: links.append(PendingLink({self._global(target)}, result, {response_name!r}, key))",
         ]
 
-    def _field(self, parent: GraphQLObjectType, details: FieldDetailsList, value: str) -> list[str]:
-        """The lines that leave a field's answer in the variable `value`."""
-        node = details[0].node
-        if node.name.value == "__typename":
-            return [f"{value} = {parent.name!r}"]
-        definition = parent.fields.get(node.name.value)
-        if definition is None or definition.args or details[0].fragment_variable_values is not None:
-            raise _NotProjectable
-        if any(directive.name.value == "stream" for directive in node.directives or ()):
-            raise _NotProjectable
-        declared = _declared(definition)
-        if isinstance(declared, RecordField):
-            lines = [f"{value} = source.get({declared.key!r})"]
-            return lines + self._completed(definition.type, details, value, declared)
-        if declared is not None and declared.is_basic_field:
-            return [f"{value} = source.{declared.python_name}", *self._completed(definition.type, details, value, None)]
-        raise _NotProjectable
-
-    def _completed(
-        self, kind: GraphQLOutputType, details: FieldDetailsList, value: str, field: RecordField | None
-    ) -> list[str]:
-        """The lines that turn a raw value into one that its type allows, in the same variable."""
-        nullable = not is_non_null_type(kind)
-        inner: Any = kind if nullable else kind.of_type  # type: ignore[union-attr]  # graphql-core's guard is one way.
-        absent = None if field is None else field.absent
-        lines: list[str] = []
-        if absent is not None:
-            lines += [f"if {value} is None: {value} = {_written(inner, absent)!r}", "else:"]
-        elif nullable:
-            lines += [f"if {value} is not None:"]
+    def _field(self, field: PlannedValue, value: str) -> list[str]:
+        """Return the lines that assign a field's part of the response to the variable `value`."""
+        read = f"source.{field.attribute}" if field.key is None else f"source.get({field.key!r})"
+        if field.absent is not None:
+            check = [f"if {value} is None: {value} = {field.absent!r}", "else:"]
+        elif field.nullable:
+            check = [f"if {value} is not None:"]
         else:
-            lines += [f"if {value} is None: raise UnexpectedValue", "else:"]
-        read = None if field is None else field.read
-        return lines + [f"    {line}" for line in self._present(inner, details, value, read)]
+            check = [f"if {value} is None: raise UnexpectedValue", "else:"]
+        return [f"{value} = {read}", *check, *(f"    {line}" for line in self._conversion(field, value))]
 
-    def _present(
-        self, kind: Any, details: FieldDetailsList, value: str, read: Callable[[Any], Any] | None
-    ) -> list[str]:
-        """The lines for a value that is not null."""
+    def _conversion(self, field: PlannedValue, value: str) -> list[str]:
+        """Return the lines that convert a value that is not null, in the same variable."""
+        kind = field.type
         if isinstance(kind, GraphQLEnumType):
-            names = self._object(_NamesOfWords(kind, read))
+            names = self._global(_EnumNames(kind, field.read))
             return [f"{value} = {names}[{value}]"]
-        lines = [] if read is None else [f"{value} = {self._object(read)}({value})"]
-        if kind in _AS_IT_STANDS:
-            return [*lines, f"if {value}.__class__ is not {_AS_IT_STANDS[kind]}: raise UnexpectedValue"]
+        lines = [] if field.read is None else [f"{value} = {self._global(field.read)}({value})"]
+        if kind in _UNCONVERTED:
+            return [*lines, f"if {value}.__class__ is not {_UNCONVERTED[kind]}: raise UnexpectedValue"]
         if isinstance(kind, GraphQLScalarType):
-            write = f"{value} = {self._object(kind.coerce_output_value)}({value})"
-            if kind.name != DATE_TIME:
-                return [*lines, write]
-            # Three or four in each record, and nearly all of them are right: a call less for each.
-            as_it_stands = self._object(is_rfc_3339_utc)
-            # What is longer than a timestamp can be is not kept, or an upstream could fill the memory with it.
-            short = f"{value}.__class__ is str and len({value}) <= {MAX_TIMESTAMP_LENGTH}"
-            return [*lines, f"if not ({short} and {as_it_stands}({value})): {write}"]
+            return lines + self._scalar(kind, value)
+        assert field.objects is not None  # noqa: S101  # A plan has one for every other type.
+        project = self.function(field.objects)
         if isinstance(kind, GraphQLObjectType):
-            inner = self.function(kind, self._subfields(kind, details), None)
-            return [*lines, f"{value} = {inner}({value}, links)"]
-        if (
-            is_list_type(kind)
-            and is_non_null_type(kind.of_type)
-            and isinstance(kind.of_type.of_type, GraphQLObjectType)
-        ):
-            record = kind.of_type.of_type
-            inner = self.function(record, self._subfields(record, details), None)
-            return [*lines, f"{value} = [{inner}(each, links) for each in {value}]"]
-        raise _NotProjectable
+            return [*lines, f"{value} = {project}({value}, links)"]
+        return [*lines, f"{value} = [{project}(each, links) for each in {value}]"]
 
-    def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
-        try:
-            collected = self._collect_subfields(kind, details)
-        except GraphQLError:  # Such as a null for @skip's variable: for the executor to find in its place.
-            raise _NotProjectable from None
-        if collected.new_defer_usages:
-            raise _NotProjectable
-        return collected.grouped_field_set
+    def _scalar(self, kind: GraphQLScalarType, value: str) -> list[str]:
+        write = f"{value} = {self._global(kind.coerce_output_value)}({value})"
+        if kind.name != DATE_TIME:
+            return [write]
+        # A record has three or four timestamps, and nearly all of them need no conversion. This saves a call for each.
+        is_written = self._global(is_rfc_3339_utc)
+        # A text that is longer than any timestamp is not cached, or an upstream could fill the memory.
+        is_short = f"{value}.__class__ is str and len({value}) <= {MAX_TIMESTAMP_LENGTH}"
+        return [f"if not ({is_short} and {is_written}({value})): {write}"]
 
-    def _object(self, thing: Any) -> str:
-        name = self._new("object")
+    def _global(self, thing: Any) -> str:
+        """Return the name by which the text refers to an object."""
+        name = self._new_name("object")
         self._globals[name] = thing
         return name
 
-    def _new(self, kind: str) -> str:
+    def _new_name(self, kind: str) -> str:
         self._names += 1
         return f"{kind}_{self._names}"
 
 
-class _NamesOfWords(dict[str, str]):
-    """AWS's words -> the names of a GraphQL enum's values; words that AWS adds are read once, then known."""
+class _EnumNames(dict[str, str]):
+    """The names of a GraphQL enum's values by AWS's words. A word that AWS adds is read anew each time."""
 
     def __init__(self, kind: GraphQLEnumType, read: Callable[[Any], Any] | None) -> None:
         super().__init__()
@@ -279,24 +217,12 @@ class _NamesOfWords(dict[str, str]):
         self._read = read
 
     def __missing__(self, word: str) -> str:
-        # Only words that are one of the enum's own are kept: a broken upstream must not fill the memory.
+        # Only the enum's own words are stored, or a broken upstream could fill the memory.
         member = word if self._read is None else self._read(word)
         name = self._kind.coerce_output_value(member)
         if getattr(member, "value", None) == word:
             self[word] = name
         return name
-
-
-def _written(kind: Any, absent: Any) -> Any:
-    """What a field without a value is answered with: the RecordField's own `absent`, as its type writes it."""
-    if isinstance(kind, GraphQLEnumType):
-        return kind.coerce_output_value(absent)
-    return list(absent)
-
-
-def _declared(definition: GraphQLField) -> StrawberryField | None:
-    declared: StrawberryField | None = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    return declared
 
 
 def _not_compiled_yet(_record: Any, _links: list[PendingLink]) -> dict[str, Any]:

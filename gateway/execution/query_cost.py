@@ -5,7 +5,7 @@ each upstream call that may be made for it. It is computed from the costs declar
 (gateway.schema.field_cost) and the request's variables. Page sizes multiply down the tree. `@skip` and `@include` are
 assumed to leave nothing out.
 
-Each selection set is visited once, a fragment's too. The walk is linear in the document, because a fragment that is
+Each selection set is visited once, a fragment's too. The time is linear in the document, because a fragment that is
 spread a billion times is counted without being visited again. If a number exceeds SATURATED, it stays there. If a
 variable gives a page size, the selection sets around it are visited again for each request.
 """
@@ -48,13 +48,13 @@ class CostModel:
 
     Attributes:
         page_rows: Rows that one upstream call returns.
-        max_page_size: Rows of the longest page that a client can ask for.
-        walk_pages: The most calls that a field makes to read a whole list.
+        max_page_size: Rows of the longest page that a client can request.
+        max_upstream_pages: The most calls that a field makes to read a whole list.
     """
 
     page_rows: int
     max_page_size: int
-    walk_pages: int
+    max_upstream_pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class _Totals(NamedTuple):
 
     Attributes:
         top_fields: Fields of the selection set itself. The other numbers include the fields below.
-        cost: Points for one object that the selection set is asked of.
-        row_cost: Points for each row of the connection that the selection set is asked of.
+        cost: Points for one object of the selection set's type.
+        row_cost: Points for each row, if the selection set is on a connection.
         varies: Whether a variable decides the cost.
     """
 
@@ -87,7 +87,7 @@ class _Totals(NamedTuple):
 
 _NOTHING: Final = _Totals()
 _FREE: Final = FieldCost()
-# The type that a selection is asked of, and its totals.
+# The type that a selection applies to, and its totals.
 _Selection = tuple[GraphQLNamedType | None, _Totals]
 # Totals by the identity of a selection set's node. The document keeps its nodes, and so their identities, alive.
 _Known = dict[int, _Totals]
@@ -108,7 +108,7 @@ class OperationCost:
     root_fields: int
     directives: int
     fields: int
-    _walk: "_Estimator"
+    _estimator: "_Estimator"
     _operation: OperationDefinitionNode
 
     def cost(self, variables: Variables | None) -> int:
@@ -116,7 +116,7 @@ class OperationCost:
 
         Cost: Some microseconds for each selection set that holds a page size given by a variable.
         """
-        return self._walk.cost(self._operation, variables or {})
+        return self._estimator.cost(self._operation, variables or {})
 
 
 def measure(document: DocumentNode, schema: CostedSchema, model: CostModel) -> dict[str | None, OperationCost]:
@@ -127,18 +127,18 @@ def measure(document: DocumentNode, schema: CostedSchema, model: CostModel) -> d
     Raises:
         RecursionError: If fragments are nested many hundred deep.
     """
-    walk = _Estimator(document, schema, model)
+    estimator = _Estimator(document, schema, model)
     costs: dict[str | None, OperationCost] = {}
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            costs[node.name.value if node.name else None] = _operation_cost(node, walk)
+            costs[node.name.value if node.name else None] = _operation_cost(node, estimator)
     if len(costs) == 1:
         costs[None] = next(iter(costs.values()))
     return costs
 
 
-def _operation_cost(node: OperationDefinitionNode, walk: "_Estimator") -> OperationCost:
-    totals = walk.totals(node)
+def _operation_cost(node: OperationDefinitionNode, estimator: "_Estimator") -> OperationCost:
+    totals = estimator.totals(node)
     own_directives = sum(_directive_count(each) for each in (node, *(node.variable_definitions or ())))
     return OperationCost(
         depth=totals.depth,
@@ -146,13 +146,13 @@ def _operation_cost(node: OperationDefinitionNode, walk: "_Estimator") -> Operat
         root_fields=totals.top_fields,
         directives=min(totals.directives + own_directives, SATURATED),
         fields=min(totals.fields, SATURATED),
-        _walk=walk,
+        _estimator=estimator,
         _operation=node,
     )
 
 
 class _Estimator:
-    """The walks through one document: one when it is read, one for each request whose variables decide the cost."""
+    """The costs of one document: visited once when it is parsed, and once for each request whose variables matter."""
 
     def __init__(self, document: DocumentNode, schema: CostedSchema, model: CostModel) -> None:
         self.schema = schema.schema
@@ -161,11 +161,11 @@ class _Estimator:
         self.fragments = {
             each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
         }
-        # Of the selection sets whose cost is the same for all variables.
+        # The totals of selection sets whose cost is the same for all variables.
         self._constant: _Known = {}
 
     def totals(self, operation: OperationDefinitionNode) -> _Totals:
-        """Return the totals of an operation, its cost without variables. Remember the ones that no variable decides."""
+        """Return the totals of an operation without variables. Remember those that no variable changes."""
         visit = _Visit(self, {}, dict(self._constant))
         totals = visit.selections(operation.selection_set, self.schema.get_root_type(operation.operation))
         self._constant.update((node, each) for node, each in visit.known.items() if not each.varies)
@@ -185,11 +185,11 @@ class _Estimator:
 
 
 class _Visit:
-    """One walk through an operation, with the variables of one request."""
+    """One visit of an operation's selection sets, with the variables of one request."""
 
-    def __init__(self, walk: _Estimator, variables: Variables, known: _Known) -> None:
+    def __init__(self, estimator: _Estimator, variables: Variables, known: _Known) -> None:
         self.known = known
-        self._walk = walk
+        self._estimator = estimator
         self._variables = variables
 
     def selections(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> _Totals:
@@ -203,35 +203,35 @@ class _Visit:
         selections: list[_Selection] = []
         # A comprehension would take a second frame of the stack for each level of the document.
         for selection in node.selections:
-            selections.append(self._selection(selection, parent))  # noqa: PERF401  # Said above.
+            selections.append(self._selection(selection, parent))  # noqa: PERF401  # See above.
         totals = self.known[id(node)] = _sum(selections, parent)
         return totals
 
     def _selection(self, node: SelectionNode, parent: GraphQLNamedType | None) -> _Selection:
-        """Return the type that a selection is asked of, and its totals."""
+        """Return the type that a selection applies to, and its totals."""
         kind = parent
         directives = _directive_count(node)
         if isinstance(node, FieldNode):
             totals = self._field(node, parent)
         elif isinstance(node, InlineFragmentNode):
             if node.type_condition:
-                kind = self._walk.schema.get_type(node.type_condition.name.value)
+                kind = self._estimator.schema.get_type(node.type_condition.name.value)
             totals = self.selections(node.selection_set, kind)
         else:
-            fragment = self._walk.fragments.get(cast("FragmentSpreadNode", node).name.value)
+            fragment = self._estimator.fragments.get(cast("FragmentSpreadNode", node).name.value)
             if fragment is None:
                 return None, _Totals(directives=directives)
-            kind = self._walk.schema.get_type(fragment.type_condition.name.value)
+            kind = self._estimator.schema.get_type(fragment.type_condition.name.value)
             directives += _directive_count(fragment)
             totals = self.selections(fragment.selection_set, kind)
         return kind, totals._replace(directives=totals.directives + directives) if directives else totals
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> _Totals:
         name = node.name.value
-        field = self._walk.schema.get_field(parent, name) if is_composite_type(parent) else None
+        field = self._estimator.schema.get_field(parent, name) if is_composite_type(parent) else None
         inner = self.selections(node.selection_set, get_named_type(field.type) if field else None)
         place = (parent.name if parent else "", name)
-        declared = self._walk.field_costs.get(place, _FREE)
+        declared = self._estimator.field_costs.get(place, _FREE)
         arguments = {each.name.value: each.value for each in node.arguments or ()}
         return _Totals(
             depth=inner.depth + (0 if place == ("__Type", "ofType") else 1),
@@ -245,24 +245,24 @@ class _Visit:
         )
 
     def _cost(self, declared: FieldCost, arguments: Mapping[str, ValueNode], inner: _Totals) -> int:
-        """Return the points of a field for each object that it is asked of, its subselections included."""
+        """Return the points of a field for each object that has it, its subselections included."""
         if declared.slicing_arguments:
             return self._page_cost(declared, arguments, inner)
-        weight = self._walk.model.walk_pages if declared.walks else declared.weight
+        weight = self._estimator.model.max_upstream_pages if declared.reads_whole_list else declared.weight
         size = declared.size
         if declared.key_argument is not None:
             size = _length(self._value(arguments.get(declared.key_argument)))
         return size * (weight + inner.cost)
 
     def _page_cost(self, declared: FieldCost, arguments: Mapping[str, ValueNode], inner: _Totals) -> int:
-        model = self._walk.model
+        model = self._estimator.model
         sizes = {name: _as_number(self._value(arguments.get(name))) for name in declared.slicing_arguments}
-        asked = next((size for size in sizes.values() if size is not None), declared.size)
+        requested = next((size for size in sizes.values() if size is not None), declared.size)
         # The field rejects a size out of bounds without a call.
-        rows = max(0, min(asked, model.max_page_size))
+        rows = max(0, min(requested, model.max_page_size))
         calls = -(-rows // model.page_rows)
-        if rows and any(sizes.get(name) is not None for name in declared.walking_arguments):
-            calls = max(calls, model.walk_pages)
+        if rows and any(sizes.get(name) is not None for name in declared.whole_list_arguments):
+            calls = max(calls, model.max_upstream_pages)
         return calls * declared.weight + rows * (declared.row_weight + inner.row_cost) + inner.cost
 
     def _value(self, node: ValueNode | None) -> Any:
@@ -322,7 +322,7 @@ def _literal(node: ValueNode | None) -> Any:
     """Return a literal as JSON would have it, as far as sizes need it. A list's values do not matter, only how many."""
     if isinstance(node, IntValueNode):
         # Python refuses to read some thousand digits, and no size has ten.
-        return int(node.value) if len(node.value) < 10 else SATURATED  # noqa: PLR2004  # Said above.
+        return int(node.value) if len(node.value) < 10 else SATURATED  # noqa: PLR2004  # See above.
     return list(node.values) if isinstance(node, ListValueNode) else None
 
 

@@ -227,7 +227,7 @@ class GraphQLEndpoint:
         parameters = from_body(body) if is_post else from_query_string(request.query_string)
         query, variables, operation_name, document_id, query_hash, reports_cost = parameters
         try:
-            text = self._documents.text(query, document_id, query_hash)
+            text = self._documents.resolve(query, document_id, query_hash)
             prepared = self._engine.prepare(text, operation_name, variables, only_queries=not is_post)
         except CallerError as error:
             raise InvalidDocument([GraphQLError(str(error), original_error=error)]) from None

@@ -81,7 +81,7 @@ class ListConnection(Generic[R]):
         last: int | None,
         before: str | None,
     ) -> None:
-        self._window = read_page_arguments(
+        self._arguments = read_page_arguments(
             first=_or_none(first),
             after=_or_none(after),
             last=_or_none(last),
@@ -89,19 +89,19 @@ class ListConnection(Generic[R]):
             scope=source.scope,
             max_size=context.settings.max_page_size,
         )
-        self._walk = Paginator(source, max_pages=context.settings.max_upstream_pages)
+        self._paginator = Paginator(source, max_pages=context.settings.max_upstream_pages)
         self._slice: asyncio.Task[Slice[R]] | None = None
 
     async def slice(self) -> Slice[R]:
         """Return the requested rows. Fetch them once for all fields."""
         if self._slice is None:
-            self._slice = asyncio.ensure_future(self._walk.slice(self._window))
+            self._slice = asyncio.ensure_future(self._paginator.slice(self._arguments))
         return await self._slice
 
     def pages(self) -> AsyncIterator[tuple[list[RowRange[R]], bool]] | None:
         """Return the pages of `slice` as they arrive. Return None if the page is read backwards or has `before`."""
-        window = self._window
-        return None if window.backward or window.before is not None else self._walk.pages(window)
+        arguments = self._arguments
+        return None if arguments.backward or arguments.before is not None else self._paginator.pages(arguments)
 
     def edges(self) -> Rows[Row[R]]:
         """Return the rows with their cursors."""
@@ -113,7 +113,7 @@ class ListConnection(Generic[R]):
 
     def total_count(self) -> Awaitable[int]:
         """Return the number of rows of the whole list."""
-        return self._walk.count()
+        return self._paginator.count()
 
 
 def _or_none(value: T | None) -> T | None:

@@ -76,8 +76,8 @@ class FieldCost:
         key_argument: The list argument that holds one key for each object.
         row_weight: Points of each row of a connection.
         is_row_list: Whether a connection's `@listSize` gives the number of objects in this field.
-        walks: Whether the field reads the whole list.
-        walking_arguments: Arguments with which the field reads the whole list.
+        reads_whole_list: Whether the field reads the whole list.
+        whole_list_arguments: Arguments with which the field reads the whole list.
     """
 
     weight: int = 0
@@ -86,8 +86,8 @@ class FieldCost:
     key_argument: str | None = None
     row_weight: int = 0
     is_row_list: bool = False
-    walks: bool = False
-    walking_arguments: frozenset[str] = frozenset()
+    reads_whole_list: bool = False
+    whole_list_arguments: frozenset[str] = frozenset()
 
 
 FieldCosts = Mapping[tuple[str, str], FieldCost]
@@ -146,8 +146,8 @@ def _read_field(type_name: str, name: str, field: GraphQLField) -> FieldCost:
         size=size.assumed_size if size and size.assumed_size else 1,
         slicing_arguments=slicing_arguments,
         key_argument=_key_argument(field) if returns_objects else None,
-        walks=cost is WHOLE_LIST,
-        walking_arguments=frozenset(
+        reads_whole_list=cost is WHOLE_LIST,
+        whole_list_arguments=frozenset(
             argument for argument, definition in field.args.items() if _directive(definition, Cost) is WHOLE_LIST
         ),
     )

@@ -27,7 +27,7 @@ def test_schema_graphql_passes() -> None:
     ("words", "others", "rule"),
     [
         ("hasNextPage: Boolean!", "hasNextPage: Boolean", "relay-page-info"),
-        ('  """One order; null when there is none."""\n', "", "require-description"),
+        ('  """One order. Null if it does not exist. At most one upstream call."""\n', "", "require-description"),
     ],
 )
 def test_a_schema_that_breaks_a_rule_does_not(words: str, others: str, rule: str, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ UNLIMITED: Final = DocumentLimits(
     root_fields=10**9,
     directives=10**9,
     cost=10**9,
-    cost_model=CostModel(page_rows=99, max_page_size=1000, walk_pages=20),
+    cost_model=CostModel(page_rows=99, max_page_size=1000, max_upstream_pages=20),
 )
 
 # Text, variables, name of the operation, context.

@@ -30,7 +30,7 @@ from tests.execution.documents import WHOLE_INTROSPECTION, random_document, rand
 SCHEMA: Final = build_schema()
 CORE: Final[GraphQLSchema] = SCHEMA._schema  # noqa: SLF001  # It has no public name.
 COSTED: Final = CostedSchema(CORE, read_field_costs(CORE))
-MODEL: Final = CostModel(page_rows=99, max_page_size=1000, walk_pages=20)
+MODEL: Final = CostModel(page_rows=99, max_page_size=1000, max_upstream_pages=20)
 
 
 def cost_of(text: str, name: str | None = None) -> OperationCost:
@@ -270,7 +270,7 @@ def test_cost_is_one_point_per_record_and_per_call(text: str, variables: Mapping
     ],
 )
 def test_reading_a_whole_list_costs_the_set_number_of_pages(text: str, points: int) -> None:
-    model = CostModel(page_rows=99, max_page_size=1000, walk_pages=7)
+    model = CostModel(page_rows=99, max_page_size=1000, max_upstream_pages=7)
     assert measure(parse(text), COSTED, model)[None].cost(None) == points
 
 
