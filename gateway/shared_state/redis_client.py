@@ -1,10 +1,10 @@
-"""The process's one connection to Redis (or Valkey): what is asked of it waits little, and is never in need of it.
+"""The process's Redis (or Valkey) client: commands time out quickly, and every caller can do without Redis.
 
-A Redis that is broken, slow or lying costs the whole process TIMEOUT_SECONDS once: whoever waits at that time fails
-together, and those who come after fail at once, until a task in the background has found Redis to be well again.
+A Redis that is broken, slow or returns rubbish costs the whole process TIMEOUT_SECONDS once. The commands that wait at
+that time fail together. Later commands fail at once, until a background task finds that Redis has recovered.
 
-Commands of all requests go over one connection, each behind the other, and replies come in the same order: what one
-waits for, all wait for together.
+The commands of all requests are pipelined on one connection. Redis replies in their order, so if one reply is late, all
+commands behind it wait too.
 """
 
 import asyncio
@@ -21,155 +21,184 @@ from gateway.errors import ConfigurationError
 
 logger = logging.getLogger("gateway")
 
-# Seconds that Redis may cost before it is left alone. A reply takes well under a millisecond, in another zone two.
+# Seconds that Redis may cost before it counts as unavailable. A reply takes well under a millisecond, or two if Redis
+# is in another availability zone.
 TIMEOUT_SECONDS: Final = 0.3
-# A reply that takes longer costs patience, and one that does not gives half of it back. 20 ms are another region.
+# A slower reply uses up part of the timeout. A faster one restores half of the used part. 20 ms reach another region.
 SLOW_SECONDS: Final = 0.02
-# Nobody waits for a connection, but a process that starts, and that only for as long as it has patience.
+# Requests never wait for a connection. Start-up does, for at most TIMEOUT_SECONDS.
 CONNECT_SECONDS: Final = 2.0
-# How long Redis is left alone: twice as long each time it fails again, until it has been well for MOST_PAUSE_SECONDS.
+# Seconds without a connection after a failure. They double with each failure, until Redis has worked for
+# MOST_PAUSE_SECONDS.
 FIRST_PAUSE_SECONDS: Final = 2.0
 MOST_PAUSE_SECONDS: Final = 30.0
 
-# Of every key: other programs may share the Redis.
+# Every key starts with it, because other programs may use the same Redis.
 KEY_PREFIX: Final = "chime-gateway:"
 
 Argument = str | bytes | int | float
 
 
 class RedisUnavailable(Exception):
-    """Redis does not answer, or not soon, or not what it was asked. The words are for the log alone."""
+    """Redis does not reply in time, or its reply is an error or impossible. The message is only for the log."""
+
+
+def _idle_time() -> float:
+    """Return seconds, from any start, in which this thread did not compute.
+
+    Only in this time the process waits for Redis. While it computes, a reply may be there that it has not read yet.
+    """
+    return time.monotonic() - time.thread_time()
 
 
 class RedisClient:
-    """Commands to Redis, from one event loop.
+    """A client for one event loop, with one connection.
 
-    url: redis:// or rediss://, with user and password; it is in no message.
-    Raises: Misconfigured if the URL's options cannot be used, or a file that they name.
-    healthy_since: when it was found to be well again, by time.monotonic; -inf where it always was, inf while it is not.
+    Attributes:
+        healthy_since: The time, by time.monotonic, at which Redis recovered. It is -inf if Redis has never failed, and
+            inf while Redis is unavailable.
     """
 
-    def __init__(self, url: str) -> None:
-        # Only who has a Redis pays for its library: 7 MB, and 0.1 s.
+    def __init__(self, url: str, idle_clock: Callable[[], float] = _idle_time) -> None:
+        """Create a client that is not connected.
+
+        Args:
+            url: A redis:// or rediss:// URL with user and password. No message shows it.
+            idle_clock: Returns the seconds, from any start, that this thread spent waiting. It measures replies.
+
+        Raises:
+            ConfigurationError: If the URL's options, or a file that they name, cannot be used.
+        """
+        # The library takes 7 MB and 0.1 s, so it is imported only if there is a Redis.
         from redis.asyncio import ConnectionPool  # noqa: PLC0415  # See above.
 
         try:
-            # The older protocol has all that is asked for, and a shorter handshake. Connections are kept here.
+            # Protocol 2 has all the commands that are used, and a shorter handshake. This class keeps the connection,
+            # so the pool only makes it.
             pool: Any = ConnectionPool.from_url(url, protocol=2, socket_timeout=None, driver_info=None)
             self._new_connection: Callable[[], Any] = pool.make_connection
-            # The options of TLS, and the files that they name, are read only now.
+            # TLS options, and the files that they name, are not read before this.
             tls = getattr(self._new_connection(), "ssl_context", None)
             if tls is not None:
                 tls.get()
-        except Exception as error:  # noqa: BLE001  # redis-py, ssl and Python each refuse options in their own way.
-            raise ConfigurationError(f"GATEWAY_REDIS_URL: its options cannot be used: {error}") from None
+        except Exception as error:  # noqa: BLE001  # redis-py, ssl and Python each raise other errors for wrong options.
+            raise ConfigurationError(f"GATEWAY_REDIS_URL: The URL's options cannot be used: {error}") from None
         self.healthy_since = math.inf
+        self._idle_clock = idle_clock
         self._connection: Any = None
-        # None while Redis is left alone.
+        # None while Redis is unavailable.
         self._writer: asyncio.StreamWriter | None = None
-        # Who waits for the replies to come; None for one that nobody waits for.
-        self._asked: deque[asyncio.Future[Any] | None] = deque()
-        self._spent_patience = 0.0
-        # Since when the next reply could have come, by _idle_time, and when it must have, by the loop's clock.
+        # The futures of the replies to come, in their order. None for a command whose reply is ignored.
+        self._pending: deque[asyncio.Future[Any] | None] = deque()
+        # The part of TIMEOUT_SECONDS that slow replies have used up.
+        self._used_seconds = 0.0
+        # When the next reply became possible, by the idle clock, and when it is overdue, by the loop's clock.
         self._waiting_since = 0.0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._fault: RedisUnavailable | None = None
+        self._error: RedisUnavailable | None = None
 
-    async def ask(self, *command: Argument) -> Any:
-        """The reply to one command: bytes, int, None, or a list of these. What it has to be is the caller's to check.
+    def __repr__(self) -> str:
+        """Return the state, the number of pending replies and the used part of the timeout."""
+        state = "unavailable" if self._writer is None else "connected"
+        return f"<RedisClient {state} pending={len(self._pending)} used={self._used_seconds:g}>"
 
-        Cost: a round trip; nothing while Redis is left alone.
-        Raises: RedisUnavailable, also where Redis answers with an error.
+    async def execute(self, *command: Argument) -> Any:
+        """Return the reply to one command: bytes, int, None, or a list of these. The caller must check its type.
+
+        Raises:
+            RedisUnavailable: If Redis is unavailable, or replies with an error.
+
+        Cost: One round trip, or none while Redis is unavailable.
         """
         reply = asyncio.get_running_loop().create_future()
         self._send(command, reply)
         return await reply
 
-    def tell(self, *command: Argument) -> None:
-        """Send a command whose reply nobody waits for; while Redis is left alone, nothing happens."""
+    def execute_nowait(self, *command: Argument) -> None:
+        """Send a command and ignore its reply. While Redis is unavailable, do nothing."""
         with suppress(RedisUnavailable):
             self._send(command, None)
 
-    def mark_unhealthy(self, why: str) -> None:
-        """Leave Redis alone for a while: what it answered cannot be right.
-
-        why: for the log.
-        """
+    def mark_unhealthy(self, reason: str) -> None:
+        """Stop using Redis for a while, because a reply cannot be right. The reason is logged."""
         if self._writer is not None:
-            self._fault = RedisUnavailable(why)
-            # The task that reads hears of it as a connection that broke.
+            self._error = RedisUnavailable(reason)
+            # The reading task then sees a broken connection, and ends.
             self._writer.transport.abort()
-            self._let_go()
+            self._fail_pending()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Keep a connection while the block runs. Where there is none to be had soon, the block starts without."""
+        """Keep a connection while the block runs. If none is ready soon, the block starts without one."""
         tried = asyncio.Event()
-        keeping = asyncio.create_task(self._keep_connected(tried))
+        connecting = asyncio.create_task(self._keep_connected(tried))
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(TIMEOUT_SECONDS):
                     await tried.wait()
             yield
         finally:
-            keeping.cancel()
+            connecting.cancel()
             with suppress(asyncio.CancelledError):
-                await keeping
+                await connecting
 
     def _send(self, command: tuple[Argument, ...], reply: asyncio.Future[Any] | None) -> None:
         if self._writer is None:
-            raise RedisUnavailable("it is left alone for now")
-        # redis-py writes by a coroutine, which closes the connection for all when one who waits in it leaves.
-        self._writer.writelines(self._connection.pack_command(*command))
-        if not self._asked:
-            self._wait_for_next()
-        self._asked.append(reply)
+            raise RedisUnavailable("Redis is not used at present")
+        packed = self._connection.pack_command(*command)
+        if not self._pending:
+            self._expect_next()
+        # redis-py's own method is a coroutine. If its caller is cancelled, it closes the connection for all callers.
+        self._writer.writelines(packed)
+        self._pending.append(reply)
 
-    def _wait_for_next(self) -> None:
+    def _expect_next(self) -> None:
+        """Begin to measure the next reply's time, and set the timer for it."""
         loop = asyncio.get_running_loop()
-        self._waiting_since = _idle_time()
-        self._due = loop.time() + TIMEOUT_SECONDS - self._spent_patience
+        self._waiting_since = self._idle_clock()
+        self._due = loop.time() + TIMEOUT_SECONDS - self._used_seconds
         if self._timer is None:
-            self._timer = loop.call_at(self._due, self._look)
+            self._timer = loop.call_at(self._due, self._check_timeout)
 
-    def _look(self) -> None:
-        """Break off where the next reply is overdue; otherwise look again when it would be."""
+    def _check_timeout(self) -> None:
+        """Fail if the next reply is overdue. Otherwise set the timer again for when it would be."""
         self._timer = None
-        if not self._asked:
+        if not self._pending:
             return
         loop = asyncio.get_running_loop()
         late = loop.time() - self._due
         if 0 <= late < SLOW_SECONDS:
-            self.mark_unhealthy("it did not answer in time")
+            self.mark_unhealthy("it did not reply in time")
             return
         if late > 0:
-            # It is this process that was late: a reply may have come, which has still to be read.
+            # The timer itself is late because this process was busy. The reply may be there, but not read yet.
             self._due = loop.time() + SLOW_SECONDS
-        self._timer = loop.call_at(self._due, self._look)
+        self._timer = loop.call_at(self._due, self._check_timeout)
 
     async def _keep_connected(self, tried: asyncio.Event) -> None:
+        """Connect, read replies until a failure, pause, and start again."""
         pause = FIRST_PAUSE_SECONDS
-        away = False
+        was_unavailable = False
         while True:
             healthy_since = math.inf
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._connect()
                 healthy_since = time.monotonic()
-                self.healthy_since = healthy_since if away else -math.inf
-                if away:
-                    logger.warning("Redis, at GATEWAY_REDIS_URL, is back")
-                away = False
+                self.healthy_since = healthy_since if was_unavailable else -math.inf
+                if was_unavailable:
+                    logger.warning("Redis is available again (GATEWAY_REDIS_URL).")
+                was_unavailable = False
                 tried.set()
                 await self._read_replies()
-            except Exception as error:  # noqa: BLE001  # What is no Redis may trip its client anywhere.
-                if not away:
-                    fault = self._fault or error
-                    # Its kind alone, where it is not ours: the words of some hold the host.
-                    words = str(fault) if isinstance(fault, RedisUnavailable) else type(fault).__name__
-                    logger.warning("Redis, at GATEWAY_REDIS_URL, is left alone until it is well: %s", words)
-                away = True
+            except Exception as error:  # noqa: BLE001  # A server that is no Redis may raise any error in redis-py.
+                if not was_unavailable:
+                    cause = self._error or error
+                    # Other errors are logged by type alone, because some messages contain the host.
+                    reason = str(cause) if isinstance(cause, RedisUnavailable) else type(cause).__name__
+                    logger.warning("Redis is not used until it recovers: %s (GATEWAY_REDIS_URL).", reason)
+                was_unavailable = True
                 tried.set()
             finally:
                 await self._disconnect()
@@ -179,69 +208,70 @@ class RedisClient:
             pause = min(2 * pause, MOST_PAUSE_SECONDS)
 
     async def _connect(self) -> None:
-        """Connect, and see that Redis keeps what it is given, and soon.
+        """Connect, and check that Redis returns a stored value, and fast.
 
-        Raises: RedisUnavailable; whatever the client trips over.
+        Raises:
+            RedisUnavailable: If it does not.
+            Exception: Any error of redis-py.
         """
-        self._fault = None
+        self._error = None
         self._connection = connection = self._new_connection()
         await connection.connect()
         key, value = f"{KEY_PREFIX}probe:{token_hex(8)}", token_hex(8)
-        began = _idle_time()
+        began = self._idle_clock()
         await connection.send_command("SET", key, value, "PX", 1000)
-        kept = await connection.read_response()
+        stored = await connection.read_response()
         await connection.send_command("GET", key)
-        if (kept, await connection.read_response()) != (b"OK", value.encode()):
-            raise RedisUnavailable("it does not keep what it is given")
-        if _idle_time() - began > 2 * SLOW_SECONDS:
+        if (stored, await connection.read_response()) != (b"OK", value.encode()):
+            raise RedisUnavailable("it does not return a stored value")
+        if self._idle_clock() - began > 2 * SLOW_SECONDS:
             raise RedisUnavailable("it is slow")
-        self._spent_patience = 0.0
+        self._used_seconds = 0.0
         self._writer = _writer(connection)
 
     async def _read_replies(self) -> None:
-        """Hand out replies until something is wrong.
+        """Pass replies to their callers until an error.
 
-        Raises: RedisUnavailable; whatever the client trips over.
+        Raises:
+            RedisUnavailable: If there is a reply too many, or slow replies have used up the timeout.
+            Exception: Any error of redis-py.
         """
-        read, asked = self._connection.read_response, self._asked
+        read, pending = self._connection.read_response, self._pending
         while True:
             reply = await read(timeout=math.inf, disconnect_on_error=False)
-            if not asked:
-                raise RedisUnavailable("it answers what it was not asked")
-            waited = _idle_time() - self._waiting_since
-            self._spent_patience = self._spent_patience + waited if waited > SLOW_SECONDS else self._spent_patience / 2
-            future = asked.popleft()
+            if not pending:
+                raise RedisUnavailable("it sent a reply without a command")
+            waited = self._idle_clock() - self._waiting_since
+            self._used_seconds = self._used_seconds + waited if waited > SLOW_SECONDS else self._used_seconds / 2
+            future = pending.popleft()
             if future is not None and not future.done():
                 future.set_result(reply)
-            if asked:
-                self._wait_for_next()
+            if self._used_seconds >= TIMEOUT_SECONDS:
+                raise RedisUnavailable("it is slow")
+            if pending:
+                self._expect_next()
 
-    def _let_go(self) -> None:
-        """Nothing more is asked, and whoever still waits is told so."""
+    def _fail_pending(self) -> None:
+        """Send no more commands, and raise RedisUnavailable for all that wait."""
         self._writer = None
         self.healthy_since = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._asked:
-            future = self._asked.popleft()
+        while self._pending:
+            future = self._pending.popleft()
             if future is not None and not future.done():
                 future.set_exception(RedisUnavailable("it failed"))
 
     async def _disconnect(self) -> None:
-        self._let_go()
+        self._fail_pending()
         connection, self._connection = self._connection, None
         if connection is not None and connection.is_connected:
-            # What has still to be written to a Redis that does not read would keep the socket for good.
+            # If Redis does not read, unsent bytes would keep the socket open forever. So they are dropped.
             _writer(connection).transport.abort()
             await connection.disconnect(nowait=True)
 
 
 def _writer(connection: Any) -> asyncio.StreamWriter:
-    writer: asyncio.StreamWriter = connection._writer  # noqa: SLF001  # It has no public name.
+    writer: asyncio.StreamWriter = connection._writer  # noqa: SLF001  # redis-py has no public name for it.
     return writer
-
-
-def _idle_time() -> float:
-    """Seconds, from any start, in which this thread did not compute: only then is it Redis that is waited for."""
-    return time.monotonic() - time.thread_time()

@@ -87,7 +87,7 @@ async def acquire(redis: RedisClient, kind: str, owner: str, *, interval: int, b
     Cost: One round trip to Redis.
     """
     name = f"{KEY_PREFIX}{kind}:{sha256(owner.encode()).hexdigest()}"
-    backlog = await redis.ask("EVAL", _ACQUIRE, 1, name, interval, count, burst)
+    backlog = await redis.execute("EVAL", _ACQUIRE, 1, name, interval, count, burst)
     if not isinstance(backlog, int) or not 0 <= backlog <= burst:
         redis.mark_unhealthy(why := "it returned an impossible backlog of a token bucket")
         raise RedisUnavailable(why)

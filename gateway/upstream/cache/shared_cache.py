@@ -66,7 +66,7 @@ class SharedResponseCache:
             return None
         name, seal = sealing
         try:
-            value = await self._link.ask("GETRANGE", name, 0, MAX_VALUE_BYTES - 1)
+            value = await self._link.execute("GETRANGE", name, 0, MAX_VALUE_BYTES - 1)
         except RedisUnavailable:
             return None
         if value == b"":
@@ -92,7 +92,7 @@ class SharedResponseCache:
         nonce = token_bytes(_NONCE_BYTES)
         value = nonce + seal.encrypt(nonce, text, name.encode())
         if len(value) <= MAX_VALUE_BYTES:
-            self._link.tell("SET", name, value, "PX", max(1, round(seconds * 1000)))
+            self._link.execute_nowait("SET", name, value, "PX", max(1, round(seconds * 1000)))
 
     def _named(self, key: CacheKey) -> tuple[str, AESGCM] | None:
         """The answer's name in Redis, and what it is sealed with; None where there are no credentials yet.
