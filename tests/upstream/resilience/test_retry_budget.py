@@ -1,4 +1,4 @@
-"""How many retries a process makes, by plain calls."""
+"""The retry budget, tested by direct calls."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,15 +8,15 @@ from tests.support.clock import Clock
 
 
 def spent(budget: RetryBudget, wanted: int) -> int:
-    """How many of the retries that are wanted may be made."""
+    """Try to take this many retries, and return how many were taken."""
     return sum(budget.spend() for _ in range(wanted))
 
 
-def test_a_storm_of_failures_has_twenty_retries() -> None:
+def test_a_full_budget_allows_twenty_retries() -> None:
     assert spent(RetryBudget(Clock()), 300) == 20
 
 
-def test_good_answers_earn_a_retry_for_each_ten() -> None:
+def test_ten_successful_calls_add_one_retry() -> None:
     budget = RetryBudget(Clock())
     spent(budget, 300)
     for _ in range(51):
@@ -24,7 +24,7 @@ def test_good_answers_earn_a_retry_for_each_ten() -> None:
     assert spent(budget, 300) == 5
 
 
-def test_a_quiet_minute_fills_it_and_no_more() -> None:
+def test_time_refills_the_budget_up_to_its_capacity() -> None:
     clock = Clock()
     budget = RetryBudget(clock)
     spent(budget, 300)
@@ -36,18 +36,18 @@ def test_a_quiet_minute_fills_it_and_no_more() -> None:
 
 
 @given(st.lists(st.one_of(st.floats(0, 3), st.sampled_from(["retry", "success"])), max_size=400))
-def test_no_order_of_things_gives_more_than_the_bucket_and_what_flowed_in(events: list[float | str]) -> None:
+def test_no_sequence_allows_more_than_the_capacity_and_the_refill(events: list[float | str]) -> None:
     clock = Clock()
     budget = RetryBudget(clock)
-    retries, flowed_in = 0, 0.0
+    retries, refill = 0, 0.0
     for event in events:
         if isinstance(event, float):
             clock.moves(event)
-            flowed_in += event * PER_SECOND
+            refill += event * PER_SECOND
         elif event == "success":
             budget.on_success()
-            flowed_in += PER_SUCCESS
+            refill += PER_SUCCESS
         else:
             retries += budget.spend()
         assert 0 <= budget.left <= CAPACITY
-        assert retries <= CAPACITY + flowed_in + 1e-6
+        assert retries <= CAPACITY + refill + 1e-6

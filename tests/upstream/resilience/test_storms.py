@@ -1,4 +1,4 @@
-"""Many queries over an upstream that fails or throttles: what is answered, and how often it is asked."""
+"""Many queries over an AWS that fails or throttles: the responses, and the number of calls to AWS."""
 
 import asyncio
 from collections import Counter
@@ -46,19 +46,19 @@ def over(url: str, **settings: float) -> Settings:
 
 
 async def storm(gateway: Gateway, queries: int) -> list[dict[str, Any]]:
-    """The extensions of the one error that each of so many different queries ends in, sent all at once."""
+    """Send this many different queries at once, and return the extensions of the one error of each."""
     answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(index)) for index in range(queries)))
     return [answer["errors"][0]["extensions"] for answer in answers]
 
 
 async def codes_in_turn(gateway: Gateway, document: str, queries: int) -> list[str | None]:
-    """The code of the error that each query of a row ends in, None where there is none."""
+    """Send a query several times in turn, and return each error's code, or None if there is no error."""
     answers = [await gateway.answer(document) for _ in range(queries)]
     return [answer["errors"][0]["extensions"]["code"] if "errors" in answer else None for answer in answers]
 
 
 async def happens(condition: Callable[[], bool]) -> None:
-    """Wait until it comes to this, and no longer than it could sensibly take."""
+    """Wait until the condition holds, for at most 20 seconds."""
     async with asyncio.timeout(20):
         while True:
             if condition():
@@ -67,7 +67,7 @@ async def happens(condition: Callable[[], bool]) -> None:
 
 
 def state(upstream: Upstream) -> str:
-    """That of the breaker of gets of numbers."""
+    """Return the state of the circuit breaker of GetPhoneNumber."""
     return upstream.attempts.breakers["GetPhoneNumber"].state
 
 
@@ -81,7 +81,7 @@ def state(upstream: Upstream) -> str:
     ],
     ids=["throttled", "throttled by a proxy", "unavailable", "failing"],
 )
-async def test_a_storm_is_not_multiplied_by_retries(
+async def test_retries_do_not_multiply_a_storm(
     gateway: Gateway, upstream: ScriptedUpstream, says: Says, codes: set[str]
 ) -> None:
     upstream.answers[:] = [says]
@@ -92,17 +92,17 @@ async def test_a_storm_is_not_multiplied_by_retries(
         assert all(error["retryAfter"] >= 1 for error in errors)
 
 
-async def test_an_upstream_that_fails_often_but_not_always_is_not_multiplied_either(
+async def test_retries_do_not_multiply_calls_that_fail_often_but_not_always(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    """No breaker opens between good answers, and nothing throttles: it is the retry budget that ends."""
+    """Successful calls keep the circuit breaker closed, and AWS does not throttle. The retry budget sets the limit."""
     upstream.answers[:] = [DOWN, DOWN, Says({"Code": "NotFound"}, 404)] * 100
     answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(index)) for index in range(60)))
     assert any("errors" not in answer for answer in answers)
     assert len(upstream.asked) <= 1.2 * 60 + 20
 
 
-async def test_a_hundred_linked_numbers_of_which_each_is_throttled_are_not_asked_for_three_times(
+async def test_a_hundred_throttled_linked_numbers_are_not_each_fetched_three_times(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     numbers = [{"E164PhoneNumber": e164(index), "Status": "Acquired"} for index in range(100)]
@@ -114,10 +114,10 @@ async def test_a_hundred_linked_numbers_of_which_each_is_throttled_are_not_asked
     assert len(upstream.asked) <= 60
 
 
-async def test_odd_faults_one_after_the_other_are_each_told_as_they_are(
+async def test_a_few_errors_in_a_row_are_each_reported_as_they_are(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    """Each query is asked three times; the breaker counts nine calls, which are too few for it."""
+    """Each query makes three calls. The circuit breaker counts nine, one fewer than opens it."""
     failing = Says({"Code": "ServiceFailure"}, 500)
     upstream.answers[:] = [*[failing] * 12, *[DOWN] * 12, *[failing] * 3]
     codes = await codes_in_turn(gateway, NUMBERS, 9)
@@ -125,20 +125,20 @@ async def test_odd_faults_one_after_the_other_are_each_told_as_they_are(
     assert len(upstream.asked) == 27
 
 
-async def test_a_query_that_is_alone_rides_out_two_faults_however_many_came_before_it(
+async def test_a_single_query_survives_two_errors_however_many_came_before(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    """Thirty queries, one after the other, make sixty retries: three times what the budget grants a storm."""
+    """Thirty queries in turn make sixty retries, three times as many as the budget allows in a storm."""
     upstream.answers[:] = [DOWN, DOWN, EMPTY] * 30
     assert await codes_in_turn(gateway, NUMBERS, 30) == [None] * 30
     assert len(upstream.asked) == 90
 
 
 @pytest.mark.parametrize("status", [302, 403, 404, 407, 414])
-async def test_responses_that_are_not_the_apis_hold_no_later_call_back(
+async def test_responses_of_another_server_do_not_open_the_circuit_breaker(
     gateway: Gateway, upstream: ScriptedUpstream, status: int
 ) -> None:
-    """They come at once, so a breaker would spare callers no wait."""
+    """They arrive at once, so an open circuit breaker would save callers no time."""
     upstream.answers[:] = [Says("<html>no</html>", status, {"content-type": "text/html"})]
     assert await codes_in_turn(gateway, NUMBERS, 15) == ["UPSTREAM_BAD_RESPONSE"] * 15
     upstream.answers[:] = [EMPTY]
@@ -146,7 +146,7 @@ async def test_responses_that_are_not_the_apis_hold_no_later_call_back(
     assert len(upstream.asked) == 16
 
 
-async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_has_healed(
+async def test_an_operation_that_is_down_gets_few_calls_until_it_recovers(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers[:] = [DOWN]
@@ -158,7 +158,7 @@ async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_h
         [error] = answer["errors"]
         assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("UPSTREAM_UNAVAILABLE", True)
         assert error["extensions"]["retryAfter"] >= 1
-    # Each operation has a breaker of its own.
+    # Each operation has a circuit breaker of its own.
     upstream.answers[:] = [EMPTY]
     assert await codes_in_turn(gateway, ORDERS, 1) == [None]
     async with asyncio.timeout(35):
@@ -170,7 +170,9 @@ async def test_an_operation_that_is_down_is_left_alone_and_asked_again_when_it_h
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 408])
-async def test_what_aws_refuses_opens_no_breaker(gateway: Gateway, upstream: ScriptedUpstream, status: int) -> None:
+async def test_rejected_calls_do_not_open_the_circuit_breaker(
+    gateway: Gateway, upstream: ScriptedUpstream, status: int
+) -> None:
     upstream.answers[:] = [Says({"Message": "no"}, status)]
     await codes_in_turn(gateway, NUMBERS, 40)
     upstream.answers[:] = [EMPTY]
@@ -178,11 +180,11 @@ async def test_what_aws_refuses_opens_no_breaker(gateway: Gateway, upstream: Scr
     assert len(upstream.asked) == 41
 
 
-async def test_retry_after_is_waited_for(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_a_retry_waits_for_retry_after(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, 503, {"retry-after": "1"}), EMPTY]
     began = asyncio.get_running_loop().time()
     assert await codes_in_turn(gateway, NUMBERS, 1) == [None]
-    # Waiting for longer is the machine's affair, for less would be ours.
+    # Only the lower bound is checked. A busy machine may take longer.
     assert asyncio.get_running_loop().time() - began >= 1
     assert len(upstream.asked) == 2
 
@@ -190,7 +192,7 @@ async def test_retry_after_is_waited_for(gateway: Gateway, upstream: ScriptedUps
 @pytest.mark.parametrize(
     ("said", "told"), [("60", [60]), ("Sun, 22 Nov 2026 01:00:00 GMT", [1]), ("soon", [1])], ids=["long", "past", "odd"]
 )
-async def test_retry_after_past_the_deadline_is_told_at_once(
+async def test_retry_after_beyond_the_deadline_is_returned_at_once(
     gateway: Gateway, upstream: ScriptedUpstream, said: str, told: list[int]
 ) -> None:
     upstream.answers[:] = [Says({"Code": "Throttled"}, 429, {"retry-after": said})]
@@ -200,8 +202,8 @@ async def test_retry_after_past_the_deadline_is_told_at_once(
     assert len(upstream.asked) == (1 if said == "60" else 3)
 
 
-async def test_a_quota_is_shared_evenly_among_replicas(upstream: ScriptedUpstream) -> None:
-    """A fourth of eight calls a second: after the first, the third of three comes a second later."""
+async def test_replicas_divide_the_rate_limit_evenly(upstream: ScriptedUpstream) -> None:
+    """At a fourth of eight calls a second, the third call starts a second after the first."""
     async with gateway_over(over(upstream.url, upstream_rate_limit=8, replicas=4)) as gateway:
         began = asyncio.get_running_loop().time()
         assert await codes_in_turn(gateway, NUMBERS, 3) == [None] * 3
@@ -209,7 +211,7 @@ async def test_a_quota_is_shared_evenly_among_replicas(upstream: ScriptedUpstrea
     assert len(upstream.asked) == 3
 
 
-async def test_what_a_quota_does_not_allow_in_time_is_throttled_at_once_and_never_asked(
+async def test_calls_that_the_rate_limit_would_delay_beyond_the_deadline_are_throttled_at_once(
     upstream: ScriptedUpstream,
 ) -> None:
     async with gateway_over(over(upstream.url, upstream_rate_limit=2, request_timeout_seconds=1.5)) as gateway:
@@ -224,7 +226,7 @@ async def test_what_a_quota_does_not_allow_in_time_is_throttled_at_once_and_neve
     assert len(upstream.asked) <= 5
 
 
-# By calls of the upstream itself, whose callers bring deadlines of their own
+# The tests below call the upstream directly, with deadlines of their own.
 
 
 @asynccontextmanager
@@ -238,7 +240,7 @@ def in_seconds(seconds: float) -> Requester:
 
 
 async def get(upstream: Upstream, index: int, requester: Requester) -> UpstreamError | None:
-    """The fault that a get of a number ends in."""
+    """Get a number, and return the error if there is one."""
     try:
         await upstream.get_phone_number(e164(index), requester=requester)
     except UpstreamError as fault:
@@ -246,7 +248,7 @@ async def get(upstream: Upstream, index: int, requester: Requester) -> UpstreamE
     return None
 
 
-async def test_calls_that_hang_open_the_breaker_and_those_that_had_no_time_do_not(upstream: ScriptedUpstream) -> None:
+async def test_hung_calls_open_the_circuit_breaker_and_calls_without_time_do_not(upstream: ScriptedUpstream) -> None:
     upstream.answers[:] = [Says({}, after_seconds=60)]
     async with opened(upstream.url, request_timeout_seconds=1) as calls:
         faults = await asyncio.gather(*(get(calls, index, in_seconds(0.1)) for index in range(30)))
@@ -258,7 +260,7 @@ async def test_calls_that_hang_open_the_breaker_and_those_that_had_no_time_do_no
         assert {name for name in OPERATIONS if calls.attempts.breakers[name].state == "open"} == {"GetPhoneNumber"}
 
 
-async def test_a_probe_whose_caller_leaves_is_given_back(upstream: ScriptedUpstream) -> None:
+async def test_a_cancelled_probe_lets_another_call_probe(upstream: ScriptedUpstream) -> None:
     upstream.answers[:] = [DOWN]
     async with opened(upstream.url) as calls:
         while state(calls) == "closed":
@@ -277,7 +279,7 @@ async def test_a_probe_whose_caller_leaves_is_given_back(upstream: ScriptedUpstr
         assert calls.attempts.turns.in_flight == 0
 
 
-async def test_whoever_leaves_while_waiting_for_another_attempt_or_a_turn_leaves_nothing_behind(
+async def test_a_call_cancelled_while_it_waits_for_a_retry_or_in_the_queue_releases_everything(
     upstream: ScriptedUpstream,
 ) -> None:
     upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, 503, {"retry-after": "5"}), Says({}, after_seconds=60)]
@@ -299,7 +301,7 @@ async def test_whoever_leaves_while_waiting_for_another_attempt_or_a_turn_leaves
     assert len(upstream.asked) == 3
 
 
-async def test_upstream_a_request_with_one_call_is_not_behind_all_calls_of_another(aws: Aws) -> None:
+async def test_a_request_with_one_call_does_not_wait_for_all_calls_of_another(aws: Aws) -> None:
     aws.holds(inventory=300)
     aws.takes_ms(5)
     async with opened(aws.url, upstream_concurrency=2) as calls:
@@ -317,7 +319,7 @@ async def test_upstream_a_request_with_one_call_is_not_behind_all_calls_of_anoth
     assert len(aws.calls) == 101
 
 
-async def test_two_hundred_hung_requests_leave_a_light_one_of_another_operation_its_turn(
+async def test_two_hundred_hung_requests_leave_capacity_to_another_operation(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers[:] = [Says({}, after_seconds=60)]
