@@ -52,7 +52,7 @@ class FairQueue:
 
     def __repr__(self) -> str:
         """Return the counts of calls, the rate, and what the queue waits for."""
-        cause = "permits" if self._is_fetching else "time" if self._timer is not None else None
+        cause = "permits" if self._fetching is not None else "time" if self._timer is not None else None
         return f"<FairQueue in_flight={self._in_flight} waiting={self.waiting} rate={self.rate} waits_for={cause}>"
 
     @property
@@ -77,13 +77,12 @@ class FairQueue:
 
     def try_acquire(self, operation: str) -> bool:
         """Start a call if it need not wait, and return whether it started."""
-        if (
-            not self._has_capacity(operation)
-            # Calls that wait only for a timer or for permits are first.
-            or self._next_operation() is not None
-            or any(limiter.wait != 0 for limiter in self._limiters)
-        ):
+        # Calls that wait only for a timer or for permits are first.
+        if not self._has_capacity(operation) or self._next_operation() is not None:
             return False
+        for limiter in self._limiters:
+            if limiter.wait != 0:
+                return False
         self._start(operation)
         return True
 
@@ -135,7 +134,7 @@ class FairQueue:
         2. A limiter requires a wait. A timer is set that calls this again.
         3. A limiter has to fetch permits. A task is started that fetches them and calls this again.
         """
-        while self._timer is None and not self._is_fetching and (operation := self._next_operation()) is not None:
+        while self._timer is None and self._fetching is None and (operation := self._next_operation()) is not None:
             loop = asyncio.get_running_loop()
             if (wait := self._limiters_wait()) > 0:
                 self._timer = loop.call_later(wait, self._on_timer)
@@ -152,17 +151,15 @@ class FairQueue:
         self._timer = None
         self._assign()
 
-    @property
-    def _is_fetching(self) -> bool:
-        return self._fetching is not None and not self._fetching.done()
-
     async def _fetch(self, limiter: RateLimiter) -> None:
         """Fetch as many permits as calls could start at once."""
         others_limit = any(other.rate is not None for other in self._limiters if other is not limiter)
         useful = min(self.waiting, self._limit - self.in_flight)
-        if useful > 0:
-            await limiter.fetch(1 if others_limit else useful)
-        self._fetching = None
+        try:
+            if useful > 0:
+                await limiter.fetch(1 if others_limit else useful)
+        finally:
+            self._fetching = None
         self._assign()
 
     async def _wait_for(self, waiter: "_Waiter") -> None:
