@@ -2,13 +2,14 @@
 # make test   every check; make test-slow: the longer proofs; make bench: what it costs
 # make sbom   list what is shipped, with versions and licences (CycloneDX): sbom.json, and sbom-graphiql.json for the page
 # make lock   resolve the dependencies anew
+# make docs   write the generated pages of docs/
 
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install
 
-.PHONY: run test test-slow bench sbom lock clean
+.PHONY: run test test-slow bench docs sbom lock clean
 
 run: .venv/run
 	@$(BIN)/python gateway/graphiql/build.py
@@ -27,6 +28,9 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.cursors
 	$(BIN)/python -m benchmarks.lookup_calls
 	$(BIN)/python -m benchmarks.rivals
+
+docs: .venv/test
+	$(BIN)/python -m tests.docs.reference_pages
 
 # What an image holds, and no more: the same lock, less what the Dockerfile takes out again.
 SHIPPED := .venv/shipped

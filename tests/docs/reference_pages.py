@@ -1,7 +1,7 @@
 """The pages of docs/ that are generated from the code: settings and metrics. `make docs` writes them.
 
-Each setting's text, type, range and default come from `Settings`, each metric's from gateway/telemetry/metrics.py. Units
-and examples are kept here, because they matter to readers only.
+A setting's text, type, range and default come from `Settings`, and a metric's from gateway/telemetry/metrics.py.
+Units and examples are defined here, because only readers need them.
 """
 
 from collections.abc import Iterator
@@ -95,8 +95,8 @@ for its default and an example. `make docs` generates these pages from the code.
 
 Settings are environment variables.
 
-- At start, the gateway rejects a wrong value and names its variable. It rejects an unknown `GATEWAY_` variable, too, and
-  suggests the nearest known name.
+- At start, the gateway rejects a wrong value and names its variable. It rejects an unknown `GATEWAY_` variable, too,
+  and suggests the nearest known name.
 - An empty variable counts as unset. Whitespace around a value is removed. The same holds for the variables of AWS
   (`AWS_`), OpenTelemetry (`OTEL_`) and proxies, and for the entries of AWS profiles.
 - Lists are separated by commas. They may hold line breaks.
@@ -112,8 +112,8 @@ _METRICS_INTRODUCTION: Final = """\
 This page lists every metric that `/metrics` returns for Prometheus, with its labels. `make docs` generates it from the
 code. With several workers, one response holds the metrics of all of them.
 
-`graphql_operation` is the operation name in a valid document. The first 100 names count by themselves, and all later ones
-as `other`. `aws_operation` is the name of AWS's operation, such as `ListPhoneNumbers`.
+`graphql_operation` is the operation name in a valid document. The first 100 names count by themselves, and all later
+ones as `other`. `aws_operation` is the name of AWS's operation, such as `ListPhoneNumbers`.
 
 [deploy/grafana/dashboard.json](../deploy/grafana/dashboard.json) is a dashboard over these metrics.
 
@@ -178,7 +178,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 
-def _kind(annotation: Any) -> str:  # noqa: PLR0911  # One return for each kind of type.
+def _kind(annotation: Any) -> str:  # One return for each kind of type.
     if get_origin(annotation) in {Union, UnionType}:
         return _kind(next(each for each in get_args(annotation) if each is not type(None)))
     if get_origin(annotation) is Literal:
@@ -192,7 +192,9 @@ def _kind(annotation: Any) -> str:  # noqa: PLR0911  # One return for each kind 
 
 
 def _range(field: FieldInfo) -> str:
-    bounds = {sign: getattr(each, sign) for each in field.metadata for sign in ("ge", "gt", "le") if hasattr(each, sign)}
+    bounds = {
+        sign: getattr(each, sign) for each in field.metadata for sign in ("ge", "gt", "le") if hasattr(each, sign)
+    }
     words = {"ge": "at least", "gt": "above", "le": "at most"}
     return ", ".join(f"{words[sign]} {bound:,}" for sign, bound in bounds.items() if bound is not None)
 
