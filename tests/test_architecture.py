@@ -22,8 +22,6 @@ from graphql import (
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from gateway.settings import PREFIX, Settings
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gateway"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -126,25 +124,6 @@ def test_every_type_field_argument_and_enum_value_has_a_description(schema: Grap
     things = descriptions(schema)
     assert len(things) > 150
     assert [name for name, description in things.items() if not description or len(description) < 8] == []
-
-
-def printed(default: object) -> str:
-    """Return a default as an operator writes it in a variable."""
-    return str(default).lower() if isinstance(default, bool) else str(default)
-
-
-def test_readme_lists_every_setting_with_its_default_and_description() -> None:
-    rows = re.findall(r"^\| `(GATEWAY_\w+)` \| (.+?) \| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    fields = Settings.model_fields
-    expected = [
-        (
-            PREFIX + name.upper(),
-            "unset" if field.default is None else f"`{printed(field.default)}`",
-            field.description,
-        )
-        for name, field in fields.items()
-    ]
-    assert rows == expected
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -1,11 +1,11 @@
-"""README's Sizing: the figures that were measured last."""
+"""Sizing in docs/operations.md shows the figures that were measured last."""
 
 import re
 
 from tests.deploy.rendered import manifests
 from tests.support.processes import ROOT
 
-SIZING = (ROOT / "README.md").read_text().partition("## Sizing")[2].partition("\n## ")[0]
+SIZING = (ROOT / "docs" / "operations.md").read_text().partition("## Sizing")[2].partition("\n## ")[0]
 RESULTS = (ROOT / "benchmarks" / "results.md").read_text()
 
 

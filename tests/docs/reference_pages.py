@@ -143,7 +143,8 @@ def all_metrics() -> list[MetricWrapperBase]:
 
 def metric_name(metric: MetricWrapperBase) -> str:
     """Return the name by which Prometheus knows a metric."""
-    return metric._name + ("_total" if isinstance(metric, Counter) else "")  # noqa: SLF001  # No public way to it.
+    name: str = metric._name  # noqa: SLF001  # No public way to it.
+    return f"{name}_total" if isinstance(metric, Counter) else name
 
 
 def _metric_row(metric: MetricWrapperBase) -> str:

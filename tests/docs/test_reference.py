@@ -8,7 +8,7 @@ import pytest
 
 import gateway.app  # noqa: F401  # It imports all packages, so that their error classes are defined.
 from gateway.__main__ import main
-from gateway.errors import CallerError, HttpError, UpstreamError
+from gateway.errors import CallerError, GatewayError, HttpError, Throttled, UpstreamError
 from gateway.settings import Settings
 from tests.docs.markdown import DOCUMENTS, PAGES, anchors, first_cells, prose
 from tests.docs.reference_pages import PAGES as SETTINGS_PAGES
@@ -63,15 +63,17 @@ def test_every_metric_has_its_entry() -> None:
     assert len(rows) > 15
 
 
-def codes_of(error: type) -> Iterator[str]:
-    if isinstance(getattr(error, "code", None), str):
-        yield error.code  # type: ignore[attr-defined]  # It was just looked up.
+def codes_of(error: type[GatewayError]) -> Iterator[str]:
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        yield code
     for each in error.__subclasses__():
         yield from codes_of(each)
 
 
 def test_every_error_code_has_its_entry() -> None:
-    in_classes = {code for base in (CallerError, HttpError, UpstreamError) for code in codes_of(base)}
+    bases: tuple[type[GatewayError], ...] = (CallerError, HttpError, UpstreamError)
+    in_classes = {code for base in bases for code in codes_of(base)}
     sources = [*(ROOT / "gateway" / "server").glob("*.py"), ROOT / "gateway" / "execution" / "error_formatter.py"]
     written = {
         code
@@ -91,8 +93,7 @@ def test_error_code_that_a_page_names_exists(page: Path) -> None:
 
 
 def test_sample_error_has_the_real_message() -> None:
-    throttled = next(each for each in UpstreamError.__subclasses__() if each.code == "THROTTLED")
-    assert f'"message": "{throttled.sentence}"' in (DOCS / "errors.md").read_text()
+    assert f'"message": "{Throttled.message}"' in (DOCS / "errors.md").read_text()
 
 
 def test_every_option_of_the_emulator_has_its_row() -> None:
@@ -105,8 +106,8 @@ def test_every_command_and_option_is_described() -> None:
     text = "\n".join(document.read_text() for document in DOCUMENTS)
     for name, command in main.commands.items():
         assert f"chime-gateway {name}" in text
-        for option in (option for each in command.params for option in each.opts if option.startswith("--")):
-            assert option in text, f"{name} {option}"
+        options = {option for each in command.params for option in each.opts if option.startswith("--")}
+        assert {option for option in options if option not in text} == set()
 
 
 def test_every_command_and_option_that_is_shown_exists() -> None:
@@ -123,6 +124,14 @@ def test_every_make_target_is_described() -> None:
     [phony] = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     rows = set(re.findall(r"^`make ([\w-]+)`$", "\n".join(first_cells(DOCS / "contributing.md")), re.MULTILINE))
     assert rows == set(phony.split())
+
+
+def test_changelog_renames_to_names_that_exist() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    known = {*map(variable, Settings.model_fields), *map(metric_name, all_metrics()), *METRIC_CODES}
+    known |= set(first_cells(DOCS / "errors.md"))
+    assert len(rows) > 15
+    assert [(before, now) for before, now in rows if now not in known or before in known] == []
 
 
 def test_every_setting_has_an_anchor_on_its_page() -> None:
