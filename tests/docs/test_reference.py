@@ -137,3 +137,16 @@ def test_changelog_renames_to_names_that_exist() -> None:
 def test_every_setting_has_an_anchor_on_its_page() -> None:
     for page, (_, _, settings) in SETTINGS_PAGES.items():
         assert {variable(name).lower() for name in settings} <= anchors(DOCS / page)
+
+
+def test_readme_shows_the_ratios_that_were_measured_last() -> None:
+    results = (ROOT / "benchmarks" / "results.md").read_text()
+    ratio = r" ([\d.]+) x \|"
+    rows = re.findall(rf"^\| [^|]+ \|{ratio * 3}$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) == 3
+    for query, row in zip(("q1", "q2", "q3"), rows, strict=True):
+        section = results.partition(f"## {query}:")[2].partition("\n## ")[0]
+        for server, shown in zip(("naive", "Hive Gateway", "Tailcall"), row, strict=True):
+            [cells] = re.findall(rf"^\| {server} +\|(.*)\|$", section, re.MULTILINE)
+            measured = float(cells.split("|")[8].strip(" x"))
+            assert abs(float(shown) / measured - 1) < 0.05, (query, server)
