@@ -18,7 +18,7 @@ from gateway.paging.pages import Slice, TokenList
 from gateway.paging.paginator import Paginator
 
 ROWS = 99
-SCOPE = CursorKeyRing([random_key()]).scope(api="chime", operation="ListPhoneNumbers", filters={})
+BINDING = CursorKeyRing([random_key()]).bind(api="chime", operation="ListPhoneNumbers", filters={})
 NUMBERS = [{"E164PhoneNumber": f"+1206555{number:04}"} for number in range(3 * ROWS)]
 LENGTHS = (50, 400, 4_096)
 
@@ -34,7 +34,7 @@ def numbers_behind_tokens(length: int) -> TokenList[dict[str, str]]:
     return TokenList(
         fetch=fetch,
         key=lambda number: number["E164PhoneNumber"],
-        scope=SCOPE,
+        binding=BINDING,
         operation="ListPhoneNumbers",
         page_size=ROWS,
     )
@@ -42,7 +42,7 @@ def numbers_behind_tokens(length: int) -> TokenList[dict[str, str]]:
 
 async def page(source: TokenList[dict[str, str]], after: str | None) -> Slice[dict[str, str]]:
     """Return a page of 99 rows after a cursor."""
-    window = read_page_arguments(first=ROWS, after=after, last=None, before=None, scope=SCOPE, max_size=1_000)
+    window = read_page_arguments(first=ROWS, after=after, last=None, before=None, binding=BINDING, max_size=1_000)
     return await Paginator(source, max_pages=20).slice(window)
 
 
@@ -58,7 +58,7 @@ async def measure(length: int, rounds: int) -> tuple[list[float], list[float]]:
         cursors = [edge.cursor for edge in given.edges()]
         made.append((time.perf_counter() - started) * 1e3)
         started = time.perf_counter()
-        read_cursor(cursors[-1], SCOPE)
+        read_cursor(cursors[-1], BINDING)
         read.append((time.perf_counter() - started) * 1e6)
         assert len(set(cursors)) == ROWS
     return made, read

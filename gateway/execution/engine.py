@@ -158,7 +158,7 @@ class Engine:
                     return ExecutionResult(None, executor)
                 # Work on fields that an error has removed from the response. graphql-core would let it go on to collect
                 # errors that no response shows.
-                context.unanswered = executor.background_futures
+                context.cancelled_work = executor.background_futures
                 result: Any = executor.execute_operation()
                 completed: Result = await result if inspect.isawaitable(result) else result
             except Exception as error:  # noqa: BLE001  # No known input raises here. If one does, the error is masked.

@@ -133,7 +133,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
                 while still_waiting:
                     further: list[PendingLink] = []
                     for target, group in still_waiting.items():
-                        records = await target.loader(self.context_value).load_all([link.key for link in group])
+                        records = await target.loader(self.context_value).load_many([link.key for link in group])
                         for link, record in zip(group, records, strict=True):
                             link.put(record, further)
                     still_waiting = self._put_loaded(further)
@@ -163,7 +163,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             if record is not None:
                 link.put(record, links)
             else:
-                loader.ask_for(link.key)
+                loader.enqueue(link.key)
                 waiting.setdefault(link.target, []).append(link)
         return waiting
 

@@ -1,6 +1,7 @@
-"""One request's joins: records by their key, at the fewest upstream calls.
+"""The data sources of one request: pages of the two lists, and records by their keys with the fewest upstream calls.
 
-- plan: which call to make next (pure)
-- record_loader: a tick's keys as one batch, carried out as planned
-- phone_numbers, phone_number_orders: the two joins
+- phone_numbers, phone_number_orders: the two data sources
+- record_loader: records by key, the keys of one tick in one batch
+- batch: runs one batch
+- batch_plan: which call to make next (pure)
 """

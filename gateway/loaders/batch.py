@@ -1,4 +1,4 @@
-"""How one batch of keys is carried out: list pages while they pay, gets for the rest."""
+"""One batch of keys: list pages for as long as they pay, and gets for the rest."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,72 +12,84 @@ from gateway.telemetry.tracing import span
 
 R = TypeVar("R")
 
-# Seconds for which a refused get is not tried again. IAM changes take effect within seconds, and a walk in place of
-# gets still answers, so a minute costs little either way.
-REFUSAL_SECONDS: Final = 60.0
+# Seconds for which a denied get is not retried. IAM changes take effect within seconds. Until then list pages still
+# find the records, so a minute costs little either way.
+DENIAL_SECONDS: Final = 60.0
 
 
 class GetAccess:
-    """Whether single records may be got; one for each get operation, kept for the whole process."""
+    """Whether AWS allows one get operation. There is one for each get operation of the process."""
 
     def __init__(self) -> None:
-        self._refused_until = 0.0
+        self._denied_until = 0.0
 
-    def granted(self) -> bool:
-        """True unless a get was refused in the last REFUSAL_SECONDS."""
-        return asyncio.get_running_loop().time() >= self._refused_until
+    def is_allowed(self) -> bool:
+        """Return True unless AWS denied a get in the last DENIAL_SECONDS."""
+        return asyncio.get_running_loop().time() >= self._denied_until
 
-    def refused(self) -> None:
-        """A get was answered with 403."""
-        self._refused_until = asyncio.get_running_loop().time() + REFUSAL_SECONDS
+    def deny(self) -> None:
+        """Record that AWS rejected a get with 403."""
+        self._denied_until = asyncio.get_running_loop().time() + DENIAL_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSource(Generic[R]):
-    """Where the records of one kind come from.
+    """The calls and limits with which a batch finds the records of one kind.
 
-    list_page: token, size and product type (None: any) -> records and the next token.
-    list_operation: its name, where a fault must say it.
-    get: key -> record, None where there is none.
-    key: what a record is known by.
-    page_size: the most records of one list page.
-    max_pages: list pages that one batch may walk where gets are refused.
-    concurrency: gets that one batch has under way at once.
+    Attributes:
+        list_page: Returns the records and the next token for a token, a size and a product type (None for any).
+        list_operation: The list's name, for errors and metrics.
+        get: Returns the record of a key, or None if there is none.
+        key: Returns the key of a record.
+        get_access: Whether AWS allows `get`.
+        page_size: The most records of one list page.
+        max_pages: The most list pages that one batch reads if gets are denied.
+        concurrency: The most gets that one batch makes at the same time.
     """
 
     list_page: Callable[[str | None, int, str | None], Awaitable[tuple[Sequence[R], str | None]]]
     list_operation: str
     get: Callable[[str], Awaitable[R | None]]
     key: Callable[[R], str | None]
-    permission: GetAccess
+    get_access: GetAccess
     page_size: int
     max_pages: int
     concurrency: int
 
 
 class Batch(Generic[R]):
-    """The distinct keys of one tick on their way to an outcome each: a record, None where there is none, or a fault."""
+    """The distinct keys of one tick, each of which is resolved to its record, to None if there is none, or to an error.
+
+    Args:
+        source: The calls that find the records.
+        keys: Distinct keys.
+        product_type: The product type that all records probably have, or None.
+    """
 
     def __init__(self, source: RecordSource[R], keys: list[str], product_type: str | None) -> None:
         self.outcomes: dict[str, R | GatewayError | None] = {}
         self._source = source
         self._left = set(keys)
         self._product_type = product_type
-        # Where a walk of the unfiltered list goes on, and how many pages of it are behind.
+        # The next token of the unfiltered list, and the number of its pages that were read.
         self._token: str | None = None
-        self._walked = 0
+        self._pages_read = 0
         self._pages = self._gets = 0
 
-    async def run(self) -> None:
-        """Settle every key.
+    def __repr__(self) -> str:
+        counts = f"{len(self.outcomes)} resolved, {len(self._left)} left, {self._pages} pages, {self._gets} gets"
+        return f"<Batch {self._source.list_operation}: {counts}>"
 
-        Cost: at most two calls more than keys. Where gets are refused, at most max_pages; at the first refusal, the
-        gets under way and pages listed by product type as well.
+    async def run(self) -> None:
+        """Resolve every key.
+
+        Cost: At most two calls more than keys. If gets are denied, at most max_pages calls. At the first denial, the
+            gets in flight and the pages listed by product type are added to these.
         """
         keys = len(self._left)
         with span(f"load {self._source.list_operation}", {"chime_gateway.loader.keys": keys}) as batch_span:
             try:
-                if self._source.permission.granted():
+                if self._source.get_access.is_allowed():
                     await self._list_while_it_pays()
                     await self._get_the_rest()
                 if self._left:
@@ -88,10 +100,10 @@ class Batch(Generic[R]):
                 batch_span.note({"chime_gateway.loader.plan": plan, **calls})
 
     async def _list_while_it_pays(self) -> None:
-        """Resolve keys by list pages. A page that fails is no loss yet: gets follow."""
-        asked, resolved = len(self._left), list[int]()
+        """Resolve keys by list pages. If a page fails, its keys are left for gets."""
+        requested, resolved = len(self._left), list[int]()
         token: str | None = None
-        while should_fetch_page(asked, len(self._left), resolved):
+        while should_fetch_page(requested, len(self._left), resolved):
             self._pages += 1
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, self._product_type)
@@ -99,62 +111,62 @@ class Batch(Generic[R]):
                 return
             resolved.append(self._resolve(records))
             if self._product_type is None:
-                self._token, self._walked = token, self._walked + 1
+                self._token, self._pages_read = token, self._pages_read + 1
             if token is None and self._product_type is not None:
-                # The guess did not hold for all; they may be elsewhere in the list, which then starts anew.
+                # The keys that are left have another product type. The unfiltered list is read from its start.
                 self._product_type = None
             elif token is None:
-                # What a whole list does not hold is nowhere.
+                # A key that is not in the whole list has no record.
                 self._resolve_rest(None)
                 return
 
     async def _get_the_rest(self) -> None:
-        """Get each key that is left; those for which gets are refused stay left."""
+        """Get each key that is left. Keys whose get is denied stay left."""
         slots = asyncio.Semaphore(self._source.concurrency)
         await asyncio.gather(*(self._get_one(key, slots) for key in list(self._left)))
 
     async def _get_one(self, key: str, slots: asyncio.Semaphore) -> None:
         async with slots:
-            if not self._source.permission.granted():
+            if not self._source.get_access.is_allowed():
                 return
             self._gets += 1
             try:
                 self.outcomes[key] = await self._source.get(key)
             except UpstreamForbidden:
-                self._source.permission.refused()
+                self._source.get_access.deny()
                 return
-            except UpstreamError as fault:
-                self.outcomes[key] = fault
+            except UpstreamError as error:
+                self.outcomes[key] = error
         self._left.discard(key)
 
     async def _list_all(self) -> None:
-        """Walk the list for the keys that are left, where gets are refused."""
+        """Resolve the keys that are left by list pages, because gets are denied."""
         token = self._token
-        met: set[str | None] = {None, token}
-        for _ in range(self._walked, self._source.max_pages):
+        seen_tokens: set[str | None] = {None, token}
+        for _ in range(self._pages_read, self._source.max_pages):
             self._pages += 1
             try:
                 records, token = await self._source.list_page(token, self._source.page_size, None)
-            except UpstreamError as fault:
-                self._resolve_rest(fault)
+            except UpstreamError as error:
+                self._resolve_rest(error)
                 return
             self._resolve(records)
             if token is None:
                 self._resolve_rest(None)
-            elif token in met:
+            elif token in seen_tokens:
                 self._resolve_rest(UpstreamBadResponse(self._source.list_operation, detail="a page token repeats"))
-            met.add(token)
+            seen_tokens.add(token)
             if not self._left:
                 return
         self._resolve_rest(
             PageLimitExceeded(
                 f"This record is not on the first {self._source.max_pages} upstream pages, "
-                "and the gateway's credentials may not fetch it by itself."
+                "and the gateway's credentials do not allow a request for it alone (GATEWAY_MAX_UPSTREAM_PAGES)."
             )
         )
 
     def _resolve(self, records: Iterable[R]) -> int:
-        """Take the records of keys that are left; gives how many."""
+        """Resolve the keys that these records have, and return their number."""
         found = {key: record for record in records if (key := self._source.key(record)) in self._left}
         for key, record in found.items():
             if key is not None:

@@ -1,4 +1,4 @@
-"""The join from a number or an id to an order's record."""
+"""The data source of orders: their list, and single orders by number or id."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,15 +11,20 @@ from gateway.upstream.requester import Requester
 
 
 class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
-    """Orders by PhoneNumberOrderId: ListPhoneNumberOrders, which takes no filter, and GetPhoneNumberOrder.
+    """Orders by PhoneNumberOrderId, from ListPhoneNumberOrders, which takes no filter, and GetPhoneNumberOrder.
 
-    on_order_seen: told of every order that the request comes by.
+    Args:
+        upstream: The client of the upstream API.
+        get_access: Whether AWS allows GetPhoneNumberOrder.
+        settings: Limits of a batch.
+        requester: The request, for its calls.
+        on_order_seen: Called with every order that the request reads.
     """
 
     def __init__(
         self,
         upstream: Upstream,
-        permission: GetAccess,
+        get_access: GetAccess,
         settings: Settings,
         requester: Requester,
         *,
@@ -40,7 +45,7 @@ class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
                 list_operation="ListPhoneNumberOrders",
                 get=get,
                 key=lambda order: order.get("PhoneNumberOrderId"),
-                permission=permission,
+                get_access=get_access,
                 page_size=upstream.generation.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
@@ -48,11 +53,11 @@ class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
         )
         self._upstream = upstream
         self._requester = requester
-        self._come_by = on_order_seen
+        self._on_order_seen = on_order_seen
 
     async def page(self, token: str | None, size: int) -> PhoneNumberOrderPage:
-        """Upstream.list_phone_number_orders, whose records need no call of their own for the rest of the request."""
+        """Return one page of the list. Its orders need no call of their own for the rest of the request."""
         page = await self._upstream.list_phone_number_orders(token, size, requester=self._requester)
-        self._listed(page.records)
-        self._come_by(page.records)
+        self.prime(page.records)
+        self._on_order_seen(page.records)
         return page

@@ -1,4 +1,4 @@
-"""The join from an ordered number, an id or an association to the number's own record."""
+"""The data source of phone numbers: their lists, and single numbers by ordered number, id or association."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -18,9 +18,16 @@ from gateway.upstream.requester import Requester
 
 
 class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
-    """Numbers by E.164 number, with its `+`: ListPhoneNumbers and GetPhoneNumber."""
+    """Phone numbers by E.164 number with its `+`, from ListPhoneNumbers and GetPhoneNumber.
 
-    def __init__(self, upstream: Upstream, permission: GetAccess, settings: Settings, requester: Requester) -> None:
+    Args:
+        upstream: The client of the upstream API.
+        get_access: Whether AWS allows GetPhoneNumber.
+        settings: Limits of a batch.
+        requester: The request, for its calls.
+    """
+
+    def __init__(self, upstream: Upstream, get_access: GetAccess, settings: Settings, requester: Requester) -> None:
         async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
             return await self.page(token, size, {"ProductType": product_type} if product_type else {})
 
@@ -30,7 +37,7 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
                 list_operation="ListPhoneNumbers",
                 get=partial(upstream.get_phone_number, requester=requester),
                 key=e164_of,
-                permission=permission,
+                get_access=get_access,
                 page_size=upstream.generation.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
@@ -41,24 +48,24 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
         self._orders: list[PhoneNumberOrderRecord] = []
 
     async def page(self, token: str | None, size: int, filters: Mapping[str, str]) -> PhoneNumberPage:
-        """Upstream.list_phone_numbers, whose records need no call of their own for the rest of the request."""
+        """Return one page of a list. Its numbers need no call of their own for the rest of the request."""
         page = await self._upstream.list_phone_numbers(token, size, requester=self._requester, filters=filters)
-        self._listed(page.records)
+        self.prime(page.records)
         return page
 
-    def ordered(self, orders: Iterable[PhoneNumberOrderRecord]) -> None:
-        """Orders that the same request has come by: their product type is most likely that of their numbers."""
+    def note_orders(self, orders: Iterable[PhoneNumberOrderRecord]) -> None:
+        """Note orders that the request has read. Their numbers most likely have the same product type."""
         self._orders.extend(orders)
 
     def close(self) -> None:
-        """RecordLoader.close; the orders go, too."""
+        """Cancel batches that no field waits for, and release all records and orders."""
         super().close()
         self._orders.clear()
 
     def _product_type_of(self, keys: list[str]) -> str | None:
         wanted = set(keys)
         product_types = {
-            # The pages' sample writes "Voice Connector"; as a filter the value has no space.
+            # The API reference's sample writes "Voice Connector". As a filter the value has no space.
             product_type.replace(" ", "") if isinstance(product_type := order.get("ProductType"), str) else None
             for order in self._orders
             if not wanted.isdisjoint(ordered_numbers(order))

@@ -1,4 +1,4 @@
-"""Records by their keys, for one request: the keys of a tick are one batch."""
+"""Records by key for one request. The keys of one tick are one batch."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
@@ -10,106 +10,117 @@ R = TypeVar("R")
 
 
 class RecordLoader(Generic[R]):
-    """Finds records by key; asks upstream for each distinct key once a request."""
+    """A DataLoader for records, which requests each distinct key from upstream at most once.
+
+    It differs from Strawberry's DataLoader in two ways. Records that the request has listed are primed at once, but
+    indexed only if a key is loaded. And the keys of a whole list are awaited together, without a task for each key.
+    """
 
     def __init__(self, source: RecordSource[R]) -> None:
         self._source = source
-        # What is known of a key: its record, None where there is none, or why it could not be found.
+        # For each key its record, None if there is none, or the error of the search for it.
         self._outcomes: dict[str | None, R | Exception | None] = {}
-        self._not_yet_indexed: list[Iterable[R]] = []
-        self._asked: _Asked | None = None
-        # For each key whose outcome is on its way, the batch it is in.
-        self._under_way: dict[str, _Asked] = {}
-        self._batches: set[asyncio.Task[None]] = set()
+        self._not_indexed: list[Iterable[R]] = []
+        self._next: _PendingBatch | None = None
+        # For each key that is not resolved yet, the batch that holds it.
+        self._pending: dict[str, _PendingBatch] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def load(self, key: str) -> R | Awaitable[R | None]:
-        """The record of a key; None where the upstream has none.
+    def __repr__(self) -> str:
+        counts = f"{len(self._outcomes)} resolved, {len(self._pending)} pending"
+        return f"<{type(self).__name__}: {counts}{', closed' if self._closed else ''}>"
 
-        Cost: see plan; none where the record was listed or loaded before.
-        Raises, when awaited: UpstreamError; PageLimitExceeded where gets are refused and the list is too long to walk.
+    def load(self, key: str) -> R | Awaitable[R | None]:
+        """Return the record of a key, or an awaitable of it. The result is None if there is no such record.
+
+        Raises:
+            UpstreamError: When awaited, if AWS fails.
+            PageLimitExceeded: When awaited, if gets are denied and the record is too many list pages away.
+
+        Cost: See batch_plan. No call if the record was listed or loaded before.
         """
         record = self.known(key)
         if record is not None:
             return record
-        self.ask_for(key)
+        self.enqueue(key)
         return self._load(key)
 
     def known(self, key: str) -> R | None:
-        """The record of a key that was listed or loaded before, None where it is yet to be found, or is not there."""
-        while self._not_yet_indexed:
-            self._outcomes.update((self._source.key(record), record) for record in self._not_yet_indexed.pop())
+        """Return the record of a key if it was listed or loaded before, otherwise None."""
+        while self._not_indexed:
+            self._outcomes.update((self._source.key(record), record) for record in self._not_indexed.pop())
         outcome = self._outcomes.get(key)
         return None if isinstance(outcome, Exception) else outcome
 
-    def ask_for(self, key: str) -> None:
-        """Have a key be in the batch of this tick, for one who waits for it later."""
-        if key in self._outcomes or key in self._under_way:
+    def enqueue(self, key: str) -> None:
+        """Add a key to the batch of this tick, so that a later `load_many` finds it requested."""
+        if key in self._outcomes or key in self._pending:
             return
-        if self._asked is None:
-            self._asked = _Asked()
-            # Once all that runs in this tick has asked.
+        if self._next is None:
+            self._next = _PendingBatch()
+            # The batch begins when everything that runs in this tick has added its keys.
             asyncio.get_running_loop().call_soon(self._begin)
-        self._asked.keys.append(key)
-        self._under_way[key] = self._asked
+        self._next.keys.append(key)
+        self._pending[key] = self._next
 
-    async def load_all(self, keys: Sequence[str]) -> list[R | Exception | None]:
-        """What `load` gives for each key, or raises, in their order.
+    async def load_many(self, keys: Sequence[str]) -> list[R | Exception | None]:
+        """Return the record, None or the error of each key, in their order.
 
-        One wait for all of them, where `load` is a task for each.
+        All keys are awaited at once, while `load` needs a task for each key.
         """
         for key in keys:
-            self.ask_for(key)
-        for asked in {self._under_way[key] for key in keys if key in self._under_way}:
-            await asked.done.wait()
+            self.enqueue(key)
+        for batch in {self._pending[key] for key in keys if key in self._pending}:
+            await batch.done.wait()
         return [self._outcomes[key] for key in keys]
 
-    def close(self) -> None:
-        """End what nobody waits for any more, and let go of every record."""
-        self._closed = True
-        for batch in self._batches:
-            batch.cancel()
-        self._outcomes.clear()
-        self._not_yet_indexed.clear()
+    def prime(self, records: Iterable[R]) -> None:
+        """Add records that the request has listed, so that their keys need no call."""
+        # Most queries list records and load none. So the index waits for the first load.
+        self._not_indexed.append(records)
 
-    def _listed(self, records: Iterable[R]) -> None:
-        """Records that the same request has listed: their keys need no call any more."""
-        # Most queries list and load nothing: the index waits for the first load.
-        self._not_yet_indexed.append(records)
+    def close(self) -> None:
+        """Cancel batches that no field waits for, and release all records."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        self._outcomes.clear()
+        self._not_indexed.clear()
 
     async def _load(self, key: str) -> R | None:
-        (outcome,) = await self.load_all([key])
+        (outcome,) = await self.load_many([key])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     def _begin(self) -> None:
-        asked, self._asked = self._asked, None
-        if asked is not None and not self._closed:
-            batch = asyncio.create_task(self._carry_out(asked))
-            self._batches.add(batch)
-            batch.add_done_callback(self._batches.discard)
+        batch, self._next = self._next, None
+        if batch is not None and not self._closed:
+            task = asyncio.create_task(self._run(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, asked: "_Asked") -> None:
-        batch = Batch(self._source, asked.keys, self._product_type_of(asked.keys))
+    async def _run(self, pending: "_PendingBatch") -> None:
+        batch = Batch(self._source, pending.keys, self._product_type_of(pending.keys))
         try:
             await batch.run()
             for key, outcome in batch.outcomes.items():
-                # A record that was listed meanwhile stays what is known of its key.
+                # A record that was listed in the meantime stays the outcome of its key.
                 self._outcomes.setdefault(key, outcome)
-        except Exception as error:  # noqa: BLE001  # Those who wait must hear of it, or they would wait for ever.
-            self._outcomes.update(dict.fromkeys(asked.keys, error))
-        for key in asked.keys:
-            del self._under_way[key]
-        asked.done.set()
+        except Exception as error:  # noqa: BLE001  # The waiting fields need the error, or they would wait for ever.
+            self._outcomes.update(dict.fromkeys(pending.keys, error))
+        for key in pending.keys:
+            del self._pending[key]
+        pending.done.set()
 
     def _product_type_of(self, _keys: list[str]) -> str | None:
-        """The product type that all records of these keys probably have; None where there is no such guess."""
+        """Return the product type that all records of these keys probably have, or None if it is unknown."""
         return None
 
 
-class _Asked:
-    """The distinct keys of one tick."""
+class _PendingBatch:
+    """The distinct keys of one tick, until they are resolved."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []

@@ -1,11 +1,11 @@
-"""Relay's connections over lists whose pages are reached by forward-only tokens. No I/O of its own: pages are given.
+"""Relay connections over lists that are read by forward-only tokens. Pure: the caller passes in a function for pages.
 
-- cursor: the text a caller holds, and the position it stands for
-- seal: the keys that make a cursor unreadable, unchangeable, and good for one list and caller
-- window: what `first`, `after`, `last` and `before` ask for
-- page: consecutive pages of one list, fetched when needed, and the rows taken out of them
-- walk: from a window to its rows, at the fewest pages
+- cursor: the opaque position of an edge
+- cursor_keys: the keys that encrypt cursors, and the list and caller that a cursor is bound to
+- arguments: `first`, `after`, `last` and `before`, checked
+- pages: consecutive pages of one list, fetched when they are needed, and the rows in them
+- paginator: from page arguments to rows, with the fewest pages
 
-Source: GraphQL Cursor Connections Specification, with the readings that forward-only tokens make necessary said where
-they are made.
+Source: GraphQL Cursor Connections Specification. Forward-only tokens need a few readings of it. Each is explained at
+the code that makes it.
 """

@@ -1,4 +1,4 @@
-"""What the four paging arguments of a connection ask for, checked before any upstream call."""
+"""The four paging arguments of a connection, checked before any upstream call."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,15 +7,19 @@ from gateway.errors import BadUserInput, PageOutOfRange
 from gateway.paging.cursor import Position, read_cursor
 from gateway.paging.cursor_keys import CursorBinding
 
-# Rows where neither `first` nor `last` is given: fills a screen, and is half an upstream page.
+# Number of rows if neither `first` nor `last` is passed. They fill a screen, and are half an upstream page.
 DEFAULT_SIZE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class PageArguments:
-    """`count` rows from one end of what lies between two cursors.
+    """A request for rows between two cursors.
 
-    backward: they are the last ones, not the first. Rows stand in the list's own order either way.
+    Attributes:
+        count: Number of rows, from 0.
+        backward: Whether to return the last rows instead of the first. Rows keep the list's order in both cases.
+        after: The position before the first row, or None for the start of the list.
+        before: The position behind the last row, or None for the end of the list.
     """
 
     count: int
@@ -25,21 +29,30 @@ class PageArguments:
 
 
 def read_page_arguments(
-    *, first: int | None, after: str | None, last: int | None, before: str | None, scope: CursorBinding, max_size: int
+    *,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    binding: CursorBinding,
+    max_size: int,
 ) -> PageArguments:
-    """The window that four arguments describe; with neither `first` nor `last`, the first DEFAULT_SIZE rows.
+    """Return the page arguments, with the first DEFAULT_SIZE rows if neither `first` nor `last` is passed.
 
-    Raises: PageOutOfRange outside 0 to max_size; BadUserInput for `first` with `last`; BadCursor.
+    Raises:
+        PageOutOfRange: If `first` or `last` is not between 0 and max_size.
+        BadUserInput: If both `first` and `last` are passed.
+        BadCursor: If `after` or `before` was not issued for this binding.
     """
     if first is not None and last is not None:
-        raise BadUserInput("Give first or last, not both.")
+        raise BadUserInput("Pass first or last, not both.")
     for name, size in (("first", first), ("last", last)):
         if size is not None and not 0 <= size <= max_size:
-            raise PageOutOfRange(f"{name} is 0 to {max_size}; {size} was asked for.")
+            raise PageOutOfRange(f"{name} must be between 0 and {max_size}, not {size}.")
     count = next((size for size in (first, last) if size is not None), min(DEFAULT_SIZE, max_size))
     return PageArguments(
         count=count,
         backward=last is not None,
-        after=None if after is None else read_cursor(after, scope),
-        before=None if before is None else read_cursor(before, scope),
+        after=None if after is None else read_cursor(after, binding),
+        before=None if before is None else read_cursor(before, binding),
     )

@@ -1,9 +1,9 @@
-"""The keys that cursors are sealed with, and what a sealed cursor is bound to.
+"""Keys that encrypt cursors, and the list and caller that a cursor is bound to.
 
-A cursor's head is sealed by AES-SIV (RFC 5297): nothing in it can be read or changed without a key. Unlike AES-GCM it
-takes no nonce. So an edge keeps its cursor, and what is asked again is answered the same to the letter, as caches and
-front ends that poll would have it; and no number of cursors wears a key out, where random nonces of 96 bits do for
-2**32 seals, two weeks of a busy core. A tail is not worth a seal of its own: it has a keyed check over head and tail.
+A cursor is one message of AES-SIV (RFC 5297), which encrypts and authenticates it. Unlike AES-GCM, AES-SIV needs no
+nonce. So the same edge of the same page always has the same cursor, as caches and polling clients expect. There is also
+no limit on the number of cursors per key. AES-GCM with random 96-bit nonces allows 2**32 messages, which one busy core
+makes in two weeks.
 """
 
 import json
@@ -18,84 +18,93 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-# 256 bits, as many as the AES-256 has that is keyed from them.
+# 256 bits, the key size of AES-256, which is keyed from them.
 KEY_BYTES: Final = 32
-SCOPE_BYTES: Final = 16
-# AES-SIV puts its tag, which is the IV as well, in front of the text.
+BINDING_BYTES: Final = 16
+# AES-SIV puts its tag, which is also its initialization vector, in front of the text.
 TAG_BYTES: Final = 16
-# Characters of a cursor: two page tokens of 24 kB each. AWS documents no length, and its tokens have some hundred
-# bytes. A response of 1,000 rows repeats a cursor's head 1,000 times, so there has to be a limit.
+# Characters of a cursor. This is room for two page tokens of 24 kB each. AWS documents no length, and its tokens have
+# a few hundred bytes. A response with 1,000 rows holds 1,000 cursors, so there has to be a limit.
 MAX_LENGTH: Final = 65_536
 
-# Another form of the cursors takes another label, and with it other keys: what was sealed in this one opens no more.
-_LABEL: Final = b"chime-gateway cursor, form 2"
-# AES-256-SIV takes two keys of 256 bits in one.
+# A new form of cursor needs a new label. The label changes the derived keys, so cursors of the old form are rejected.
+_LABEL: Final = b"chime-gateway cursor, form 3"
+# AES-256-SIV takes two keys of 256 bits as one.
 _SIV_BYTES: Final = 64
 
 
 class CursorKey:
-    """What one secret of KEY_BYTES seals with."""
+    """A cipher for cursors, derived from one secret of KEY_BYTES."""
 
-    __slots__ = ("_siv", "_tail_key")
+    __slots__ = ("_siv",)
 
     def __init__(self, secret: bytes) -> None:
-        derived = HKDF(SHA256(), _SIV_BYTES + KEY_BYTES, salt=None, info=_LABEL).derive(secret)
-        self._siv = AESSIV(derived[:_SIV_BYTES])
-        self._tail_key = derived[_SIV_BYTES:]
+        self._siv = AESSIV(HKDF(SHA256(), _SIV_BYTES, salt=None, info=_LABEL).derive(secret))
 
-    def seal(self, head: bytes) -> bytes:
-        """What a head becomes. About a microsecond."""
-        return self._siv.encrypt(head, None)
+    def encrypt(self, message: bytes) -> bytes:
+        """Return a message, encrypted and authenticated.
 
-    def open(self, sealed: bytes) -> bytes:
-        """The head again.
-
-        Raises: InvalidTag for what was not sealed with this key.
+        Cost: About a microsecond.
         """
-        return self._siv.decrypt(sealed, None)
+        return self._siv.encrypt(message, None)
 
-    def check(self, written_head: bytes, size: int) -> blake2b:
-        """A keyed check of `size` bytes that knows the head already; a copy of it takes the rest of a tail."""
-        return blake2b(written_head, key=self._tail_key, digest_size=size)
+    def decrypt(self, encrypted: bytes) -> bytes:
+        """Return the message again.
+
+        Raises:
+            InvalidTag: If the message was not encrypted with this key.
+        """
+        return self._siv.decrypt(encrypted, None)
 
 
 @dataclass(frozen=True, slots=True)
 class CursorBinding:
-    """One list as one caller sees it: cursors given out for it are good for nothing else.
+    """One list as one caller sees it. A cursor is valid only for the binding that it was issued for.
 
-    digest: SCOPE_BYTES that differ for whatever a cursor is bound to.
+    Attributes:
+        key_ring: The keys for the cursors.
+        digest: BINDING_BYTES that differ if the API, operation, filter or caller differs.
     """
 
-    seal: "CursorKeyRing"
+    key_ring: "CursorKeyRing"
     digest: bytes
 
 
 class CursorKeyRing:
-    """A process's ring of keys: the first one seals, all of them open.
+    """The keys of one process. The first key encrypts, and every key decrypts.
 
-    max_length: characters of the longest cursor that is given out and accepted.
+    Args:
+        secrets: One secret for each key.
+        max_length: Characters of the longest cursor that is issued and accepted.
     """
 
     def __init__(self, secrets: Sequence[bytes], max_length: int = MAX_LENGTH) -> None:
         self.max_length = max_length
-        self.newest, *self._older = map(CursorKey, secrets)
+        self._keys = [CursorKey(secret) for secret in secrets]
 
-    def open(self, sealed: bytes) -> tuple[bytes, CursorKey] | None:
-        """What was sealed and the key that opened it; None where no key does. Cost: a microsecond a key."""
-        for key in (self.newest, *self._older):
+    def encrypt(self, message: bytes) -> bytes:
+        """Return a message, encrypted with the first key."""
+        return self._keys[0].encrypt(message)
+
+    def decrypt(self, encrypted: bytes) -> bytes | None:
+        """Return the message again, or None if no key of the ring encrypted it.
+
+        Cost: About a microsecond for each key.
+        """
+        for key in self._keys:
             try:
-                return key.open(sealed), key
+                return key.decrypt(encrypted)
             except InvalidTag:
                 continue
         return None
 
-    def scope(self, *, api: str, operation: str, filters: Mapping[str, str], principal: str = "") -> CursorBinding:
-        """What a cursor is good for: one API generation, operation and filter, asked by one principal."""
-        # JSON, because a filter's value may hold any separator.
+    def bind(self, *, api: str, operation: str, filters: Mapping[str, str], principal: str = "") -> CursorBinding:
+        """Return the binding for one API, operation and filter, as one caller requests it."""
+        # JSON keeps the parts apart, because a filter's value may hold any separator.
         described = json.dumps([api, operation, sorted(filters.items()), principal])
-        return CursorBinding(self, blake2b(described.encode(), digest_size=SCOPE_BYTES).digest())
+        return CursorBinding(self, blake2b(described.encode(), digest_size=BINDING_BYTES).digest())
 
 
 def random_key() -> bytes:
-    """A secret that nobody else has."""
+    """Return a new secret of KEY_BYTES from the operating system's random source."""
     return token_bytes(KEY_BYTES)

@@ -1,4 +1,4 @@
-"""From a window to its rows, at the fewest pages."""
+"""The way from page arguments to rows, with the fewest upstream pages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -7,281 +7,271 @@ from typing import Generic, NamedTuple, TypeVar
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
 from gateway.paging.cursor import Position
-from gateway.paging.pages import PageChain, RowRange, Slice, TokenList, repeated_token
+from gateway.paging.pages import START, Boundary, PageChain, RowRange, Slice, TokenList
 
 R = TypeVar("R")
 
 
-class _Boundary(NamedTuple):
-    """Between two rows of a chain: before the row-th of its page-th page."""
-
-    page: int
-    row: int
-
-
 class _CursorMatch(NamedTuple, Generic[R]):
-    """Where a cursor's edge stands now, or stood: at `place`, which `exists` says whether it still holds."""
+    """The position of a cursor's edge. If the row was deleted, `exists` is False and `place` is where it used to be."""
 
     chain: PageChain[R]
-    place: _Boundary
+    place: Boundary
     exists: bool
 
-    def just_after(self) -> _Boundary:
-        """The place behind the edge; where the edge is gone, what followed it has moved up to its own place."""
+    def just_after(self) -> Boundary:
+        """Return the boundary after the edge. If its row was deleted, the next row has moved up to its place."""
         return self.place._replace(row=self.place.row + 1) if self.exists else self.place
 
 
 class _Progress(NamedTuple):
-    """How far a walk forwards has come with one page; met: to the window's `before`; ended: to the window's end."""
+    """How far a forward read has come with one page.
 
-    place: _Boundary
-    met: bool
+    Attributes:
+        place: The boundary behind the last row read.
+        at_before: Whether the edge of `before` was reached.
+        ended: Whether all requested rows were read, or the list has ended.
+    """
+
+    place: Boundary
+    at_before: bool
     ended: bool
 
 
 class Paginator(Generic[R]):
-    """One connection's way through one list. Its rows and its count share the pages that are fetched from the start.
+    """Pagination of one connection over one list. Its rows and its count share the pages fetched from the start.
 
-    max_pages: pages that `last`, `before` or a count may fetch from the start, and empty pages that any walk may pass
-        in a row; past it they raise PageLimitExceeded.
+    Args:
+        source: The list.
+        max_pages: The most pages that `last`, `before` or a count may fetch from the start, and the most empty pages in
+            a row that any read may fetch. Beyond it they raise PageLimitExceeded.
     """
 
     def __init__(self, source: TokenList[R], *, max_pages: int) -> None:
         self._source = source
         self._max_pages = max_pages
         self._from_start: PageChain[R] = PageChain(source, None, has_rows_before=False)
-        self._counting = False
-        self._entered: asyncio.Task[tuple[PageChain[R], _Boundary]] | None = None
+        self._entered: asyncio.Task[tuple[PageChain[R], Boundary]] | None = None
 
-    def slice(self, window: PageArguments) -> Awaitable[Slice[R]]:
-        """The window's rows.
+    def __repr__(self) -> str:
+        counting = ", counting" if self._from_start.full_pages else ""
+        entered = "" if self._entered is None else ", from a cursor"
+        return f"<Paginator of {self._from_start!r}, {self._source.pages_fetched} pages fetched{counting}{entered}>"
 
-        Cost: forwards ceil(count / page_size) pages, one more from the middle of a page, none for a count of 0.
-        Backwards one page where it holds the rows before the cursor, else all pages from the start of the list.
-        Raises: PageLimitExceeded; what the list's fetch raises.
+    def slice(self, arguments: PageArguments) -> Awaitable[Slice[R]]:
+        """Return the rows for the page arguments.
+
+        Raises:
+            PageLimitExceeded: If the rows are too many pages away.
+            GatewayError: If the list's `fetch` raised it.
+
+        Cost: Forward, ceil(count / page_size) pages, plus one from the middle of a page, or none for a count of 0.
+            Backward, one page if it holds the rows before the cursor. Otherwise all pages from the start of the list.
         """
-        return self._backward(window) if window.backward else self._forward(window)
+        return self._backward(arguments) if arguments.backward else self._forward(arguments)
 
-    async def pages(self, window: PageArguments) -> AsyncIterator[tuple[list[RowRange[R]], bool]]:
-        """The rows of a window forwards without `before`, as their pages come, and whether they are the last ones.
+    async def pages(self, arguments: PageArguments) -> AsyncIterator[tuple[list[RowRange[R]], bool]]:
+        """Yield the rows page by page, and whether they are the last ones. For forward arguments without `before`.
 
-        Cost: as for slice, with which the pages are shared; a page is fetched when it is asked for.
-        Raises: as slice.
+        Raises:
+            PageLimitExceeded: As `slice` does.
+            GatewayError: As `slice` does.
+
+        Cost: As for `slice`, with which the pages are shared. A page is fetched when it is requested.
         """
-        if window.count == 0:
+        if arguments.count == 0:
             return
-        chain, place = await self._begin(window)
-        async for step in self._steps(chain, place, window):
+        chain, place = await self._begin(arguments)
+        async for step in self._read(chain, place, arguments):
             yield _between(chain, place, step.place), step.ended
             place = step.place
 
     def count(self) -> Awaitable[int]:
-        """The rows of the whole list.
+        """Return the number of rows in the whole list.
 
-        Called before a slice is awaited, it has the slice fetch pages of full size, so that both share them.
-        Cost: ceil(rows / page_size) pages, less those that a slice has fetched from the start.
-        Raises: PageLimitExceeded.
+        If you call it before you await `slice`, the slice fetches pages of full size, so that both share them.
+
+        Raises:
+            PageLimitExceeded: If the list has more than `max_pages` pages.
+
+        Cost: ceil(rows / page_size) pages, less those that `slice` fetched from the start.
         """
-        self._counting = True
+        self._from_start.full_pages = True
         return self._count()
 
     async def _count(self) -> int:
-        await self._walk_to(self._from_start, _Boundary(0, 0), None)
+        await self._find_from(self._from_start, START, None)
         return sum(len(page.rows) for page in self._from_start.pages)
 
-    async def _forward(self, window: PageArguments) -> Slice[R]:
-        if window.count == 0:
-            return Slice([], has_previous_page=window.after is not None, has_next_page=False)
-        chain, begin = await self._begin(window)
-        place, met = begin, False
-        async for step in self._steps(chain, begin, window):
-            place, met = step.place, step.met
-        if window.before is not None and not met:
-            gone = await self._place_of_gone(window.before, chain, begin)
-            place = place if gone is None else min(place, gone)
-        return Slice(_between(chain, begin, place), _has_rows_before(chain, begin), _has_rows_after(chain, place))
+    async def _forward(self, arguments: PageArguments) -> Slice[R]:
+        if arguments.count == 0:
+            return Slice([], has_previous_page=arguments.after is not None, has_next_page=False)
+        chain, begin = await self._begin(arguments)
+        end, at_before = begin, False
+        async for step in self._read(chain, begin, arguments):
+            end, at_before = step.place, step.at_before
+        if arguments.before is not None and not at_before:
+            deleted = await self._place_of_deleted(arguments.before, chain, begin)
+            end = end if deleted is None else min(end, deleted)
+        return _slice(chain, begin, end)
 
-    async def _steps(self, chain: PageChain[R], place: _Boundary, window: PageArguments) -> AsyncIterator[_Progress]:
-        """Page by page forwards from a place, as far as the window goes.
+    async def _read(self, chain: PageChain[R], begin: Boundary, arguments: PageArguments) -> AsyncIterator[_Progress]:
+        """Read forward from a boundary, page by page, as far as the arguments say.
 
-        Raises: PageLimitExceeded where there are too many empty pages before the first row.
+        Raises:
+            PageLimitExceeded: If there are too many empty pages before the first row.
         """
-        left, barren = window.count, 0
-        while (page := await chain.page(place.page, self._size(chain, left))) is not None:
+        left, empty_pages, before = arguments.count, 0, arguments.before
+        async for place, page in chain.pages_from(begin, rows=left):
             stop = min(len(page.rows), place.row + left)
-            end = None if window.before is None else page.find(window.before.edge, start=place.row)
-            met = end is not None and end <= stop
-            if end is not None and met:
-                stop = end
+            edge = None if before is None else page.find(before.row_hash, start=place.row)
+            at_before = edge is not None and edge <= stop
+            if edge is not None and at_before:
+                stop = edge
             left -= stop - place.row
-            place = place._replace(row=stop)
-            ended = met or left == 0 or page.next_token is None
-            yield _Progress(place, met, ended)
-            if ended:
+            ended = at_before or left == 0 or page.next_token is None
+            yield _Progress(place._replace(row=stop), at_before, ended)
+            empty_pages = 0 if page.rows else empty_pages + 1
+            # Empty pages may go on for ever. The rows found so far are returned. The client can continue after them.
+            if ended or (empty_pages == self._max_pages and left < arguments.count):
                 return
-            barren = 0 if page.rows else barren + 1
-            if barren == self._max_pages:
-                # Empty pages may go on for ever. What was found is answered; the walk can go on from its last edge.
-                if left == window.count:
-                    raise self._limit()
-                return
-            place = _Boundary(place.page + 1, 0)
+            if empty_pages == self._max_pages:
+                raise self._limit_exceeded()
 
-    async def _backward(self, window: PageArguments) -> Slice[R]:
-        after, before = window.after, window.before
-        if window.count == 0:
+    async def _backward(self, arguments: PageArguments) -> Slice[R]:
+        before, count = arguments.before, arguments.count
+        if count == 0:
             return Slice([], has_previous_page=False, has_next_page=before is not None)
-        if before is not None and after is None and (before.skip > window.count or not before.has_rows_before):
-            found = await self._find(before)
-            rows_at_hand = sum(len(page.rows) for page in found.chain.pages[: found.place.page]) + found.place.row
-            if rows_at_hand >= window.count or not before.has_rows_before:
-                return _last(found.chain, _Boundary(0, 0), found.place, window.count)
-        chain, begin = await self._enter(after, self._source.page_size)
-        end = await self._walk_to(chain, begin, before)
-        return _last(chain, begin, end, window.count)
+        if before is not None and arguments.after is None and (before.offset >= count or not before.has_rows_before):
+            chain, place, _ = await self._find(before)
+            rows_at_hand = sum(len(page.rows) for page in chain.pages[: place.page]) + place.row
+            if rows_at_hand >= count or not before.has_rows_before:
+                return _last(chain, START, place, count)
+        chain, begin = await self._begin(arguments)
+        end = await self._find_from(chain, begin, before)
+        return _last(chain, begin, end, count)
 
-    async def _begin(self, window: PageArguments) -> tuple[PageChain[R], _Boundary]:
-        """Where a window forwards begins: looked for once, so that all who walk it share their pages."""
-        if window.after is None:
-            return self._from_start, _Boundary(0, 0)
+    async def _begin(self, arguments: PageArguments) -> tuple[PageChain[R], Boundary]:
+        """Return the chain and boundary of the rows after `after`. They are found once, for all readers to share."""
+        if arguments.after is None:
+            return self._from_start, START
         if self._entered is None:
-            self._entered = asyncio.ensure_future(self._enter(window.after, window.count))
+            size = self._source.page_size if arguments.backward else arguments.count
+            self._entered = asyncio.ensure_future(self._enter(arguments.after, size))
         return await self._entered
 
-    async def _enter(self, after: Position | None, size: int) -> tuple[PageChain[R], _Boundary]:
-        """The chain and the place where rows after a cursor begin."""
-        if after is None:
-            return self._from_start, _Boundary(0, 0)
+    async def _enter(self, after: Position, size: int) -> tuple[PageChain[R], Boundary]:
         if after.next_token is None:
-            found = await self._find(after)
-            return found.chain, found.just_after()
+            match = await self._find(after)
+            return match.chain, match.just_after()
         if after.next_token_repeats:
-            raise repeated_token(self._source)
-        met = frozenset() if after.token is None else frozenset({after.token})
-        chain = PageChain(self._source, after.next_token, has_rows_before=True, met=met)
+            raise self._source.repeated_token()
+        seen_tokens = frozenset() if after.token is None else frozenset({after.token})
+        chain = PageChain(self._source, after.next_token, has_rows_before=True, seen_tokens=seen_tokens)
         page = await chain.page(0, size)
-        # Where tokens count rows, rows added before the edge move it onto the page that used to follow it.
-        moved = None if page is None else page.find(after.edge)
-        return chain, _Boundary(0, 0 if moved is None else moved + 1)
+        # If tokens count rows, rows added before the edge move it onto the page that used to follow it.
+        moved = page.find(after.row_hash)
+        return chain, START if moved is None else Boundary(0, moved + 1)
 
     async def _find(self, position: Position) -> _CursorMatch[R]:
-        """Look for an edge in its page, then, where rows before it may have pushed it on, as far as one full page more.
+        """Find an edge in its page, or up to one full page further, if rows that were added before it moved it there.
 
-        Where it is gone, its place is in front of the row that followed it, else behind as many rows as it was.
+        If the row was deleted, return the position before the row that followed it. If that row is gone too, return the
+        original offset.
         """
         chain = PageChain(self._source, position.token, has_rows_before=position.has_rows_before)
-        size, passed, number = position.size, 0, 0
-        # Counted in rows, not in pages: a page may be short, or empty, the next time.
-        while passed < position.skip + self._source.page_size and number <= self._max_pages:
-            page = await chain.page(number, size)
-            if page is None:
-                break
-            row = page.find(position.edge, near=position.skip - 1 - passed)
+        # The edge's own page is fetched as it was. The pages after it are full.
+        await chain.page(0, position.size)
+        passed = 0
+        async for place, page in chain.pages_from(START, limit=self._max_pages + 1):
+            row = page.find(position.row_hash, near=position.offset - passed)
             if row is not None:
-                return _CursorMatch(chain, _Boundary(number, row), exists=True)
-            next_row_hash = page.find(position.next_row_hash) if position.next_row_hash else None
-            if next_row_hash is not None:
-                return _CursorMatch(chain, _Boundary(number, next_row_hash), exists=False)
-            size, passed, number = self._source.page_size, passed + len(page.rows), number + 1
-        return _CursorMatch(chain, _place_behind(chain, position.skip - 1), exists=False)
+                return _CursorMatch(chain, place._replace(row=row), exists=True)
+            next_row = page.find(position.next_row_hash) if position.next_row_hash else None
+            if next_row is not None:
+                return _CursorMatch(chain, place._replace(row=next_row), exists=False)
+            # The distance is counted in rows, because a page may be short or empty the next time.
+            passed += len(page.rows)
+            if passed > position.offset + self._source.page_size:
+                break
+        return _CursorMatch(chain, chain.place_of(position.offset), exists=False)
 
-    async def _walk_to(self, chain: PageChain[R], begin: _Boundary, edge: Position | None) -> _Boundary:
-        """The place of an edge, or the list's end, looked for page by page.
+    async def _find_from(self, chain: PageChain[R], begin: Boundary, edge: Position | None) -> Boundary:
+        """Return the boundary before an edge, or the end of the list if there is no such edge.
 
-        Raises: PageLimitExceeded.
+        Raises:
+            PageLimitExceeded: If neither is within `max_pages` pages.
         """
-        number, row = begin
         at_end = False
-        while number < begin.page + self._max_pages and not at_end:
-            page = await chain.page(number, self._source.page_size)
-            at_end = page is None
-            if page is not None:
-                found = None if edge is None else page.find(edge.edge, start=row)
-                if found is not None:
-                    return _Boundary(number, found)
-                number, row = number + 1, 0
-                at_end = page.next_token is None
-        gone = None if edge is None else await self._place_of_gone(edge, chain, begin)
-        if gone is not None:
-            return gone
+        async for place, page in chain.pages_from(begin, limit=self._max_pages):
+            row = None if edge is None else page.find(edge.row_hash, start=place.row)
+            if row is not None:
+                return place._replace(row=row)
+            at_end = page.next_token is None
+        deleted = None if edge is None else await self._place_of_deleted(edge, chain, begin)
+        if deleted is not None:
+            return deleted
         if not at_end:
-            raise self._limit()
-        return _Boundary(len(chain.pages) - 1, len(chain.pages[-1].rows))
+            raise self._limit_exceeded()
+        return chain.end()
 
-    async def _place_of_gone(self, position: Position, chain: PageChain[R], begin: _Boundary) -> _Boundary | None:
-        """Where in a chain, from a place on, an edge stood that is no longer listed: before the row that follows it."""
-        found = await self._find(position)
-        following = None if found.exists else await self._row_at(found.chain, found.place)
+    async def _place_of_deleted(self, position: Position, chain: PageChain[R], begin: Boundary) -> Boundary | None:
+        """Return the boundary, from `begin`, before the row that followed a deleted edge, or None if there is none."""
+        match = await self._find(position)
+        following = None if match.exists else await self._row_at(match.chain, match.place)
         if following is None:
             return None
         key = self._source.key(following)
         places = (
-            _Boundary(number, index)
+            Boundary(number, index)
             for number, page in enumerate(chain.pages)
             for index, row in enumerate(page.rows)
             if self._source.key(row) == key
         )
         return next((place for place in places if place >= begin), None)
 
-    async def _row_at(self, chain: PageChain[R], place: _Boundary) -> R | None:
-        """The first row behind a place; None at the list's end."""
-        number, row = place
-        while number <= place.page + self._max_pages:
-            page = await chain.page(number, self._source.page_size)
-            if page is None:
-                break
-            if row < len(page.rows):
-                return page.rows[row]
-            number, row = number + 1, 0
+    async def _row_at(self, chain: PageChain[R], begin: Boundary) -> R | None:
+        """Return the first row after a boundary, or None at the end of the list."""
+        async for place, page in chain.pages_from(begin, limit=self._max_pages + 1):
+            if place.row < len(page.rows):
+                return page.rows[place.row]
         return None
 
-    def _limit(self) -> PageLimitExceeded:
+    def _limit_exceeded(self) -> PageLimitExceeded:
         return PageLimitExceeded(
-            f"This needs a walk over more than {self._max_pages} upstream pages. "
-            "Page with first and after, or narrow the filter."
+            f"This request needs more than {self._max_pages} upstream pages. "
+            "Page with first and after, or narrow the filter (GATEWAY_MAX_UPSTREAM_PAGES)."
         )
 
-    def _size(self, chain: PageChain[R], left: int) -> int:
-        return self._source.page_size if self._counting and chain is self._from_start else left
+
+def _slice(chain: PageChain[R], begin: Boundary, end: Boundary) -> Slice[R]:
+    first, last = chain.pages[begin.page], chain.pages[end.page]
+    return Slice(
+        _between(chain, begin, end),
+        has_previous_page=begin.row > 0 or first.has_rows_before,
+        has_next_page=end.row < len(last.rows) or last.next_token is not None,
+    )
 
 
-def _has_rows_before(chain: PageChain[R], place: _Boundary) -> bool:
-    return place.row > 0 or chain.pages[place.page].has_rows_before
-
-
-def _has_rows_after(chain: PageChain[R], place: _Boundary) -> bool:
-    page = chain.pages[place.page]
-    return place.row < len(page.rows) or page.next_token is not None
-
-
-def _place_behind(chain: PageChain[R], rows: int) -> _Boundary:
-    """Behind so many rows of the pages that a chain has, or of all where they are fewer."""
-    for number, page in enumerate(chain.pages):
-        if rows <= len(page.rows):
-            return _Boundary(number, rows)
-        rows -= len(page.rows)
-    return _Boundary(len(chain.pages) - 1, len(chain.pages[-1].rows))
-
-
-def _between(chain: PageChain[R], begin: _Boundary, end: _Boundary) -> list[RowRange[R]]:
-    stretches: list[RowRange[R]] = []
+def _between(chain: PageChain[R], begin: Boundary, end: Boundary) -> list[RowRange[R]]:
+    ranges: list[RowRange[R]] = []
     for number in range(begin.page, end.page + 1):
         page = chain.pages[number]
         start = begin.row if number == begin.page else 0
         stop = end.row if number == end.page else len(page.rows)
         if stop > start:
-            stretches.append(RowRange(page, start, stop))
-    return stretches
+            ranges.append(RowRange(page, start, stop))
+    return ranges
 
 
-def _last(chain: PageChain[R], begin: _Boundary, end: _Boundary, count: int) -> Slice[R]:
-    """The last `count` rows between two places."""
+def _last(chain: PageChain[R], begin: Boundary, end: Boundary, count: int) -> Slice[R]:
+    """Return the last `count` rows between two boundaries."""
     left, start = count, end
     for number in range(end.page, begin.page - 1, -1):
         stop = end.row if number == end.page else len(chain.pages[number].rows)
-        floor = begin.row if number == begin.page else 0
-        start = _Boundary(number, max(floor, stop - left))
+        first = begin.row if number == begin.page else 0
+        start = Boundary(number, max(first, stop - left))
         left -= stop - start.row
         if left == 0:
             break
-    return Slice(_between(chain, start, end), _has_rows_before(chain, start), _has_rows_after(chain, end))
+    return _slice(chain, start, end)

@@ -50,18 +50,18 @@ class Rows(Generic[T]):
         return self._all().__await__()
 
     async def _all(self) -> list[T]:
-        return list(chain.from_iterable(map(self._of, (await self._connection.slice()).stretches)))
+        return list(chain.from_iterable(map(self._of, (await self._connection.slice()).ranges)))
 
     def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
         """Return the rows of each upstream page, and whether it is the last. Return None if they cannot be streamed."""
-        stretches = self._connection.pages()
-        return None if stretches is None else self._pages(stretches)
+        pages = self._connection.pages()
+        return None if pages is None else self._pages(pages)
 
     async def _pages(
         self, pages: AsyncIterator[tuple[list[RowRange[Any]], bool]]
     ) -> AsyncIterator[tuple[list[T], bool]]:
-        async for stretches, ended in pages:
-            yield list(chain.from_iterable(map(self._of, stretches))), ended
+        async for ranges, ended in pages:
+            yield list(chain.from_iterable(map(self._of, ranges))), ended
 
 
 class ListConnection(Generic[R]):
@@ -86,7 +86,7 @@ class ListConnection(Generic[R]):
             after=_or_none(after),
             last=_or_none(last),
             before=_or_none(before),
-            scope=source.scope,
+            binding=source.binding,
             max_size=context.settings.max_page_size,
         )
         self._paginator = Paginator(source, max_pages=context.settings.max_upstream_pages)

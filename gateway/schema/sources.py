@@ -1,40 +1,44 @@
-"""The two upstream lists as sources of pages for gateway.paging. The request's loaders fetch and remember them."""
+"""The two upstream lists as connections page through them, read through the request's data sources."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from gateway.context import RequestContext
-from gateway.paging.cursor_keys import CursorBinding
 from gateway.paging.pages import TokenList
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
+R = TypeVar("R")
+
 
 def phone_number_list(context: RequestContext, filters: Mapping[str, str]) -> TokenList[PhoneNumberRecord]:
-    """Return the list of numbers. The filters are Status, ProductType, FilterName and FilterValue in AWS's words."""
-    operation = "ListPhoneNumbers"
-    generation = context.upstream.generation
-    return TokenList(
-        fetch=context.counting_pages(operation, partial(context.phone_numbers.page, filters=filters)),
-        key=e164_of,
-        scope=_scope(context, operation, filters),
-        operation=operation,
-        page_size=generation.max_results,
-    )
+    """Return ListPhoneNumbers, with Status, ProductType, FilterName and FilterValue as AWS spells them."""
+    fetch = partial(context.phone_numbers.page, filters=filters)
+    return _token_list(context, "ListPhoneNumbers", filters, fetch, e164_of)
 
 
 def phone_number_order_list(context: RequestContext) -> TokenList[PhoneNumberOrderRecord]:
-    """Return the list of orders. AWS has no filter for it."""
-    operation = "ListPhoneNumberOrders"
+    """Return ListPhoneNumberOrders. It takes no filter."""
+    fetch = context.phone_number_orders.page
+    return _token_list(context, "ListPhoneNumberOrders", {}, fetch, lambda order: order["PhoneNumberOrderId"] or "")
+
+
+def _token_list(
+    context: RequestContext,
+    operation: str,
+    filters: Mapping[str, str],
+    fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
+    key: Callable[[R], str],
+) -> TokenList[R]:
     generation = context.upstream.generation
-    return TokenList(
-        fetch=context.counting_pages(operation, context.phone_number_orders.page),
-        key=lambda order: order["PhoneNumberOrderId"] or "",
-        scope=_scope(context, operation, {}),
+    token_list = TokenList(
+        fetch=fetch,
+        key=key,
+        binding=context.cursor_key_ring.bind(
+            api=generation.api, operation=operation, filters=filters, principal=context.principal
+        ),
         operation=operation,
         page_size=generation.max_results,
     )
-
-
-def _scope(context: RequestContext, operation: str, filters: Mapping[str, str]) -> CursorBinding:
-    api = context.upstream.generation.api
-    return context.cursor_key_ring.scope(api=api, operation=operation, filters=filters, principal=context.principal)
+    context.lists.append(token_list)
+    return token_list

@@ -22,7 +22,7 @@ class Pages:
     failing_gets: Container[str] = ()
     list_calls: int = 0
     get_calls: int = 0
-    permission: GetAccess = field(default_factory=GetAccess)
+    get_access: GetAccess = field(default_factory=GetAccess)
 
     @property
     def calls(self) -> int:
@@ -53,7 +53,7 @@ class Pages:
             list_operation="List",
             get=self.get,
             key=lambda record: record,
-            permission=self.permission,
+            get_access=self.get_access,
             page_size=99,
             max_pages=20,
             concurrency=16,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.lookup_calls import RANDOM, WRITTEN_TO, measure, tables
 from gateway.errors import PageLimitExceeded, Throttled
-from gateway.loaders.batch import REFUSAL_SECONDS, GetAccess
+from gateway.loaders.batch import DENIAL_SECONDS, GetAccess
 from gateway.loaders.batch_plan import should_fetch_page
 from tests.loaders.page_source import Pages
 
@@ -149,7 +149,7 @@ def test_without_permission_to_get_every_key_is_found_by_walking(given_upstream:
     upstream.failing_pages = ()
 
     async def find() -> dict[str, object]:
-        upstream.permission.refused()
+        upstream.get_access.deny()
         return {**await upstream.find(asked)}
 
     outcomes = asyncio.run(find())
@@ -175,12 +175,12 @@ def test_a_refused_get_is_tried_again_when_the_refusal_is_old() -> None:
     loop = ClockAhead()
 
     async def granted_over_time() -> list[bool]:
-        permission = GetAccess()
-        granted = [permission.granted()]
-        permission.refused()
-        for ahead in (0.0, REFUSAL_SECONDS - 1, REFUSAL_SECONDS + 1):
+        access = GetAccess()
+        granted = [access.is_allowed()]
+        access.deny()
+        for ahead in (0.0, DENIAL_SECONDS - 1, DENIAL_SECONDS + 1):
             loop.ahead = ahead
-            granted.append(permission.granted())
+            granted.append(access.is_allowed())
         return granted
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:

@@ -20,8 +20,8 @@ from gateway.paging.paginator import Paginator
 Fill = Literal["full", "short", "empty", "over"]
 Tokens = Literal["keyset", "offset"]
 
-SEAL = CursorKeyRing([b"k" * 32])
-SCOPE = SEAL.scope(api="chime", operation="ListRows", filters={})
+KEY_RING = CursorKeyRing([b"k" * 32])
+BINDING = KEY_RING.bind(api="chime", operation="ListRows", filters={})
 # An upstream that never stops giving empty pages is another fault than the ones these lists are for.
 MOST_EMPTY_PAGES = 2
 
@@ -105,7 +105,7 @@ class UpstreamList:
     def source(self) -> TokenList[int]:
         """The list as the gateway sees it."""
         return TokenList(
-            fetch=self.fetch, key="{:04}".format, scope=SCOPE, operation="ListRows", page_size=self.page_size
+            fetch=self.fetch, key="{:04}".format, binding=BINDING, operation="ListRows", page_size=self.page_size
         )
 
     def _given(self, fill: Fill, size: int, left: int, empty_pages: int) -> int:
@@ -137,19 +137,19 @@ class PageInfo(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a request was given, and at how many calls."""
 
-    given: Slice[int]
+    slice: Slice[int]
     calls: int
 
     @property
     def rows(self) -> list[int]:
-        return self.given.rows()
+        return self.slice.rows()
 
     @property
     def edges(self) -> list[Row[int]]:
-        return list(self.given.edges())
+        return list(self.slice.edges())
 
     @property
     def cursors(self) -> list[str]:
@@ -157,24 +157,24 @@ class Answer:
 
     @property
     def page_info(self) -> PageInfo:
-        given = self.given
+        given = self.slice
         return PageInfo(given.has_previous_page, given.has_next_page, given.start_cursor, given.end_cursor)
 
     @property
     def start_cursor(self) -> str:
-        assert self.given.start_cursor is not None
-        return self.given.start_cursor
+        assert self.slice.start_cursor is not None
+        return self.slice.start_cursor
 
     @property
     def end_cursor(self) -> str:
-        assert self.given.end_cursor is not None
-        return self.given.end_cursor
+        assert self.slice.end_cursor is not None
+        return self.slice.end_cursor
 
     def cursor_of(self, row: int) -> str:
         return self.cursors[self.rows.index(row)]
 
 
-async def ask(
+async def request(
     upstream: UpstreamList,
     *,
     first: int | None = None,
@@ -182,22 +182,22 @@ async def ask(
     last: int | None = None,
     before: str | None = None,
     max_pages: int = 20,
-) -> Answer:
+) -> Response:
     """One request, by a walk that knows nothing of the ones before: any replica might have it."""
     calls = len(upstream.calls)
-    window = read_page_arguments(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
+    window = read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=1_000)
     given = await Paginator(upstream.source, max_pages=max_pages).slice(window)
-    return Answer(given, len(upstream.calls) - calls)
+    return Response(given, len(upstream.calls) - calls)
 
 
 async def forwards(upstream: UpstreamList, sizes: Iterable[int], *, after: str | None = None) -> list[int]:
     """All rows, page by page as clients do it: each page from the endCursor of the one before."""
     rows: list[int] = []
     for size in sizes:
-        answer = await ask(upstream, first=size, after=after)
-        rows += answer.rows
-        after = answer.given.end_cursor or after
-        if not answer.given.has_next_page:
+        response = await request(upstream, first=size, after=after)
+        rows += response.rows
+        after = response.slice.end_cursor or after
+        if not response.slice.has_next_page:
             return rows
     raise AssertionError("the list does not end")
 
@@ -206,9 +206,9 @@ async def backwards(upstream: UpstreamList, sizes: Iterable[int], *, before: str
     """All rows, page by page from the end: each page from the startCursor of the one before."""
     rows: list[int] = []
     for size in sizes:
-        answer = await ask(upstream, last=size, before=before, max_pages=1_000)
-        rows = answer.rows + rows
-        before = answer.given.start_cursor or before
-        if not answer.given.has_previous_page:
+        response = await request(upstream, last=size, before=before, max_pages=1_000)
+        rows = response.rows + rows
+        before = response.slice.start_cursor or before
+        if not response.slice.has_previous_page:
             return rows
     raise AssertionError("the list does not begin")

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import BadCursor, BadUserInput, PageOutOfRange
 from gateway.paging.arguments import PageArguments, read_page_arguments
-from tests.paging.scripted_lists import SCOPE, UpstreamList, ask, rows_of
+from tests.paging.scripted_lists import BINDING, UpstreamList, request, rows_of
 
 
 def window(
@@ -14,11 +14,11 @@ def window(
     before: str | None = None,
     max_size: int = 1_000,
 ) -> PageArguments:
-    return read_page_arguments(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=max_size)
+    return read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=max_size)
 
 
 async def cursor() -> str:
-    return (await ask(UpstreamList(rows=rows_of(10)), first=5)).end_cursor
+    return (await request(UpstreamList(rows=rows_of(10)), first=5)).end_cursor
 
 
 def test_without_arguments_it_is_the_first_fifty() -> None:
@@ -39,10 +39,10 @@ def test_zero_up_to_the_maximum_may_be_asked_for_from_either_end(size: int) -> N
 
 @pytest.mark.parametrize("size", [-1, -(2**31), 1_001, 2**31 - 1])
 def test_a_size_out_of_range_is_refused_in_words_that_name_the_argument_and_the_range(size: int) -> None:
-    with pytest.raises(PageOutOfRange, match=rf"^first is 0 to 1000; {size} was asked for\.$") as refused:
+    with pytest.raises(PageOutOfRange, match=rf"^first must be between 0 and 1000, not {size}\.$") as refused:
         window(first=size)
     assert refused.value.code == "BAD_USER_INPUT"
-    with pytest.raises(PageOutOfRange, match=rf"^last is 0 to 1000; {size} was asked for\.$"):
+    with pytest.raises(PageOutOfRange, match=rf"^last must be between 0 and 1000, not {size}\.$"):
         window(last=size)
 
 

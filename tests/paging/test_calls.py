@@ -8,13 +8,13 @@ import pytest
 from gateway.errors import CursorExpired
 from gateway.paging.arguments import PageArguments, read_page_arguments
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import SCOPE, Call, UpstreamList, ask, rows_of
+from tests.paging.scripted_lists import BINDING, Call, UpstreamList, request, rows_of
 
 
 def window(
     *, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
 ) -> PageArguments:
-    return read_page_arguments(first=first, after=after, last=last, before=before, scope=SCOPE, max_size=1_000)
+    return read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=1_000)
 
 
 async def test_nothing_is_fetched_before_something_is_asked_for() -> None:
@@ -25,121 +25,121 @@ async def test_nothing_is_fetched_before_something_is_asked_for() -> None:
 
 async def test_no_rows_cost_no_call() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    cursor = (await ask(upstream, first=5)).end_cursor
+    cursor = (await request(upstream, first=5)).end_cursor
     for at in (None, cursor):
-        assert (await ask(upstream, first=0, after=at)).calls == 0
-        assert (await ask(upstream, first=0, before=at)).calls == 0
-        assert (await ask(upstream, last=0, after=at)).calls == 0
-        assert (await ask(upstream, last=0, before=at)).calls == 0
+        assert (await request(upstream, first=0, after=at)).calls == 0
+        assert (await request(upstream, first=0, before=at)).calls == 0
+        assert (await request(upstream, last=0, after=at)).calls == 0
+        assert (await request(upstream, last=0, before=at)).calls == 0
 
 
 async def test_the_upstream_is_asked_for_the_rows_that_are_wanted_and_no_more() -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
-    await ask(upstream, first=5)
-    await ask(upstream, first=99)
-    await ask(upstream, first=100)
+    await request(upstream, first=5)
+    await request(upstream, first=99)
+    await request(upstream, first=100)
     assert [call.size for call in upstream.calls] == [5, 99, 99, 1]
 
 
 async def test_the_first_request_goes_without_a_token() -> None:
     upstream = UpstreamList(rows=rows_of(10))
-    await ask(upstream, first=5)
+    await request(upstream, first=5)
     assert upstream.calls == [Call(None, 5)]
 
 
 @pytest.mark.parametrize(("first", "calls"), [(1, 1), (98, 1), (99, 1), (100, 2), (198, 2), (500, 6), (1_000, 11)])
 async def test_rows_from_the_start_cost_a_call_for_each_99(first: int, calls: int) -> None:
-    answer = await ask(UpstreamList(rows=rows_of(2_000)), first=first)
-    assert len(answer.rows) == first
-    assert answer.calls == calls
+    response = await request(UpstreamList(rows=rows_of(2_000)), first=first)
+    assert len(response.rows) == first
+    assert response.calls == calls
 
 
 @pytest.mark.parametrize("size", [1, 5, 50, 98, 99])
 async def test_a_page_from_an_end_cursor_is_one_call(size: int) -> None:
     upstream = UpstreamList(rows=rows_of(400))
-    answer = await ask(upstream, first=size)
+    response = await request(upstream, first=size)
     for _ in range(3):
-        answer = await ask(upstream, first=size, after=answer.end_cursor)
-        assert len(answer.rows) == size
-        assert answer.calls == 1
+        response = await request(upstream, first=size, after=response.end_cursor)
+        assert len(response.rows) == size
+        assert response.calls == 1
 
 
 async def test_500_rows_from_an_end_cursor_are_six_calls() -> None:
     upstream = UpstreamList(rows=rows_of(1_500))
-    answer = await ask(upstream, first=500)
-    answer = await ask(upstream, first=500, after=answer.end_cursor)
-    assert answer.rows == upstream.rows[500:1_000]
-    assert answer.calls == 6
+    response = await request(upstream, first=500)
+    response = await request(upstream, first=500, after=response.end_cursor)
+    assert response.rows == upstream.rows[500:1_000]
+    assert response.calls == 6
 
 
 async def test_the_end_of_the_list_costs_no_call_to_find_out() -> None:
     upstream = UpstreamList(rows=rows_of(99))
-    assert (await ask(upstream, first=99)).calls == 1
-    assert (await ask(upstream, first=500)).calls == 1
+    assert (await request(upstream, first=99)).calls == 1
+    assert (await request(upstream, first=500)).calls == 1
 
 
 @pytest.mark.parametrize("size", [1, 7, 98, 99, 100, 500])
 async def test_rows_from_a_cursor_in_mid_page_cost_at_most_one_call_more(size: int) -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
-    answer = await ask(upstream, first=250)
+    response = await request(upstream, first=250)
     for at in (0, 1, 49, 97, 98, 99, 150, 197, 198, 200, 249):
-        more = await ask(upstream, first=size, after=answer.cursors[at])
+        more = await request(upstream, first=size, after=response.cursors[at])
         assert more.rows == upstream.rows[at + 1 :][:size]
         assert more.calls <= ceil(size / 99) + 1, at
 
 
 async def test_rows_that_follow_within_the_page_are_one_call() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    answer = await ask(upstream, first=99)
-    more = await ask(upstream, first=20, after=answer.cursors[50])
+    response = await request(upstream, first=99)
+    more = await request(upstream, first=20, after=response.cursors[50])
     assert more.rows == upstream.rows[51:71]
     assert more.calls == 1
 
 
 async def test_the_page_of_a_cursor_is_fetched_again_as_it_was_and_no_larger() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    answer = await ask(upstream, first=20)
-    await ask(upstream, first=5, after=answer.cursors[5])
-    await ask(upstream, last=5, before=answer.cursors[9])
+    response = await request(upstream, first=20)
+    await request(upstream, first=5, after=response.cursors[5])
+    await request(upstream, last=5, before=response.cursors[9])
     assert upstream.calls == [Call(None, 20)] * 3
 
 
 async def test_where_an_edge_is_gone_its_place_costs_at_most_one_call_more() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    answer = await ask(upstream, first=99)
-    upstream.remove(answer.rows[50])
-    assert (await ask(upstream, first=20, after=answer.cursors[50])).calls <= 2
-    assert (await ask(upstream, last=20, before=answer.cursors[50])).calls <= 2
+    response = await request(upstream, first=99)
+    upstream.remove(response.rows[50])
+    assert (await request(upstream, first=20, after=response.cursors[50])).calls <= 2
+    assert (await request(upstream, last=20, before=response.cursors[50])).calls <= 2
 
 
 @pytest.mark.parametrize("size", [6, 20, 99])
 async def test_rows_before_a_cursor_that_its_page_holds_are_one_call(size: int) -> None:
     """However far from the start the page is, and for the last edge of it too."""
     upstream = UpstreamList(rows=rows_of(3_000))
-    answer = await ask(upstream, first=size)
+    response = await request(upstream, first=size)
     for number in range(25):
         for at in range(5, size):
-            before = await ask(upstream, last=5, before=answer.cursors[at])
-            assert before.rows == answer.rows[at - 5 : at]
+            before = await request(upstream, last=5, before=response.cursors[at])
+            assert before.rows == response.rows[at - 5 : at]
             assert before.calls == 1, (number, at)
-        answer = await ask(upstream, first=size, after=answer.end_cursor)
+        response = await request(upstream, first=size, after=response.end_cursor)
 
 
 async def test_rows_before_a_cursor_of_the_first_page_are_one_call_even_where_there_are_fewer() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    answer = await ask(upstream, first=99)
+    response = await request(upstream, first=99)
     for at in range(99):
-        before = await ask(upstream, last=500, before=answer.cursors[at])
-        assert before.rows == answer.rows[:at]
+        before = await request(upstream, last=500, before=response.cursors[at])
+        assert before.rows == response.rows[:at]
         assert before.calls == 1
 
 
 @pytest.mark.parametrize("held", [0, 10, 49])
 async def test_rows_before_a_cursor_that_its_page_does_not_hold_are_a_walk_to_it_and_no_further(held: int) -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
-    answer = await ask(upstream, first=500)
+    response = await request(upstream, first=500)
     at = 99 * 3 + held
-    before = await ask(upstream, last=50, before=answer.cursors[at])
+    before = await request(upstream, last=50, before=response.cursors[at])
     assert before.rows == upstream.rows[at - 50 : at]
     assert before.calls == 4
 
@@ -147,15 +147,15 @@ async def test_rows_before_a_cursor_that_its_page_does_not_hold_are_a_walk_to_it
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 250, 990])
 async def test_the_last_rows_are_a_walk_over_the_list(count: int) -> None:
     upstream = UpstreamList(rows=rows_of(count))
-    answer = await ask(upstream, last=5)
-    assert answer.rows == upstream.rows[-5:]
-    assert answer.calls == max(1, ceil(count / 99))
+    response = await request(upstream, last=5)
+    assert response.rows == upstream.rows[-5:]
+    assert response.calls == max(1, ceil(count / 99))
 
 
 async def test_the_last_rows_after_a_cursor_are_a_walk_from_there() -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
-    answer = await ask(upstream, first=99 * 9)
-    rest = await ask(upstream, last=5, after=answer.end_cursor)
+    response = await request(upstream, first=99 * 9)
+    rest = await request(upstream, last=5, after=response.end_cursor)
     assert rest.rows == upstream.rows[-5:]
     assert rest.calls == 2
 
@@ -195,7 +195,7 @@ async def test_a_count_after_the_rows_fetches_only_what_they_did_not() -> None:
 
 async def test_a_count_with_rows_after_a_cursor_costs_what_both_cost() -> None:
     upstream = UpstreamList(rows=rows_of(500))
-    cursor = (await ask(upstream, first=99)).end_cursor
+    cursor = (await request(upstream, first=99)).end_cursor
     upstream.calls.clear()
     walk = Paginator(upstream.source, max_pages=20)
     count, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10, after=cursor)))
@@ -216,7 +216,7 @@ async def test_the_cursors_of_a_counted_walk_resume_at_one_call_within_their_pag
     upstream = UpstreamList(rows=rows_of(500))
     walk = Paginator(upstream.source, max_pages=20)
     _, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10)))
-    more = await ask(upstream, first=10, after=rows.end_cursor)
+    more = await request(upstream, first=10, after=rows.end_cursor)
     assert more.rows == upstream.rows[10:20]
     assert more.calls == 1
 

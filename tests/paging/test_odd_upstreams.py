@@ -8,51 +8,51 @@ import pytest
 from gateway.errors import CursorExpired, UpstreamBadResponse
 from gateway.paging.cursor_keys import MAX_LENGTH
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import Tokens, UpstreamList, ask, backwards, by_token, forwards, in_turn, rows_of
+from tests.paging.scripted_lists import Tokens, UpstreamList, backwards, by_token, forwards, in_turn, request, rows_of
 
 KINDS: list[Tokens] = ["keyset", "offset"]
 
 
 async def test_short_pages_do_not_end_a_list() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("short", "short", "short"))
-    answer = await ask(upstream, first=20)
-    assert answer.rows == upstream.rows[:20]
+    response = await request(upstream, first=20)
+    assert response.rows == upstream.rows[:20]
 
 
 async def test_empty_pages_with_a_token_are_walked_past() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("full", "empty", "empty", "full"))
-    answer = await ask(upstream, first=20)
-    assert answer.rows == upstream.rows[:20]
-    assert answer.calls == 4
+    response = await request(upstream, first=20)
+    assert response.rows == upstream.rows[:20]
+    assert response.calls == 4
 
 
 async def test_a_first_page_that_is_empty_with_a_token_is_walked_past() -> None:
     for arguments in ({"first": 3}, {"last": 30}):
         upstream = UpstreamList(rows=rows_of(10), page_size=10, fill=in_turn("empty"))
-        answer = await ask(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
-        assert answer.rows == upstream.rows[:3] if "first" in arguments else upstream.rows
-        assert answer.calls == 2
-        assert answer.page_info[:2] == (False, "first" in arguments)
+        response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+        assert response.rows == upstream.rows[:3] if "first" in arguments else upstream.rows
+        assert response.calls == 2
+        assert response.page_info[:2] == (False, "first" in arguments)
 
 
 async def test_what_follows_a_first_page_that_is_empty_is_resumed_and_known_to_be_the_first() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=10, fill=by_token(["empty"]))
-    given = await ask(upstream, first=5)
+    given = await request(upstream, first=5)
     assert given.rows == upstream.rows[:5]
     for at, cursor in enumerate(given.cursors):
-        before = await ask(upstream, last=5, before=cursor)
+        before = await request(upstream, last=5, before=cursor)
         assert before.rows == upstream.rows[:at]
         assert before.page_info[:2] == (False, True)
         assert before.calls == 1
-        assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
+        assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
 
 
 async def test_a_list_of_empty_pages_alone_is_empty() -> None:
     upstream = UpstreamList(rows=[], leads_to={None: "keyset|-1|1|", "keyset|-1|1|": "keyset|-1|2|"})
     for arguments in ({"first": 5}, {"last": 5}):
-        answer = await ask(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
-        assert (answer.rows, answer.page_info) == ([], (False, False, None, None))
-        assert answer.calls == 3
+        response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+        assert (response.rows, response.page_info) == ([], (False, False, None, None))
+        assert response.calls == 3
     assert await Paginator(upstream.source, max_pages=20).count() == 0
 
 
@@ -67,8 +67,8 @@ async def test_a_last_full_page_with_a_token_to_an_empty_one_ends_a_walk_at_its_
 @pytest.mark.parametrize("tokens", KINDS)
 async def test_more_rows_than_were_asked_for_are_given_on_the_next_page(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(40), tokens=tokens, page_size=10, fill=by_token(["over"]))
-    answer = await ask(upstream, first=10)
-    assert answer.rows == upstream.rows[:10]
+    response = await request(upstream, first=10)
+    assert response.rows == upstream.rows[:10]
     for size in (1, 3, 10, 13, 14, 40):
         assert await forwards(upstream, repeat(size)) == upstream.rows
         assert await backwards(upstream, repeat(size)) == upstream.rows
@@ -76,12 +76,12 @@ async def test_more_rows_than_were_asked_for_are_given_on_the_next_page(tokens: 
 
 async def test_tokens_of_4_kb_fit_into_cursors() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, token_length=4_096)
-    given = await ask(upstream, first=25)
+    given = await request(upstream, first=25)
     assert {len(call.token) for call in upstream.calls if call.token} == {4_096}
     assert max(len(cursor) for cursor in given.cursors) <= MAX_LENGTH
     for at, cursor in enumerate(given.cursors):
-        assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
-        assert (await ask(upstream, last=5, before=cursor)).rows == upstream.rows[:at][-5:]
+        assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
+        assert (await request(upstream, last=5, before=cursor)).rows == upstream.rows[:at][-5:]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ async def test_tokens_of_4_kb_fit_into_cursors() -> None:
 async def test_tokens_of_any_characters_come_back_as_they_were(token: str) -> None:
     odd = f"keyset|3|0|{token}"
     upstream = UpstreamList(rows=rows_of(10), leads_to={None: odd})
-    given = await ask(upstream, first=2)
-    await ask(upstream, first=2, after=given.end_cursor)
+    given = await request(upstream, first=2)
+    await request(upstream, first=2, after=given.end_cursor)
     assert upstream.calls[-1].token == odd
 
 
@@ -124,7 +124,7 @@ async def test_a_list_that_leads_in_a_circle_is_a_fault_of_the_upstream_and_no_e
     for arguments in ({"first": 20}, {"last": 1}):
         upstream.calls.clear()
         with pytest.raises(UpstreamBadResponse) as fault:
-            await ask(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+            await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
         assert (fault.value.operation, fault.value.detail) == ("ListRows", "a page token repeats")
         assert len(upstream.calls) == len({call.token for call in upstream.calls})
     with pytest.raises(UpstreamBadResponse):
@@ -145,44 +145,44 @@ async def test_a_circle_is_noticed_by_whoever_asks_for_one_page_a_request(
 
 async def test_a_circle_is_noticed_from_a_cursor_in_mid_page() -> None:
     upstream = circle_of_two()
-    given = await ask(upstream, first=6)
+    given = await request(upstream, first=6)
     for cursor in given.cursors:
         with pytest.raises(UpstreamBadResponse):
-            await ask(upstream, first=20, after=cursor)
+            await request(upstream, first=20, after=cursor)
 
 
 async def test_the_rows_before_a_circle_are_given() -> None:
     upstream = circle_of_two()
-    answer = await ask(upstream, first=6)
-    assert answer.rows == upstream.rows[:6]
-    assert answer.page_info[:2] == (False, True)
-    assert (await ask(upstream, last=1, before=answer.end_cursor)).rows == upstream.rows[4:5]
+    response = await request(upstream, first=6)
+    assert response.rows == upstream.rows[:6]
+    assert response.page_info[:2] == (False, True)
+    assert (await request(upstream, last=1, before=response.end_cursor)).rows == upstream.rows[4:5]
 
 
 async def test_a_circle_back_to_the_start_is_a_larger_circle_and_noticed_within_a_walk() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2, leads_to={token_after(11): token_after(3)})
     with pytest.raises(UpstreamBadResponse):
-        await ask(upstream, first=20)
+        await request(upstream, first=20)
 
 
 async def test_a_token_that_expires_mid_walk_says_that_the_cursor_expired() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2, expired={token_after(7)})
     for arguments in ({"first": 20}, {"last": 1}):
         with pytest.raises(CursorExpired, match="Start again from the first page"):
-            await ask(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+            await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
     with pytest.raises(CursorExpired):
         await Paginator(upstream.source, max_pages=20).count()
 
 
 async def test_a_cursor_whose_token_has_expired_says_so_in_either_direction() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2)
-    given = await ask(upstream, first=10)
+    given = await request(upstream, first=10)
     upstream.expired |= {token_after(3), token_after(7)}
     with pytest.raises(CursorExpired):
-        await ask(upstream, first=5, after=given.cursors[2])  # In mid-page: by its own page's token.
+        await request(upstream, first=5, after=given.cursors[2])  # In mid-page: by its own page's token.
     with pytest.raises(CursorExpired):
-        await ask(upstream, first=5, after=given.cursors[1])  # At its page's end: by the next page's.
+        await request(upstream, first=5, after=given.cursors[1])  # At its page's end: by the next page's.
     with pytest.raises(CursorExpired):
-        await ask(upstream, last=1, before=given.cursors[3])
-    assert (await ask(upstream, first=1, after=given.cursors[0])).rows == upstream.rows[1:2]
-    assert (await ask(upstream, last=1, before=given.cursors[1])).rows == upstream.rows[:1]
+        await request(upstream, last=1, before=given.cursors[3])
+    assert (await request(upstream, first=1, after=given.cursors[0])).rows == upstream.rows[1:2]
+    assert (await request(upstream, last=1, before=given.cursors[1])).rows == upstream.rows[:1]

@@ -6,97 +6,97 @@ import pytest
 
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import SCOPE, Answer, PageInfo, Tokens, UpstreamList, ask, in_turn, rows_of
+from tests.paging.scripted_lists import BINDING, PageInfo, Response, Tokens, UpstreamList, in_turn, request, rows_of
 
 EMPTY = PageInfo(False, False, None, None)
 
 
-def around(answer: Answer, *, previous: bool, more: bool) -> PageInfo:
+def around(response: Response, *, previous: bool, more: bool) -> PageInfo:
     """What is right for rows with or without neighbours: the cursors are always those of the first and last edge."""
-    return PageInfo(previous, more, answer.cursors[0], answer.cursors[-1])
+    return PageInfo(previous, more, response.cursors[0], response.cursors[-1])
 
 
 @pytest.mark.parametrize("arguments", [{"first": 5}, {"first": 0}, {"last": 5}, {"last": 0}, {}])
 async def test_an_empty_list_has_nothing_before_after_or_in_it(arguments: dict[str, int]) -> None:
-    answer = await ask(UpstreamList(rows=[]), **arguments)  # type: ignore[arg-type]  # mypy takes the values for any argument's.
-    assert answer.rows == []
-    assert answer.page_info == EMPTY
+    response = await request(UpstreamList(rows=[]), **arguments)  # type: ignore[arg-type]  # mypy takes the values for any argument's.
+    assert response.rows == []
+    assert response.page_info == EMPTY
 
 
 @pytest.mark.parametrize("tokens", ["keyset", "offset"])
 async def test_forwards_it_tells_what_is_before_and_behind(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(10), tokens=tokens, page_size=4)
-    whole = await ask(upstream, first=10)
+    whole = await request(upstream, first=10)
     assert whole.page_info == around(whole, previous=False, more=False)
     for begin in range(10):
         after = None if begin == 0 else whole.cursors[begin - 1]
         for size in range(1, 12):
-            answer = await ask(upstream, first=size, after=after)
-            assert answer.rows == upstream.rows[begin : begin + size]
-            assert answer.page_info == around(answer, previous=begin > 0, more=begin + size < 10), (begin, size)
+            response = await request(upstream, first=size, after=after)
+            assert response.rows == upstream.rows[begin : begin + size]
+            assert response.page_info == around(response, previous=begin > 0, more=begin + size < 10), (begin, size)
 
 
 @pytest.mark.parametrize("tokens", ["keyset", "offset"])
 async def test_backwards_it_tells_what_is_before_and_behind(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(10), tokens=tokens, page_size=4)
-    whole = await ask(upstream, last=10)
+    whole = await request(upstream, last=10)
     assert whole.rows == upstream.rows
     assert whole.page_info == around(whole, previous=False, more=False)
     for end in range(1, 11):
         before = None if end == 10 else whole.cursors[end]
         for size in range(1, 12):
-            answer = await ask(upstream, last=size, before=before)
-            assert answer.rows == upstream.rows[max(0, end - size) : end]
-            assert answer.page_info == around(answer, previous=size < end, more=end < 10), (end, size)
+            response = await request(upstream, last=size, before=before)
+            assert response.rows == upstream.rows[max(0, end - size) : end]
+            assert response.page_info == around(response, previous=size < end, more=end < 10), (end, size)
 
 
 async def test_between_two_cursors_it_tells_what_is_outside_of_what_was_given() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=4)
-    cursors = (await ask(upstream, first=10)).cursors
+    cursors = (await request(upstream, first=10)).cursors
     for begin in range(10):
         for end in range(begin + 1, 10):
             between = upstream.rows[begin + 1 : end]
             for size in range(1, 10):
-                first = await ask(upstream, first=size, after=cursors[begin], before=cursors[end])
-                last = await ask(upstream, last=size, after=cursors[begin], before=cursors[end])
+                first = await request(upstream, first=size, after=cursors[begin], before=cursors[end])
+                last = await request(upstream, last=size, after=cursors[begin], before=cursors[end])
                 assert (first.rows, last.rows) == (between[:size], between[-size:])
-                for answer in (first, last):
-                    assert answer.page_info[:2] == (True, True)
-                    assert answer.given.start_cursor == (answer.cursors[0] if between else None)
-                    assert answer.given.end_cursor == (answer.cursors[-1] if between else None)
+                for response in (first, last):
+                    assert response.page_info[:2] == (True, True)
+                    assert response.slice.start_cursor == (response.cursors[0] if between else None)
+                    assert response.slice.end_cursor == (response.cursors[-1] if between else None)
 
 
 async def test_after_the_last_edge_nothing_is_left_and_all_is_before() -> None:
     upstream = UpstreamList(rows=rows_of(10))
-    cursor = (await ask(upstream, last=1)).end_cursor
-    for answer in (await ask(upstream, first=5, after=cursor), await ask(upstream, last=5, after=cursor)):
-        assert answer.rows == []
-        assert answer.page_info == PageInfo(True, False, None, None)
+    cursor = (await request(upstream, last=1)).end_cursor
+    for response in (await request(upstream, first=5, after=cursor), await request(upstream, last=5, after=cursor)):
+        assert response.rows == []
+        assert response.page_info == PageInfo(True, False, None, None)
 
 
 async def test_before_the_first_edge_nothing_is_left_and_all_is_behind() -> None:
     upstream = UpstreamList(rows=rows_of(10))
-    cursor = (await ask(upstream, first=5)).start_cursor
-    for answer in (await ask(upstream, last=5, before=cursor), await ask(upstream, first=5, before=cursor)):
-        assert answer.rows == []
-        assert answer.page_info == PageInfo(False, True, None, None)
+    cursor = (await request(upstream, first=5)).start_cursor
+    for response in (await request(upstream, last=5, before=cursor), await request(upstream, first=5, before=cursor)):
+        assert response.rows == []
+        assert response.page_info == PageInfo(False, True, None, None)
 
 
 async def test_of_no_rows_it_says_what_the_arguments_say() -> None:
     """`first: 0` looks forwards at nothing: no next page. What a cursor stands on is there without looking."""
     upstream = UpstreamList(rows=rows_of(10))
-    cursor = (await ask(upstream, first=5)).end_cursor
-    assert (await ask(upstream, first=0)).page_info == EMPTY
-    assert (await ask(upstream, last=0)).page_info == EMPTY
-    assert (await ask(upstream, first=0, after=cursor)).page_info == PageInfo(True, False, None, None)
-    assert (await ask(upstream, last=0, before=cursor)).page_info == PageInfo(False, True, None, None)
+    cursor = (await request(upstream, first=5)).end_cursor
+    assert (await request(upstream, first=0)).page_info == EMPTY
+    assert (await request(upstream, last=0)).page_info == EMPTY
+    assert (await request(upstream, first=0, after=cursor)).page_info == PageInfo(True, False, None, None)
+    assert (await request(upstream, last=0, before=cursor)).page_info == PageInfo(False, True, None, None)
 
 
 async def test_before_an_edge_without_first_or_last_are_the_first_fifty() -> None:
     upstream = UpstreamList(rows=rows_of(200))
-    whole = await ask(upstream, first=200)
-    near = await ask(upstream, before=whole.cursors[20])
-    far = await ask(upstream, before=whole.cursors[120])
+    whole = await request(upstream, first=200)
+    near = await request(upstream, before=whole.cursors[20])
+    far = await request(upstream, before=whole.cursors[120])
     assert near.rows == upstream.rows[:20]
     assert near.page_info == around(near, previous=False, more=True)
     assert far.rows == upstream.rows[:50]
@@ -106,53 +106,53 @@ async def test_before_an_edge_without_first_or_last_are_the_first_fifty() -> Non
 async def test_a_before_that_stands_in_front_of_after_bounds_nothing() -> None:
     """Relay cuts at `after` first; an edge that is then no longer there is not looked for."""
     upstream = UpstreamList(rows=rows_of(10), page_size=4)
-    cursors = (await ask(upstream, first=10)).cursors
+    cursors = (await request(upstream, first=10)).cursors
     for before in (0, 2, 5):
-        first = await ask(upstream, first=3, after=cursors[5], before=cursors[before])
-        last = await ask(upstream, last=3, after=cursors[5], before=cursors[before])
+        first = await request(upstream, first=3, after=cursors[5], before=cursors[before])
+        last = await request(upstream, last=3, after=cursors[5], before=cursors[before])
         assert (first.rows, first.page_info[:2]) == (upstream.rows[6:9], (True, True))
         assert (last.rows, last.page_info[:2]) == (upstream.rows[7:], (True, False))
 
 
 async def test_empty_pages_in_front_are_nothing_before() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=4, fill=in_turn("empty", "empty"))
-    answer = await ask(upstream, first=3)
-    assert answer.rows == upstream.rows[:3]
-    assert answer.page_info == around(answer, previous=False, more=True)
+    response = await request(upstream, first=3)
+    assert response.rows == upstream.rows[:3]
+    assert response.page_info == around(response, previous=False, more=True)
 
 
 async def test_rows_that_were_given_beyond_what_was_asked_for_are_a_next_page() -> None:
     """The upstream's only page holds them, and has no next token."""
     upstream = UpstreamList(rows=rows_of(7), fill=in_turn("over"))
-    answer = await ask(upstream, first=5)
-    assert answer.rows == upstream.rows[:5]
-    assert answer.page_info == around(answer, previous=False, more=True)
+    response = await request(upstream, first=5)
+    assert response.rows == upstream.rows[:5]
+    assert response.page_info == around(response, previous=False, more=True)
 
 
 async def test_a_token_to_an_empty_page_is_a_next_page_until_it_was_seen() -> None:
     """To know better beforehand would cost every page a call more."""
     upstream = UpstreamList(rows=rows_of(10), trailing_token=True)
-    whole = await ask(upstream, first=10)
+    whole = await request(upstream, first=10)
     assert whole.page_info == around(whole, previous=False, more=True)
-    rest = await ask(upstream, first=10, after=whole.end_cursor)
+    rest = await request(upstream, first=10, after=whole.end_cursor)
     assert rest.rows == []
     assert rest.page_info == PageInfo(True, False, None, None)
-    more = await ask(upstream, first=11)
+    more = await request(upstream, first=11)
     assert more.page_info == around(more, previous=False, more=False)
 
 
 async def test_the_last_rows_have_no_next_page_where_an_empty_one_ends_the_list() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=5, trailing_token=True)
-    answer = await ask(upstream, last=3)
-    assert answer.rows == upstream.rows[-3:]
-    assert answer.page_info == around(answer, previous=True, more=False)
+    response = await request(upstream, last=3)
+    assert response.rows == upstream.rows[-3:]
+    assert response.page_info == around(response, previous=True, more=False)
 
 
 async def test_with_a_count_it_is_the_same() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=4)
     for size in range(1, 22):
         walk = Paginator(upstream.source, max_pages=20)
-        window = read_page_arguments(first=size, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
+        window = read_page_arguments(first=size, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
         _, counted = await asyncio.gather(walk.count(), walk.slice(window))
         assert counted.rows() == upstream.rows[:size]
         assert (counted.has_previous_page, counted.has_next_page) == (False, size < 20)

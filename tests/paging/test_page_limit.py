@@ -9,22 +9,24 @@ import pytest
 from gateway.errors import PageLimitExceeded, Throttled
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import SCOPE, UpstreamList, ask, in_turn, rows_of
+from tests.paging.scripted_lists import BINDING, UpstreamList, in_turn, request, rows_of
 
-WORDS = re.compile(r"a walk over more than 3 upstream pages\. Page with first and after, or narrow the filter\.$")
+WORDS = re.compile(
+    r"more than 3 upstream pages\. Page with first and after, or narrow the filter \(GATEWAY_MAX_UPSTREAM_PAGES\)\.$"
+)
 
 
 async def test_the_last_rows_of_a_list_within_the_bound_are_given() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
-    answer = await ask(upstream, last=5, max_pages=3)
-    assert answer.rows == upstream.rows[-5:]
-    assert answer.calls == 3
+    response = await request(upstream, last=5, max_pages=3)
+    assert response.rows == upstream.rows[-5:]
+    assert response.calls == 3
 
 
 async def test_the_last_rows_past_the_bound_are_refused_in_words_that_help() -> None:
     upstream = UpstreamList(rows=rows_of(31), page_size=10)
     with pytest.raises(PageLimitExceeded, match=WORDS) as refused:
-        await ask(upstream, last=5, max_pages=3)
+        await request(upstream, last=5, max_pages=3)
     assert refused.value.code == "PAGE_LIMIT_EXCEEDED"
     assert len(upstream.calls) == 3
 
@@ -32,38 +34,38 @@ async def test_the_last_rows_past_the_bound_are_refused_in_words_that_help() -> 
 async def test_empty_pages_count_towards_the_bound() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("full", "empty"))
     with pytest.raises(PageLimitExceeded):
-        await ask(upstream, last=5, max_pages=3)
+        await request(upstream, last=5, max_pages=3)
 
 
 async def test_a_cursor_far_from_the_start_is_refused_where_its_page_does_not_hold_the_rows() -> None:
     upstream = UpstreamList(rows=rows_of(200), page_size=10)
-    far = (await ask(upstream, first=100)).cursors[52]
+    far = (await request(upstream, first=100)).cursors[52]
     upstream.calls.clear()
     with pytest.raises(PageLimitExceeded, match=WORDS):
-        await ask(upstream, last=5, before=far, max_pages=3)
+        await request(upstream, last=5, before=far, max_pages=3)
     assert len(upstream.calls) <= 3 + 2  # The walk, and a look at whether the edge is gone.
-    assert (await ask(upstream, last=2, before=far, max_pages=3)).rows == upstream.rows[50:52]
+    assert (await request(upstream, last=2, before=far, max_pages=3)).rows == upstream.rows[50:52]
 
 
 async def test_a_cursor_near_the_start_of_a_long_list_is_within_the_bound() -> None:
     upstream = UpstreamList(rows=rows_of(2_000), page_size=10)
-    near = (await ask(upstream, first=100)).cursors[25]
-    assert (await ask(upstream, last=20, before=near, max_pages=3)).rows == upstream.rows[5:25]
+    near = (await request(upstream, first=100)).cursors[25]
+    assert (await request(upstream, last=20, before=near, max_pages=3)).rows == upstream.rows[5:25]
 
 
 async def test_an_edge_that_is_gone_near_the_start_of_a_long_list_is_within_the_bound() -> None:
     upstream = UpstreamList(rows=rows_of(2_000), page_size=10)
-    near = (await ask(upstream, first=100)).cursors[25]
+    near = (await request(upstream, first=100)).cursors[25]
     upstream.remove(upstream.rows[25])
-    assert (await ask(upstream, last=20, before=near, max_pages=3)).rows == upstream.rows[5:25]
+    assert (await request(upstream, last=20, before=near, max_pages=3)).rows == upstream.rows[5:25]
 
 
 async def test_the_last_rows_after_a_cursor_are_bounded_from_there() -> None:
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
-    given = await ask(upstream, first=80)
-    assert (await ask(upstream, last=5, after=given.cursors[69], max_pages=3)).rows == upstream.rows[-5:]
+    given = await request(upstream, first=80)
+    assert (await request(upstream, last=5, after=given.cursors[69], max_pages=3)).rows == upstream.rows[-5:]
     with pytest.raises(PageLimitExceeded):
-        await ask(upstream, last=5, after=given.cursors[59], max_pages=3)
+        await request(upstream, last=5, after=given.cursors[59], max_pages=3)
 
 
 async def test_a_count_past_the_bound_is_refused() -> None:
@@ -79,7 +81,7 @@ async def test_a_count_past_the_bound_leaves_the_rows_as_they_are(size: int) -> 
     """totalCount nulls itself alone."""
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
     walk = Paginator(upstream.source, max_pages=3)
-    window = read_page_arguments(first=size, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
+    window = read_page_arguments(first=size, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
     count, given = await asyncio.gather(walk.count(), walk.slice(window), return_exceptions=True)
     assert isinstance(count, PageLimitExceeded)
     assert not isinstance(given, BaseException)
@@ -88,16 +90,16 @@ async def test_a_count_past_the_bound_leaves_the_rows_as_they_are(size: int) -> 
 
 async def test_forwards_there_is_no_bound_but_the_rows_that_were_asked_for() -> None:
     upstream = UpstreamList(rows=rows_of(1_000), page_size=10)
-    assert (await ask(upstream, first=1_000, max_pages=1)).rows == upstream.rows
+    assert (await request(upstream, first=1_000, max_pages=1)).rows == upstream.rows
 
 
 async def test_a_walk_forwards_passes_only_so_many_empty_pages_in_a_row() -> None:
     barren = UpstreamList(rows=rows_of(30), page_size=10, fill=lambda token: "full" if token is None else "empty")
-    found = await ask(barren, first=20, max_pages=2)
+    found = await request(barren, first=20, max_pages=2)
     assert found.rows == barren.rows[:10]
     assert found.calls == 1 + 2
     with pytest.raises(PageLimitExceeded, match="more than 2 upstream pages"):
-        await ask(barren, first=20, after=found.cursors[-1], max_pages=2)
+        await request(barren, first=20, after=found.cursors[-1], max_pages=2)
 
 
 async def test_what_failed_for_the_rows_is_not_tried_again_for_the_count() -> None:
@@ -110,7 +112,7 @@ async def test_what_failed_for_the_rows_is_not_tried_again_for_the_count() -> No
         raise Throttled("List")
 
     walk = Paginator(replace(upstream.source, fetch=fetch), max_pages=3)
-    window = read_page_arguments(first=5, after=None, last=None, before=None, scope=SCOPE, max_size=100)
+    window = read_page_arguments(first=5, after=None, last=None, before=None, binding=BINDING, max_size=100)
     outcomes = await asyncio.gather(walk.slice(window), walk.count(), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Throttled, Throttled]
     assert calls == 1

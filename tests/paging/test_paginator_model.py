@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.paging.cursor import read_cursor
-from tests.paging.scripted_lists import SCOPE, Answer, UpstreamList, ask, backwards, by_token, forwards
+from tests.paging.scripted_lists import BINDING, Response, UpstreamList, backwards, by_token, forwards, request
 
 MAX_PAGES = 10_000  # These are not about the bound.
 HIGHEST = 9_999
@@ -47,9 +47,11 @@ class Session:
     requests: int = 0
     walks: int = 0
 
-    async def ask(self, *, first: int | None, last: int | None, after: Held | None, before: Held | None) -> Answer:
+    async def request(
+        self, *, first: int | None, last: int | None, after: Held | None, before: Held | None
+    ) -> Response:
         self.requests += 1
-        return await ask(
+        return await request(
             self.upstream,
             first=first,
             last=last,
@@ -58,9 +60,9 @@ class Session:
             max_pages=MAX_PAGES,
         )
 
-    def keeps(self, answer: Answer) -> None:
+    def keeps(self, response: Response) -> None:
         """The caller keeps the cursors of what it was given: those at the ends and one between."""
-        edges = answer.edges
+        edges = response.edges
         for edge in {0: None, len(edges) // 2: None, len(edges) - 1: None} if edges else ():
             self.held.append(Held(edges[edge].cursor, edges[edge].node, tuple(self.upstream.rows)))
 
@@ -77,11 +79,11 @@ class Session:
         """
         if held is None or self.is_as_given(held) or self.upstream.tokens == "offset":
             return True
-        position = read_cursor(held.cursor, SCOPE)
+        position = read_cursor(held.cursor, BINDING)
         if forwards and position.next_token is not None:
             return True
         begin, _ = self.upstream.place_of(position.token)
-        moved = bisect_left(self.upstream.rows, held.row) - begin - (position.skip - 1)
+        moved = bisect_left(self.upstream.rows, held.row) - begin - (position.offset)
         if held.row in self.upstream.rows:
             return moved <= self.upstream.page_size
         behind = bisect_right(held.rows, held.row)
@@ -101,19 +103,19 @@ async def check_request(session: Session, data: st.DataObject) -> None:
     cursors = st.none() | st.sampled_from(session.held) if session.held else st.none()
     after, before = data.draw(cursors, "after"), data.draw(cursors, "before")
     size, backward = data.draw(WINDOW_SIZES, "size"), data.draw(st.booleans(), "backward")
-    answer = await session.ask(
+    response = await session.request(
         first=None if backward else size, last=size if backward else None, after=after, before=before
     )
     rows = session.upstream.rows
 
-    # What is true of any answer, whatever the cursors still know.
-    assert len(answer.rows) <= size
-    if answer.rows:
-        place = rows.index(answer.rows[0])
-        assert answer.rows == rows[place : place + len(answer.rows)]
-    assert answer.given.start_cursor == (answer.cursors[0] if answer.rows else None)
-    assert answer.given.end_cursor == (answer.cursors[-1] if answer.rows else None)
-    session.keeps(answer)
+    # What is true of any response, whatever the cursors still know.
+    assert len(response.rows) <= size
+    if response.rows:
+        place = rows.index(response.rows[0])
+        assert response.rows == rows[place : place + len(response.rows)]
+    assert response.slice.start_cursor == (response.cursors[0] if response.rows else None)
+    assert response.slice.end_cursor == (response.cursors[-1] if response.rows else None)
+    session.keeps(response)
     if not (session.is_known(after, forwards=True) and session.is_known(before, forwards=False)):
         return
 
@@ -121,9 +123,9 @@ async def check_request(session: Session, data: st.DataObject) -> None:
     begin = 0 if after is None else bisect_right(rows, after.row)
     end = len(rows) if before is None or bisect_left(rows, before.row) < begin else bisect_left(rows, before.row)
     start, stop = (max(begin, end - size), end) if backward else (begin, min(begin + size, end))
-    assert answer.rows == rows[start:stop]
+    assert response.rows == rows[start:stop]
 
-    has_previous_page, has_next_page = answer.page_info[:2]
+    has_previous_page, has_next_page = response.page_info[:2]
     if size == 0:
         expected = (False, before is not None) if backward else (after is not None, False)
         assert (has_previous_page, has_next_page) == expected
@@ -176,16 +178,18 @@ async def check_walk_through_changes(session: Session, data: st.DataObject) -> N
     at: Held | None = None
     for size in around(data.draw(STEPS, "steps")):
         assert len(pages) < 1_000
-        answer = await session.ask(
+        response = await session.request(
             first=None if backward else size,
             last=size if backward else None,
             after=None if backward else at,
             before=at if backward else None,
         )
-        pages.insert(0, answer.rows) if backward else pages.append(answer.rows)
-        more = answer.given.has_previous_page if backward else answer.given.has_next_page
-        if answer.rows:
-            cursor, row = (answer.start_cursor, answer.rows[0]) if backward else (answer.end_cursor, answer.rows[-1])
+        pages.insert(0, response.rows) if backward else pages.append(response.rows)
+        more = response.slice.has_previous_page if backward else response.slice.has_next_page
+        if response.rows:
+            cursor, row = (
+                (response.start_cursor, response.rows[0]) if backward else (response.end_cursor, response.rows[-1])
+            )
             at = Held(cursor, row, tuple(upstream.rows))
         if not more:
             break

@@ -9,27 +9,27 @@ from gateway.paging.arguments import read_page_arguments
 from gateway.paging.pages import TokenList
 from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import (
-    SCOPE,
-    Answer,
+    BINDING,
+    Response,
     Tokens,
     UpstreamList,
-    ask,
     backwards,
     by_token,
     forwards,
     in_turn,
+    request,
     rows_of,
 )
 
 KINDS: list[Tokens] = ["keyset", "offset"]
 
 
-async def counted(upstream: UpstreamList, first: int) -> Answer:
+async def counted(upstream: UpstreamList, first: int) -> Response:
     """A request that asks for totalCount too: its rows come from pages of full size, its endCursor is in mid-page."""
     walk = Paginator(upstream.source, max_pages=20)
-    window = read_page_arguments(first=first, after=None, last=None, before=None, scope=SCOPE, max_size=1_000)
+    window = read_page_arguments(first=first, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
     _, given = await asyncio.gather(walk.count(), walk.slice(window))
-    return Answer(given, len(upstream.calls))
+    return Response(given, len(upstream.calls))
 
 
 @pytest.mark.parametrize("tokens", KINDS)
@@ -37,29 +37,29 @@ async def test_every_cursor_resumes_at_its_edge_both_ways_with_any_page_size(tok
     upstream = UpstreamList(rows=rows_of(23), tokens=tokens, page_size=5)
     rows = upstream.rows
     for given_by in (1, 3, 5, 12, 23):
-        given = await ask(upstream, first=given_by)
+        given = await request(upstream, first=given_by)
         for at, cursor in enumerate(given.cursors):
             for size in (1, 2, 4, 5, 6, 11, 30):
-                after = await ask(upstream, first=size, after=cursor)
-                before = await ask(upstream, last=size, before=cursor)
+                after = await request(upstream, first=size, after=cursor)
+                before = await request(upstream, last=size, before=cursor)
                 assert after.rows == rows[at + 1 :][:size], (given_by, at, size)
                 assert before.rows == rows[:at][-size:], (given_by, at, size)
 
 
 async def test_the_cursors_of_pages_given_backwards_resume_as_well() -> None:
     upstream = UpstreamList(rows=rows_of(23), page_size=5)
-    given = await ask(upstream, last=23)
+    given = await request(upstream, last=23)
     for at, cursor in enumerate(given.cursors):
-        assert (await ask(upstream, first=4, after=cursor)).rows == upstream.rows[at + 1 :][:4]
-        assert (await ask(upstream, last=4, before=cursor)).rows == upstream.rows[:at][-4:]
+        assert (await request(upstream, first=4, after=cursor)).rows == upstream.rows[at + 1 :][:4]
+        assert (await request(upstream, last=4, before=cursor)).rows == upstream.rows[:at][-4:]
 
 
 async def test_cursors_past_99_resume_as_those_before_do() -> None:
     upstream = UpstreamList(rows=rows_of(700))
-    given = await ask(upstream, first=500)
+    given = await request(upstream, first=500)
     for at in (*range(90, 110), 197, 198, 199, 300, 494, 495, 499):
-        after = await ask(upstream, first=120, after=given.cursors[at])
-        before = await ask(upstream, last=120, before=given.cursors[at])
+        after = await request(upstream, first=120, after=given.cursors[at])
+        before = await request(upstream, last=120, before=given.cursors[at])
         assert after.rows == upstream.rows[at + 1 :][:120]
         assert before.rows == upstream.rows[max(0, at - 120) : at]
 
@@ -74,12 +74,12 @@ async def test_whole_walks_give_every_row_once(tokens: Tokens, size: int) -> Non
 
 async def test_a_walk_may_turn_round_at_any_page() -> None:
     upstream = UpstreamList(rows=rows_of(23), page_size=5)
-    there = await ask(upstream, first=4)
+    there = await request(upstream, first=4)
     for _ in range(5):
-        onwards = await ask(upstream, first=4, after=there.end_cursor)
-        back = await ask(upstream, last=4, before=onwards.start_cursor)
+        onwards = await request(upstream, first=4, after=there.end_cursor)
+        back = await request(upstream, last=4, before=onwards.start_cursor)
         assert back.rows == there.rows
-        again = await ask(upstream, first=4, after=back.end_cursor)
+        again = await request(upstream, first=4, after=back.end_cursor)
         assert again.rows == onwards.rows
         there = onwards
 
@@ -88,8 +88,8 @@ async def test_the_cursors_of_a_counted_page_resume_as_others_do() -> None:
     upstream = UpstreamList(rows=rows_of(23), page_size=9)
     given = await counted(upstream, 12)
     for at, cursor in enumerate(given.cursors):
-        assert (await ask(upstream, first=4, after=cursor)).rows == upstream.rows[at + 1 :][:4]
-        assert (await ask(upstream, last=4, before=cursor)).rows == upstream.rows[:at][-4:]
+        assert (await request(upstream, first=4, after=cursor)).rows == upstream.rows[at + 1 :][:4]
+        assert (await request(upstream, last=4, before=cursor)).rows == upstream.rows[:at][-4:]
 
 
 async def test_a_row_that_is_listed_twice_does_not_hold_a_walk_up() -> None:
@@ -100,15 +100,15 @@ async def test_a_row_that_is_listed_twice_does_not_hold_a_walk_up() -> None:
         assert (token, size >= len(rows)) == (None, True)
         return rows, None
 
-    source = TokenList(fetch=fetch, key=str, scope=SCOPE, operation="ListRows", page_size=99)
+    source = TokenList(fetch=fetch, key=str, binding=BINDING, operation="ListRows", page_size=99)
 
     async def first(size: int, after: str | None) -> tuple[list[str], str | None]:
-        window = read_page_arguments(first=size, after=after, last=None, before=None, scope=SCOPE, max_size=99)
+        window = read_page_arguments(first=size, after=after, last=None, before=None, binding=BINDING, max_size=99)
         given = await Paginator(source, max_pages=20).slice(window)
         return given.rows(), given.end_cursor
 
     _, third = await first(10, None)
-    window = read_page_arguments(first=10, after=None, last=None, before=None, scope=SCOPE, max_size=99)
+    window = read_page_arguments(first=10, after=None, last=None, before=None, binding=BINDING, max_size=99)
     cursors = [edge.cursor for edge in (await Paginator(source, max_pages=20).slice(window)).edges()]
     assert third == cursors[-1]
     for at, cursor in enumerate(cursors):
@@ -122,75 +122,75 @@ async def test_a_row_that_is_listed_twice_does_not_hold_a_walk_up() -> None:
 async def test_rows_added_before_an_edge_do_not_move_what_follows_it(at: int) -> None:
     for added in ([0], [0, 2], [0, 2, 4, 6]):
         upstream = UpstreamList(rows=rows_of(30), page_size=10)
-        cursor = (await ask(upstream, first=20)).cursors[at]
+        cursor = (await request(upstream, first=20)).cursors[at]
         edge = upstream.rows[at]
         upstream.add(*(row for row in added if row < edge))
         now = upstream.rows.index(edge)
-        assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[now + 1 :][:5]
-        assert (await ask(upstream, last=5, before=cursor)).rows == upstream.rows[:now][-5:]
+        assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[now + 1 :][:5]
+        assert (await request(upstream, last=5, before=cursor)).rows == upstream.rows[:now][-5:]
 
 
 @pytest.mark.parametrize("at", range(1, 20))
 async def test_rows_removed_before_an_edge_do_not_move_what_follows_it(at: int) -> None:
     for removed in range(1, at + 1):
         upstream = UpstreamList(rows=rows_of(30), page_size=10)
-        cursor = (await ask(upstream, first=20)).cursors[at]
+        cursor = (await request(upstream, first=20)).cursors[at]
         edge = upstream.rows[at]
         upstream.remove(*upstream.rows[at - removed : at])
         now = upstream.rows.index(edge)
-        assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[now + 1 :][:5]
-        assert (await ask(upstream, last=5, before=cursor)).rows == upstream.rows[:now][-5:]
+        assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[now + 1 :][:5]
+        assert (await request(upstream, last=5, before=cursor)).rows == upstream.rows[:now][-5:]
 
 
 @pytest.mark.parametrize("at", range(20))
 async def test_rows_that_come_and_go_behind_an_edge_are_seen_as_they_are_now(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
-    cursor = (await ask(upstream, first=20)).cursors[at]
+    cursor = (await request(upstream, first=20)).cursors[at]
     upstream.remove(upstream.rows[at + 2])
     upstream.add(upstream.rows[at] + 1)
-    assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
-    assert (await ask(upstream, last=5, before=cursor)).rows == upstream.rows[:at][-5:]
+    assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
+    assert (await request(upstream, last=5, before=cursor)).rows == upstream.rows[:at][-5:]
 
 
 @pytest.mark.parametrize("at", range(20))
 async def test_where_the_edge_itself_is_gone_its_place_is_kept(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
-    cursor = (await ask(upstream, first=20)).cursors[at]
+    cursor = (await request(upstream, first=20)).cursors[at]
     upstream.remove(upstream.rows[at])
     for size in (1, 5, 15):
-        assert (await ask(upstream, first=size, after=cursor)).rows == upstream.rows[at:][:size]
-        assert (await ask(upstream, last=size, before=cursor)).rows == upstream.rows[:at][-size:]
+        assert (await request(upstream, first=size, after=cursor)).rows == upstream.rows[at:][:size]
+        assert (await request(upstream, last=size, before=cursor)).rows == upstream.rows[:at][-size:]
 
 
 @pytest.mark.parametrize("at", range(20))
 async def test_the_first_rows_before_an_edge_that_is_gone_end_at_its_place(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
-    cursors = (await ask(upstream, first=20)).cursors
+    cursors = (await request(upstream, first=20)).cursors
     upstream.remove(upstream.rows[at])
-    assert (await ask(upstream, first=30, before=cursors[at])).rows == upstream.rows[:at]
+    assert (await request(upstream, first=30, before=cursors[at])).rows == upstream.rows[:at]
     for begin in range(at):
-        answer = await ask(upstream, first=30, after=cursors[begin], before=cursors[at])
-        assert answer.rows == upstream.rows[begin + 1 : at]
-        answer = await ask(upstream, last=30, after=cursors[begin], before=cursors[at])
-        assert answer.rows == upstream.rows[begin + 1 : at]
+        response = await request(upstream, first=30, after=cursors[begin], before=cursors[at])
+        assert response.rows == upstream.rows[begin + 1 : at]
+        response = await request(upstream, last=30, after=cursors[begin], before=cursors[at])
+        assert response.rows == upstream.rows[begin + 1 : at]
 
 
 @pytest.mark.parametrize("at", [0, 4, 9, 10, 14, 19, 29])
 async def test_where_the_last_edge_of_the_list_is_gone_nothing_follows(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(at + 1), page_size=10)
-    cursor = (await ask(upstream, first=30)).end_cursor
+    cursor = (await request(upstream, first=30)).end_cursor
     upstream.remove(upstream.rows[at])
-    assert (await ask(upstream, first=5, after=cursor)).rows == []
-    assert (await ask(upstream, last=5, before=cursor)).rows == upstream.rows[-5:]
+    assert (await request(upstream, first=5, after=cursor)).rows == []
+    assert (await request(upstream, last=5, before=cursor)).rows == upstream.rows[-5:]
 
 
 async def test_rows_that_come_at_the_end_follow_what_was_the_last_edge() -> None:
     for count in (1, 9, 10, 11, 20, 25):
         upstream = UpstreamList(rows=rows_of(count), page_size=10)
-        cursor = (await ask(upstream, first=30)).end_cursor
-        assert (await ask(upstream, first=5, after=cursor)).rows == []
+        cursor = (await request(upstream, first=30)).end_cursor
+        assert (await request(upstream, first=5, after=cursor)).rows == []
         upstream.add(*range(9_000, 9_012))
-        assert (await ask(upstream, first=20, after=cursor)).rows == list(range(9_000, 9_012))
+        assert (await request(upstream, first=20, after=cursor)).rows == list(range(9_000, 9_012))
 
 
 @pytest.mark.parametrize("gone", [1, 2, 10, 20])
@@ -199,15 +199,15 @@ async def test_after_a_page_whose_rows_were_all_removed_nothing_is_passed_over(g
     upstream = UpstreamList(rows=rows_of(300))
     page = await counted(upstream, 20)
     upstream.remove(*page.rows[20 - gone :])
-    assert (await ask(upstream, first=20, after=page.end_cursor)).rows == upstream.rows[20 - gone :][:20]
+    assert (await request(upstream, first=20, after=page.end_cursor)).rows == upstream.rows[20 - gone :][:20]
 
 
 @pytest.mark.parametrize("gone", [1, 2, 10])
 async def test_before_a_page_whose_first_rows_were_removed_with_some_before_them_nothing_is_repeated(gone: int) -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    whole = await ask(upstream, first=90)
+    whole = await request(upstream, first=90)
     upstream.remove(*whole.rows[50 - gone : 51])
-    assert (await ask(upstream, last=20, before=whole.cursors[50])).rows == upstream.rows[30 - gone : 50 - gone]
+    assert (await request(upstream, last=20, before=whole.cursors[50])).rows == upstream.rows[30 - gone : 50 - gone]
 
 
 async def test_where_an_edge_is_gone_and_rows_before_it_came_nothing_is_repeated() -> None:
@@ -215,29 +215,31 @@ async def test_where_an_edge_is_gone_and_rows_before_it_came_nothing_is_repeated
     page = await counted(upstream, 20)
     upstream.remove(page.rows[-1])
     upstream.add(0, 2, 4)
-    assert (await ask(upstream, first=20, after=page.end_cursor)).rows == upstream.rows[22:42]
+    assert (await request(upstream, first=20, after=page.end_cursor)).rows == upstream.rows[22:42]
 
 
 @pytest.mark.parametrize("added", [1, 50, 98, 99])
 async def test_an_edge_is_found_where_as_many_rows_came_before_it_as_a_page_holds(added: int) -> None:
     upstream = UpstreamList(rows=list(range(1_000, 1_300)))
-    page = await ask(upstream, first=99)
+    page = await request(upstream, first=99)
     upstream.add(*range(added))
     for at in (50, 97):
         now = upstream.rows.index(page.rows[at])
-        assert (await ask(upstream, first=20, after=page.cursors[at])).rows == upstream.rows[now + 1 : now + 21]
+        assert (await request(upstream, first=20, after=page.cursors[at])).rows == upstream.rows[now + 1 : now + 21]
 
 
 @pytest.mark.parametrize("added", [1, 3, 9, 10])
 async def test_where_tokens_count_rows_those_that_came_before_an_edge_repeat_nothing(added: int) -> None:
     upstream = UpstreamList(rows=rows_of(60), tokens="offset", page_size=10)
-    given = await ask(upstream, first=30)
+    given = await request(upstream, first=30)
     upstream.add(*range(0, 2 * added, 2))
     for at in range(10, 30):
         now = upstream.rows.index(given.rows[at])
         # An edge at its page's end is looked for only among the rows that are fetched anyway.
         size = added if at in {19, 29} else 7
-        assert (await ask(upstream, first=size, after=given.cursors[at])).rows == upstream.rows[now + 1 :][:size], at
+        assert (await request(upstream, first=size, after=given.cursors[at])).rows == upstream.rows[now + 1 :][:size], (
+            at
+        )
 
 
 async def test_a_walk_through_a_list_that_changes_all_the_time_gives_every_row_that_stays_once() -> None:
@@ -246,11 +248,11 @@ async def test_a_walk_through_a_list_that_changes_all_the_time_gives_every_row_t
     seen: list[int] = []
     after: str | None = None
     for turn in range(100):
-        answer = await ask(upstream, first=4 + turn % 11, after=after)
-        seen += answer.rows
-        if not answer.given.has_next_page:
+        response = await request(upstream, first=4 + turn % 11, after=after)
+        seen += response.rows
+        if not response.slice.has_next_page:
             break
-        after = answer.given.end_cursor
+        after = response.slice.end_cursor
         upstream.add(turn * 4)
         upstream.remove(*[row for row in upstream.rows if row % 4 == 3][:1])
     assert len(seen) == len(set(seen))
@@ -263,32 +265,32 @@ async def test_short_empty_and_overfull_pages_are_resumed_at_each_of_their_edges
     upstream = UpstreamList(
         rows=rows_of(40), tokens=tokens, page_size=7, fill=by_token(["short", "empty", "over", "full"])
     )
-    given = await ask(upstream, first=40)
+    given = await request(upstream, first=40)
     assert given.rows == upstream.rows
     for at, cursor in enumerate(given.cursors):
         for size in (1, 5, 8, 40):
-            assert (await ask(upstream, first=size, after=cursor)).rows == upstream.rows[at + 1 :][:size]
-            assert (await ask(upstream, last=size, before=cursor)).rows == upstream.rows[:at][-size:]
+            assert (await request(upstream, first=size, after=cursor)).rows == upstream.rows[at + 1 :][:size]
+            assert (await request(upstream, last=size, before=cursor)).rows == upstream.rows[:at][-size:]
 
 
 @pytest.mark.parametrize("at", range(10))
 async def test_a_page_that_is_shorter_when_it_is_fetched_again_is_resumed_at_its_edge(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(40), page_size=10)
-    cursor = (await ask(upstream, first=20)).cursors[10 + at]
+    cursor = (await request(upstream, first=20)).cursors[10 + at]
     for again in (in_turn("short"), in_turn("empty"), in_turn("short", "short"), in_turn("short", "empty", "short")):
         upstream.fill = again
-        assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[11 + at : 16 + at]
+        assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[11 + at : 16 + at]
         upstream.fill = again
-        assert (await ask(upstream, last=at, before=cursor)).rows == upstream.rows[10 : 10 + at]
+        assert (await request(upstream, last=at, before=cursor)).rows == upstream.rows[10 : 10 + at]
 
 
 @pytest.mark.parametrize("at", range(10))
 async def test_the_place_of_an_edge_that_is_gone_is_kept_across_short_and_empty_pages(at: int) -> None:
     for again in (["short"], ["empty", "short"], ["full", "empty"], ["short", "empty", "short"]):
         upstream = UpstreamList(rows=rows_of(40), page_size=10)
-        cursor = (await ask(upstream, first=20)).cursors[10 + at]
+        cursor = (await request(upstream, first=20)).cursors[10 + at]
         upstream.remove(upstream.rows[10 + at])
         upstream.fill = in_turn(*again)  # type: ignore[arg-type]  # The literals are Fills.
-        assert (await ask(upstream, first=5, after=cursor)).rows == upstream.rows[10 + at : 15 + at], again
+        assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[10 + at : 15 + at], again
         upstream.fill = in_turn(*again)  # type: ignore[arg-type]  # The literals are Fills.
-        assert (await ask(upstream, last=15, before=cursor)).rows == upstream.rows[: 10 + at][-15:], again
+        assert (await request(upstream, last=15, before=cursor)).rows == upstream.rows[: 10 + at][-15:], again

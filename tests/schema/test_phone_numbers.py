@@ -185,11 +185,11 @@ async def test_a_filter_that_cannot_be_asked_is_refused_before_any_call(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ({"first": -1}, "BAD_USER_INPUT", "first is 0 to 1000"),
-        ({"last": 1001}, "BAD_USER_INPUT", "last is 0 to 1000"),
+        ({"first": -1}, "BAD_USER_INPUT", "first must be between 0 and 1000"),
+        ({"last": 1001}, "BAD_USER_INPUT", "last must be between 0 and 1000"),
         ({"first": 1, "last": 1}, "BAD_USER_INPUT", "not both"),
-        ({"after": ""}, "BAD_CURSOR", "not given out here"),
-        ({"before": "[" * 9000}, "BAD_CURSOR", "not given out here"),
+        ({"after": ""}, "BAD_CURSOR", "not issued by this gateway"),
+        ({"before": "[" * 9000}, "BAD_CURSOR", "not issued by this gateway"),
         ({"after": "a" * 100_000}, "BAD_CURSOR", "at most"),
         ({"first": "ten"}, "BAD_USER_INPUT", "Int cannot represent"),
     ],
