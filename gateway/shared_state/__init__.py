@@ -1,1 +1,1 @@
-"""State that replicas share through Redis."""
+"""Token buckets, and state that replicas share through Redis."""
