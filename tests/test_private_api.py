@@ -1,0 +1,227 @@
+"""The functions of libraries that the gateway overrides, copies or depends on beside their public interface.
+
+Each has the hash of its source. If one changes with an upgrade, read the change, then read again the code of the
+gateway that its entry names, and replace the hash. pyproject.toml caps the versions, so no upgrade goes unnoticed.
+"""
+
+import hashlib
+import inspect
+from importlib import import_module
+from typing import Final
+
+import pytest
+
+# The sha256 of a function's source, and the code to read again if it changes.
+FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.connection_made": (
+        "6efb565ff3d36b916c29bd42330a2b99b601b48932389e396e5ac53dbef6b91c",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol: it calls this first, and needs `transport`, `flow` "
+            "and `connections` set afterwards."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.connection_lost": (
+        "c91a4c9bf2e29c554a97418b5f3064e97f6e0ceaba3b90fc35a3460076c705ab",
+        "gateway/server/protocol.py, LimitedHttpProtocol: it calls this last. All timers must be cancelled.",
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.data_received": (
+        "010a7ae59a5d3b1a5e7326ce246878568629d126a076d8af5ba10cab040fae43",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol replaces it: a copy without the keep-alive timer "
+            "and with our error response."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_response_complete": (
+        "64e254f28e389e7614f2c828176d639174e66aa9d814a4b06624ec86ec0a5b95",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol: it must start the next pipelined request and leave "
+            "the rest to our state."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.shutdown": (
+        "d7351fa33f00d430e0a4179912a4ed478e0483ce3a9f7409225e71970c064421",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol replaces it: an idle connection closes, and a busy "
+            "one after its response."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol._start_asgi_task": (
+        "9c08c2571ae9b0380320a24c20c3af18d165f168c21bc3aaf14754a5b0fc2b8a",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol: it notes the request in progress. Each request "
+            "must come through here."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_message_begin": (
+        "96d377fdc7c2baef943c2bd245003abc53566ddb35777e0f4c7bc754198b5457",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol: it calls this first. The URL, headers and scope of "
+            "the request must be new."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_url": (
+        "37be44e962b04ca87f76428ff8d7a3306ab601ffd5793d185e87c2295f0c6b6e",
+        "gateway/server/protocol.py, LimitedHttpProtocol replaces it: a copy with a limit on the length.",
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_header": (
+        "65d62c044f61fdbd354dcb3401aa590789259bfbdbc1c07512150ec924258cd6",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol replaces it: a copy with checks of the headers that "
+            "frame the request."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_headers_complete": (
+        "1ea8589acfad92d8ff9182775f337d98fc469e0fa39642a83195fca920f5ca96",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol: it checks the head, then calls this, which must "
+            "set `scope` and `cycle`."
+        ),
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_body": (
+        "dba9c32aeba35b6ae10722f86232d44d93fda42d97711244eeaa51c0a1f3e1c9",
+        "gateway/server/protocol.py, LimitedHttpProtocol: it calls this if the body is within the limit.",
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.on_message_complete": (
+        "1fbad42dc31fc01fd4106a9885b2a2e0f6ce8d38241a3df0f615c6a8663493e0",
+        "gateway/server/protocol.py, LimitedHttpProtocol: it calls this first. `more_body` must be false afterwards.",
+    ),
+    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol._unset_keepalive_if_required": (
+        "00a6a4e47214e68edef469a2a8f21ade722e9c6dfb2eb6c25855fbd9941cec32",
+        (
+            "gateway/server/protocol.py, LimitedHttpProtocol calls it after each response, to turn uvicorn's own "
+            "keep-alive timer off."
+        ),
+    ),
+    "uvicorn.server:Server.startup": (
+        "2aa1d70a244bfcf21a1ae57e0152f9c20e40f756ffc328ccc58037f6ae8e2dfc",
+        "gateway/server/run.py, _AnnouncedServer: `started` must be set when connections are accepted.",
+    ),
+    "uvicorn.supervisors.multiprocess:Multiprocess.init_processes": (
+        "6c69f2a36bf55750164a2e39f2bf552a9f5b456b07109ed07d165399a441290d",
+        "gateway/server/run.py, _AnnouncedWorkers: `processes` must be started afterwards.",
+    ),
+    "uvicorn.supervisors.multiprocess:Multiprocess.terminate_all": (
+        "6efef9523120f025d8f276d673441a3d974bffd3a093f5cc3e98e1eb4b5a09c3",
+        "gateway/server/run.py, _AnnouncedWorkers: it closes the parent's `sockets` after this.",
+    ),
+    "uvicorn.supervisors.multiprocess:Multiprocess.keep_subprocess_alive": (
+        "3ba4980aa33bcecdf3d0a725ca9c4e8d92238f72d239e522120ad6e05147fd59",
+        "gateway/server/run.py, _AnnouncedWorkers: it compares `processes` before and after, to find dead workers.",
+    ),
+    "graphql.execution.executor:Executor.collect_and_execute_subfields": (
+        "98432d93fb1b25265e0e26873d72663af638780387d8f71bea821d020c9c88b2",
+        (
+            "gateway/execution/projecting_executor.py, ProjectingExecutor: it writes an object at once, or calls "
+            "this. Both must have the same result."
+        ),
+    ),
+    "graphql.execution.executor:Executor.complete_iterable_value": (
+        "bdb49d2d91f1e31265faafd19688f0e68b9b4c92ee8e69431cc67d75c793e431",
+        (
+            "gateway/execution/projecting_executor.py, ProjectingExecutor: it writes a list at once, or calls "
+            "this. Both must have the same result."
+        ),
+    ),
+    "graphql.execution.executor:Executor.complete_awaitable_value": (
+        "9a67e9f91f0aac5ca3f186e44d1467d82a6ed1abb2b832b54eff9ec192cf3acd",
+        (
+            "gateway/execution/incremental_executor.py, IncrementalExecutor: it awaits a streamed list itself, "
+            "then calls this."
+        ),
+    ),
+    "graphql.execution.executor:Executor.collect_subfields": (
+        "53924d281ad7f699f822fb1a095c3cae54647802f96116512c306869edf406c6",
+        (
+            "gateway/execution/incremental_executor.py, NonIncrementalExecutor: it drops `new_defer_usages` from "
+            "the result."
+        ),
+    ),
+    "graphql.execution.incremental.incremental_executor:IncrementalExecutor.execute_collected_root_fields": (
+        "68b710867496cc9aa49bb9b149aff45cf85f44b17cb7efd1308749e0a74badfd",
+        "gateway/execution/incremental_executor.py, NonIncrementalExecutor: it passes no defer usages.",
+    ),
+    "graphql.execution.executor:Executor.get_stream_usage": (
+        "4db3c68d5a439b8198c7cd67e7fe228d5cd0906c133e6deb72825b865c7fbb35",
+        "gateway/execution/incremental_executor.py: it reads the usage, and ignores it if nothing is streamed.",
+    ),
+    "graphql.execution.incremental.incremental_executor:IncrementalExecutor.handle_stream": (
+        "af19c685235f20952cccde2ee9c08adf61ac17e816ca97986a104eab888b93f4",
+        "gateway/execution/incremental_executor.py, IncrementalExecutor: a copy that streams a list by upstream pages.",
+    ),
+    "strawberry.types.field:StrawberryField.get_result": (
+        "1881f471e7299ddb5d860e5416013bdba38c255bd265b6b0e4c25ff73edb760d",
+        "gateway/schema/fields.py replaces it: both fields read the record without a resolver.",
+    ),
+    "strawberry.types.field:StrawberryField.is_basic_field": (
+        "2788ae121972c36ecca226fa351b1208ea8261517817f5814e8b8a1b46d39788",
+        "gateway/schema/fields.py, LinkField replaces it: a link is not a basic field.",
+    ),
+    "strawberry.federation.schema:Schema.entities_resolver": (
+        "a9a578c0efad7ba4770bca71b6c7f768c95389e60c7bdadc9420843c86614511",
+        "gateway/schema/federation.py, GatewaySchema replaces it: each entity fails alone.",
+    ),
+    "strawberry.federation.schema:Schema.as_str": (
+        "41f2eeceb4b921e8f969de9f35bd25884460188ef120896dd85de70c480bbbe6",
+        "gateway/schema/federation.py, GatewaySchema: it appends the last newline.",
+    ),
+    "aiobotocore.httpsession:AIOHTTPSession._create_connector": (
+        "ebe9c547d18060598b3e318320f10ab008c3d48a26958290d72a7d1abf60ac97",
+        (
+            "gateway/upstream/aws/session.py, HttpSession: it passes no proxy, so that AWS's certificate is "
+            "verified behind one as well."
+        ),
+    ),
+    "aiobotocore.httpsession:AIOHTTPSession._get_ssl_context": (
+        "edf40308e93a7944a212a6981dd59189545988459aaaafa25caedd660e033403",
+        "gateway/upstream/aws/session.py, HttpSession: it turns the check of host names on.",
+    ),
+    "aiobotocore.httpsession:AIOHTTPSession._get_session": (
+        "0b8aee68c4f5e8bcd31a234460bcce87b9355a817380ec961fdd9800d0acf28d",
+        (
+            "gateway/upstream/aws/session.py, HttpSession: it turns aiohttp's own retries off, and uses the "
+            "session for its GETs."
+        ),
+    ),
+    "aiobotocore.config:AioConfig.merge": (
+        "a9d0bfc2bf3fc423b72feccd241482e7f17a88576f50608cf2a6ca423f8cd1c7",
+        "gateway/upstream/aws/session.py, ClientConfig replaces it: a copy that keeps the HTTP session class.",
+    ),
+    "aiobotocore.credentials:AioCredentialResolver.load_credentials": (
+        "97833ff8b3b87eeedaea42ca86473bcf46cf542aa9afe46cbd86fa2e9225f375",
+        "gateway/upstream/aws/credentials.py, _Chain replaces it: a copy that notes the last source.",
+    ),
+    "aiobotocore.credentials:AioProcessProvider.__init__": (
+        "3e839471ee4089c1d809fc82563757f56ec9f7a881d28e88a9474b3fc1c200d6",
+        "gateway/upstream/aws/credential_process.py, ProcessProvider: it passes `popen`.",
+    ),
+    "botocore.auth:SigV4Auth.headers_to_sign": (
+        "ab710967c39dab724cce72e8a4a15b7ef666037d68cbf57193ebf79d59caf8f0",
+        "gateway/emulator/sigv4_verifier.py replaces it: all headers of the request are signed.",
+    ),
+    "prometheus_client.values:get_value_class": (
+        "7de1718faa6ecfe216f787055af3aee4ad128987503d839bec116cff40f53d9f",
+        (
+            "gateway/telemetry/metrics.py, exposition: it compares `ValueClass` with `MutexValue` to detect "
+            "several workers."
+        ),
+    ),
+}
+
+
+def source_of(path: str) -> str:
+    """Return the source of a function, named as module:Class.function."""
+    module, _, names = path.partition(":")
+    found: object = import_module(module)
+    for name in names.split("."):
+        found = inspect.getattr_static(found, name)
+    if isinstance(found, property):
+        found = found.fget
+    assert callable(found)
+    return inspect.getsource(inspect.unwrap(found))
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_source_is_the_one_that_the_gateway_was_written_against(path: str) -> None:
+    expected, read_again = FUNCTIONS[path]
+    actual = hashlib.sha256(source_of(path).encode()).hexdigest()
+    assert actual == expected, f"{path} has changed. Read again: {read_again}"
