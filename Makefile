@@ -1,7 +1,7 @@
-# make run    the gateway over its own local upstream, with sample data
-# make test   every check; make test-slow: the longer proofs; make bench: what it costs
-# make sbom   list what is shipped, with versions and licences (CycloneDX): sbom.json, and sbom-graphiql.json for the page
-# make lock   resolve the dependencies anew
+# make run    serve the gateway over the emulator, with sample data
+# make test   run all tests and checks; make test-slow: run the longer tests; make bench: run the benchmarks
+# make sbom   list the shipped packages with versions and licences (CycloneDX): sbom.json, and sbom-graphiql.json of the page
+# make lock   resolve the dependencies again
 # make docs   write the generated pages of docs/
 
 PYTHON ?= python3
@@ -32,23 +32,22 @@ bench: .venv/bench
 docs: .venv/test
 	$(BIN)/python -m tests.docs.reference_pages
 
-# What an image holds, and no more: the same lock, less what the Dockerfile takes out again.
+# The packages of the image: those of the lock, without those that the Dockerfile removes.
 SHIPPED := .venv/shipped
 sbom: .venv/sbom
 	@$(PYTHON) -m venv --clear $(SHIPPED)
 	@$(SHIPPED)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(SHIPPED)/bin/pip uninstall --quiet --yes hatchling pathspec pluggy trove-classifiers setuptools pip
 	$(BIN)/cyclonedx-py environment $(SHIPPED) --pyproject pyproject.toml --output-reproducible --output-file sbom.json
-	@# The page's explorer names an older React as its peer, which npm's installation overlooks and its list does not.
+	@# The page's explorer has an older React as its peer. npm ignores that when it installs, but not when it lists.
 	cd gateway/graphiql && npm sbom --sbom-format cyclonedx --package-lock-only --legacy-peer-deps > ../../sbom-graphiql.json
 
-# On Debian root can be spared looking for what Python and Node do not bring: venv, and a browser, Redis and kustomize
-# for tests.
+# As root on Debian, install what Python and Node do not bring: venv, and for tests a browser, Redis and kustomize.
 APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes
 INSTALL_VENV := $(APT_INSTALL) python3-venv
-# RUNLEVEL: a Redis that tests start is enough; none runs on after the installation.
+# RUNLEVEL keeps the installation from starting a Redis. Tests start their own.
 INSTALL_PROGRAMS := export RUNLEVEL=1; $(APT_INSTALL) chromium redis-server > /dev/null
-# By itself: it has the same files as Kubernetes' own kubectl, which would be as good.
+# Installed separately, because it has the same files as Kubernetes' own kubectl, which works as well.
 INSTALL_KUSTOMIZE := $(APT_INSTALL) kubernetes-client > /dev/null
 
 .venv/bin/python:
