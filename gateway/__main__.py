@@ -1,4 +1,4 @@
-"""chime-gateway: serve | dev | emulator | schema | api-key."""
+"""The command line: chime-gateway serve | dev | emulator | schema | api-key."""
 
 import asyncio
 import json
@@ -8,21 +8,19 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from pydantic import SecretBytes
 
-from gateway.app import app_from_environment, create_app, try_upstream
+from gateway.app import configure_garbage_collector, create_app, try_upstream, worker_app_factory
 from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.aws_errors import EmulatorError
 from gateway.emulator.fault_injection import Fault
 from gateway.errors import ConfigurationError
 from gateway.http.trusted_hosts import LOOPBACK_HOSTS
-from gateway.paging.cursor_keys import random_key
 from gateway.schema.federation import build_schema
 from gateway.server.http1_checks import ConnectionLimits
 from gateway.server.run import listen, reaches_beyond_this_machine, serve, serving_in_thread, url_of
@@ -56,7 +54,7 @@ db_option = click.option(
 
 
 def port_option(default: int) -> Callable[[Any], Any]:
-    """The --port of a command."""
+    """Return the --port option of a command."""
     return click.option(
         "--port",
         type=click.IntRange(0, 65535),
@@ -67,21 +65,21 @@ def port_option(default: int) -> Callable[[Any], Any]:
 
 
 @contextmanager
-def mistakes_in_one_line() -> Iterator[None]:
-    """What a user can mend is said in one line, without a traceback."""
+def errors_in_one_line() -> Iterator[None]:
+    """Report errors that the user can correct in one line, without a traceback."""
     try:
         yield
     except (ConfigurationError, EmulatorError) as error:
-        # Libraries' words may take several lines.
+        # A library's message may have several lines.
         raise click.ClickException(" ".join(str(error).split())) from None
 
 
-def one_line_mistakes(command: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command in mistakes_in_one_line."""
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command in errors_in_one_line."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        with mistakes_in_one_line():
+        with errors_in_one_line():
             command(*args, **kwargs)
 
     return wrapped
@@ -96,46 +94,39 @@ def main() -> None:
 @main.command("serve")
 @host_option
 @port_option(8000)
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
-@one_line_mistakes
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
+@reports_errors
 def serve_command(host: str, port: int, workers: int) -> None:
     """Serve the gateway over AWS.
 
-    Credentials and region are found by AWS's own chain: environment, profile, role. GATEWAY_UPSTREAM_API chooses the
-    API's generation, chime-sdk-voice or chime; GATEWAY_UPSTREAM_ENDPOINT_URL another upstream.
+    AWS's own chain finds the credentials and the region: environment, profile, role. GATEWAY_UPSTREAM_API selects the
+    API, chime-sdk-voice or chime. GATEWAY_UPSTREAM_ENDPOINT_URL selects another upstream.
     """
     settings = read_settings()
     configure_logs(settings.log_format or "json")
     listener = _listen_for_callers(settings, host, port)
-    listeners, admin_port = _with_operations(settings, host, listener)
+    listeners, admin_port = _with_admin_port(settings, host, listener)
     try:
         endpoint = asyncio.run(_try_upstream(settings))
     except asyncio.CancelledError:
         raise SystemExit(128 + signal.SIGTERM) from None
-    create_app(settings)  # A broken file, too, is said before a worker finds it.
+    create_app(settings)  # If a file cannot be used, this reports it before a worker finds it.
 
     def announce() -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
         click.echo(f"Upstream  {settings.upstream_api} in {endpoint.region} at {endpoint.url}")
         click.echo(_first_query(url_of(listener)))
-        _announce_operations(listeners)
+        _announce_admin_port(listeners)
         if settings.cursor_keys is None:
             logger.warning(
-                "GATEWAY_CURSOR_KEYS is not set: cursors are sealed with a random key of this start. A restart ends "
-                "them, and several replicas need keys that they share."
+                "Cursors are encrypted with a random key, so they end with a restart and other replicas reject them. "
+                "Set GATEWAY_CURSOR_KEYS to keys that all replicas share."
             )
 
-    # All workers of one start seal with one key, and each has its part of the quota.
-    cursor_keys = settings.cursor_keys or (SecretBytes(random_key()),)
-    make_app = partial(
-        app_from_environment,
-        cursor_keys=cursor_keys,
-        replicas=settings.replicas * workers,
-        allowed_hosts=_hosts(settings, listener),
-        admin_port=admin_port,
-    )
     serve(
-        make_app,
+        worker_app_factory(
+            settings, workers=workers, allowed_hosts=_allowed_hosts(settings, listener), admin_port=admin_port
+        ),
         listeners,
         announce,
         workers=workers,
@@ -151,34 +142,33 @@ def serve_command(host: str, port: int, workers: int) -> None:
 @db_option
 @numbers_option
 @orders_option
-@one_line_mistakes
+@reports_errors
 def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: int) -> None:
     """Serve the gateway over sample data.
 
-    They are in an emulator of its own: no AWS account and no settings are needed.
+    It brings its own emulator of AWS, so you need no AWS account and no settings.
     """
     listener = _listen_for_callers(read_settings(upstream_api=api), host, port)
     options = EmulatorOptions(api=api, db=db, numbers=numbers, orders=orders)
     emulator = create_emulator(options)
-    held_numbers, held_orders = emulator.state.store.counts()
+    stored = emulator.state.store.counts()
     with serving_in_thread(emulator) as upstream_url:
         settings = for_development(read_settings(upstream_api=api, upstream_endpoint_url=upstream_url))
-        settings = settings.model_copy(update={"allowed_hosts": _hosts(settings, listener)})
+        settings = settings.model_copy(update={"allowed_hosts": _allowed_hosts(settings, listener)})
         configure_logs(settings.log_format or "console")
 
         def announce() -> None:
             click.echo(f"GraphQL   {url_of(listener)}/graphql")
-            click.echo(
-                f"Upstream  emulated {api} at {upstream_url}: {held_numbers} phone numbers, {held_orders} orders"
-            )
+            click.echo(f"Upstream  emulated {api} at {upstream_url}: {stored[0]} phone numbers, {stored[1]} orders")
             click.echo(_first_query(url_of(listener)))
-            _announce_operations(listeners)
+            _announce_admin_port(listeners)
 
-        listeners, admin_port = _with_operations(settings, host, listener)
+        listeners, admin_port = _with_admin_port(settings, host, listener)
         settings = settings.model_copy(update={"admin_port": admin_port})
         key_pair = AwsKeyPair(options.access_key, options.secret_key)
         asyncio.run(try_upstream(settings, key_pair))
         app = create_app(settings, key_pair)
+        configure_garbage_collector()
         serve(
             app,
             listeners,
@@ -209,7 +199,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     show_default=True,
     help="Delay of each response, in milliseconds.",
 )
-@click.option("--rate", type=click.IntRange(min=1), help="Requests a second. More requests are throttled with 429.")
+@click.option("--rate", type=click.IntRange(min=1), help="Requests per second. More are throttled with 429.")
 @click.option(
     "--fault",
     "faults",
@@ -222,7 +212,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
     "--access-key", default="local", show_default=True, help="The one access key ID that requests may be signed with."
 )
 @click.option("--secret-key", default="local", show_default=True, help="The secret of the access key.")
-@one_line_mistakes
+@reports_errors
 def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> None:
     """Serve the emulator of AWS's APIs without the gateway."""
     chosen = EmulatorOptions(faults=tuple(map(_fault, faults)), **options)
@@ -246,11 +236,11 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
 
 
 @main.command()
-@one_line_mistakes
+@reports_errors
 def schema() -> None:
     """Print the schema in SDL.
 
-    schema.graphql is exactly this. GATEWAY_RELAY_NODE_FIELDS is heeded.
+    The output is the content of schema.graphql, unless GATEWAY_RELAY_NODE_FIELDS is set to false.
     """
     click.echo(build_schema(relay_node_fields=read_settings().relay_node_fields).as_str(), nl=False)
 
@@ -259,7 +249,7 @@ def schema() -> None:
 def api_key() -> None:
     """Make an API key and its hash.
 
-    The key is for one caller, the hash for GATEWAY_API_KEYS. Neither is kept.
+    Give the key to one caller, and add the hash to GATEWAY_API_KEYS. The gateway stores neither.
     """
     key = new_api_key()
     click.echo(f"Key       {key}")
@@ -267,46 +257,49 @@ def api_key() -> None:
 
 
 def _listen_for_callers(settings: Settings, host: str, port: int) -> socket.socket:
-    """A socket that listens for those whom the settings let ask.
+    """Return the listening socket of the main port.
 
-    Raises: Misconfigured where anyone may, and the socket can be reached from beyond this machine.
+    Raises:
+        ConfigurationError: If anyone may call the gateway, and other machines can connect to the socket.
     """
     listener = listen(host, port)
-    unasked = settings.allows_anonymous and not settings.allow_unauthenticated
-    if unasked and reaches_beyond_this_machine(listener):
+    is_open = settings.allows_anonymous and not settings.allow_unauthenticated
+    if is_open and reaches_beyond_this_machine(listener):
         listener.close()
         raise ConfigurationError(
-            f"on {host} whoever reaches this gateway could ask it: set GATEWAY_AUTH to api-key or jwt, set "
-            "GATEWAY_ROUTER_SECRET, or listen on this machine alone, with --host 127.0.0.1; where the network lets "
-            "nobody else in, set GATEWAY_ALLOW_UNAUTHENTICATED=true"
+            f"on {host} anyone who can connect could call this gateway: set GATEWAY_AUTH to api-key or jwt, set "
+            "GATEWAY_ROUTER_SECRET, or listen on this machine only, with --host 127.0.0.1; if your network keeps "
+            "everyone else out, set GATEWAY_ALLOW_UNAUTHENTICATED=true"
         )
     return listener
 
 
-def _hosts(settings: Settings, listener: socket.socket) -> tuple[str, ...] | None:
-    """The names that the gateway goes by: on this machine alone, where nothing else keeps pages out, this machine's."""
-    unset = settings.allowed_hosts is None and settings.allows_anonymous and not reaches_beyond_this_machine(listener)
-    return LOOPBACK_HOSTS if unset else settings.allowed_hosts
+def _allowed_hosts(settings: Settings, listener: socket.socket) -> tuple[str, ...] | None:
+    """Return the allowed hosts, which default to loopback names if nothing else keeps other sites' pages out."""
+    if settings.allowed_hosts is None and settings.allows_anonymous and not reaches_beyond_this_machine(listener):
+        return LOOPBACK_HOSTS
+    return settings.allowed_hosts
 
 
-def _with_operations(settings: Settings, host: str, listener: socket.socket) -> tuple[list[socket.socket], int | None]:
-    """The sockets to listen on, and the port of those who run the gateway; None where it is the main one.
+def _with_admin_port(settings: Settings, host: str, listener: socket.socket) -> tuple[list[socket.socket], int | None]:
+    """Return the sockets to listen on, and the admin port, or None if it is the main port.
 
-    Raises: Misconfigured where the port cannot be had.
+    Raises:
+        ConfigurationError: If the admin port is not available.
     """
     if settings.admin_port is None:
         return [listener], None
-    operations = listen(host, settings.admin_port, "GATEWAY_ADMIN_PORT")
-    return [listener, operations], operations.getsockname()[1]
+    admin = listen(host, settings.admin_port, "GATEWAY_ADMIN_PORT")
+    return [listener, admin], admin.getsockname()[1]
 
 
-def _announce_operations(listeners: list[socket.socket]) -> None:
+def _announce_admin_port(listeners: list[socket.socket]) -> None:
     for listener in listeners[1:]:
-        click.echo(f"Operate   {url_of(listener)}/metrics")
+        click.echo(f"Admin     {url_of(listener)}/metrics")
 
 
 async def _try_upstream(settings: Settings) -> Endpoint:
-    # Python's own handling of SIGTERM would leave a program behind that is asked for credentials.
+    # Python's own handling of SIGTERM would leave a running credential process behind.
     opening = asyncio.current_task()
     if opening is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, opening.cancel)

@@ -1,13 +1,15 @@
-"""Puts the house together; the one file that knows every room."""
+"""The composition root: the one module that imports every package and builds the ASGI application."""
 
 import gc
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import structlog
 from graphql.validation.rules import overlapping_fields_can_be_merged
+from pydantic import SecretBytes
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -32,6 +34,7 @@ from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage, wants_page
 from gateway.http.instrumentation import InstrumentationMiddleware
 from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.http.trusted_hosts import TrustedHostMiddleware
+from gateway.paging.cursor_keys import random_key
 from gateway.schema.federation import build_schema
 from gateway.settings import Settings, read_settings, tidy_environment
 from gateway.shared_state.redis_client import RedisClient
@@ -41,29 +44,57 @@ from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.aws.transport import Endpoint
 from gateway.upstream.open import open_upstream
 
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Mapping[str, Any]]]
+
 
 def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIApp:
-    """The gateway as an ASGI application; its upstream is opened when it starts and closed when it stops.
+    """Return the gateway as an ASGI application, which opens its upstream at start-up and closes it at shutdown.
 
-    key_pair: credentials and region in place of those that AWS's chain finds.
-    Raises: Misconfigured, here for the files and the Redis that settings name, at start-up for the rest.
+    Args:
+        settings: The settings of the application.
+        key_pair: Credentials and region to use instead of those that AWS's own chain finds.
+
+    Raises:
+        ConfigurationError: If a file or the Redis URL in the settings cannot be used. All other wrong settings raise it
+            at start-up.
     """
     tidy_environment()
     configure_metrics()
+    # graphql-core reads this module attribute at each validation. It is the documented way to set the budget.
+    overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = FIELD_COMPARISON_BUDGET
     redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
+    endpoint = _graphql_endpoint(settings, redis)
+    page = GraphiqlPage() if _has_graphiql(settings) else None
+    router = _router(_routes(settings), _lifespan(settings, key_pair, redis))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette's routing and middleware would cost more time than the endpoint's own reading and writing.
+        if scope["type"] == "http" and scope["path"] == "/graphql":
+            handler = page if page is not None and wants_page(scope) else endpoint
+            await handler(scope, receive, send)
+        else:
+            await router(scope, receive, send)
+
+    return _with_middleware(app, settings)
+
+
+def _lifespan(settings: Settings, key_pair: AwsKeyPair | None, redis: RedisClient | None) -> Lifespan:
+    """Return a context manager that opens the connections of a process and yields the state of its requests."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         async with AsyncExitStack() as stack:
             if settings.traces:
-                await stack.enter_async_context(_traces_recorded())
+                await stack.enter_async_context(_recorded_traces())
             if redis is not None:
                 await stack.enter_async_context(redis.open())
             upstream = await stack.enter_async_context(open_upstream(settings, key_pair, redis))
             yield {"new_context": request_contexts(settings, upstream), "unready": upstream.unready}
 
-    # graphql-core reads this module attribute at each validation. It is the documented way to set the budget.
-    overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = FIELD_COMPARISON_BUDGET
+    return lifespan
+
+
+def _graphql_endpoint(settings: Settings, redis: RedisClient | None) -> GraphQLEndpoint:
     engine = Engine(
         build_schema(relay_node_fields=settings.relay_node_fields),
         DocumentLimits.of(settings),
@@ -75,7 +106,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         else CallerRateLimiter(settings.rate_limit_points_per_minute, settings.replicas, redis)
     )
     cors = CorsPolicy(settings.cors_origins)
-    endpoint = GraphQLEndpoint(
+    return GraphQLEndpoint(
         engine,
         persisted_documents(settings.trusted_documents, engine.documents),
         _authenticator(settings),
@@ -83,57 +114,6 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
         cors,
         CsrfProtection(cors),
     )
-    # A browser has no router's secret, and the page would be refused whatever it asks.
-    shown = settings.graphiql and settings.router_secret is None
-    page = GraphiqlPage() if shown else None
-    assets = [Route("/graphql/assets/{name}", GraphiqlAssets().asset, methods=["GET"])] if shown else []
-    alive = Route("/healthz", healthz, methods=["GET"])
-    operating = [Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])]
-    on_its_own_port = settings.admin_port is not None
-    elsewhere = _routed([*assets, alive, *(() if on_its_own_port else operating)], lifespan)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Routing and middleware would cost the endpoint more than its own reading and writing does.
-        if scope["type"] == "http" and scope["path"] == "/graphql":
-            answer = page if page is not None and wants_page(scope) else endpoint
-            await answer(scope, receive, send)
-        else:
-            await elsewhere(scope, receive, send)
-
-    hosted = app if settings.allowed_hosts is None else TrustedHostMiddleware(app, settings.allowed_hosts)
-    # Tests, and whoever else serves the application by other means, set up logs of their own, or none.
-    log = structlog.get_logger() if structlog.is_configured() else None
-    observed = InstrumentationMiddleware(hosted, log, settings.slow_request_threshold_seconds)
-    if settings.admin_port is None:
-        return observed
-    return AdminPortMiddleware(settings.admin_port, _routed([alive, *operating]), observed)
-
-
-async def try_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> Endpoint:
-    """Open all that a process opens at its start and close it again; give the endpoint that calls will go to.
-
-    A mistake in AWS's or OpenTelemetry's variables is found so before a server runs, and not by its traceback.
-    Raises: Misconfigured.
-    """
-    async with AsyncExitStack() as stack:
-        if settings.traces:
-            await stack.enter_async_context(_traces_recorded())
-        upstream = await stack.enter_async_context(open_upstream(settings, key_pair))
-        return upstream.endpoint
-
-
-@asynccontextmanager
-async def _traces_recorded() -> AsyncIterator[None]:
-    try:
-        # OpenTelemetry is imported where it is used, and nowhere else. It reads its variables as it is imported, too.
-        recorded = import_module("gateway.telemetry.opentelemetry").traces_recorded()
-        await recorded.__aenter__()
-    except Exception as error:
-        raise ConfigurationError(f"the OTEL_ variables cannot be used: {error}") from error
-    try:
-        yield
-    finally:
-        await recorded.__aexit__(None, None, None)
 
 
 def _authenticator(settings: Settings) -> Authenticator:
@@ -149,25 +129,110 @@ def _authenticator(settings: Settings) -> Authenticator:
     return RouterSecretAuthenticator(settings.router_secret.get_secret_value(), authenticator)
 
 
-def _routed(routes: list[Route], lifespan: Any = None) -> Starlette:
-    routed = Starlette(routes=routes, exception_handlers={HTTPException: reject_path}, lifespan=lifespan)
-    routed.router.redirect_slashes = False
-    return routed
+def _routes(settings: Settings) -> list[Route]:
+    """Return the routes of the main port beside /graphql."""
+    assets = [Route("/graphql/assets/{name}", GraphiqlAssets().asset, methods=["GET"])]
+    return [
+        *(assets if _has_graphiql(settings) else []),
+        *(_admin_routes() if settings.admin_port is None else [_health_route()]),
+    ]
 
 
-def app_from_environment(**given: Any) -> ASGIApp:
-    """The gateway as its environment sets it; what is given goes before it.
+def _health_route() -> Route:
+    return Route("/healthz", healthz, methods=["GET"])
 
-    It is for worker processes, which cannot be handed an application.
+
+def _admin_routes() -> list[Route]:
+    return [
+        _health_route(),
+        Route("/readyz", readyz, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+    ]
+
+
+def _has_graphiql(settings: Settings) -> bool:
+    # A browser does not know the router's secret, so the endpoint would reject every request of the page.
+    return bool(settings.graphiql) and settings.router_secret is None
+
+
+def _router(routes: list[Route], lifespan: Lifespan | None = None) -> Starlette:
+    router = Starlette(routes=routes, exception_handlers={HTTPException: reject_path}, lifespan=lifespan)
+    router.router.redirect_slashes = False
+    return router
+
+
+def _with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Wrap the application in the host check, instrumentation and, if it has its own port, the admin endpoints."""
+    if settings.allowed_hosts is not None:
+        app = TrustedHostMiddleware(app, settings.allowed_hosts)
+    # Tests and other servers of the application configure logs themselves, or not at all.
+    log = structlog.get_logger() if structlog.is_configured() else None
+    app = InstrumentationMiddleware(app, log, settings.slow_request_threshold_seconds)
+    if settings.admin_port is not None:
+        app = AdminPortMiddleware(settings.admin_port, _router(_admin_routes()), app)
+    return app
+
+
+async def try_upstream(settings: Settings, key_pair: AwsKeyPair | None = None) -> Endpoint:
+    """Open the connections of a process, close them again, and return the endpoint that calls will go to.
+
+    So a wrong AWS or OpenTelemetry variable is found before a server runs, and reported without a traceback.
+
+    Raises:
+        ConfigurationError: If a variable is wrong.
     """
-    settings = read_settings(**given)
+    async with AsyncExitStack() as stack:
+        if settings.traces:
+            await stack.enter_async_context(_recorded_traces())
+        upstream = await stack.enter_async_context(open_upstream(settings, key_pair))
+        return upstream.endpoint
+
+
+@asynccontextmanager
+async def _recorded_traces() -> AsyncIterator[None]:
+    try:
+        # Importing OpenTelemetry takes time and memory, and reads its variables. So import it only if traces are on.
+        recorded = import_module("gateway.telemetry.opentelemetry").recorded_traces()
+        await recorded.__aenter__()
+    except Exception as error:
+        raise ConfigurationError(f"the OTEL_ variables cannot be used: {error}") from error
+    try:
+        yield
+    finally:
+        await recorded.__aexit__(None, None, None)
+
+
+def worker_app_factory(
+    settings: Settings, *, workers: int, allowed_hosts: tuple[str, ...] | None, admin_port: int | None
+) -> partial[ASGIApp]:
+    """Return a function that makes the application in each worker process. It can be pickled.
+
+    All workers of one start encrypt cursors with the same key, and each has its part of the rate limits.
+    """
+    return partial(
+        _app_from_environment,
+        cursor_keys=settings.cursor_keys or (SecretBytes(random_key()),),
+        replicas=settings.replicas * workers,
+        allowed_hosts=allowed_hosts,
+        admin_port=admin_port,
+    )
+
+
+def _app_from_environment(**overrides: Any) -> ASGIApp:
+    """Return the application that the environment configures, with some settings overridden."""
+    settings = read_settings(**overrides)
     configure_logs(settings.log_format or "json")
     app = create_app(settings)
-    # What start-up has made stays; the garbage collector need not look through it again and again.
+    configure_garbage_collector()
+    return app
+
+
+def configure_garbage_collector() -> None:
+    """Spare the garbage collector what lives as long as the process, and have it run less often."""
+    # The objects of start-up stay, so it need not look through them again and again.
     gc.collect()
     gc.freeze()
-    # A request lets go of its records by itself (RequestContext.close); what it leaves in cycles is some 75 objects.
-    # Python's own threshold, 700 new objects, is one page of numbers: every request would be looked through.
-    # Documents that are no longer kept are cycles, too, and old: these are looked for once in some thousand requests.
+    # A request releases its records itself (RequestContext.close) and leaves some 75 objects in cycles. Python's own
+    # threshold, 700 new objects, is about one page of numbers, so it would look through every request. Documents that
+    # leave the cache are old cycles. With the last value, it looks for them about once in a thousand requests.
     gc.set_threshold(10_000, 10, 3)
-    return app

@@ -1,4 +1,4 @@
-"""Listening sockets and the HTTP server on them: started, announced, and stopped without a loss."""
+"""Listening sockets, and the HTTP server on them from its start to its graceful shutdown."""
 
 import ipaddress
 import multiprocessing
@@ -23,26 +23,31 @@ from gateway.server.http1_checks import ConnectionLimits
 from gateway.server.protocol import LimitedHttpProtocol
 from gateway.server.worker_metrics import mark_worker_dead, multiprocess_metrics
 
-# Seconds that requests under way get after SIGTERM where no setting says how many.
+# Seconds in which requests in flight may finish after SIGTERM, unless a setting says otherwise.
 SHUTDOWN_TIMEOUT_SECONDS: Final = 20
-# Seconds in which a worker must have started: it imports botocore and opens a client, a second or two on a busy core.
+# Seconds in which a worker must start. It imports botocore and opens a client, which takes 1 or 2 s on a busy core.
 WORKER_START_SECONDS: Final = 30
-# Open files that are left to all but clients: upstream connections, 64 by default, and what a process has open anyway.
+# Open files that clients may not use: 64 upstream connections by default, and those that every process has open.
 OTHER_FILES: Final = 160
 
 DEFAULT_LIMITS: Final = ConnectionLimits()
 
 
 def listen(host: str, port: int, chosen_with: str = "--host, --port") -> socket.socket:
-    """A socket that listens; port 0 takes a free one.
+    """Return a listening socket.
 
-    chosen_with: the options or the variable that the address comes from, for the message.
-    Raises: Misconfigured where the address cannot be had.
+    Args:
+        host: The name or address to listen on.
+        port: The port to listen on. 0 selects a free one.
+        chosen_with: The options or the variable that set the address, for the error message.
+
+    Raises:
+        ConfigurationError: If the address is not available.
     """
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # asyncio turns Nagle off only for sockets that say they are TCP; with it each answer waits 40 ms.
+        # asyncio turns Nagle's algorithm off only if the socket's protocol is TCP. With it, each response waits 40 ms.
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -58,18 +63,18 @@ def listen(host: str, port: int, chosen_with: str = "--host, --port") -> socket.
 
 
 def reaches_beyond_this_machine(listener: socket.socket) -> bool:
-    """Whether anything but this machine itself can connect: whether its address is not a loopback one."""
+    """Return whether other machines can connect, because the address is not a loopback address."""
     return not ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def url_of(listener: socket.socket) -> str:
-    """The base URL that a listening socket answers at."""
+    """Return the base URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _AnnouncedServer(uvicorn.Server):
-    """A server that says so once it accepts connections."""
+    """A server that calls `announce` when it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -82,7 +87,7 @@ class _AnnouncedServer(uvicorn.Server):
 
 
 class _AnnouncedWorkers(Multiprocess):
-    """Worker processes that are announced once each of them accepts connections."""
+    """Worker processes that call `announce` when each of them accepts connections."""
 
     def __init__(
         self, config: uvicorn.Config, listeners: list[socket.socket], announce: Callable[[], None], metrics: Path
@@ -100,7 +105,7 @@ class _AnnouncedWorkers(Multiprocess):
 
     def terminate_all(self) -> None:
         super().terminate_all()
-        # While anyone holds them open, who connects is not refused, but waits in vain for the workers to end.
+        # If this process kept them open, new clients would connect, and wait in vain until the workers end.
         for listener in self.sockets:
             listener.close()
 
@@ -120,16 +125,22 @@ def serve(
     limits: ConnectionLimits = DEFAULT_LIMITS,
     shutdown_timeout_seconds: int = SHUTDOWN_TIMEOUT_SECONDS,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then finish the requests under way and return.
+    """Serve until SIGINT or SIGTERM, then finish the requests in flight and return.
 
-    app: the application, or, for several workers, how each of them makes it; it is pickled on its way to them.
-    announce: called once connections are accepted.
-    shutdown_timeout_seconds: that requests under way get to finish.
-    Raises: Misconfigured, for several workers, where there is no place for the files that they count in.
+    Args:
+        app: The application, or a function that makes it. Several workers need a function, which is pickled.
+        listeners: The sockets to accept connections on.
+        announce: A function to call when connections are accepted.
+        workers: The number of processes.
+        limits: The limits of connections and requests.
+        shutdown_timeout_seconds: The time in which requests in flight may finish.
+
+    Raises:
+        ConfigurationError: If several workers have no writable directory for their metrics.
     """
     config = _config(app if workers == 1 else partial(_app_of_worker, app), limits)
     config.timeout_graceful_shutdown = shutdown_timeout_seconds
-    # uvicorn raises a caught signal again when it has drained; a stop that was asked for is no failure.
+    # uvicorn raises a caught signal again after its shutdown. A requested stop is not a failure, so ignore it then.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: None)
     if workers == 1:
@@ -142,7 +153,7 @@ def serve(
 
 @contextmanager
 def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
-    """Serve on a free loopback port, in a thread with its own event loop, while the block runs; gives the base URL."""
+    """Serve on a free loopback port while the block runs, in a thread with its own event loop, and yield the URL."""
     listener = listen("127.0.0.1", 0)
     ready = threading.Event()
     server = _AnnouncedServer(_config(app, limits), ready.set)
@@ -160,7 +171,7 @@ def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -
 
 
 def _app_of_worker(make_app: Any) -> Any:
-    """Make a worker's application. The worker stops as well when its parent is killed, and cannot tell it to."""
+    """Return a worker's application, and stop the worker if its parent is killed and so cannot stop it."""
     threading.Thread(target=_stop_without_parent, daemon=True).start()
     return make_app()
 
@@ -173,18 +184,18 @@ def _stop_without_parent() -> None:
 
 
 def _config(app: Any, limits: ConnectionLimits) -> uvicorn.Config:
-    # Past it no connection could be accepted, nor the upstream be asked. 1,024 files are usual.
+    # Above it, the process could accept no connection and open none to the upstream. The usual limit is 1,024 files.
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY:
         limits = replace(limits, connections=max(min(limits.connections, files - OTHER_FILES), 1))
     return uvicorn.Config(
         app,
         factory=isinstance(app, partial),
-        http=partial(LimitedHttpProtocol, limits=limits),  # type: ignore[arg-type]  # It is only ever called.
-        # What it logs goes where the process's log goes (gateway/telemetry/logs.py).
+        http=partial(LimitedHttpProtocol, limits=limits),  # type: ignore[arg-type]  # uvicorn only calls it.
+        # Its log records go to the process's log (gateway/telemetry/logs.py).
         log_config=None,
         log_level="warning",
-        # It prints query strings, which may hold a caller's query.
+        # uvicorn's access log has query strings, which may hold a caller's query.
         access_log=False,
         server_header=False,
         proxy_headers=False,

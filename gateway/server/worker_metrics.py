@@ -1,4 +1,7 @@
-"""The numbers of several worker processes: each counts in files of its own, which whichever is asked adds up."""
+"""The metrics of several worker processes.
+
+Each worker counts in files of its own. The worker that gets a scrape adds them up.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,17 +14,18 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from gateway.errors import ConfigurationError
 
-# By it Prometheus' client knows, when it is imported, that it counts for one worker of several.
+# If it is set when the Prometheus client is imported, the client counts for one of several workers.
 _VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-# Memory that looks like files, where a system has it; containers do even where all else is read-only.
-_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # A directory of a random name is made in it, for this user alone.
+# A file system in memory, if the system has one. Containers have it even if all other files are read-only.
+_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # The directory in it has a random name, and only this user can read it.
 
 
 @contextmanager
 def multiprocess_metrics() -> Iterator[Path]:
-    """A directory for the numbers of the processes that are started while the block runs; it goes with the block.
+    """Yield a directory for the metrics of processes that start while the block runs, and remove it afterwards.
 
-    Raises: Misconfigured where no place can be written to.
+    Raises:
+        ConfigurationError: If no temporary directory is writable.
     """
     try:
         directory = TemporaryDirectory(
@@ -29,11 +33,11 @@ def multiprocess_metrics() -> Iterator[Path]:
         )
     except OSError:
         raise ConfigurationError(
-            "several workers count in files of a temporary directory, and none can be written: make /dev/shm or /tmp "
-            "writable, or serve with --workers 1"
+            "several workers need a temporary directory for their metrics: make /dev/shm or /tmp writable, or use "
+            "--workers 1"
         ) from None
     with directory as path:
-        # For those that are started alone: this process, which answers nobody, counts as one by itself.
+        # `putenv` changes only the environment of child processes. This process has no requests to count.
         os.putenv(_VARIABLE, path)
         try:
             yield Path(path)
@@ -42,5 +46,5 @@ def multiprocess_metrics() -> Iterator[Path]:
 
 
 def mark_worker_dead(pid: int | None, directory: Path) -> None:
-    """Take what a process that is no more had under way out of the numbers; what it had counted stays."""
-    mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # It takes an int and a path.
+    """Remove the gauges of a process that has ended, such as its requests in flight. Its counters stay."""
+    mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # Its arguments are an int and a path.

@@ -1,5 +1,5 @@
-"""What an operator sees of a running gateway: numbers (metrics) and the way of single requests (tracing).
+"""Metrics, traces, logs and the record of each request, for the operator of the gateway.
 
-Beneath all rooms, so that each may say what it did. No number or span holds a document, a variable, a phone number, a
+All other packages may import it. No metric, span or log line holds a document, a variable, a phone number, a
 cursor or a token.
 """

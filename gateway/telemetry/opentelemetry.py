@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry's SDK, which sends them over OTLP/HTTP as its own environment variables say.
+"""Traces, recorded with OpenTelemetry's SDK, which sends them over OTLP/HTTP as its environment variables say.
 
-Imported only where traces are recorded: with its exporter it takes some 0.15 s and 15 MB.
+The module is imported only if traces are on, because the SDK and its exporter take some 0.15 s and 15 MB.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from gateway.telemetry.tracing import Attributes, Kind, Span, record_with
 
-# Seconds that the last spans get when the gateway stops: a collector that is away holds it up no longer.
+# Seconds in which the last spans are sent at shutdown. A collector that is down delays the shutdown by no more.
 LAST_SPANS_SECONDS: Final = 2.0
 
 _NAME: Final = "chime-gateway"
@@ -34,8 +34,8 @@ _W3C: Final = TraceContextTextMapPropagator()
 
 
 @asynccontextmanager
-async def traces_recorded() -> AsyncIterator[None]:
-    """Record this process's spans while the block runs, and send the last ones at its end."""
+async def recorded_traces() -> AsyncIterator[None]:
+    """Record this process's spans while the block runs, and send the last ones at the end."""
     provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
     exporter = OTLPSpanExporter()
     processor = BatchSpanProcessor(exporter)
@@ -45,16 +45,16 @@ async def traces_recorded() -> AsyncIterator[None]:
         yield
     finally:
         record_with(None)
-        # By itself it would try for half a minute.
+        # The SDK itself would try for 30 s.
         sending = Thread(target=processor.shutdown, daemon=True)
         sending.start()
         await asyncio.to_thread(sending.join, LAST_SPANS_SECONDS)
         if sending.is_alive():
-            exporter.shutdown()  # type: ignore[no-untyped-call]  # It takes and gives nothing.
+            exporter.shutdown()  # type: ignore[no-untyped-call]  # It has no arguments and returns None.
 
 
 def _resource() -> Resource:
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are in it; what they say goes before what is said here.
+    # It has the values of OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, which take precedence.
     found = Resource.create()
     own: dict[str, Any] = {SERVICE_VERSION: version(_NAME)}
     if str(found.attributes[SERVICE_NAME]).startswith("unknown_service"):
@@ -86,7 +86,7 @@ class _RecordedSpan(Span):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # By its kind alone: what an exception says may quote anything.
+        # Only the class is recorded, because an exception's message may quote any content.
         if kind is not None and not self._has_failed:
             self.fail(kind.__name__)
         context.detach(self._token)

@@ -1,6 +1,6 @@
-"""Spans of a request's trace, where traces are recorded; else nothing, at the cost of a call.
+"""The spans of a request's trace. If traces are off, a span does nothing, at the cost of a function call.
 
-OpenTelemetry itself is imported only where it records (gateway/telemetry/opentelemetry.py).
+OpenTelemetry itself is imported only if traces are on (gateway/telemetry/opentelemetry.py).
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ Attributes = Mapping[str, str | int]
 
 
 class Span:
-    """A part of a request's way, from the block's begin to its end; this one, that nobody records."""
+    """A span, from the begin to the end of a `with` block. This class is the span that is not recorded."""
 
-    # The traceparent and tracestate that a call out of this span carries; None: those that the request came with.
+    # The traceparent and tracestate headers of calls within this span. None: those of the request.
     headers: Mapping[str, str] | None = None
 
     def __enter__(self) -> Self:
@@ -26,19 +26,23 @@ class Span:
         pass
 
     def note(self, attributes: Attributes) -> None:
-        """Say more of it: counts, names and ids; never what was asked or answered."""
+        """Add attributes: counts, names and ids, but never the content of a request or a response."""
 
     def fail(self, error_type: str) -> None:
-        """Say that it failed, by a code."""
+        """Mark the span as failed, with an error code."""
 
 
 class Recorder(Protocol):
-    """What makes spans that are recorded."""
+    """A factory of spans that are recorded."""
 
     def span(self, name: str, kind: Kind, attributes: Attributes, parent: Mapping[str, str] | None) -> Span:
-        """A span, yet to be entered.
+        """Return a span that has not begun.
 
-        parent: headers of a trace that began elsewhere; None: the span that is entered is its parent.
+        Args:
+            name: The name of the span.
+            kind: OpenTelemetry's kind of the span.
+            attributes: The attributes of the span.
+            parent: The headers of a trace that began elsewhere. None: the current span is the parent.
         """
 
 
@@ -47,18 +51,18 @@ _recorder: Recorder | None = None
 
 
 def record_with(recorder: Recorder | None) -> None:
-    """Have all spans of this process be recorded, or none."""
-    global _recorder  # noqa: PLW0603  # One for the process, as OpenTelemetry has it.
+    """Record the spans of this process with a recorder, or with None, stop recording."""
+    global _recorder  # noqa: PLW0603  # A process has one recorder, as in OpenTelemetry.
     _recorder = recorder
 
 
 def are_recorded() -> bool:
-    """Whether spans are: what costs more than a span's name and counts need not be found out else."""
+    """Return whether spans are recorded. If not, do not compute attributes that take time."""
     return _recorder is not None
 
 
 def span(
     name: str, attributes: Attributes, *, kind: Kind = "internal", parent: Mapping[str, str] | None = None
 ) -> Span:
-    """A span, to be entered: `with span(...)`. Without a parent it is within the one that is entered."""
+    """Return a span for a `with` block. Without a parent, the current span is the parent."""
     return NO_SPAN if _recorder is None else _recorder.span(name, kind, attributes, parent)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import httpx
 
-from gateway.telemetry.logs import redact
+from gateway.telemetry.redaction import redact
 
 # ARNs, access key ids, the addresses of the emulator and of scripted upstreams, and names of Python objects.
 _FORBIDDEN_IN_ERRORS = re.compile(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry.logs import MAX_LOGGED_TEXT, redact
+from gateway.telemetry.redaction import MAX_LOGGED_TEXT, redact
 from tests.support.processes import ROOT, environment
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "redacted"),
     [
         ("User arn:aws:iam::123456789012:user/x is not", "User [arn] is not"),
         ("of account 123456789012.", "of account [number]."),
@@ -27,12 +27,12 @@ from tests.support.processes import ROOT, environment
         ("x " * MAX_LOGGED_TEXT, ("x " * MAX_LOGGED_TEXT)[:MAX_LOGGED_TEXT]),
     ],
 )
-def test_what_must_not_be_kept_is_taken_out_and_the_rest_stays(said: str, kept: str) -> None:
-    assert redact(said) == kept
+def test_redaction_removes_secrets_and_numbers_and_keeps_the_rest(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
 
 
 def logged_by(home: Path, program: str) -> list[str]:
-    """The lines that a program prints on standard error after it has configured the log."""
+    """Return the lines that a program prints on standard error after it has configured the log."""
     setup = (
         "import asyncio, logging, structlog\n"
         "from gateway.telemetry.logs import configure_logs\n"
@@ -50,37 +50,37 @@ def logged_by(home: Path, program: str) -> list[str]:
     return result.stderr.splitlines()
 
 
-def test_an_exception_is_one_line_with_its_kind_and_the_places_that_it_came_by(tmp_path: Path) -> None:
+def test_exception_is_logged_in_one_line_with_its_class_and_source_lines(tmp_path: Path) -> None:
     program = (
         "try:\n    int('+12065550100\\nforged')\nexcept ValueError:\n    logging.getLogger('gateway').exception('it')"
     )
     [line] = logged_by(tmp_path, program)
-    said = json.loads(line)
-    assert (said["event"], said["level"], said["logger"]) == ("it", "error", "gateway")
-    assert said["raised"] == "ValueError: invalid literal for int() with base 10: '[number]\\nforged'"
-    assert said["at"] == ["<string>:5 <module>"]
+    logged = json.loads(line)
+    assert (logged["event"], logged["level"], logged["logger"]) == ("it", "error", "gateway")
+    assert logged["raised"] == "ValueError: invalid literal for int() with base 10: '[number]\\nforged'"
+    assert logged["at"] == ["<string>:5 <module>"]
 
 
 @pytest.mark.parametrize("logger", ["uvicorn.error", "asyncio", "botocore"])
-def test_what_libraries_warn_of_goes_through_the_same_log(tmp_path: Path, logger: str) -> None:
+def test_warning_of_a_library_is_redacted_and_logged(tmp_path: Path, logger: str) -> None:
     [line] = logged_by(tmp_path, f"logging.getLogger('{logger}').warning('of %s\\n', '+12065550100')")
     assert json.loads(line)["event"] == "of [number] "
 
 
-def test_a_lost_tasks_exception_goes_through_the_same_log(tmp_path: Path) -> None:
+def test_exception_of_a_lost_task_is_redacted_and_logged(tmp_path: Path) -> None:
     program = (
         "async def fails(): raise ValueError('+12065550100')\n"
         "async def main():\n    task = asyncio.ensure_future(fails())\n    await asyncio.sleep(0)\n"
         "asyncio.run(main())\n"
     )
     [line] = logged_by(tmp_path, program)
-    said = json.loads(line)
-    assert said["raised"] == "ValueError: [number]"
+    logged = json.loads(line)
+    assert logged["raised"] == "ValueError: [number]"
     assert "+1206" not in line
 
 
-def test_a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_dropped(tmp_path: Path) -> None:
-    """A pipe holds 64 KB; the program writes 30 times as much before its first line is read."""
+def test_unread_log_delays_no_program_and_reports_the_dropped_lines(tmp_path: Path) -> None:
+    """A pipe holds 64 KB. The program writes 30 times as much before the test reads its first line."""
     program = (
         "import sys\nfrom gateway.telemetry.logs import configure_logs\nimport structlog\nconfigure_logs('json')\n"
         "log = structlog.get_logger()\n"

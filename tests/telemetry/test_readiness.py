@@ -1,4 +1,4 @@
-"""/readyz, /healthz and /metrics: what they say of the upstream, what they cost it, and on which port they are."""
+"""/readyz, /healthz and /metrics: their responses, their upstream calls and their ports."""
 
 import signal
 from pathlib import Path
@@ -21,7 +21,7 @@ def settings_for(url: str) -> Settings:
     return read_settings(upstream_api="chime", upstream_endpoint_url=url)
 
 
-async def test_it_is_ready_once_aws_has_answered_at_one_call_for_many_probes(gateway: Gateway, aws: Aws) -> None:
+async def test_ready_after_a_response_from_aws_with_one_call_for_many_probes(gateway: Gateway, aws: Aws) -> None:
     for _ in range(5):
         answer = await gateway.http.get("/readyz")
         assert (answer.status_code, answer.json()) == (200, {"ready": True})
@@ -29,7 +29,7 @@ async def test_it_is_ready_once_aws_has_answered_at_one_call_for_many_probes(gat
     assert "max-results=1" in aws.queries[0]
 
 
-async def test_calls_that_are_made_anyway_are_all_that_it_needs(gateway: Gateway, aws: Aws) -> None:
+async def test_readiness_needs_no_call_beside_those_of_requests(gateway: Gateway, aws: Aws) -> None:
     await gateway.query(ONE_PAGE)
     assert (await gateway.http.get("/readyz")).status_code == 200
     assert len(aws.calls) == 1
@@ -39,9 +39,7 @@ async def test_calls_that_are_made_anyway_are_all_that_it_needs(gateway: Gateway
     ("code", "status", "said"),
     [("ServiceFailure", 500, "UPSTREAM_FAILURE"), ("Unauthorized", 401, "UPSTREAM_UNAUTHORIZED")],
 )
-async def test_it_is_not_ready_while_aws_fails_and_is_again_with_the_first_answer(
-    code: str, status: int, said: str
-) -> None:
+async def test_not_ready_while_aws_fails_until_its_first_response(code: str, status: int, said: str) -> None:
     fault = Says({"Code": code, "Message": "arn:aws:iam::123456789012:user/x"}, status=status)
     with scripted_upstream(fault) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
@@ -56,8 +54,8 @@ async def test_it_is_not_ready_while_aws_fails_and_is_again_with_the_first_answe
             assert (await gateway.http.get("/readyz")).status_code == 200
 
 
-async def test_it_is_not_ready_once_a_breaker_has_opened_until_aws_answers_anything() -> None:
-    """What AWS answered before says nothing then. One call finds out; another operation's answer tells, too."""
+async def test_not_ready_while_a_circuit_breaker_is_open_until_aws_responds() -> None:
+    """Earlier responses no longer count. The probes make one call, and a response to another operation counts too."""
     with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             await gateway.query(ONE_PAGE)
@@ -76,44 +74,44 @@ async def test_it_is_not_ready_once_a_breaker_has_opened_until_aws_answers_anyth
             assert len(upstream.asked) == asked + 2
 
 
-async def test_what_aws_refuses_one_caller_does_not_take_it_out_of_service() -> None:
+async def test_throttling_does_not_make_it_unready() -> None:
     with scripted_upstream(Says({"Code": "Throttled"}, status=429)) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             assert (await gateway.http.get("/readyz")).status_code == 200
 
 
-async def test_it_is_not_ready_where_aws_was_never_reached() -> None:
+async def test_not_ready_if_aws_is_unreachable() -> None:
     async with gateway_over(settings_for("http://127.0.0.1:9")) as gateway:
         assert "UPSTREAM_UNREACHABLE" in (await gateway.http.get("/readyz")).json()["reason"]
 
 
 @pytest.mark.slow
-async def test_it_is_not_ready_where_aws_hangs() -> None:
+async def test_not_ready_if_aws_hangs() -> None:
     with scripted_upstream(Says({}, after_seconds=2.5)) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             assert "UPSTREAM_TIMEOUT" in (await gateway.http.get("/readyz")).json()["reason"]
 
 
-def test_a_port_of_its_own_has_them_and_the_main_port_has_health_alone(tmp_path: Path) -> None:
-    """Where only some hosts' names are taken, probes on that port may use any."""
+def test_admin_port_serves_all_probes_and_the_main_port_health_only(tmp_path: Path) -> None:
+    """The admin port accepts any Host, even if the main port accepts only some."""
     env = environment(tmp_path, GATEWAY_ADMIN_PORT="0")
     with started(COMMAND, "dev", "--port", "0", env=env, lines=4) as dev:
         main = dev.lines[0].split()[1].removesuffix("/graphql")
-        operations = dev.lines[3].split()[1].removesuffix("/metrics")
-        assert dev.lines[3].startswith("Operate   http://127.0.0.1:")
+        admin = dev.lines[3].split()[1].removesuffix("/metrics")
+        assert dev.lines[3].startswith("Admin     http://127.0.0.1:")
         answers = {
             (base, path): httpx.get(f"{url}{path}", headers={"host": host}, timeout=30).status_code
-            for base, url, host in (("main", main, "localhost"), ("operations", operations, "10.0.0.7"))
+            for base, url, host in (("main", main, "localhost"), ("admin", admin, "10.0.0.7"))
             for path in ("/healthz", "/readyz", "/metrics", "/graphql?query={__typename}")
         }
         assert [path for path in answers if answers[path] == 200] == [
             ("main", "/healthz"),
             ("main", "/graphql?query={__typename}"),
-            ("operations", "/healthz"),
-            ("operations", "/readyz"),
-            ("operations", "/metrics"),
+            ("admin", "/healthz"),
+            ("admin", "/readyz"),
+            ("admin", "/metrics"),
         ]
         assert dev.stop(signal.SIGTERM) == 0
-    for url in (main, operations):
+    for url in (main, admin):
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{url}/healthz", timeout=30)
