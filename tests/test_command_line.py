@@ -1,4 +1,4 @@
-"""chime-gateway, as a person runs it."""
+"""The command chime-gateway, run in a process."""
 
 import json
 import shlex
@@ -30,7 +30,7 @@ def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
 
 
 def pasted(curl: str) -> bytes:
-    """What a line pasted into a shell prints; without curl on this machine, what its words ask for."""
+    """Return the output of a line pasted into a shell, or, without curl, send the request that its words describe."""
     if shutil.which("curl"):
         return subprocess.run(["sh", "-c", curl], capture_output=True, check=True, timeout=30).stdout
     command, url, _, header, _, body = shlex.split(curl)
@@ -48,7 +48,7 @@ def taken_port() -> Iterator[str]:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(("api", "first"), [("chime", "+12065550100"), ("chime-sdk-voice", "+12065550100")])
-def test_dev_prints_where_it_listens_what_it_holds_and_a_curl_that_works_as_pasted(
+def test_dev_prints_its_url_its_data_and_a_curl_command_that_works(
     tmp_path: Path, api: str, first: str, stop: signal.Signals
 ) -> None:
     with started(COMMAND, "dev", "--port", "0", "--api", api, env=environment(tmp_path), lines=3) as dev:
@@ -64,7 +64,7 @@ def test_dev_prints_where_it_listens_what_it_holds_and_a_curl_that_works_as_past
         assert "status=200" in logged
 
 
-def test_dev_keeps_its_numbers_in_a_file(tmp_path: Path) -> None:
+def test_dev_keeps_its_data_in_a_file(tmp_path: Path) -> None:
     db = str(tmp_path / "account.db")
     command = (COMMAND, "dev", "--port", "0", "--db", db)
     with started(*command, "--numbers", "7", "--orders", "2", env=environment(tmp_path), lines=3) as dev:
@@ -74,7 +74,7 @@ def test_dev_keeps_its_numbers_in_a_file(tmp_path: Path) -> None:
         assert "7 phone numbers, 2 orders" in dev.lines[1]
 
 
-def test_dev_takes_no_notice_of_what_the_user_has_set_up_for_aws(tmp_path: Path) -> None:
+def test_dev_ignores_the_users_aws_configuration(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("this is no configuration")
     env = environment(
@@ -86,7 +86,7 @@ def test_dev_takes_no_notice_of_what_the_user_has_set_up_for_aws(tmp_path: Path)
 
 
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_the_region_is_read_under_either_of_its_names(tmp_path: Path, region: str) -> None:
+def test_region_is_read_from_either_variable(tmp_path: Path, region: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     env = environment(tmp_path, **keys, **{region: "eu-central-1"})
     with started(COMMAND, "serve", "--port", "0", env=env, lines=2) as serve:
@@ -95,7 +95,7 @@ def test_the_region_is_read_under_either_of_its_names(tmp_path: Path, region: st
         )
 
 
-def test_credentials_that_a_program_garbles_are_said_in_one_line(tmp_path: Path) -> None:
+def test_malformed_output_of_a_credential_process_is_reported_in_one_line(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("[default]\nregion = us-east-1\ncredential_process = /bin/echo hello\n")
     result = run(tmp_path, "serve", "--port", "0", AWS_CONFIG_FILE=str(config))
@@ -105,9 +105,7 @@ def test_credentials_that_a_program_garbles_are_said_in_one_line(tmp_path: Path)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_serve_answers_over_another_endpoint_with_credentials_from_the_environment(
-    tmp_path: Path, aws: Aws, workers: str
-) -> None:
+def test_serve_uses_the_endpoint_and_the_credentials_of_the_environment(tmp_path: Path, aws: Aws, workers: str) -> None:
     aws.holds(inventory=1)
     env = environment(tmp_path, **aws.variables)
     with started(COMMAND, "serve", "--port", "0", "--workers", workers, env=env, lines=3) as serve:
@@ -118,8 +116,8 @@ def test_serve_answers_over_another_endpoint_with_credentials_from_the_environme
         assert serve.stop(signal.SIGTERM) == 0
 
 
-def test_the_emulator_alone_serves_an_inventory_brought_home(tmp_path: Path) -> None:
-    """Both key sets, from several files, behind another key pair."""
+def test_emulator_serves_the_inventory_of_a_real_account(tmp_path: Path) -> None:
+    """It loads numbers and orders from several files, and accepts another key pair."""
     numbers, orders = tmp_path / "numbers.json", tmp_path / "orders.json"
     numbers.write_text(json.dumps({"PhoneNumbers": [number_record(0), number_record(1)], "NextToken": "more"}))
     orders.write_text(json.dumps({"PhoneNumberOrders": [order_record(0, ["+12065550000"])]}))
@@ -143,8 +141,8 @@ def test_the_emulator_alone_serves_an_inventory_brought_home(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("query", ["phoneNumbers(first: 250) { nodes { id } }", "phoneNumbers { totalCount }"])
-def test_over_the_emulator_with_both_defaults_the_error_says_which_variable_to_set(tmp_path: Path, query: str) -> None:
-    """And the command that the emulator prints has it set."""
+def test_wrong_api_for_the_emulator_is_an_error_that_names_the_variable(tmp_path: Path, query: str) -> None:
+    """The command that the emulator prints sets it."""
     with started(COMMAND, "emulator", "--port", "0", env=environment(tmp_path), lines=3) as emulator:
         label, *words = shlex.split(emulator.lines[2])
         assert (label, words[-2:]) == ("Gateway", ["chime-gateway", "serve"])
@@ -162,12 +160,12 @@ def test_over_the_emulator_with_both_defaults_the_error_says_which_variable_to_s
         assert "errors" not in answers[1]
 
 
-def test_an_api_key_is_made_whose_hash_lets_its_holder_in_from_other_machines(tmp_path: Path, aws: Aws) -> None:
-    """Printed once, for the caller and for the setting."""
+def test_api_key_command_makes_a_key_whose_hash_authenticates_it(tmp_path: Path, aws: Aws) -> None:
+    """The key is for the caller, and the hash for the setting."""
     aws.holds(inventory=1)
     made = dict(line.split() for line in run(tmp_path, "api-key").stdout.splitlines())
     env = environment(tmp_path, **aws.variables, GATEWAY_AUTH="api-key", GATEWAY_API_KEYS=made["Hash"])
-    # As the image starts it: on every address. It is asked by this machine's own.
+    # It listens on every address, as in the image. The test calls it on loopback.
     with started(COMMAND, "serve", "--host", "0.0.0.0", "--port", "0", env=env, lines=3) as serve:
         url = serve.lines[0].split()[1].replace("0.0.0.0", "127.0.0.1")
         query = {"query": "{ phoneNumbers { totalCount } }"}
@@ -183,7 +181,7 @@ def test_an_api_key_is_made_whose_hash_lets_its_holder_in_from_other_machines(tm
         {"GATEWAY_ALLOW_UNAUTHENTICATED": "true"},
     ],
 )
-def test_the_network_is_served_where_a_router_answers_for_it_or_the_operator_says_so(
+def test_network_is_served_with_a_router_secret_or_if_the_operator_allows_it(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     env = environment(tmp_path, **variables)
@@ -192,13 +190,13 @@ def test_the_network_is_served_where_a_router_answers_for_it_or_the_operator_say
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2"])
-def test_this_machine_alone_is_served_without_authentication(tmp_path: Path, host: str) -> None:
+def test_loopback_is_served_without_authentication(tmp_path: Path, host: str) -> None:
     with started(COMMAND, "dev", "--host", host, "--port", "0", env=environment(tmp_path), lines=1) as dev:
         assert dev.lines[0].startswith("GraphQL   http://127.0.0.")
 
 
 @pytest.mark.parametrize("arguments", [(), ("serve",), ("dev",), ("emulator",), ("schema",), ("api-key",)])
-def test_every_level_has_its_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_every_command_has_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = run(tmp_path, *arguments, "--help")
     assert result.returncode == 0
     assert result.stdout.startswith("Usage: ")
@@ -246,7 +244,7 @@ def test_python_m_gateway_is_the_same_command(tmp_path: Path) -> None:
         (("emulator", "--rate", "0"), {}, "--rate"),
     ],
 )
-def test_a_users_mistake_is_said_in_one_line(
+def test_wrong_option_or_setting_is_reported_in_one_line(
     tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], words: str
 ) -> None:
     result = run(tmp_path, *arguments, *([] if "--port" in arguments else ["--port", "0"]), **variables)
@@ -258,7 +256,7 @@ def test_a_users_mistake_is_said_in_one_line(
 
 
 @pytest.mark.parametrize("command", ["dev", "emulator"])
-def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path, taken_port: str, command: str) -> None:
+def test_occupied_port_is_reported_in_one_line(tmp_path: Path, taken_port: str, command: str) -> None:
     result = run(tmp_path, command, "--port", taken_port)
     assert (result.returncode, result.stdout) == (1, "")
     [line] = result.stderr.splitlines()

@@ -1,4 +1,4 @@
-"""Settings that cannot be used: each is one line that names the variable and the reason, before anything is served."""
+"""Wrong settings: each stops the start with one line that names the variable and the reason."""
 
 import base64
 import socket
@@ -21,12 +21,12 @@ Run = Callable[..., Result]
 
 
 class Started(Exception):
-    """The command went on to serve."""
+    """The command got as far as serving."""
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command up to where it would serve, with these variables and none of this machine's user."""
+    """Run a command until it would serve, with given variables and none of this machine's user."""
 
     opened: list[socket.socket] = []
 
@@ -40,13 +40,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*arguments: str, **given: str) -> Result:
         monkeypatch.setattr(command_line, "listen", listen_until_the_end)
         monkeypatch.setattr(command_line, "serve", serve)
-        # Logs are set up for the whole process.
+        # Logs are configured for the whole process.
         monkeypatch.setattr(command_line, "configure_logs", lambda _: None)
         foreign = variables("(AWS|GATEWAY|OTEL)_.*|.*_(PROXY|CA_BUNDLE)")
         env = {**dict.fromkeys(foreign, None), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", **given}
         port = [] if arguments[0] == "schema" else ["--port", "0"]
         result = CliRunner().invoke(command_line.main, [*arguments, *port], env=env)
-        # The process's end would close them.
+        # The end of a real process would close them.
         for listener in opened:
             listener.close()
         return result
@@ -112,10 +112,10 @@ def assert_started(result: Result) -> None:
         ("http_proxy", "socks5://127.0.0.1:1", "a URL of an HTTP proxy"),
     ],
 )
-def test_an_unusable_value_of_awss_is_said_with_its_variable(run: Run, variable: str, value: str, reason: str) -> None:
+def test_wrong_aws_variable_is_reported_by_name(run: Run, variable: str, value: str, reason: str) -> None:
     result = run("serve", **{**AWS, variable: value})
     assert_one_line(result, f"{variable}: ", reason)
-    # It has nothing to do with an emulator of the gateway's own.
+    # `dev` has its own emulator, and ignores AWS's variables.
     assert_started(run("dev", **{**AWS, variable: value}))
 
 
@@ -133,7 +133,7 @@ def test_an_unusable_value_of_awss_is_said_with_its_variable(run: Run, variable:
         {"AWS_CONFIG_FILE": "/nowhere/config", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere/credentials"},
     ],
 )
-def test_usable_values_of_awss_are_taken(run: Run, given: dict[str, str]) -> None:
+def test_valid_aws_variables_are_accepted(run: Run, given: dict[str, str]) -> None:
     assert_started(run("serve", **{**AWS, **given}))
 
 
@@ -148,7 +148,7 @@ def test_usable_values_of_awss_are_taken(run: Run, given: dict[str, str]) -> Non
         ),
     ],
 )
-def test_a_profile_file_that_is_not_there_is_said_if_something_is_missed(
+def test_missing_profile_file_is_reported_if_a_value_from_it_is_needed(
     run: Run, given: dict[str, str], variable: str
 ) -> None:
     assert_one_line(run("serve", **{**AWS, **given}), f"{variable}: there is no file /nowhere")
@@ -172,7 +172,7 @@ def test_a_profile_file_that_is_not_there_is_said_if_something_is_missed(
         ),
     ],
 )
-def test_an_unusable_entry_of_a_profile_is_said(
+def test_wrong_entry_of_a_profile_is_reported(
     run: Run, tmp_path: Path, config: str, variable: str, reason: str
 ) -> None:
     (tmp_path / "config").write_text(config)
@@ -204,7 +204,7 @@ def test_an_unusable_entry_of_a_profile_is_said(
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "dev", "schema"])
-def test_an_unusable_value_of_opentelemetrys_is_said_with_its_variable(
+def test_wrong_opentelemetry_variable_is_reported_by_name(
     run: Run, command: str, variable: str, value: str, reason: str
 ) -> None:
     result = run(command, **{**AWS, **OTEL, variable: value})
@@ -212,14 +212,14 @@ def test_an_unusable_value_of_opentelemetrys_is_said_with_its_variable(
     assert "secret" not in result.stderr
 
 
-def test_a_ratio_of_traces_must_be_one(run: Run) -> None:
+def test_sampling_ratio_must_be_from_0_to_1(run: Run) -> None:
     ratio = {**OTEL, "OTEL_TRACES_SAMPLER": "traceidratio"}
     assert_one_line(run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG="2"), "OTEL_TRACES_SAMPLER_ARG: ", "from 0 to 1")
     assert run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG=" 0.25 ").exit_code == 0
 
 
 @pytest.mark.parametrize("off", [{"OTEL_SDK_DISABLED": " TRUE "}, {"OTEL_TRACES_EXPORTER": "none"}])
-def test_without_traces_their_variables_may_hold_anything(run: Run, off: dict[str, str]) -> None:
+def test_opentelemetry_variables_are_not_checked_if_traces_are_off(run: Run, off: dict[str, str]) -> None:
     assert run("schema", **off, OTEL_EXPORTER_OTLP_ENDPOINT="nowhere", OTEL_TRACES_SAMPLER="x").exit_code == 0
 
 
@@ -235,7 +235,7 @@ def test_without_traces_their_variables_may_hold_anything(run: Run, off: dict[st
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "dev", "schema"])
-def test_an_unknown_setting_is_refused_with_the_nearest_known_name(
+def test_unknown_setting_is_rejected_with_the_nearest_known_name(
     run: Run, command: str, variable: str, near: str
 ) -> None:
     result = run(command, **AWS, **{variable: "8000"})
@@ -243,8 +243,8 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_name(
     assert "8000" not in result.stderr
 
 
-def test_kubernetes_own_variables_for_a_service_called_gateway_are_no_settings(run: Run) -> None:
-    """Service links, which Kubernetes puts into every container beside a Service."""
+def test_service_links_of_kubernetes_are_ignored(run: Run) -> None:
+    """Kubernetes sets them in every container if a Service is called `gateway`."""
     links = {
         "GATEWAY_SERVICE_HOST": "10.0.0.1",
         "GATEWAY_SERVICE_PORT": "80",
@@ -275,14 +275,12 @@ def test_kubernetes_own_variables_for_a_service_called_gateway_are_no_settings(r
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "dev"])
-def test_an_unusable_setting_is_said_with_its_variable(
-    run: Run, command: str, variable: str, value: str, reason: str
-) -> None:
+def test_wrong_setting_is_reported_by_name(run: Run, command: str, variable: str, value: str, reason: str) -> None:
     assert_one_line(run(command, **AWS, **{variable: value}), f"{variable}: ", reason)
 
 
 @pytest.mark.parametrize("command", ["serve", "dev"])
-def test_a_taken_operations_port_is_said_by_its_variable(run: Run, command: str) -> None:
+def test_occupied_admin_port_is_reported_by_its_variable(run: Run, command: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -320,12 +318,12 @@ def test_whitespace_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "cache_ttl_seconds"])
-def test_each_setting_that_is_empty_has_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_setting_has_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for empty in ("", " \t"):
         monkeypatch.setenv(f"GATEWAY_{name.upper()}", empty)
         assert getattr(read_settings(), name) == Settings.model_fields[name].default
 
 
-def test_a_certificate_for_opentelemetry_is_taken(run: Run, tmp_path: Path) -> None:
+def test_certificate_for_opentelemetry_is_accepted(run: Run, tmp_path: Path) -> None:
     certificate = self_signed(tmp_path, "collector.example")
     assert run("schema", **OTEL, OTEL_EXPORTER_OTLP_CERTIFICATE=f" {certificate} ").exit_code == 0

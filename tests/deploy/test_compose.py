@@ -33,19 +33,19 @@ def configured(services: dict[str, Manifest]) -> dict[str, str]:
     return {name: value for name, value in services["gateway"]["environment"].items() if value is not None}
 
 
-def test_it_is_within_the_compose_specification() -> None:
+def test_file_follows_the_compose_specification() -> None:
     command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
 
 
-def test_every_setting_is_one_that_the_gateway_reads(services: dict[str, Manifest]) -> None:
+def test_gateway_knows_every_setting(services: dict[str, Manifest]) -> None:
     named = {name for name in services["gateway"]["environment"] if name.startswith("GATEWAY")}
     assert named
     assert named - SETTINGS.keys() == set()
 
 
-def test_every_host_that_is_named_is_a_service(services: dict[str, Manifest], configured: dict[str, str]) -> None:
+def test_every_host_name_is_a_service(services: dict[str, Manifest], configured: dict[str, str]) -> None:
     hosts = [urlsplit(value).hostname for value in configured.values() if "://" in value]
     hosts += [urlsplit(source["url"]).hostname for source in yaml_of("grafana/data-source.yaml")["datasources"]]
     [scraped] = yaml_of("prometheus.yaml")["scrape_configs"]
@@ -56,14 +56,14 @@ def test_every_host_that_is_named_is_a_service(services: dict[str, Manifest], co
     assert str(targets["port"]) == configured["GATEWAY_ADMIN_PORT"]
 
 
-def test_every_file_that_is_mounted_is_here_and_cannot_be_written(services: dict[str, Manifest]) -> None:
+def test_mounted_files_exist_and_are_read_only(services: dict[str, Manifest]) -> None:
     mounts = [mount.split(":") for service in services.values() for mount in service.get("volumes", [])]
     assert len(mounts) == 5
     assert [source for source, _, _ in mounts if not (DEPLOY / source).is_file()] == []
     assert {mode for _, _, mode in mounts} == {"ro"}
 
 
-def test_nothing_is_reached_from_beyond_this_machine_and_images_are_exact_releases(
+def test_ports_are_on_loopback_and_images_are_exact_releases(
     services: dict[str, Manifest],
 ) -> None:
     """Anyone may ask it, so only its own machine does."""
@@ -75,13 +75,13 @@ def test_nothing_is_reached_from_beyond_this_machine_and_images_are_exact_releas
     assert [image for image in fetched if not re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", image)] == []
 
 
-def test_the_gateway_is_given_the_time_that_its_drain_takes(
+def test_stop_grace_period_exceeds_the_shutdown_timeout(
     services: dict[str, Manifest], configured: dict[str, str]
 ) -> None:
     assert seconds_to_drain(configured) < int(services["gateway"]["stop_grace_period"].removesuffix("s"))
 
 
-def test_what_it_starts_answers_a_query(
+def test_started_services_respond_to_a_query(
     services: dict[str, Manifest], configured: dict[str, str], tmp_path: Path
 ) -> None:
     """Its own commands and settings, on free ports of this machine."""
@@ -115,7 +115,7 @@ def test_what_it_starts_answers_a_query(
     assert len(answer.json()["data"]["phoneNumbers"]["nodes"]) == 2
 
 
-def test_the_collector_receives_where_the_gateway_sends_and_each_of_its_pipelines_is_whole(
+def test_collector_listens_at_the_gateways_endpoint_and_its_pipelines_are_complete(
     configured: dict[str, str],
 ) -> None:
     collector = yaml_of("otel-collector.yaml")

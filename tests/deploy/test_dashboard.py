@@ -1,4 +1,4 @@
-"""The Grafana dashboard: it asks Prometheus in PromQL, for numbers that the gateway has, and leaves none out."""
+"""The Grafana dashboard: its PromQL uses the gateway's metrics and labels, and it shows every metric."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deploy.rendered import Manifest, dashboard
 from tests.support.processes import ROOT
 
-# What Prometheus says of every target.
+# The labels that Prometheus adds to every target.
 OF_THE_TARGET = {"job", "instance"}
 
 Labels = dict[str, set[str]]
@@ -22,12 +22,12 @@ Labels = dict[str, set[str]]
 
 @pytest.fixture(scope="module")
 def exported() -> dict[str, Labels]:
-    """Each sample's name, with the values of each of its labels."""
+    """Return each sample's name with the values of each of its labels."""
     command = [sys.executable, "-m", "tests.deploy.every_metric"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found: dict[str, Labels] = {}
     for family in text_string_to_metric_families(text):
-        # One without a sample would be one that nothing has happened to.
+        # A metric has no sample until it is counted.
         assert family.samples, f"{family.name}: count it in every_metric.py"
         for sample in family.samples:
             labels = found.setdefault(sample.name, {})
@@ -37,12 +37,12 @@ def exported() -> dict[str, Labels]:
 
 
 def panels() -> list[Manifest]:
-    """Those that draw something; rows are headings."""
+    """Return the panels that draw something. Rows are headings."""
     return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
 def parsed(expression: str) -> Any:
-    """The expression as Prometheus gets it: Grafana puts durations and values in place of its variables."""
+    """Parse an expression as Prometheus gets it, with a duration in place of Grafana's variable."""
     return promql_parser.parse(expression.replace("$__rate_interval", "1m"))
 
 
@@ -53,16 +53,14 @@ every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
 
 def nodes(expression: Any, kind: type) -> list[Any]:
-    """Those of a kind anywhere in an expression."""
+    """Return all nodes of a kind in an expression."""
     found: list[Any] = []
     promql_parser.walk(expression, lambda node: found.append(node) if isinstance(node, kind) else None)
     return found
 
 
 @every_target
-def test_an_expression_asks_for_numbers_and_labels_that_the_gateway_has(
-    target: Manifest, exported: dict[str, Labels]
-) -> None:
+def test_expression_uses_existing_metrics_and_labels(target: Manifest, exported: dict[str, Labels]) -> None:
     expression = parsed(target["expr"])
     selectors = nodes(expression, promql_parser.VectorSelector)
     assert {selector.name for selector in selectors} <= exported.keys()
@@ -78,15 +76,15 @@ def test_an_expression_asks_for_numbers_and_labels_that_the_gateway_has(
 
 
 @every_target
-def test_a_legend_names_what_tells_its_lines_apart(target: Manifest) -> None:
-    """A label that is aggregated away would be drawn as nothing, and one left out as lines of one name."""
+def test_legend_names_the_labels_that_distinguish_its_lines(target: Manifest) -> None:
+    """An aggregated label would show as empty, and without a grouped label, several lines would have one name."""
     expression = parsed(target["expr"])
     aggregates = nodes(expression, promql_parser.AggregateExpr)
     kept = {label for each in aggregates if each.modifier for label in each.modifier.labels} - {"le"}
     assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) == (kept if aggregates else {"instance"})
 
 
-def test_a_quantile_is_taken_of_buckets(exported: dict[str, Labels]) -> None:
+def test_quantile_is_computed_from_buckets(exported: dict[str, Labels]) -> None:
     buckets = {name for name in exported if name.endswith("_bucket")}
     quantiles = [target["expr"] for target in TARGETS.values() if "_bucket" in target["expr"]]
     assert quantiles
@@ -97,8 +95,8 @@ def test_a_quantile_is_taken_of_buckets(exported: dict[str, Labels]) -> None:
         assert {each.name for each in nodes(aggregate, promql_parser.VectorSelector)} <= buckets
 
 
-def test_every_number_of_the_gateway_is_drawn(exported: dict[str, Labels]) -> None:
-    """A histogram by its buckets, which have its sum and count within them."""
+def test_every_metric_is_shown(exported: dict[str, Labels]) -> None:
+    """A histogram is shown by its buckets, which include its sum and count."""
     ours = {
         name
         for name in exported
@@ -115,7 +113,7 @@ def test_every_number_of_the_gateway_is_drawn(exported: dict[str, Labels]) -> No
 
 
 def data_sources(part: Any) -> Iterator[str]:
-    """The id of each data source that is named anywhere within."""
+    """Yield the id of each data source in a part of the dashboard."""
     if isinstance(part, dict):
         if isinstance(part.get("datasource"), dict):
             yield part["datasource"]["uid"]
@@ -125,8 +123,8 @@ def data_sources(part: Any) -> Iterator[str]:
             yield from data_sources(each)
 
 
-def test_it_can_be_imported_beside_any_prometheus(exported: dict[str, Labels]) -> None:
-    """No id of somebody's own data source is in it, and every variable that it uses is defined."""
+def test_dashboard_can_be_imported_with_any_prometheus(exported: dict[str, Labels]) -> None:
+    """It has no id of a specific data source, and defines every variable that it uses."""
     whole = dashboard()
     variables = {variable["name"]: variable for variable in whole["templating"]["list"]}
     assert variables.keys() == {"datasource", "job", "instance"}
@@ -135,11 +133,11 @@ def test_it_can_be_imported_beside_any_prometheus(exported: dict[str, Labels]) -
     for name in ("job", "instance"):
         [(asked, label)] = re.findall(r"^label_values\((\w+)(?:{.*})?, (\w+)\)$", variables[name]["query"]["query"])
         assert (asked in exported, label) == (True, name)
-    # All are the gateway's own: a job may have others' pods in it, which have memory and files too.
+    # `All` means the gateway's instances only, because a job may have other pods, which have memory and files too.
     assert "allValue" not in variables["instance"]
 
 
-def test_panels_are_told_apart_described_and_beside_each_other() -> None:
+def test_panels_have_unique_ids_titles_and_places_and_a_description() -> None:
     drawn = dashboard()["panels"]
     assert len({panel["id"] for panel in drawn}) == len(drawn) == len({panel["title"] for panel in drawn})
     assert all(panel["description"].endswith(".") for panel in panels())

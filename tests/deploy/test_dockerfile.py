@@ -139,7 +139,7 @@ def built() -> Iterator[Path]:
         Thread(target=shutil.rmtree, args=(root,)).start()
 
 
-def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_drains_on_its_stop_signal(
+def test_image_serves_as_a_numeric_user_on_a_read_only_file_system_and_shuts_down_gracefully(
     built: Path, aws: Aws
 ) -> None:
     aws.holds(inventory=1)
@@ -167,7 +167,7 @@ def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_dra
             assert subprocess.run(json.loads(check), env=env, check=False, **as_nobody()).returncode == 0
             page = httpx.get(f"http://127.0.0.1:{port}/graphql", headers={"accept": "text/html"}, timeout=30)
             assert '<div id="graphiql">' in page.text
-            # A request is under way when the signal comes, and is answered all the same.
+            # A request is in flight when the signal arrives, and still gets its response.
             aws.takes_ms(1000)
             with ThreadPoolExecutor() as callers:
                 query = {"query": "{ phoneNumbers { totalCount } }"}
@@ -183,7 +183,7 @@ def test_the_image_serves_as_a_numeric_user_from_folders_it_cannot_write_and_dra
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.exists()} == before
 
 
-def test_the_image_does_not_start_open_to_the_network_and_says_what_to_set(tmp_path: Path) -> None:
+def test_image_does_not_start_without_authentication_and_names_the_settings(tmp_path: Path) -> None:
     """`docker run` with credentials for AWS, and nothing that tells who may ask."""
     start = [str(BIN / "chime-gateway"), *json.loads(only("CMD")), "--port", "0"]
     env = environment(tmp_path, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
@@ -193,7 +193,7 @@ def test_the_image_does_not_start_open_to_the_network_and_says_what_to_set(tmp_p
     assert "set GATEWAY_AUTH to api-key or jwt" in line
 
 
-def test_nothing_that_only_builds_is_shipped(built: Path) -> None:
+def test_build_tools_are_not_in_the_image(built: Path) -> None:
     packages = {path.name.lower() for path in built.glob("venv/lib/python*/site-packages/*")}
     assert "gateway" in packages
     assert packages.isdisjoint({"pip", "setuptools", "hatchling", "pytest", "tests"})

@@ -46,7 +46,7 @@ def configured() -> dict[str, str]:
 
 # The first one that has a preStop that sleeps, and the newest that is known.
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_kubernetes_takes_each_manifest_strictly(version: str, tmp_path: Path) -> None:
+def test_each_manifest_passes_strict_validation(version: str, tmp_path: Path) -> None:
     """By the schemas of its own API: an unknown field is an error."""
     file = tmp_path / "rendered.yaml"
     file.write_text(rendered())
@@ -57,7 +57,7 @@ def test_kubernetes_takes_each_manifest_strictly(version: str, tmp_path: Path) -
     assert sorted(passed) == sorted(kind.lower() for kind in manifests()), result.stdout
 
 
-def test_whatever_selects_pods_selects_the_gateways(pod: Manifest) -> None:
+def test_selectors_select_the_gateways_pods(pod: Manifest) -> None:
     found = manifests()
     spec = {kind: manifest.get("spec", {}) for kind, manifest in found.items()}
     selectors = [
@@ -75,7 +75,7 @@ def test_whatever_selects_pods_selects_the_gateways(pod: Manifest) -> None:
     assert pod["spec"]["serviceAccountName"] == found["ServiceAccount"]["metadata"]["name"]
 
 
-def test_ports_are_the_images_and_each_is_named_where_it_is_used(
+def test_ports_are_those_of_the_image_and_used_by_name(
     pod: Manifest, container: Manifest, configured: dict[str, str]
 ) -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -87,7 +87,7 @@ def test_ports_are_the_images_and_each_is_named_where_it_is_used(
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(ports["operations"])
 
 
-def test_every_setting_is_one_that_the_gateway_reads(container: Manifest, configured: dict[str, str]) -> None:
+def test_gateway_knows_every_setting(container: Manifest, configured: dict[str, str]) -> None:
     named = {name for name in [*configured, *(each["name"] for each in container["env"])] if name.startswith("GATEWAY")}
     assert named - SETTINGS.keys() == set()
     secret = {each["name"] for each in container["env"] if "secretKeyRef" in each["valueFrom"]}
@@ -104,7 +104,7 @@ def test_the_readme_makes_the_secret_that_the_pods_need(container: Manifest) -> 
     assert all(f"`{each['key']}`" in README for each in references)
 
 
-def test_a_gateway_so_set_asks_for_a_key_and_answers_where_the_probes_and_prometheus_look(
+def test_gateway_with_these_settings_needs_a_key_and_responds_to_probes_and_scrapes(
     pod: Manifest, container: Manifest, configured: dict[str, str], aws: Aws, tmp_path: Path
 ) -> None:
     aws.holds(inventory=3)
@@ -144,14 +144,14 @@ def test_a_gateway_so_set_asks_for_a_key_and_answers_where_the_probes_and_promet
     assert asked[1].json() == {"data": {"phoneNumbers": {"totalCount": 3}}}
 
 
-def test_a_pod_is_given_the_time_that_its_drain_takes(
+def test_termination_grace_period_exceeds_the_shutdown_timeout(
     pod: Manifest, container: Manifest, configured: dict[str, str]
 ) -> None:
     before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert before + seconds_to_drain(configured) < pod["spec"]["terminationGracePeriodSeconds"]
 
 
-def test_the_pod_is_within_the_restricted_standard_as_its_namespace_demands(pod: Manifest, container: Manifest) -> None:
+def test_pod_meets_the_restricted_standard_of_its_namespace(pod: Manifest, container: Manifest) -> None:
     """Kubernetes' Pod Security Standards, `restricted`; beyond it, the image's own user and a root nobody can write."""
     assert manifests()["Namespace"]["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
     user, group = instruction("USER").split(":")
@@ -169,7 +169,7 @@ def test_the_pod_is_within_the_restricted_standard_as_its_namespace_demands(pod:
     assert not any("hostPort" in port for port in container["ports"])
 
 
-def test_replicas_share_the_rate_by_as_many_as_there_can_be_and_one_at_a_time_may_go(
+def test_rate_is_shared_by_the_largest_number_of_replicas_and_one_may_be_evicted_at_a_time(
     configured: dict[str, str],
 ) -> None:
     found = manifests()
@@ -180,7 +180,7 @@ def test_replicas_share_the_rate_by_as_many_as_there_can_be_and_one_at_a_time_ma
     assert "replicas" not in found["Deployment"]["spec"]
 
 
-def test_the_network_policy_lets_out_to_where_traces_go(configured: dict[str, str]) -> None:
+def test_network_policy_allows_egress_to_the_trace_collector(configured: dict[str, str]) -> None:
     host, port = configured["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://").split(":")
     namespace = {"matchLabels": {"kubernetes.io/metadata.name": host.split(".")[1]}}
     ways = [
@@ -192,5 +192,5 @@ def test_the_network_policy_lets_out_to_where_traces_go(configured: dict[str, st
     assert (namespace, int(port)) in ways
 
 
-def test_the_image_is_of_this_version(container: Manifest) -> None:
+def test_image_tag_is_the_projects_version(container: Manifest) -> None:
     assert container["image"].endswith(f"/chime-gateway:{VERSION}")

@@ -16,7 +16,7 @@ from tests.execution.both_ways import same_answer
 from tests.support.aws import e164, number_record, order_record
 from tests.support.multipart import fetch_parts, merge_parts
 from tests.support.scripted import Says, scripted_upstream
-from tests.telemetry.scraped_metrics import Numbers
+from tests.telemetry.scraped_metrics import Metrics
 
 LEFT_OUT = "chime_gateway_upstream_records_left_out_total"
 
@@ -109,8 +109,8 @@ async def test_an_odd_value_of_an_order_costs_one_field_and_an_odd_id_the_order(
         assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
 
 
-async def numbers_of(gateway: Gateway) -> Numbers:
-    return Numbers.of((await gateway.http.get("/metrics")).text)
+async def numbers_of(gateway: Gateway) -> Metrics:
+    return Metrics.of((await gateway.http.get("/metrics")).text)
 
 
 NO_ROWS: list[Any] = [

@@ -1,4 +1,4 @@
-"""The HTTP server: what it is made of, and what it leaves out."""
+"""The HTTP server: its event loop, parser and response headers."""
 
 import asyncio
 from typing import Any
@@ -11,12 +11,12 @@ from gateway.server.run import serving_in_thread
 from tests.support.scripted import lifespan
 
 
-async def tells_what_serves_it(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers with the classes that its request has come through."""
+async def reports_its_server(scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond with the classes of the event loop and of the server's callables."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
-    # receive and send are the server's own methods where no middleware stands before the application.
+    # receive and send are the server's own methods if no middleware wraps the application.
     servers: list[Any] = [asyncio.get_running_loop(), *(getattr(given, "__self__", given) for given in (receive, send))]
     classes = [f"{type(server).__module__}.{type(server).__name__}" for server in servers]
     content = orjson.dumps({"classes": classes, "client": scope["client"][0]})
@@ -24,11 +24,11 @@ async def tells_what_serves_it(scope: Scope, receive: Receive, send: Send) -> No
     await send({"type": "http.response.body", "body": content})
 
 
-def test_requests_come_by_uvloop_and_httptools_with_no_middleware_between() -> None:
-    with serving_in_thread(tells_what_serves_it) as url:
+def test_requests_are_served_by_uvloop_and_httptools_without_middleware() -> None:
+    with serving_in_thread(reports_its_server) as url:
         answer = httpx.get(url, headers={"x-forwarded-for": "192.0.2.1"})
     cycle = "uvicorn.protocols.http.httptools_impl.RequestResponseCycle"
-    # A forwarding proxy's headers are not looked at, and cost nothing.
+    # The server does not read the headers of forwarding proxies.
     assert answer.json() == {"classes": ["uvloop.Loop", cycle, cycle], "client": "127.0.0.1"}
-    # What the server adds of its own: when, and not who.
+    # The server adds the date, and not its name.
     assert set(answer.headers) == {"date", "content-length"}

@@ -1,4 +1,4 @@
-"""A collector of traces as the gateway sees it: OTLP over real HTTP, with every span that it is sent noted down."""
+"""A collector of traces, which receives OTLP over HTTP and keeps every span."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,16 @@ from starlette.types import Receive, Scope, Send
 from gateway.server.run import serving_in_thread
 from tests.support.scripted import lifespan
 
-# A span's name, and those within it by when they began.
+# A span's name and its child spans, in the order of their start.
 Tree = tuple[str, list["Tree"]]
 
 
 class Collector:
-    """What has arrived.
+    """The spans that have arrived.
 
-    services: `service.name` of each batch of spans; bodies: the batches as they came.
+    Attributes:
+        services: The `service.name` of each batch of spans.
+        bodies: The bodies of the requests.
     """
 
     def __init__(self) -> None:
@@ -44,23 +46,23 @@ class Collector:
         await Response()(scope, receive, send)
 
     def tree(self, parent: bytes = b"") -> list[Tree]:
-        """The spans within one, by when they began."""
+        """Return the tree of spans below a parent, in the order of their start."""
         children = sorted((s for s in self.spans if s.parent_span_id == parent), key=lambda s: s.start_time_unix_nano)
         return [(span.name, self.tree(span.span_id)) for span in children]
 
     def named(self, name: str) -> list[Span]:
-        """The spans of a name, by when they began."""
+        """Return the spans of a name, in the order of their start."""
         return sorted((s for s in self.spans if s.name == name), key=lambda s: s.start_time_unix_nano)
 
 
 def attributes_of(span: Span) -> dict[str, Any]:
-    """A span's attributes by their names."""
+    """Return a span's attributes by name."""
     return {each.key: getattr(each.value, each.value.WhichOneof("value") or "") for each in span.attributes}
 
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector, while the block runs."""
+    """Serve a collector while the block runs."""
     collector = Collector()
     with serving_in_thread(collector) as url:
         collector.url = url

@@ -1,24 +1,24 @@
-"""What a gateway's /metrics says, as numbers."""
+"""The samples of a gateway's /metrics."""
 
 from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
 
 
-class Numbers(Counter[str]):
-    """Values by name and labels, as they are written: `name{label="value"}`."""
+class Metrics(Counter[str]):
+    """Values by name and labels, written as `name{label="value"}`."""
 
     @classmethod
-    def of(cls, text: str) -> "Numbers":
-        numbers = cls()
+    def of(cls, text: str) -> "Metrics":
+        metrics = cls()
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
-                numbers[sample.name + (f"{{{labels}}}" if labels else "")] = sample.value  # type: ignore[assignment]  # A float, mostly whole.
-        return numbers
+                metrics[sample.name + (f"{{{labels}}}" if labels else "")] = sample.value  # type: ignore[assignment]  # The values are floats, most of them whole.
+        return metrics
 
-    def since(self, before: "Numbers", prefix: str) -> dict[str, float]:
-        """What has changed of the numbers with a prefix, which is left out."""
+    def since(self, before: "Metrics", prefix: str) -> dict[str, float]:
+        """Return the changes of the metrics with a prefix, without the prefix."""
         return {
             name.removeprefix(prefix): value - before[name]
             for name, value in self.items()

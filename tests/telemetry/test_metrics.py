@@ -1,4 +1,4 @@
-"""/metrics: what is counted, under which names, and that nobody can make it grow."""
+"""/metrics: its metrics and labels, and the limit on their number."""
 
 import signal
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ from gateway.telemetry.metrics import MAX_OPERATION_NAMES
 from tests.conftest import Gateway
 from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, started, workers_of
-from tests.telemetry.scraped_metrics import Numbers
+from tests.telemetry.scraped_metrics import Metrics
 
 COMMAND = str(BIN / "chime-gateway")
 PREFIX = "chime_gateway_"
 
 
-async def numbers_of(gateway: Gateway) -> Numbers:
-    answer = await gateway.http.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    return Numbers.of(answer.text)
+async def metrics_of(gateway: Gateway) -> Metrics:
+    response = await gateway.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return Metrics.of(response.text)
 
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A gateway in a process of its own, whose numbers begin at nothing."""
+    """Serve a gateway in a process of its own, whose metrics begin at zero."""
     home = tmp_path_factory.mktemp("home")
     with (
         started(COMMAND, "dev", "--port", "0", env=environment(home), lines=3) as process,
@@ -35,14 +35,12 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield http
 
 
-def ask(http: httpx.Client, document: str) -> None:
+def post(http: httpx.Client, document: str) -> None:
     http.post("/graphql", json={"query": document})
 
 
-async def test_requests_are_counted_by_their_operations_name_and_the_first_errors_code(
-    gateway: Gateway, aws: Aws
-) -> None:
-    before = await numbers_of(gateway)
+async def test_requests_are_counted_by_operation_name_and_first_error_code(gateway: Gateway, aws: Aws) -> None:
+    before = await metrics_of(gateway)
     await gateway.answer("query Fine { __typename }")
     await gateway.answer("query Fine { __typename }")
     aws.fails("*", "UnauthorizedClientException")
@@ -53,7 +51,7 @@ async def test_requests_are_counted_by_their_operations_name_and_the_first_error
     await gateway.answer("{ __typename }")
     await gateway.answer("query Invalid { nothing }")
     await gateway.http.put("/graphql")
-    after = await numbers_of(gateway)
+    after = await metrics_of(gateway)
     assert after.since(before, PREFIX + "request") == {
         's_total{code="OK",graphql_operation="Fine"}': 2,
         's_total{code="UPSTREAM_UNAUTHORIZED",graphql_operation="Wrong"}': 1,
@@ -68,15 +66,13 @@ async def test_requests_are_counted_by_their_operations_name_and_the_first_error
     assert after[PREFIX + "requests_in_flight"] == 0
 
 
-async def test_upstream_calls_are_counted_by_operation_and_outcome_with_their_retries(
-    gateway: Gateway, aws: Aws
-) -> None:
+async def test_upstream_calls_and_retries_are_counted_by_operation_and_outcome(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
-    before = await numbers_of(gateway)
+    before = await metrics_of(gateway)
     await gateway.query("{ phoneNumbers(first: 200) { nodes { id } } }")
     aws.fails("ListPhoneNumberOrders", "ServiceUnavailable")
     await gateway.answer("{ phoneNumberOrders(first: 1) { nodes { id } } }")
-    after = await numbers_of(gateway)
+    after = await metrics_of(gateway)
     assert after.since(before, PREFIX + "upstream_") == {
         'calls_total{aws_operation="ListPhoneNumbers",outcome="ok"}': 3,
         'calls_total{aws_operation="ListPhoneNumberOrders",outcome="UPSTREAM_UNAVAILABLE"}': 3,
@@ -93,12 +89,12 @@ async def test_upstream_calls_are_counted_by_operation_and_outcome_with_their_re
     }
 
 
-async def test_batches_are_counted_by_their_plan_with_the_calls_that_they_saved(gateway: Gateway, aws: Aws) -> None:
+async def test_batches_and_the_calls_that_they_saved_are_counted_by_plan(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=50, orders=5, numbers_each=8)
-    before = await numbers_of(gateway)
+    before = await metrics_of(gateway)
     await gateway.query("{ phoneNumberOrders(first: 5) { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }")
     await gateway.query('{ phoneNumber(e164PhoneNumber: "+12065550003") { id } }')
-    after = await numbers_of(gateway)
+    after = await metrics_of(gateway)
     assert after.since(before, PREFIX + "loader_") == {
         'batches_total{list="ListPhoneNumbers",plan="list"}': 1,
         'batches_total{list="ListPhoneNumbers",plan="get"}': 1,
@@ -108,31 +104,31 @@ async def test_batches_are_counted_by_their_plan_with_the_calls_that_they_saved(
     }
 
 
-def test_names_past_a_hundred_are_counted_together_and_wrong_documents_names_not_at_all(dev: httpx.Client) -> None:
+def test_names_above_the_limit_share_a_label_and_those_of_invalid_documents_have_none(dev: httpx.Client) -> None:
     for number in range(MAX_OPERATION_NAMES):
-        ask(dev, f"query Invalid{number} {{ nothing }}")
+        post(dev, f"query Invalid{number} {{ nothing }}")
     for number in range(MAX_OPERATION_NAMES + 50):
-        ask(dev, f"query Made{number}_{'x' * 100} {{ __typename }}")
-    numbers = Numbers.of(dev.get("/metrics").text)
-    counted = {name: value for name, value in numbers.items() if name.startswith(PREFIX + "requests_total{")}
-    # One of the names is that of requests without one, and `other` stands for all the rest.
+        post(dev, f"query Made{number}_{'x' * 100} {{ __typename }}")
+    metrics = Metrics.of(dev.get("/metrics").text)
+    counted = {name: value for name, value in metrics.items() if name.startswith(PREFIX + "requests_total{")}
+    # One of the names is the empty name, and `other` stands for all names above the limit.
     assert len(counted) == MAX_OPERATION_NAMES + 1
     assert counted[PREFIX + 'requests_total{code="OK",graphql_operation="other"}'] == 51
     assert not any("Invalid" in name for name in counted)
     assert max(map(len, counted)) < 150
-    # The process's own, as every client of Prometheus has them.
-    assert numbers["process_resident_memory_bytes"] > 0
+    # The process metrics of the Prometheus client.
+    assert metrics["process_resident_memory_bytes"] > 0
 
 
 def directory_of(worker: int) -> Path:
-    """Where a worker counts; other gateways on this machine have directories of their own."""
+    """Return the directory in which a worker counts. Other gateways on this machine have their own."""
     variables = Path(f"/proc/{worker}/environ").read_text().split("\0")
     [path] = [each for each in variables if each.startswith("PROMETHEUS_MULTIPROC_DIR=")]
     return Path(path.partition("=")[2])
 
 
-def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aws) -> None:
-    """Whichever of them is asked, on the port that they share: each answer comes over a connection of its own."""
+def test_metrics_of_workers_are_added_up_and_their_files_removed_at_the_end(tmp_path: Path, aws: Aws) -> None:
+    """Each scrape has a connection of its own, and either worker may respond to it on the shared port."""
     env = environment(
         tmp_path,
         AWS_ACCESS_KEY_ID="local",
@@ -152,8 +148,8 @@ def test_workers_count_together_and_leave_nothing_behind(tmp_path: Path, aws: Aw
         pids = workers_of(serve.process.pid)
         assert len(pids) == 2
         for _ in range(8):
-            numbers = Numbers.of(httpx.get(serve.lines[3].split()[1], timeout=30).text)
-            assert numbers[PREFIX + 'requests_total{code="OK",graphql_operation="Shared"}'] == 40
+            metrics = Metrics.of(httpx.get(serve.lines[3].split()[1], timeout=30).text)
+            assert metrics[PREFIX + 'requests_total{code="OK",graphql_operation="Shared"}'] == 40
         [directory] = {directory_of(pid) for pid in pids}
         assert directory.is_dir()
         assert serve.stop(signal.SIGTERM) == 0

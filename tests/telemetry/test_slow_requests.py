@@ -1,4 +1,4 @@
-"""A line in the log for each request that took long, with what it cost upstream and nothing that it said."""
+"""The log line of each slow request, with its upstream calls and without its content."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from tests.support.processes import BIN, environment, started
 COMMAND = str(BIN / "chime-gateway")
 
 
-def test_a_request_past_the_setting_is_warned_of_with_its_cost_upstream(tmp_path: Path) -> None:
+def test_slow_request_is_logged_as_a_warning_with_its_upstream_calls(tmp_path: Path) -> None:
     env = environment(tmp_path, GATEWAY_SLOW_REQUEST_THRESHOLD_SECONDS="0.000001", GATEWAY_LOG_FORMAT="json")
     with started(COMMAND, "dev", "--port", "0", env=env, lines=3) as dev:
         document = "query Slow($n: Int) { secretAlias: phoneNumbers(first: $n) { nodes { id } } }"
@@ -22,6 +22,6 @@ def test_a_request_past_the_setting_is_warned_of_with_its_cost_upstream(tmp_path
     assert (request["event"], slow["event"], slow["level"]) == ("request", "slow request", "warning")
     assert slow["id"] == request["id"] == answer.headers["x-request-id"]
     assert (slow["operation"], slow["cost"], slow["status"], slow["upstream_calls"]) == ("Slow", 200, 200, 2)
-    # Two calls after each other, within the request.
+    # The request made two calls, one after the other.
     assert 0 < slow["upstream_ms"] <= slow["ms"]
     assert "secretAlias" not in json.dumps(slow)

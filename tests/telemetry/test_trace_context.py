@@ -30,11 +30,11 @@ async def passed_on(given: list[tuple[str, str]]) -> dict[str, str]:
     ],
     ids=["parent", "parent and state", "a later version"],
 )
-async def test_a_trace_context_is_passed_on_as_it_came(given: list[tuple[str, str]]) -> None:
+async def test_trace_context_is_passed_on_unchanged(given: list[tuple[str, str]]) -> None:
     assert await passed_on(given) == dict(given)
 
 
-async def test_lines_of_a_trace_state_are_one_list() -> None:
+async def test_several_tracestate_headers_are_joined() -> None:
     given = [("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=2")]
     assert await passed_on(given) == {"traceparent": PARENT, "tracestate": "a=1, b=2"}
 
@@ -54,15 +54,15 @@ async def test_lines_of_a_trace_state_are_one_list() -> None:
     ],
     ids=["none", "state alone", "baggage", "no trace", "no parent", "version ff", "upper case", "two", "garbage"],
 )
-async def test_what_is_no_trace_context_goes_no_further(given: list[tuple[str, str]]) -> None:
+async def test_malformed_trace_context_is_not_passed_on(given: list[tuple[str, str]]) -> None:
     assert await passed_on(given) == {}
 
 
-async def test_a_trace_state_that_is_too_long_is_left_behind() -> None:
+async def test_tracestate_above_the_limit_is_dropped() -> None:
     assert await passed_on([("traceparent", PARENT), ("tracestate", "a=" + "x" * 511)]) == {"traceparent": PARENT}
 
 
-async def test_each_request_has_a_trace_of_its_own() -> None:
+async def test_each_request_has_its_own_trace_context() -> None:
     with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:

@@ -1,4 +1,4 @@
-"""Traces over OTLP, where OpenTelemetry's variables turn them on: which spans, and what is never in them."""
+"""Traces over OTLP: their spans and attributes, the variables that turn them on, and content that they never have."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ LINKED = "query Linked { phoneNumberOrders(first: 2) { nodes { orderedPhoneNumbe
 
 @asynccontextmanager
 async def gateway_over(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway that has ended when the block has: it sends its last spans then."""
+    """Serve a gateway that shuts down, and so sends its last spans, at the end of the block."""
     with serving_in_thread(create_app(settings, AwsKeyPair("local", "local"))) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
             yield Gateway(http)
@@ -34,13 +34,13 @@ async def gateway_over(settings: Settings) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    """A collector that gateways send to; what they have not sent yet is there once they have stopped."""
+    """Serve a collector that gateways send to. It has all spans of a gateway that has shut down."""
     with collecting() as running:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", running.url)
         yield running
 
 
-async def test_a_request_is_one_tree_down_to_its_upstream_calls(
+async def test_spans_of_a_request_are_one_tree_down_to_its_upstream_calls(
     settings: Settings, aws: Aws, collector: Collector
 ) -> None:
     aws.holds(inventory=50, orders=2, numbers_each=5)
@@ -77,7 +77,7 @@ async def test_a_request_is_one_tree_down_to_its_upstream_calls(
     assert called == {"rpc.system.name": "aws-api", "rpc.method": "ListPhoneNumbers", "http.response.status_code": 200}
 
 
-async def test_the_trace_of_the_caller_goes_on_and_each_call_upstream_is_a_span_that_aws_could_go_on_from(
+async def test_spans_continue_the_callers_trace_and_upstream_calls_carry_their_span(
     settings: Settings, aws: Aws, collector: Collector
 ) -> None:
     aws.holds(inventory=1)
@@ -92,7 +92,7 @@ async def test_the_trace_of_the_caller_goes_on_and_each_call_upstream_is_a_span_
     assert headers["tracestate"] == "a=1"
 
 
-async def test_each_attempt_of_a_call_is_a_span_of_its_own_with_the_fault_by_its_code(collector: Collector) -> None:
+async def test_each_attempt_of_a_call_has_its_own_span_with_its_error_code(collector: Collector) -> None:
     fault = Says({"Code": "ServiceUnavailable", "Message": "arn:aws:iam::123456789012:user/x"}, status=503)
     with scripted_upstream(fault, fault, Says({"PhoneNumbers": []})) as upstream:
         async with gateway_over(read_settings(upstream_api="chime", upstream_endpoint_url=upstream.url)) as gateway:
@@ -107,7 +107,7 @@ async def test_each_attempt_of_a_call_is_a_span_of_its_own_with_the_fault_by_its
     assert {each["aws.request_id"] for each in called} == {"11111111-2222-4333-8444-555555555555"}
 
 
-async def test_nothing_that_was_asked_answered_or_said_by_aws_is_in_a_trace(collector: Collector) -> None:
+async def test_traces_hold_no_content_of_requests_responses_or_errors(collector: Collector) -> None:
     said = Says({"Code": "NotFound", "Message": "secret-message of 123456789012"}, status=404)
     with scripted_upstream(said) as upstream:
         async with gateway_over(read_settings(upstream_api="chime", upstream_endpoint_url=upstream.url)) as gateway:
@@ -130,7 +130,7 @@ async def test_nothing_that_was_asked_answered_or_said_by_aws_is_in_a_trace(coll
     ],
     ids=lambda variables: next(iter(variables)),
 )
-async def test_nothing_is_sent_where_the_variables_turn_it_off(
+async def test_variables_turn_traces_off_and_the_trace_context_is_passed_on(
     settings: Settings, aws: Aws, collector: Collector, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     for name, value in variables.items():
@@ -141,14 +141,14 @@ async def test_nothing_is_sent_where_the_variables_turn_it_off(
         )
     assert "errors" not in answer.json()
     assert collector.bodies == []
-    # It goes on as it came.
+    # The trace context is passed on unchanged.
     assert aws.headers[0]["traceparent"] == TRACEPARENT
 
 
-async def test_the_standard_variables_are_heeded(
+async def test_standard_variables_set_service_name_sampler_and_endpoint(
     settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name in traces, the sampler, and an endpoint for traces alone."""
+    """The endpoint is the one for traces only."""
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{collector.url}/v1/traces")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "numbers")
@@ -156,18 +156,20 @@ async def test_the_standard_variables_are_heeded(
     async with gateway_over(settings) as gateway:
         for headers in ({}, {"traceparent": TRACEPARENT}):
             await gateway.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
-    # Only the request whose caller records its trace.
+    # Only the trace that the caller records is sampled.
     assert [(each.name, each.trace_id.hex()) for each in collector.named("POST /graphql")] == [("POST /graphql", TRACE)]
     assert set(collector.services) == {"numbers"}
 
 
-async def test_a_collector_that_is_away_costs_no_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_collector_does_not_fail_requests(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     async with gateway_over(settings) as gateway:
         assert await gateway.query("{ __typename }") == {"__typename": "Query"}
 
 
-def test_opentelemetry_is_not_even_imported_where_traces_are_off(tmp_path: Path) -> None:
+def test_opentelemetry_is_not_imported_if_traces_are_off(tmp_path: Path) -> None:
     program = "import sys, gateway.__main__; print([name for name in sys.modules if name.startswith('opentelemetry')])"
     ran = subprocess.run(
         [sys.executable, "-c", program],
