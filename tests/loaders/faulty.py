@@ -25,6 +25,7 @@ class FaultyAws(Aws):
         super().__init__(api, emulator)
         self._app: ASGIApp = emulator
         self._answers: list[tuple[Which, int, bytes]] = []
+        self._hanging: list[Which] = []
 
     def fails_where(self, which: Which, error: ErrorShape) -> None:
         """End those calls in an error."""
@@ -34,6 +35,10 @@ class FaultyAws(Aws):
         """Answer those calls with a body."""
         self._answers.append((which, 200, orjson.dumps(body)))
 
+    def hangs_where(self, which: Which) -> None:
+        """Leave those calls without a response until the client closes the connection."""
+        self._hanging.append(which)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path, query = scope["path"], scope["query_string"].decode()
@@ -41,6 +46,10 @@ class FaultyAws(Aws):
             noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
             self.calls.append(f"Get{noun}" if key else f"List{noun}s")
             self.queries.append(query)
+            if any(which(path, query) for which in self._hanging):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                return
             for which, status, body in self._answers:
                 if which(path, query):
                     await Response(body, status, media_type="application/json")(scope, receive, send)
