@@ -10,7 +10,7 @@ from graphql import get_introspection_query
 from gateway.execution.document_cache import TOO_MANY_COMPARISONS
 from gateway.http.content_negotiation import GRAPHQL_RESPONSE
 from tests.conftest import Gateway
-from tests.execution.documents import WHOLE_INTROSPECTION
+from tests.execution.random_documents import WHOLE_INTROSPECTION
 from tests.support.serving import gateway_to_nowhere
 
 ENTITIES = "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }"
@@ -89,7 +89,7 @@ FRAGMENTS = "fragment F on Query { ...G ...G } fragment G on Query { a: __typena
         ("max_cost", 2, ENTITIES, "{ _entities(representations: [{}, {}]) { __typename } }", "a cost of 4 points"),
     ],
 )
-def test_a_document_is_run_at_a_limit_and_refused_one_past_it(
+def test_a_document_at_a_limit_is_run_and_one_past_it_is_rejected(
     setting: str, value: int, within: str, past: str, words: str
 ) -> None:
     with gateway_to_nowhere(**{setting: value}) as http:
@@ -100,7 +100,7 @@ def test_a_document_is_run_at_a_limit_and_refused_one_past_it(
     assert error["message"] == f"The document has {words}; the limit is {value} (GATEWAY_{setting.upper()})."
 
 
-def test_the_cost_is_told_by_the_variables_of_each_request() -> None:
+def test_the_variables_of_each_request_decide_its_cost() -> None:
     with gateway_to_nowhere(max_cost=6) as http:
         assert answers(http, ENTITIES, variables={"of": SOME * 3})
         error = refusal(http, ENTITIES, variables={"of": SOME * 4})
@@ -110,7 +110,7 @@ def test_the_cost_is_told_by_the_variables_of_each_request() -> None:
 
 
 @pytest.mark.parametrize("first", [1000, 1000.0])
-async def test_what_is_too_dear_makes_no_call(aws: Any, gateway: Gateway, first: float) -> None:
+async def test_an_operation_that_costs_too_much_makes_no_call(aws: Any, gateway: Gateway, first: float) -> None:
     text = (
         "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "
         "{ phoneNumbers(first: 1) { nodes { id } } } } } } } }"
@@ -121,7 +121,7 @@ async def test_what_is_too_dear_makes_no_call(aws: Any, gateway: Gateway, first:
     assert aws.calls == []
 
 
-def test_the_usual_introspection_passes_all_limits(endpoint: httpx.Client) -> None:
+def test_usual_introspection_documents_are_within_all_limits(endpoint: httpx.Client) -> None:
     for text in (get_introspection_query(), WHOLE_INTROSPECTION):
         assert answers(endpoint, text)
 
@@ -133,7 +133,7 @@ def test_the_usual_introspection_passes_all_limits(endpoint: httpx.Client) -> No
         "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
     ],
 )
-def test_introspection_cannot_be_multiplied(endpoint: httpx.Client, text: str) -> None:
+def test_multiplied_introspection_is_rejected(endpoint: httpx.Client, text: str) -> None:
     refusal(endpoint, text)
 
 
@@ -154,7 +154,7 @@ def test_introspection_cannot_be_multiplied(endpoint: httpx.Client, text: str) -
         "{ __typename " + "@a " * 5000 + "}",
     ],
 )
-def test_whatever_is_sent_is_refused_in_words(endpoint: httpx.Client, text: str) -> None:
+def test_hostile_documents_are_rejected_with_a_code_and_a_message(endpoint: httpx.Client, text: str) -> None:
     answer = endpoint.post("/graphql", json={"query": text}).json()
     assert "data" not in answer
     for error in answer["errors"]:
@@ -170,7 +170,7 @@ def test_whatever_is_sent_is_refused_in_words(endpoint: httpx.Client, text: str)
 @pytest.mark.parametrize(
     "text", ["{{ {}: __typename }}", "query {} {{ __typename }}", "{{ ...{0} }} fragment {0} on Query {{ __typename }}"]
 )
-def test_a_name_is_short_as_answers_repeat_it(endpoint: httpx.Client, text: str) -> None:
+def test_a_name_of_more_than_128_characters_is_rejected(endpoint: httpx.Client, text: str) -> None:
     """An alias comes back in every row."""
     assert answers(endpoint, text.format("n" * 128))
     error = refusal(endpoint, text.format("n" * 129))
@@ -189,7 +189,9 @@ def test_a_name_is_short_as_answers_repeat_it(endpoint: httpx.Client, text: str)
         ("query($n: Int) { phoneNumbers(first: $n) { totalCount } }", {"variables": {"n": "n" * 900_000}}),
     ],
 )
-def test_a_refusal_does_not_quote_at_length(endpoint: httpx.Client, text: str, parameters: dict[str, Any]) -> None:
+def test_an_error_message_quotes_the_request_only_in_part(
+    endpoint: httpx.Client, text: str, parameters: dict[str, Any]
+) -> None:
     answer = endpoint.post("/graphql", json={"query": text, **parameters})
     assert answer.json()["errors"][0]["message"]
     assert len(answer.content) < 1_500
@@ -203,24 +205,24 @@ def test_a_refusal_does_not_quote_at_length(endpoint: httpx.Client, text: str, p
         "{ phoneNumbers { nodes { " + "associations { target { __typename } } " * 170 + "} } }",
     ],
 )
-def test_validation_stops_when_too_many_fields_would_have_to_be_compared(endpoint: httpx.Client, text: str) -> None:
+def test_validation_stops_if_too_many_fields_must_be_compared(endpoint: httpx.Client, text: str) -> None:
     error = refusal(endpoint, text)
     assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
     assert error["message"] == TOO_MANY_COMPARISONS
 
 
-def test_a_cached_introspection_result_does_not_keep_the_cost_that_one_request_wanted(endpoint: httpx.Client) -> None:
+def test_a_cached_introspection_result_holds_no_cost_of_another_request(endpoint: httpx.Client) -> None:
     body = {"query": "{ __schema { queryType { name } } }"}
     for _ in range(2):
         assert "extensions" in endpoint.post("/graphql", json=body | {"extensions": {"cost": True}}).json()
         assert "extensions" not in endpoint.post("/graphql", json=body).json()
 
 
-def test_braces_past_all_bounds_are_told_by_their_depth(endpoint: httpx.Client) -> None:
+def test_selections_nested_too_deep_for_the_parser_are_rejected_by_depth(endpoint: httpx.Client) -> None:
     assert "depth" in refusal(endpoint, "{a" * 700 + "}" * 700)["message"]
 
 
-def test_the_cost_and_what_is_left_are_told_on_request(endpoint: httpx.Client) -> None:
+def test_the_cost_and_the_remaining_points_are_reported_on_request(endpoint: httpx.Client) -> None:
     body = {"query": ENTITIES, "variables": {"of": SOME * 3}, "extensions": {"cost": True}}
     expected = {"cost": {"points": 6, "left": 4994, "fields": 2}}
     assert endpoint.post("/graphql", json=body).json()["extensions"] == expected
@@ -233,6 +235,6 @@ def test_the_cost_and_what_is_left_are_told_on_request(endpoint: httpx.Client) -
 
 
 @pytest.mark.parametrize("extensions", [None, {}, {"cost": False}, {"cost": 1}, {"cost": "true"}])
-def test_who_does_not_ask_is_not_told(endpoint: httpx.Client, extensions: Any) -> None:
+def test_the_cost_is_not_reported_unless_requested(endpoint: httpx.Client, extensions: Any) -> None:
     answer = endpoint.post("/graphql", json={"query": "{ __typename }", "extensions": extensions})
     assert answer.json() == {"data": {"__typename": "Query"}}

@@ -10,8 +10,8 @@ from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET, InvalidDoc
 from gateway.execution.engine import Engine, NotAQuery
 from gateway.execution.error_formatter import MASKED, classify
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
-from tests.execution.account import Account
-from tests.execution.both_ways import SCHEMA, UNLIMITED
+from tests.execution.comparison import SCHEMA, UNLIMITED
+from tests.execution.in_memory_account import Account
 from tests.support.aws import number_record
 
 LISTED = "query Listed { phoneNumbers(first: 3) { nodes { id } } }"
@@ -68,7 +68,7 @@ async def test_cached_introspection_is_shared_and_never_written_to(engine: Engin
 
 
 @pytest.mark.parametrize("cause", [KeyError("secret"), RecursionError("secret"), OSError(2, "secret")])
-def test_classify_masks_an_unknown_error_and_only_returns(
+def test_classify_masks_an_unknown_error_without_logging(
     cause: Exception, record: RequestRecord, caplog: pytest.LogCaptureFixture
 ) -> None:
     entry = classify(GraphQLError("secret", original_error=cause), cause, before_execution=False)
@@ -76,7 +76,7 @@ def test_classify_masks_an_unknown_error_and_only_returns(
     assert (record.error_codes, caplog.records) == ([], [])
 
 
-def test_the_import_of_the_engine_does_not_change_graphql_core() -> None:
+def test_importing_the_engine_does_not_change_graphql_core() -> None:
     code = (
         "import gateway.execution.engine\n"
         "from graphql.validation.rules import overlapping_fields_can_be_merged as rule\n"

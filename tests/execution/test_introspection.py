@@ -36,7 +36,9 @@ def asked(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
         "query($no: Boolean = false) { __typename __schema @include(if: $no) { __typename } }",
     ],
 )
-def test_the_schema_is_not_told_unless_that_is_set(closed: httpx.Client, endpoint: httpx.Client, text: str) -> None:
+def test_introspection_is_rejected_unless_the_setting_allows_it(
+    closed: httpx.Client, endpoint: httpx.Client, text: str
+) -> None:
     answer = asked(closed, text)
     assert "data" not in answer
     for error in answer["errors"]:
@@ -45,7 +47,7 @@ def test_the_schema_is_not_told_unless_that_is_set(closed: httpx.Client, endpoin
     assert "errors" not in asked(endpoint, text)
 
 
-def test_type_names_and_the_text_for_routers_stay(closed: httpx.Client) -> None:
+def test_typename_and_service_sdl_work_without_introspection(closed: httpx.Client) -> None:
     answer = asked(closed, "{ __typename _service { sdl } }")
     assert answer["data"]["__typename"] == "Query"
     assert answer["data"]["_service"]["sdl"] == (Path(__file__).parents[2] / "schema.graphql").read_text()
@@ -77,19 +79,23 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("text", "variables"), MISTAKES)
-def test_no_mistake_is_answered_with_what_was_meant(closed: httpx.Client, text: str, variables: dict[str, Any]) -> None:
+def test_errors_hold_no_suggestions_without_introspection(
+    closed: httpx.Client, text: str, variables: dict[str, Any]
+) -> None:
     answer = asked(closed, text, variables=variables)
     assert answer["errors"]
     assert "did you mean" not in json.dumps(answer).lower()
 
 
-def test_where_the_schema_may_be_asked_for_a_mistake_is_helped(endpoint: httpx.Client) -> None:
+def test_errors_hold_suggestions_with_introspection(endpoint: httpx.Client) -> None:
     helped = [text for text, given in MISTAKES if "Did you mean" in json.dumps(asked(endpoint, text, variables=given))]
     assert len(helped) > 10
 
 
 @pytest.mark.parametrize("given", [{}, {"GATEWAY_INTROSPECTION": "false", "GATEWAY_GRAPHIQL": "false"}])
-def test_dev_tells_its_schema_and_shows_the_page_unless_it_may_not(tmp_path: Path, given: dict[str, str]) -> None:
+def test_dev_has_introspection_and_graphiql_unless_the_settings_forbid_them(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
     with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path, **given), lines=1) as dev:
         url = dev.lines[0].split()[1]
         answer = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
@@ -98,7 +104,7 @@ def test_dev_tells_its_schema_and_shows_the_page_unless_it_may_not(tmp_path: Pat
     assert page.headers["content-type"].startswith("text/html") is not bool(given)
 
 
-def test_serve_does_neither_unless_it_is_set(tmp_path: Path) -> None:
+def test_serve_has_neither_introspection_nor_graphiql_unless_the_settings_allow_them(tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
     for given in ({}, {"GATEWAY_INTROSPECTION": "true", "GATEWAY_GRAPHIQL": "true"}):
         env = environment(tmp_path, **keys, **given)

@@ -70,7 +70,7 @@ def test_a_trusted_document_is_run_by_its_id(trusting: httpx.Client, parameters:
     )
 
 
-def test_a_trusted_document_takes_variables_and_a_name(trusting: httpx.Client) -> None:
+def test_a_trusted_document_accepts_variables_and_an_operation_name(trusting: httpx.Client) -> None:
     parameters = {"documentId": "beef", "operationName": "Named", "variables": {"first": 0}}
     assert asked(trusting, **parameters)["data"] == {"kind": "Query", "phoneNumbers": {"nodes": []}}
     assert code(asked(trusting, **{**parameters, "operationName": "Other"})) == "BAD_USER_INPUT"
@@ -90,14 +90,14 @@ def test_a_trusted_document_takes_variables_and_a_name(trusting: httpx.Client) -
         {"extensions": persisted(hash_of(TEXT))},
     ],
 )
-def test_nothing_else_is_run(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
+def test_other_documents_are_rejected(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
     for _ in range(2):
         assert code(asked(trusting, **parameters)) == "DOCUMENT_NOT_TRUSTED"
     strict = trusting.post("/graphql", json=parameters, headers={"accept": GRAPHQL_RESPONSE})
     assert strict.status_code == 400
 
 
-def test_trusted_documents_keep_to_the_limits(tmp_path: Path) -> None:
+def test_trusted_documents_are_subject_to_the_limits(tmp_path: Path) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(RELAY))
     with gateway_to_nowhere(trusted_documents=file, max_cost=9) as http:
@@ -136,7 +136,7 @@ def test_trusted_documents_keep_to_the_limits(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_broken_file_is_said_in_one_line_at_start_up(tmp_path: Path, text: str | None, words: str) -> None:
+def test_an_invalid_file_is_reported_in_one_line_at_start(tmp_path: Path, text: str | None, words: str) -> None:
     file = tmp_path / "documents.json"
     if text is not None:
         file.write_text(text)
@@ -147,7 +147,7 @@ def test_a_broken_file_is_said_in_one_line_at_start_up(tmp_path: Path, text: str
 
 
 @pytest.mark.parametrize("command", ["serve", "dev"])
-def test_both_commands_say_so(tmp_path: Path, command: str) -> None:
+def test_both_commands_report_an_invalid_file(tmp_path: Path, command: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
     env = environment(tmp_path, **keys, GATEWAY_TRUSTED_DOCUMENTS=str(tmp_path / "nowhere.json"))
     with started(str(BIN / "chime-gateway"), command, "--port", "0", env=env, lines=1) as process:
@@ -156,56 +156,56 @@ def test_both_commands_say_so(tmp_path: Path, command: str) -> None:
 
 
 @pytest.fixture
-def open_to_all() -> Iterator[httpx.Client]:
+def untrusting() -> Iterator[httpx.Client]:
     """A gateway without trusted documents, which nobody has asked yet."""
     with gateway_to_nowhere() as http:
         yield http
 
 
-def test_a_text_is_registered_once_and_run_by_its_hash(open_to_all: httpx.Client) -> None:
+def test_a_registered_document_is_run_by_its_hash(untrusting: httpx.Client) -> None:
     extensions = persisted(hash_of(TEXT))
-    unknown = asked(open_to_all, extensions=extensions)
+    unknown = asked(untrusting, extensions=extensions)
     assert unknown["errors"][0]["message"] == "PersistedQueryNotFound"
     assert code(unknown) == "PERSISTED_QUERY_NOT_FOUND"
-    assert asked(open_to_all, query=TEXT, extensions=extensions) == DATA
-    assert asked(open_to_all, extensions=extensions) == DATA
-    assert asked(open_to_all, documentId=f"sha256:{hash_of(TEXT)}") == DATA
-    assert open_to_all.get("/graphql", params={"extensions": json.dumps(extensions)}).json() == DATA
+    assert asked(untrusting, query=TEXT, extensions=extensions) == DATA
+    assert asked(untrusting, extensions=extensions) == DATA
+    assert asked(untrusting, documentId=f"sha256:{hash_of(TEXT)}") == DATA
+    assert untrusting.get("/graphql", params={"extensions": json.dumps(extensions)}).json() == DATA
 
 
-def test_a_hash_of_another_text_is_refused_and_registers_nothing(open_to_all: httpx.Client) -> None:
+def test_a_hash_of_another_document_is_rejected_and_not_registered(untrusting: httpx.Client) -> None:
     extensions = persisted(hash_of(TEXT))
-    assert code(asked(open_to_all, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
-    assert code(asked(open_to_all, extensions=extensions)) == "PERSISTED_QUERY_NOT_FOUND"
-    assert asked(open_to_all, query=TEXT, extensions=extensions) == DATA
-    assert code(asked(open_to_all, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
-    assert asked(open_to_all, extensions=extensions) == DATA
+    assert code(asked(untrusting, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
+    assert code(asked(untrusting, extensions=extensions)) == "PERSISTED_QUERY_NOT_FOUND"
+    assert asked(untrusting, query=TEXT, extensions=extensions) == DATA
+    assert code(asked(untrusting, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
+    assert asked(untrusting, extensions=extensions) == DATA
 
 
-def test_a_text_that_is_only_sent_is_not_registered(open_to_all: httpx.Client) -> None:
-    assert asked(open_to_all, query=TEXT) == DATA
-    assert code(asked(open_to_all, extensions=persisted(hash_of(TEXT)))) == "PERSISTED_QUERY_NOT_FOUND"
+def test_a_document_without_a_hash_is_not_registered(untrusting: httpx.Client) -> None:
+    assert asked(untrusting, query=TEXT) == DATA
+    assert code(asked(untrusting, extensions=persisted(hash_of(TEXT)))) == "PERSISTED_QUERY_NOT_FOUND"
 
 
-def test_what_is_registered_keeps_to_the_limits(open_to_all: httpx.Client) -> None:
+def test_registered_documents_are_subject_to_the_limits(untrusting: httpx.Client) -> None:
     text = "{" + "__typename " * 11 + "}"
     for parameters in ({"query": text}, {}):
-        assert code(asked(open_to_all, **parameters, extensions=persisted(hash_of(text)))) == "DOCUMENT_TOO_COMPLEX"
+        assert code(asked(untrusting, **parameters, extensions=persisted(hash_of(text)))) == "DOCUMENT_TOO_COMPLEX"
 
 
-def test_what_is_registered_is_bounded_and_the_least_used_goes_first(open_to_all: httpx.Client) -> None:
+def test_the_least_recently_used_registered_document_is_evicted(untrusting: httpx.Client) -> None:
     def padded(index: int) -> str:
         return f"{TEXT} #{index}" + " " * 60_000
 
     for text in (TEXT, *map(padded, range(4))):
-        assert asked(open_to_all, query=text, extensions=persisted(hash_of(text))) == DATA
+        assert asked(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
     assert 4 * len(padded(0)) + len(TEXT) + 5 * 64 < REGISTERED_CHARACTERS < 5 * len(padded(0))
     # Asked for again, so that another is the least used.
-    assert asked(open_to_all, extensions=persisted(hash_of(TEXT))) == DATA
-    assert asked(open_to_all, query=padded(4), extensions=persisted(hash_of(padded(4)))) == DATA
-    assert code(asked(open_to_all, extensions=persisted(hash_of(padded(0))))) == "PERSISTED_QUERY_NOT_FOUND"
+    assert asked(untrusting, extensions=persisted(hash_of(TEXT))) == DATA
+    assert asked(untrusting, query=padded(4), extensions=persisted(hash_of(padded(4)))) == DATA
+    assert code(asked(untrusting, extensions=persisted(hash_of(padded(0))))) == "PERSISTED_QUERY_NOT_FOUND"
     for text in (TEXT, padded(1), padded(4)):
-        assert asked(open_to_all, extensions=persisted(hash_of(text))) == DATA
+        assert asked(untrusting, extensions=persisted(hash_of(text))) == DATA
 
 
 @pytest.mark.parametrize(
@@ -224,18 +224,20 @@ def test_what_is_registered_is_bounded_and_the_least_used_goes_first(open_to_all
         {"query": TEXT, "extensions": {"persistedQuery": {"version": 1}}},
     ],
 )
-def test_what_names_no_document_is_400_in_words(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
+def test_an_invalid_document_id_is_status_400_with_a_message(
+    trusting: httpx.Client, parameters: dict[str, Any]
+) -> None:
     answer = trusting.post("/graphql", json=parameters)
     assert answer.status_code == 400
     assert code(answer.json()) == "BAD_USER_INPUT"
 
 
-def test_an_id_given_twice_is_refused(trusting: httpx.Client) -> None:
+def test_a_repeated_document_id_is_rejected(trusting: httpx.Client) -> None:
     body = b'{"documentId": "f00d", "documentId": "beef"}'
     answer = trusting.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, code(answer.json())) == (400, "BAD_USER_INPUT")
     assert trusting.get("/graphql?id=f00d&id=beef").status_code == 400
 
 
-def test_a_request_that_a_client_numbers_is_run_by_its_query(open_to_all: httpx.Client) -> None:
-    assert asked(open_to_all, query=TEXT, id=7, documentId="a") == DATA
+def test_a_numeric_id_beside_a_query_is_ignored(untrusting: httpx.Client) -> None:
+    assert asked(untrusting, query=TEXT, id=7, documentId="a") == DATA

@@ -12,19 +12,19 @@ from gateway.errors import Throttled
 from gateway.execution.document_cache import MAX_CACHED_CHARACTERS
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.node import global_id
-from tests.execution.account import Account
-from tests.execution.both_ways import (
+from tests.execution.comparison import (
     PROJECTING,
     SCHEMA,
     STANDARD,
-    Way,
-    answer_of,
-    projecting_way,
-    same_answer,
-    standard_way,
+    Executor,
+    projecting_executor,
+    response_of,
+    same_response,
+    standard_executor,
 )
-from tests.execution.counting import counted, fields_visited, plans_made
-from tests.execution.odd_records import ORDER_IDS
+from tests.execution.function_calls import count_calls, fields_executed, projections_compiled
+from tests.execution.in_memory_account import Account
+from tests.execution.random_accounts import ORDER_IDS
 from tests.support.aws import e164, number_record, order_record
 
 INTROSPECTION = """
@@ -48,35 +48,35 @@ def account_with(**given: Any) -> Account:
     return Account(numbers=[number_record(0, **given)], orders=[order_record(0, [e164(0)])])
 
 
-async def test_an_odd_record_is_visited_field_by_field_and_its_99_neighbours_are_not() -> None:
+async def test_only_the_odd_record_among_99_is_executed_field_by_field() -> None:
     text = "{ phoneNumbers(first: 100) { nodes { name country callingName status } } }"
     even = Account(numbers=[number_record(index) for index in range(99)])
     odd = Account(numbers=[number_record(index, Country={} if index == 40 else "US") for index in range(99)])
-    await same_answer(even, text)
-    answer = await same_answer(odd, text)
+    await same_response(even, text)
+    answer = await same_response(odd, text)
     assert [path for _, path, *_ in answer.errors] == [("phoneNumbers", "nodes", 40, "country")]
-    _, calls = await counted(answer_of(PROJECTING, even, text, None, None))
-    assert fields_visited(calls) == 2  # phoneNumbers and nodes
-    _, calls = await counted(answer_of(PROJECTING, odd, text, None, None))
-    assert fields_visited(calls) == 2 + 4
-    _, calls = await counted(answer_of(STANDARD, even, text, None, None))
-    assert fields_visited(calls) == 2 + 99 * 4
+    _, calls = await count_calls(response_of(PROJECTING, even, text, None, None))
+    assert fields_executed(calls) == 2  # phoneNumbers and nodes
+    _, calls = await count_calls(response_of(PROJECTING, odd, text, None, None))
+    assert fields_executed(calls) == 2 + 4
+    _, calls = await count_calls(response_of(STANDARD, even, text, None, None))
+    assert fields_executed(calls) == 2 + 99 * 4
 
 
-async def test_an_odd_record_within_a_record_takes_no_more_than_that_record_with_it() -> None:
+async def test_an_odd_record_within_a_record_leaves_other_records_projected() -> None:
     text = "{ phoneNumbers { nodes { country associations { value associatedTimestamp } } } }"
     association = {"Name": "VoiceConnectorId", "Value": "vc-1"}
     numbers = [number_record(index, Associations=[association]) for index in range(9)]
     numbers[4]["Associations"] = [association, association | {"AssociatedTimestamp": "yesterday"}]
-    answer = await same_answer(Account(numbers=numbers), text)
+    answer = await same_response(Account(numbers=numbers), text)
     assert [path for _, path, *_ in answer.errors] == [
         ("phoneNumbers", "nodes", 4, "associations", 1, "associatedTimestamp")
     ]
-    _, calls = await counted(answer_of(PROJECTING, Account(numbers=numbers), text, None, None))
-    assert fields_visited(calls) == 2 + 2 + 2
+    _, calls = await count_calls(response_of(PROJECTING, Account(numbers=numbers), text, None, None))
+    assert fields_executed(calls) == 2 + 2 + 2
 
 
-async def test_what_a_record_lacks_is_answered_with_what_its_field_says() -> None:
+async def test_missing_keys_have_the_values_that_their_fields_declare() -> None:
     selection = "status capabilities { inboundCall } associations { name value associatedTimestamp }"
     text = f"{{ phoneNumbers {{ nodes {{ {selection} }} }} }}"
     lacking = [
@@ -87,25 +87,25 @@ async def test_what_a_record_lacks_is_answered_with_what_its_field_says() -> Non
     nothing: dict[str, Any] = {"status": None, "capabilities": None, "associations": []}
     association = {"name": "UNKNOWN", "value": "vc-1", "associatedTimestamp": None}
     little = {"status": "UNASSIGNED", "capabilities": {"inboundCall": None}, "associations": [association]}
-    assert json.loads((await same_answer(account, text)).data) == {"phoneNumbers": {"nodes": [nothing, little]}}
-    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
-    assert fields_visited(calls) == 2
+    assert json.loads((await same_response(account, text)).data) == {"phoneNumbers": {"nodes": [nothing, little]}}
+    _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
+    assert fields_executed(calls) == 2
 
 
-async def test_a_field_with_a_resolver_stays_at_its_place_among_projected_ones() -> None:
+async def test_a_field_with_a_resolver_keeps_its_place_among_projected_fields() -> None:
     text = "{ phoneNumbers { nodes { status associations { target { __typename } } country order { id } name } } }"
     account = account_with(
         OrderId=order_record(0, [])["PhoneNumberOrderId"], Associations=[{"Name": "AccountId", "Value": "a"}]
     )
-    answer = await same_answer(account, text)
+    answer = await same_response(account, text)
     names = ["status", "associations", "country", "order", "name"]
     assert list(json.loads(answer.data)["phoneNumbers"]["nodes"][0]) == names
-    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
+    _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
     # Beside the connection and its nodes: associations, the target in them and its typename, and a link beside these.
-    assert fields_visited(calls) == 2 + 4
+    assert fields_executed(calls) == 2 + 4
 
 
-async def test_linked_records_of_a_list_are_answered_at_once_and_those_linked_to_them() -> None:
+async def test_links_of_a_list_are_projected_at_every_level() -> None:
     ids = ["11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"]
     account = Account(
         numbers=[number_record(index, OrderId=ids[index % 2]) for index in range(8)],
@@ -125,13 +125,13 @@ async def test_linked_records_of_a_list_are_answered_at_once_and_those_linked_to
       }
     }
     """
-    answer = await same_answer(account, text)
+    answer = await same_response(account, text)
     (first, *_), *_ = [order["orderedPhoneNumbers"] for order in json.loads(answer.data)["phoneNumberOrders"]["nodes"]]
     assert first["phoneNumber"]["order"]["phoneNumberOrderId"] == ids[0]
     assert len(first["phoneNumber"]["order"]["orderedPhoneNumbers"]) == 4
     assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers")
-    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
-    assert fields_visited(calls) == 2
+    _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
+    assert fields_executed(calls) == 2
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,16 @@ async def test_linked_records_of_a_list_are_answered_at_once_and_those_linked_to
         pytest.param({"OrderId": 7}, ("phoneNumber", "order"), id="a link that is no text"),
     ],
 )
-async def test_an_odd_linked_record_errs_in_its_own_place_alone(odd: dict[str, Any], path: tuple[str, ...]) -> None:
+async def test_an_odd_linked_record_is_an_error_of_its_own_path_only(
+    odd: dict[str, Any], path: tuple[str, ...]
+) -> None:
     text = """{ phoneNumberOrders { nodes { orderedPhoneNumbers {
       status phoneNumber { id createdTimestamp callingName order { id } } } } } }"""
     account = Account(
         numbers=[number_record(0), number_record(1, **odd), number_record(2)],
         orders=[order_record(0, [e164(index) for index in range(4)])],
     )
-    answer = await same_answer(account, text)
+    answer = await same_response(account, text)
     assert [told[1] for told in answer.errors] == [("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, *path)]
     # What was loaded for the first try serves the second; the get is for the number that the list does not hold.
     assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber")
@@ -158,7 +160,7 @@ async def test_an_odd_linked_record_errs_in_its_own_place_alone(odd: dict[str, A
     assert [row is None for row in linked] == [False, False, False, True]
 
 
-async def test_links_beside_a_field_with_a_resolver_lead_to_their_records_all_the_same() -> None:
+async def test_links_beside_a_field_with_a_resolver_are_followed() -> None:
     ordered, linked = "orderedPhoneNumbers", "phoneNumber { status }"
     resolved = "phoneNumber { associations { target { __typename } } }"
     account = Account(numbers=[number_record(0)], orders=[order_record(0, [e164(0)])])
@@ -167,11 +169,11 @@ async def test_links_beside_a_field_with_a_resolver_lead_to_their_records_all_th
         f"nodes {{ a: {ordered} {{ {linked} x: {resolved} }} }}",
         f"edges {{ a: node {{ {ordered} {{ {linked} }} }} b: node {{ {ordered} {{ {resolved} }} }} }}",
     ):
-        answer = await same_answer(account, f"{{ phoneNumberOrders {{ {selection} }} }}")
+        answer = await same_response(account, f"{{ phoneNumberOrders {{ {selection} }} }}")
         assert '"status": "UNASSIGNED"' in answer.data
 
 
-async def test_a_fault_of_one_linked_record_is_its_own() -> None:
+async def test_an_error_of_one_linked_record_does_not_affect_the_others() -> None:
     text = "{ phoneNumberOrders { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }"
     # Two numbers are got one by one, and the first is listed already.
     account = Account(
@@ -179,21 +181,21 @@ async def test_a_fault_of_one_linked_record_is_its_own() -> None:
         orders=[order_record(0, [e164(0), e164(1)])],
         failing={"GetPhoneNumber": Throttled("GetPhoneNumber")},
     )
-    answer = await same_answer(account, "{ phoneNumbers { nodes { id } } " + text.removeprefix("{"))
+    answer = await same_response(account, "{ phoneNumbers { nodes { id } } " + text.removeprefix("{"))
     assert [told[1][-2:] for told in answer.errors] in ([(0, "phoneNumber"), (1, "phoneNumber")], [(1, "phoneNumber")])
 
 
-async def test_a_single_object_is_linked_as_those_of_a_list_are() -> None:
+async def test_links_of_a_single_object_are_projected() -> None:
     selection = "status orderedPhoneNumbers { phoneNumber { id } }"
     text = f"query ($id: ID!) {{ phoneNumberOrder(phoneNumberOrderId: $id) {{ {selection} }} }}"
     account = account_with()
     given = {"id": account.orders[0]["PhoneNumberOrderId"]}
-    assert '"phoneNumber": {' in (await same_answer(account, text, given=given)).data
-    _, calls = await counted(answer_of(PROJECTING, account, text, None, given))
-    assert fields_visited(calls) == 1
+    assert '"phoneNumber": {' in (await same_response(account, text, given=given)).data
+    _, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
+    assert fields_executed(calls) == 1
 
 
-async def test_errors_of_resolvers_keep_path_and_order_beside_projected_fields_and_odd_ones() -> None:
+async def test_resolver_errors_keep_path_and_order_beside_projected_and_odd_fields() -> None:
     text = """
     {
       phoneNumbers {
@@ -211,22 +213,22 @@ async def test_errors_of_resolvers_keep_path_and_order_beside_projected_fields_a
         number_record(1, CreatedTimestamp="yesterday", Capabilities={"InboundSMS": "no"}, OrderId="gone"),
         number_record(2, Associations=[{"Name": "AccountId", "Value": "b"}], Capabilities=[]),
     ]
-    answer = await same_answer(Account(numbers=numbers), text)
+    answer = await same_response(Account(numbers=numbers), text)
     assert {path[2:4] for _, path, *_ in answer.errors} == {
         *((0, "associations"), (1, "createdTimestamp"), (1, "capabilities"), (2, "associations"), (2, "capabilities")),
     }
 
 
-async def test_plans_are_made_once_for_a_document() -> None:
+async def test_projections_are_compiled_once_for_a_document() -> None:
     text = "{ once: phoneNumbers { nodes { country status } edges { cursor node { id } } } }"
     account = account_with()
-    _, calls = await counted(answer_of(PROJECTING, account, text, None, None))
-    assert plans_made(calls) == 3  # Of the connection, which has nothing to project; nodes; edges.
-    _, calls = await counted(answer_of(PROJECTING, account_with(Country=3), text, None, None))
-    assert plans_made(calls) == 0
+    _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
+    assert projections_compiled(calls) == 3  # Of the connection, which has nothing to project; nodes; edges.
+    _, calls = await count_calls(response_of(PROJECTING, account_with(Country=3), text, None, None))
+    assert projections_compiled(calls) == 0
 
 
-async def test_each_combination_of_boolean_variables_has_a_plan_of_its_own() -> None:
+async def test_each_combination_of_boolean_variables_has_its_own_projection() -> None:
     text = """
     query ($a: Boolean!, $b: Boolean! = true, $c: Int) {
       phoneNumbers(first: $c) {
@@ -237,17 +239,17 @@ async def test_each_combination_of_boolean_variables_has_a_plan_of_its_own() -> 
     account = account_with()
     for a in (True, False):
         for given in ({"a": a}, {"a": a, "b": False}):
-            _, calls = await counted(answer_of(PROJECTING, account, text, None, given))
-            assert plans_made(calls) == 2
+            _, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
+            assert projections_compiled(calls) == 2
     # Others are no part of it, and a default is what is given.
-    _, calls = await counted(answer_of(PROJECTING, account, text, None, {"a": True, "b": True, "c": 3}))
-    assert plans_made(calls) == 0
+    _, calls = await count_calls(response_of(PROJECTING, account, text, None, {"a": True, "b": True, "c": 3}))
+    assert projections_compiled(calls) == 0
     for a, b in ((True, True), (True, False), (False, True), (False, False)):
-        answer = await same_answer(account, text, given={"a": a, "b": b})
+        answer = await same_response(account, text, given={"a": a, "b": b})
         assert ("country" in answer.data, "inboundCall" in answer.data) == (not a, b)
 
 
-async def test_selections_with_the_same_names_are_told_apart() -> None:
+async def test_selections_with_the_same_names_have_separate_projections() -> None:
     """By the fields that stand behind the names, all of them: those that are merged, too."""
     text = """
     {
@@ -259,7 +261,7 @@ async def test_selections_with_the_same_names_are_told_apart() -> None:
     fragment F on PhoneNumber { capabilities { inboundCall } }
     """
     both = {"inboundCall": True, "outboundCall": True}
-    assert json.loads((await same_answer(account_with(), text)).data) == {
+    assert json.loads((await same_response(account_with(), text)).data) == {
         "a": {"nodes": [{"x": "US"}]},
         "b": {"nodes": [{"x": "UNASSIGNED"}]},
         "c": {"nodes": [{"capabilities": {"inboundCall": True}}]},
@@ -267,7 +269,7 @@ async def test_selections_with_the_same_names_are_told_apart() -> None:
     }
 
 
-async def test_a_record_of_the_other_type_is_refused_wherever_it_stands() -> None:
+async def test_a_record_of_the_wrong_type_is_an_error_everywhere() -> None:
     """By the executors: the client takes such a key out of a record (upstream/record_reader.py)."""
     stray = account_with()
     stray.numbers[0]["PhoneNumberOrderId"] = "order"
@@ -277,18 +279,18 @@ async def test_a_record_of_the_other_type_is_refused_wherever_it_stands() -> Non
         "{ phoneNumbers { edges { cursor node { __typename } } } }",
         "{ phoneNumberOrders { nodes { orderedPhoneNumbers { status phoneNumber { country } } } } }",
     ):
-        answer = await same_answer(stray, text)
+        answer = await same_response(stray, text)
         assert answer.errors[0][0].startswith("Expected value of type 'PhoneNumber' but got")
 
 
-async def test_operations_of_one_document_have_plans_of_their_own() -> None:
+async def test_operations_of_one_document_have_separate_projections() -> None:
     text = """
     query A { phoneNumbers { nodes { ...F } } } query B { phoneNumbers { nodes { ...F country } } }
     fragment F on PhoneNumber { a: id }
     """
     account = account_with()
     for operation, names in (("A", '{"a"'), ("B", '"country": "US"'), ("A", '{"a"')):
-        assert names in (await same_answer(account, text, operation)).data
+        assert names in (await same_response(account, text, operation)).data
 
 
 async def test_null_for_a_boolean_variable_with_a_default_is_an_error_of_each_object() -> None:
@@ -301,25 +303,25 @@ async def test_null_for_a_boolean_variable_with_a_default_is_an_error_of_each_ob
     for selection in selections:
         document = f"query ($skipped: Boolean = true) {{ phoneNumbers {{ {selection} }} }}"
         for account in (Account(), account_with(), account_with(Capabilities=None)):
-            await same_answer(account, document, given={"skipped": None})
-            await same_answer(account, document)
+            await same_response(account, document, given={"skipped": None})
+            await same_response(account, document)
 
 
-async def test_one_fragment_on_two_types_has_a_plan_for_each() -> None:
+async def test_one_fragment_on_two_types_has_a_projection_for_each() -> None:
     text = "query ($ids: [ID!]!) { nodes(ids: $ids) { ...F } } fragment F on Node { id }"
     ids = [global_id("PhoneNumber", e164(0)), global_id("PhoneNumberOrder", ORDER_IDS[0])]
-    answer = await same_answer(account_with(), text, given={"ids": ids})
+    answer = await same_response(account_with(), text, given={"ids": ids})
     assert json.loads(answer.data) == {"nodes": [{"id": each} for each in ids]}
-    _, calls = await counted(answer_of(PROJECTING, account_with(), text, None, {"ids": ids}))
-    assert fields_visited(calls) == 1
+    _, calls = await count_calls(response_of(PROJECTING, account_with(), text, None, {"ids": ids}))
+    assert fields_executed(calls) == 1
 
 
-async def test_introspection_is_answered_the_same() -> None:
-    answer = await same_answer(Account(), INTROSPECTION)
+async def test_introspection_equals_that_of_the_standard_executor() -> None:
+    answer = await same_response(Account(), INTROSPECTION)
     assert not answer.errors
 
 
-async def test_the_plans_of_an_operation_are_bounded() -> None:
+async def test_the_number_of_cached_projections_is_bounded() -> None:
     """Those past the bound are made for each request; they answer all the same."""
     switches = 9
     declared = ", ".join(f"$s{index}: Boolean!" for index in range(switches))
@@ -330,18 +332,18 @@ async def test_the_plans_of_an_operation_are_bounded() -> None:
     for _ in range(2):
         for combination in range(2**switches):
             given = {f"s{index}": bool(combination >> index & 1) for index in range(switches)}
-            answer, calls = await counted(answer_of(PROJECTING, account, text, None, given))
+            answer, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
             assert answer.data.count('"US"') == switches - combination.bit_count()
-            made.append(plans_made(calls))
+            made.append(projections_compiled(calls))
     each = 2  # The connection and the nodes.
     # The oldest went first, so none of the first round is left for the second.
     assert made == [each] * 2**switches * 2
     for _ in range(2):
-        _, calls = await counted(answer_of(PROJECTING, account, text, None, given))
-        assert plans_made(calls) == 0
+        _, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
+        assert projections_compiled(calls) == 0
 
 
-async def test_documents_are_forgotten_in_time_those_that_are_asked_again_last() -> None:
+async def test_the_least_recently_used_documents_are_evicted() -> None:
     keys = ["country", "status", "type", "productType", "name"]
     values = ["US", "UNASSIGNED", "LOCAL", "VOICE_CONNECTOR", None]
     account = account_with()
@@ -351,46 +353,46 @@ async def test_documents_are_forgotten_in_time_those_that_are_asked_again_last()
     def text(index: int) -> str:
         return f"{{ forgotten{index}: phoneNumbers {{ nodes {{ value: {keys[index % 5]} }} }} }} {padding}"
 
-    way = projecting_way(SCHEMA)
+    way = projecting_executor(SCHEMA)
     documents = 2 * MAX_CACHED_CHARACTERS // len(text(0))
     for index in range(documents):
-        answer, _ = await counted(answer_of(way, account, text(index), None, None))
+        answer, _ = await count_calls(response_of(way, account, text(index), None, None))
         assert json.loads(answer.data) == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
         if index % 20 == 0:
             gc.collect()
-            _, calls = await counted(answer_of(way, account, text(0), None, None))
+            _, calls = await count_calls(response_of(way, account, text(0), None, None))
             assert calls["parse"] == 0
-    _, calls = await counted(answer_of(way, account, text(documents - 1), None, None))
-    assert (calls["parse"], plans_made(calls)) == (0, 0)
-    _, calls = await counted(answer_of(way, account, text(1), None, None))
-    assert (calls["parse"], plans_made(calls)) == (1, 2)
+    _, calls = await count_calls(response_of(way, account, text(documents - 1), None, None))
+    assert (calls["parse"], projections_compiled(calls)) == (0, 0)
+    _, calls = await count_calls(response_of(way, account, text(1), None, None))
+    assert (calls["parse"], projections_compiled(calls)) == (1, 2)
 
 
-async def test_a_document_that_is_longer_than_all_that_is_kept_is_answered_and_forgotten() -> None:
+async def test_a_document_longer_than_the_cache_is_run_and_not_cached() -> None:
     text = "{ phoneNumbers { nodes { country } } } #" + "x" * MAX_CACHED_CHARACTERS
-    way = projecting_way(SCHEMA)
+    way = projecting_executor(SCHEMA)
     for _ in range(2):
-        answer, calls = await counted(answer_of(way, account_with(), text, None, None))
+        answer, calls = await count_calls(response_of(way, account_with(), text, None, None))
         assert json.loads(answer.data) == {"phoneNumbers": {"nodes": [{"country": "US"}]}}
         assert calls["parse"] == 1
 
 
-async def test_introspection_is_answered_from_what_is_kept_unless_it_has_variables() -> None:
-    way = projecting_way(SCHEMA)
-    first, _ = await counted(answer_of(way, Account(), INTROSPECTION, None, None))
-    again, calls = await counted(answer_of(way, Account(), INTROSPECTION, None, None))
+async def test_introspection_results_are_cached_unless_there_are_variables() -> None:
+    way = projecting_executor(SCHEMA)
+    first, _ = await count_calls(response_of(way, Account(), INTROSPECTION, None, None))
+    again, calls = await count_calls(response_of(way, Account(), INTROSPECTION, None, None))
     assert again == first
-    assert fields_visited(calls) == 0
+    assert fields_executed(calls) == 0
     text = "query ($deprecated: Boolean!) { __schema { types { fields(includeDeprecated: $deprecated) { name } } } }"
     for deprecated in (True, False):
-        _, calls = await counted(answer_of(way, Account(), text, None, {"deprecated": deprecated}))
-        assert fields_visited(calls) > 0
+        _, calls = await count_calls(response_of(way, Account(), text, None, {"deprecated": deprecated}))
+        assert fields_executed(calls) > 0
 
 
-async def test_introspection_beside_records_is_not_kept() -> None:
+async def test_introspection_beside_records_is_not_cached() -> None:
     text = "{ __typename phoneNumbers { nodes { country } } }"
     for country in ("US", "CA"):
-        answer = await same_answer(account_with(Country=country), text)
+        answer = await same_response(account_with(Country=country), text)
         assert f'"country": "{country}"' in answer.data
 
 
@@ -422,24 +424,24 @@ class Things:
     just_things: list[Thing] | None = strawberry.field(resolver=_things, directives=[PART_OF_RECORD, list_of(7)])
 
 
-async def test_what_cannot_be_null_and_is_takes_the_object_with_it() -> None:
+async def test_null_in_a_non_null_field_nulls_its_object() -> None:
     schema = strawberry.Schema(Things)
-    standard, projecting = standard_way(schema), projecting_way(schema)
+    standard, projecting = standard_executor(schema), projecting_executor(schema)
     text = "{ odd { name again: name } }"
     assert await _told(projecting, text) == await _told(standard, text)
     assert (await _told(standard, text))[0] == {"odd": [{"name": "thing", "again": "thing"}, None]}
 
 
-async def _told(way: Way, text: str) -> tuple[Any, ...]:
+async def _told(way: Executor, text: str) -> tuple[Any, ...]:
     result = await way(text, None, None, Account().context())
     # Where an item that cannot be null failed, those after it are still to be awaited.
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     return result.data, [(error.message, error.path, error.locations) for error in result.errors or ()]
 
 
-async def test_lists_of_nulls_exceptions_and_awaitables_go_the_standard_way() -> None:
+async def test_lists_of_nulls_exceptions_and_awaitables_are_executed_field_by_field() -> None:
     schema = strawberry.Schema(Things)
-    standard, projecting = standard_way(schema), projecting_way(schema)
+    standard, projecting = standard_executor(schema), projecting_executor(schema)
     for selection in ("name", "__typename", "name __typename", "name @skip(if: true)"):
         for name in ("things", "justThings"):
             text = f"{{ {name} {{ {selection} }} }}"

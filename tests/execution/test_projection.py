@@ -13,9 +13,9 @@ from graphql import parse, validate
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from tests.execution.both_ways import SCHEMA, same_answer
-from tests.execution.documents import random_document, random_variables
-from tests.execution.odd_records import random_account
+from tests.execution.comparison import SCHEMA, same_response
+from tests.execution.random_accounts import random_account
+from tests.execution.random_documents import random_document, random_variables
 
 GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public door to graphql-core's schema.
 
@@ -31,7 +31,7 @@ async def check_document(random: Random, fields: int, made: Counter[str]) -> Non
     made["documents"] += 1
     for turn in range(4):
         operation = document.operations[turn % len(document.operations)]
-        answer = await same_answer(accounts[turn % 2], document.text, operation, values[turn // 2])
+        answer = await same_response(accounts[turn % 2], document.text, operation, values[turn // 2])
         made["cases"] += 1
         made["with data"] += answer.data != "null"
         made["with errors"] += bool(answer.errors)
@@ -62,13 +62,13 @@ def checked(max_examples: int) -> Counter[str]:
     return made
 
 
-def test_random_queries_are_answered_as_the_standard_executor_answers_them() -> None:
+def test_random_queries_equal_the_standard_executor() -> None:
     made = checked(120)
     assert made["cases"] >= 300
 
 
 @pytest.mark.slow
-def test_20_000_cases_are_answered_as_the_standard_executor_answers_them() -> None:
+def test_20_000_cases_equal_the_standard_executor() -> None:
     made = checked(5_100)
     assert made["documents"] >= 5_000
     assert made["cases"] >= 20_000

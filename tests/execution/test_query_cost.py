@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from gateway.execution.query_cost import SATURATED, CostedSchema, CostModel, OperationCost, measure
 from gateway.schema.federation import build_schema
 from gateway.schema.field_cost import read_field_costs
-from tests.execution.documents import WHOLE_INTROSPECTION, random_document, random_variables
+from tests.execution.random_documents import WHOLE_INTROSPECTION, random_document, random_variables
 
 SCHEMA: Final = build_schema()
 CORE: Final[GraphQLSchema] = SCHEMA._schema  # noqa: SLF001  # It has no public name.

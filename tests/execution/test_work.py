@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.execution.account import Account
-from tests.execution.both_ways import PROJECTING, STANDARD, Way, answer_of
-from tests.execution.counting import counted, fields_visited, plans_made
+from tests.execution.comparison import PROJECTING, STANDARD, Executor, response_of
+from tests.execution.function_calls import count_calls, fields_executed, projections_compiled
+from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
 
 EVERY_FIELD = """
@@ -60,15 +60,15 @@ class Work(NamedTuple):
     upstream: int
 
 
-async def work_of(way: Way, text: str) -> Work:
+async def work_of(way: Executor, text: str) -> Work:
     """The work of a document that has been asked before."""
     account = inventory()
-    await answer_of(way, account, text, None, None)
-    answer, calls = await counted(answer_of(way, account, text, None, None))
+    await response_of(way, account, text, None, None)
+    answer, calls = await count_calls(response_of(way, account, text, None, None))
     assert answer.data != "null"
     assert not answer.errors
-    assert plans_made(calls) == 0
-    return Work(calls.total(), fields_visited(calls), len(answer.calls))
+    assert projections_compiled(calls) == 0
+    return Work(calls.total(), fields_executed(calls), len(answer.calls))
 
 
 # Measured on CPython 3.11 with graphql-core 3.3.2 and Strawberry 0.341.2, calls in all, standard and projected:
@@ -81,7 +81,7 @@ async def work_of(way: Way, text: str) -> Work:
         pytest.param(LINKED, Work(calls=3_880, fields=2, upstream=4), 8, 350, id="q3"),
     ],
 )
-async def test_a_query_takes_no_more_work_than_it_did(
+async def test_work_of_a_query_is_within_its_bounds(
     text: str, most: Work, times_fewer: float, times_fewer_fields: float
 ) -> None:
     projected = await work_of(PROJECTING, text)

@@ -36,7 +36,7 @@ async def codes_after(gateway: Gateway, cursor: str) -> list[str]:
     return [error["extensions"]["code"] for error in answer.get("errors", ())]
 
 
-async def test_a_changed_character_is_refused_before_any_upstream_call(gateway: Gateway, aws: Aws) -> None:
+async def test_a_changed_cursor_is_rejected_without_a_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=5)
     cursor = await end_cursor(gateway)
     aws.calls.clear()
@@ -47,7 +47,7 @@ async def test_a_changed_character_is_refused_before_any_upstream_call(gateway: 
     assert await codes_after(gateway, cursor) == []
 
 
-async def test_the_upstreams_token_is_not_in_the_cursor(gateway: Gateway, aws: Aws) -> None:
+async def test_a_cursor_does_not_show_the_next_token(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=5)
     cursor = await end_cursor(gateway)
     await gateway.query(PAGE, first=2, after=cursor)
@@ -56,9 +56,7 @@ async def test_the_upstreams_token_is_not_in_the_cursor(gateway: Gateway, aws: A
     assert token.encode()[:8] not in base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)) + cursor.encode()
 
 
-async def test_replicas_take_each_others_cursors_where_they_share_a_key_and_else_refuse_them(
-    settings: Settings, aws: Aws
-) -> None:
+async def test_replicas_accept_each_others_cursors_only_if_they_share_a_key(settings: Settings, aws: Aws) -> None:
     aws.holds(inventory=5)
     async with gateway_over(with_keys(settings, ONE)) as gateway:
         cursor = await end_cursor(gateway)
@@ -81,7 +79,7 @@ async def test_replicas_take_each_others_cursors_where_they_share_a_key_and_else
         "\xe9" * 43,
     ],
 )
-def test_keys_that_are_none_are_refused_at_start_up_unseen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+def test_invalid_keys_are_rejected_at_start_and_not_shown(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     monkeypatch.setenv("GATEWAY_CURSOR_KEYS", keys)
     with pytest.raises(ConfigurationError, match=r"GATEWAY_CURSOR_KEYS: .*32 bytes in base64") as refusal:
         read_settings()

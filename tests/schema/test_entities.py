@@ -33,7 +33,7 @@ def order(order_id: str) -> dict[str, Any]:
     return {"__typename": "PhoneNumberOrder", "phoneNumberOrderId": order_id}
 
 
-async def test_entities_come_in_order_duplicates_included_at_the_loaders_cost(gateway: Gateway, aws: Aws) -> None:
+async def test_entities_are_returned_in_order_with_duplicates_in_one_batch(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     wanted = [number(index % 30 * 8) for index in range(40)]
     data = await gateway.query(ENTITIES, representations=wanted)
@@ -41,7 +41,7 @@ async def test_entities_come_in_order_duplicates_included_at_the_loaders_cost(ga
     assert len(aws.calls) <= 4
 
 
-async def test_forty_numbers_by_either_key_cost_the_same(gateway: Gateway, aws: Aws) -> None:
+async def test_forty_numbers_by_id_or_number_are_one_batch(gateway: Gateway, aws: Aws) -> None:
     """Half of them by id, the same half by number: twenty records."""
     aws.holds(inventory=250)
     wanted = [number(index * 12) for index in range(20)]
@@ -51,7 +51,7 @@ async def test_forty_numbers_by_either_key_cost_the_same(gateway: Gateway, aws: 
     assert len(aws.calls) <= 4
 
 
-async def test_forty_orders_by_either_key_are_one_call(gateway: Gateway, aws: Aws) -> None:
+async def test_forty_orders_by_either_key_cost_one_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(orders=40)
     wanted = [order(order_record(index, [])["PhoneNumberOrderId"]) for index in range(40)]
     mixed = [
@@ -86,16 +86,14 @@ async def test_each_of_the_five_associations_is_an_entity_with_its_numbers(gatew
     ]
 
 
-async def test_what_the_upstream_does_not_know_is_null_where_a_record_was_asked_for(gateway: Gateway, aws: Aws) -> None:
+async def test_an_entity_that_does_not_exist_is_null(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1, orders=1)
     wanted = [number(0), number(99), order("none"), order(ORDER)]
     data = await gateway.query(ENTITIES, representations=wanted)
     assert data["_entities"] == [number(0), None, None, order(ORDER)]
 
 
-async def test_an_association_that_the_upstream_does_not_know_nulls_its_numbers_alone(
-    gateway: Gateway, aws: Aws
-) -> None:
+async def test_an_unknown_association_nulls_only_its_numbers(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     unknown = {"__typename": "VoiceConnector", "voiceConnectorId": "unknown"}
     answer = await gateway.answer(ENTITIES, representations=[number(0), unknown, number(0)])
@@ -104,7 +102,7 @@ async def test_an_association_that_the_upstream_does_not_know_nulls_its_numbers_
     assert (error["path"], error["extensions"]["code"]) == (["_entities", 1, "phoneNumbers", "nodes"], "NOT_FOUND")
 
 
-async def test_an_association_is_known_by_its_key_without_a_call(gateway: Gateway, aws: Aws) -> None:
+async def test_an_association_is_resolved_by_its_key_without_a_call(gateway: Gateway, aws: Aws) -> None:
     """Whether there is such a connector, its owner says."""
     connector = {"__typename": "VoiceConnector", "voiceConnectorId": "of another subgraph"}
     data = await gateway.query(
@@ -182,14 +180,14 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
-async def test_a_representation_may_hold_more_than_a_key(gateway: Gateway, aws: Aws) -> None:
+async def test_fields_beside_a_key_are_ignored(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     data = await gateway.query(ENTITIES, representations=list(GOOD.values()))
     assert dict(zip(GOOD, data["_entities"], strict=True)) == dict.fromkeys(GOOD, number(0))
     assert aws.calls == ["GetPhoneNumber"]
 
 
-async def test_each_bad_representation_nulls_itself_alone_and_says_why(gateway: Gateway, aws: Aws) -> None:
+async def test_each_bad_representation_is_null_with_its_own_error(gateway: Gateway, aws: Aws) -> None:
     """With a good one after each of them, in one request."""
     aws.holds(inventory=1, orders=2)
     wanted = [each for bad, _ in BAD.values() for each in (bad, number(0))]
@@ -203,7 +201,7 @@ async def test_each_bad_representation_nulls_itself_alone_and_says_why(gateway: 
     assert aws.calls == ["GetPhoneNumber"]
 
 
-async def test_a_null_is_no_representation_and_refused_before_a_call(gateway: Gateway, aws: Aws) -> None:
+async def test_a_null_representation_is_rejected_without_a_call(gateway: Gateway, aws: Aws) -> None:
     """The type is [_Any!]!, so GraphQL itself refuses it."""
     answer = await gateway.answer(ENTITIES, representations=[number(0), None])
     assert "data" not in answer
@@ -211,7 +209,7 @@ async def test_a_null_is_no_representation_and_refused_before_a_call(gateway: Ga
     assert aws.calls == []
 
 
-async def test_no_representations_are_no_entities(gateway: Gateway, aws: Aws) -> None:
+async def test_an_empty_list_of_representations_returns_no_entities(gateway: Gateway, aws: Aws) -> None:
     assert await gateway.query(ENTITIES, representations=[]) == {"_entities": []}
     assert aws.calls == []
 
@@ -228,7 +226,7 @@ async def test_representations_may_be_written_in_the_document(gateway: Gateway, 
     assert data["_entities"] == [{"e164PhoneNumber": e164(0)}] * 2
 
 
-async def test_a_failing_record_nulls_its_own_entity_alone(gateway: Gateway, aws: Aws) -> None:
+async def test_a_failing_record_nulls_only_its_entity(gateway: Gateway, aws: Aws) -> None:
     """Forty numbers stand on the first page; the one at the list's end is fetched, and that fails."""
     aws.holds(inventory=250)
     aws.fails("GetPhoneNumber", "ServiceFailure")
@@ -242,12 +240,12 @@ async def test_a_failing_record_nulls_its_own_entity_alone(gateway: Gateway, aws
 # The schema's text
 
 
-async def test_the_service_answers_the_schema_that_is_committed_to_the_letter(gateway: Gateway) -> None:
+async def test_service_sdl_equals_the_committed_schema(gateway: Gateway) -> None:
     data = await gateway.query("{ _service { sdl } }")
     assert data["_service"]["sdl"] == (ROOT / "schema.graphql").read_text()
 
 
-async def test_query_node_is_left_out_where_the_setting_says_so(settings: Any) -> None:
+async def test_node_fields_are_left_out_if_the_setting_says_so(settings: Any) -> None:
     """From what is answered as well as from the text; all else stays."""
     async with gateway_over(settings.model_copy(update={"relay_node_fields": False})) as without:
         sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]

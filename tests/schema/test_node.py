@@ -9,7 +9,7 @@ query ($ids: [ID!]!) {
 """
 
 
-async def test_every_id_leads_back_to_its_object(gateway: Gateway, aws: Aws) -> None:
+async def test_every_id_finds_its_object(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=2, orders=1)
     data = await gateway.query(IDS)
     ids = [node["id"] for field in data.values() for node in field["nodes"]]
@@ -19,7 +19,7 @@ async def test_every_id_leads_back_to_its_object(gateway: Gateway, aws: Aws) -> 
     assert sorted(aws.calls[2:]) == ["GetPhoneNumber", "GetPhoneNumber", "GetPhoneNumberOrder"]
 
 
-async def test_one_bad_id_nulls_its_own_place_alone(gateway: Gateway, aws: Aws) -> None:
+async def test_one_bad_id_nulls_only_its_own_item(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     [good] = [node["id"] for node in (await gateway.query(IDS))["phoneNumbers"]["nodes"]]
     answer = await gateway.answer(NODES, ids=["nonsense", good, ""])
@@ -30,14 +30,14 @@ async def test_one_bad_id_nulls_its_own_place_alone(gateway: Gateway, aws: Aws) 
     ]
 
 
-async def test_an_object_that_is_gone_is_null(gateway: Gateway, aws: Aws) -> None:
+async def test_an_object_that_no_longer_exists_is_null(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     [gone] = [node["id"] for node in (await gateway.query(IDS))["phoneNumbers"]["nodes"]]
     aws.loses_number("+12065550000")
     assert await gateway.query("query ($id: ID!) { node(id: $id) { id } }", id=gone) == {"node": None}
 
 
-async def test_an_order_is_found_by_the_upstreams_id(gateway: Gateway, aws: Aws) -> None:
+async def test_an_order_is_found_by_its_aws_id(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)
     data = await gateway.query(
         """{ phoneNumberOrder(phoneNumberOrderId: "00000000-0000-4000-8000-000000000000") {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.settings import Settings
 from tests.conftest import Gateway, gateway_over
-from tests.execution.account import Account
-from tests.execution.both_ways import same_answer
+from tests.execution.comparison import same_response
+from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
 from tests.support.multipart import fetch_parts, merge_parts
 from tests.support.scripted import Says, scripted_upstream
@@ -125,7 +125,7 @@ NO_ROWS: list[Any] = [
 
 
 @pytest.mark.parametrize("row", NO_ROWS, ids=repr)
-async def test_a_row_that_names_no_number_is_left_out_counted_and_warned_of(
+async def test_a_row_without_a_number_is_left_out_counted_and_logged(
     row: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = {"PhoneNumbers": [number_record(0), row, number_record(2), row]}
@@ -146,7 +146,7 @@ async def test_a_row_that_names_no_number_is_left_out_counted_and_warned_of(
 
 
 @pytest.mark.parametrize("rows", [[7], [None, {}], [{"Status": "Assigned"}] * 3])
-async def test_a_page_of_odd_rows_alone_is_an_empty_page_that_goes_on(rows: list[Any]) -> None:
+async def test_a_page_of_only_odd_rows_is_empty_and_has_a_next_page(rows: list[Any]) -> None:
     pages = [Says({"PhoneNumbers": rows, "NextToken": "t"}), Says({"PhoneNumbers": [number_record(0)]})]
     with scripted_upstream(*pages) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
@@ -154,7 +154,7 @@ async def test_a_page_of_odd_rows_alone_is_an_empty_page_that_goes_on(rows: list
     assert data["phoneNumbers"] == {"nodes": [{"e164PhoneNumber": e164(0)}], "pageInfo": {"hasNextPage": False}}
 
 
-async def test_the_same_row_twice_is_given_twice_and_paged_past_once() -> None:
+async def test_a_repeated_row_is_returned_twice_and_paging_continues_after_it() -> None:
     page = {"PhoneNumbers": [number_record(0), number_record(1), number_record(1), number_record(2)]}
     with scripted_upstream(Says(page)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
@@ -177,7 +177,7 @@ ODD_ORDERED: list[Any] = [
 
 
 @pytest.mark.parametrize("odd", ODD_ORDERED, ids=repr)
-async def test_an_odd_ordered_number_leaves_its_order_and_is_counted_and_warned_of(
+async def test_an_odd_ordered_number_is_left_out_of_its_order_counted_and_logged(
     odd: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     order = order_record(0, [e164(0), e164(0)])
@@ -198,7 +198,7 @@ async def test_an_odd_ordered_number_leaves_its_order_and_is_counted_and_warned_
 @pytest.mark.parametrize(
     "associations", [{}, "VoiceConnectorId", 7, [None], ["a"], [{"Name": "SipRuleId"}], [{"Value": 7}]]
 )
-async def test_odd_associations_leave_their_number_and_are_counted(associations: Any) -> None:
+async def test_odd_associations_are_left_out_of_their_number_and_counted(associations: Any) -> None:
     sound = {"Name": "VoiceConnectorId", "Value": "vc"}
     mixed = [*associations, sound] if isinstance(associations, list) else associations
     page = {"PhoneNumbers": [number_record(0, Associations=mixed)]}
@@ -212,7 +212,7 @@ async def test_odd_associations_leave_their_number_and_are_counted(associations:
     assert after.since(before, LEFT_OUT) == {'{aws_operation="ListPhoneNumbers"}': 1}
 
 
-async def test_one_odd_record_of_a_batch_leaves_the_others() -> None:
+async def test_one_odd_record_of_a_batch_does_not_affect_the_others() -> None:
     """Three keys are looked up by a list page, whose second row is odd, and then by a get."""
     order = order_record(0, [e164(index) for index in range(3)])
     rows = [number_record(0), {"E164PhoneNumber": 7}, number_record(2, Capabilities="all", CallingName=[])]
@@ -230,7 +230,7 @@ async def test_one_odd_record_of_a_batch_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize("accept", ["multipart/mixed", "multipart/mixed;deferSpec=20220824"])
-async def test_parts_hold_what_the_whole_answer_does(accept: str) -> None:
+async def test_a_response_in_parts_equals_the_whole_response(accept: str) -> None:
     rows = [number_record(0), {}, number_record(1, CreatedTimestamp="yesterday"), None, number_record(2, Name={})]
     selection = "{ e164PhoneNumber createdTimestamp name }"
     with scripted_upstream(Says({"PhoneNumbers": rows})) as upstream:
@@ -257,14 +257,14 @@ RECORDS = st.dictionaries(
 
 @hypothesis_settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(odd=st.lists(RECORDS | JSON_VALUES, max_size=3))
-async def test_both_executors_give_the_sound_rows_of_any_page(odd: list[Any]) -> None:
+async def test_both_executors_return_the_valid_rows_of_any_page(odd: list[Any]) -> None:
     account = Account(
         numbers=[number_record(0), *odd, number_record(1)],
         orders=[order_record(0, [e164(0)]), *odd, order_record(1, [e164(1)])],
     )
     link = "orderedPhoneNumbers { e164PhoneNumber phoneNumber { status } }"
     document = f"{{ {NUMBERS[1:-1]} phoneNumberOrders(first: 5) {{ nodes {{ {ORDER_FIELDS} {link} }} }} }}"
-    data = json.loads((await same_answer(account, document)).data)
+    data = json.loads((await same_response(account, document)).data)
     edges, nodes = data["phoneNumbers"]["edges"], data["phoneNumberOrders"]["nodes"]
     assert [edges[at]["node"]["e164PhoneNumber"] for at in (0, -1)] == [e164(0), e164(1)]
     assert [nodes[at]["orderedPhoneNumbers"][0]["phoneNumber"] for at in (0, -1)] == [{"status": "UNASSIGNED"}] * 2

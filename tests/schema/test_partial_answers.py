@@ -33,7 +33,7 @@ def faults(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
     return {tuple(error["path"]): error["extensions"]["code"] for error in answer["errors"]}
 
 
-async def test_a_list_that_fails_leaves_the_lists_and_records_beside_it(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_a_failing_list_does_not_affect_the_fields_beside_it(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=3, orders=1)
     aws.fails_where(any_list_of_numbers, FORBIDDEN)
     answer = await gateway.answer(
@@ -49,7 +49,7 @@ async def test_a_list_that_fails_leaves_the_lists_and_records_beside_it(gateway:
     assert faults(answer) == {("phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
 
 
-async def test_a_cursor_that_is_none_nulls_its_own_list_alone(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_an_invalid_cursor_nulls_only_its_list(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=1, orders=1)
     answer = await gateway.answer(
         '{ phoneNumberOrders(after: "none") { nodes { id } } phoneNumbers { nodes { e164PhoneNumber } } }'
@@ -58,7 +58,7 @@ async def test_a_cursor_that_is_none_nulls_its_own_list_alone(gateway: Gateway, 
     assert faults(answer) == {("phoneNumberOrders",): "BAD_CURSOR"}
 
 
-async def test_a_page_that_fails_amid_a_list_nulls_that_list_alone(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_a_failing_second_page_nulls_only_its_list(gateway: Gateway, aws: FaultyAws) -> None:
     """The rows of one connection are one answer: some of them would pass for all of them."""
     aws.holds(inventory=300)
     aws.fails_where(second_list_page_of_numbers, FORBIDDEN)
@@ -77,7 +77,7 @@ async def test_a_page_that_fails_amid_a_list_nulls_that_list_alone(gateway: Gate
     assert aws.calls == ["ListPhoneNumbers"] * 3
 
 
-async def test_a_count_that_fails_leaves_the_rows_beside_it(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_a_failing_count_does_not_affect_the_rows_beside_it(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=100)
     aws.fails_where(second_list_page_of_numbers, FORBIDDEN)
     answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
@@ -85,7 +85,7 @@ async def test_a_count_that_fails_leaves_the_rows_beside_it(gateway: Gateway, aw
     assert faults(answer) == {("phoneNumbers", "totalCount"): "UPSTREAM_FORBIDDEN"}
 
 
-async def test_an_entitys_list_that_fails_leaves_the_entity_and_the_others(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_a_failing_list_of_an_entity_does_not_affect_the_entities(gateway: Gateway, aws: FaultyAws) -> None:
     aws.adds_numbers([number_record(0, **CONNECTED)])
     bad, good = ({"__typename": "VoiceConnector", "voiceConnectorId": name} for name in ("bad", "good"))
     aws.fails_where(lambda path, query: any_list_of_numbers(path, query) and "filter-value=bad" in query, FORBIDDEN)
@@ -101,7 +101,7 @@ async def test_an_entitys_list_that_fails_leaves_the_entity_and_the_others(gatew
     assert faults(answer) == {("_entities", 0, "phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
 
 
-async def test_a_list_within_a_row_that_fails_leaves_the_row(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_a_failing_list_within_a_row_does_not_affect_the_row(gateway: Gateway, aws: FaultyAws) -> None:
     aws.adds_numbers([number_record(0, **CONNECTED)])
     aws.fails_where(lambda path, query: any_list_of_numbers(path, query) and "filter-value=good" in query, FORBIDDEN)
     answer = await gateway.answer(
@@ -114,7 +114,7 @@ async def test_a_list_within_a_row_that_fails_leaves_the_row(gateway: Gateway, a
     assert faults(answer) == {path: "UPSTREAM_FORBIDDEN"}
 
 
-async def test_an_ordered_number_that_fails_leaves_its_order_and_the_lists_beside_it(
+async def test_a_failing_ordered_number_does_not_affect_its_order_or_other_lists(
     gateway: Gateway, aws: FaultyAws
 ) -> None:
     aws.holds(inventory=1_000)
@@ -134,9 +134,7 @@ async def test_an_ordered_number_that_fails_leaves_its_order_and_the_lists_besid
     assert faults(answer) == {path: "BAD_REQUEST"}
 
 
-async def test_fields_that_an_error_takes_out_of_the_answer_ask_nothing_after_it(
-    gateway: Gateway, aws: FaultyAws
-) -> None:
+async def test_fields_removed_by_an_error_make_no_call_after_the_response(gateway: Gateway, aws: FaultyAws) -> None:
     """Rows cannot be null, so where they fail their list goes, and what else it would have counted is not asked."""
     aws.holds(inventory=1_000)
     first = await gateway.query("{ phoneNumbers(first: 1) { pageInfo { endCursor } } }")

@@ -12,7 +12,7 @@ query ($first: Int) {
 """
 
 
-async def test_all_numbers_of_a_page_of_orders_are_looked_up_together(gateway: Gateway, aws: Aws) -> None:
+async def test_numbers_of_a_page_of_orders_are_one_batch(gateway: Gateway, aws: Aws) -> None:
     """Twenty orders or one: the inventory is walked once."""
     aws.holds(orders=20, numbers_each=3, inventory=150)
     data = await gateway.query(ORDERS_WITH_NUMBER_STATUS, first=20)
@@ -26,7 +26,7 @@ async def test_all_numbers_of_a_page_of_orders_are_looked_up_together(gateway: G
 
 
 @pytest.mark.parametrize("order_id", [".", "..", "...", "o" * 257])
-async def test_an_id_that_no_order_has_is_null_and_never_part_of_a_url(
+async def test_an_unknown_order_id_is_null_and_does_not_change_the_url(
     gateway: Gateway, aws: Aws, order_id: str
 ) -> None:
     """Dots in a path lead to another resource."""

@@ -36,7 +36,7 @@ def numbers_of(page: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(("first", "calls"), [(1, 200), (7, 29), (99, 3), (250, 3)])
-async def test_pages_of_any_size_give_each_number_once_in_upstream_order(
+async def test_pages_of_any_size_return_each_number_once_in_upstream_order(
     gateway: Gateway, aws: Aws, first: int, calls: int
 ) -> None:
     aws.holds(inventory=200)
@@ -53,7 +53,7 @@ async def test_pages_of_any_size_give_each_number_once_in_upstream_order(
 
 
 @pytest.mark.parametrize("last", [7, 60])
-async def test_pages_backwards_give_each_number_once_too(gateway: Gateway, aws: Aws, last: int) -> None:
+async def test_backward_pages_return_each_number_once(gateway: Gateway, aws: Aws, last: int) -> None:
     aws.holds(inventory=130)
     seen: list[str] = []
     before = None
@@ -67,7 +67,7 @@ async def test_pages_backwards_give_each_number_once_too(gateway: Gateway, aws: 
 
 
 @pytest.mark.parametrize("aws", ["chime-sdk-voice"], indirect=True)
-async def test_every_field_of_a_record_reaches_the_caller(gateway: Gateway, aws: Aws) -> None:
+async def test_every_field_of_a_record_is_in_the_response(gateway: Gateway, aws: Aws) -> None:
     aws.adds_orders([order_record(1, [e164(0)])])
     aws.adds_numbers(
         [
@@ -147,7 +147,7 @@ async def test_every_field_of_a_record_reaches_the_caller(gateway: Gateway, aws:
         ({"status": None}, ""),
     ],
 )
-async def test_a_filter_is_asked_in_awss_own_words(
+async def test_a_filter_is_sent_in_the_words_of_aws(
     gateway: Gateway, aws: Aws, given: dict[str, Any], asked: str
 ) -> None:
     aws.adds_numbers(
@@ -172,7 +172,7 @@ async def test_a_filter_is_asked_in_awss_own_words(
     ],
     indirect=["aws"],
 )
-async def test_a_filter_that_cannot_be_asked_is_refused_before_any_call(
+async def test_an_unsupported_filter_is_rejected_without_a_call(
     gateway: Gateway, aws: Aws, given: dict[str, Any], words: str
 ) -> None:
     answer = await gateway.answer(PAGE, filter=given)
@@ -194,7 +194,7 @@ async def test_a_filter_that_cannot_be_asked_is_refused_before_any_call(
         ({"first": "ten"}, "BAD_USER_INPUT", "Int cannot represent"),
     ],
 )
-async def test_paging_arguments_are_checked_before_any_call(
+async def test_invalid_page_arguments_are_rejected_without_a_call(
     gateway: Gateway, aws: Aws, arguments: dict[str, Any], code: str, words: str
 ) -> None:
     answer = await gateway.answer(PAGE, **arguments)
@@ -203,7 +203,7 @@ async def test_paging_arguments_are_checked_before_any_call(
     assert aws.calls == []
 
 
-async def test_a_cursor_of_another_filter_or_list_is_refused(gateway: Gateway, aws: Aws) -> None:
+async def test_a_cursor_of_another_filter_or_list_is_rejected(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=3)
     cursor = (await gateway.query(PAGE, first=1))["phoneNumbers"]["pageInfo"]["endCursor"]
     for document in (
@@ -215,7 +215,7 @@ async def test_a_cursor_of_another_filter_or_list_is_refused(gateway: Gateway, a
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_a_walk_goes_on_on_another_replica(aws: Aws, settings: Settings) -> None:
+async def test_another_replica_continues_a_cursor(aws: Aws, settings: Settings) -> None:
     aws.holds(inventory=5)
     sharing_a_key = settings.model_copy(update={"cursor_keys": (SecretBytes(b"k" * 32),)})
     async with gateway_over(sharing_a_key) as gateway:
@@ -225,7 +225,7 @@ async def test_a_walk_goes_on_on_another_replica(aws: Aws, settings: Settings) -
     assert numbers_of(page) == [e164(2), e164(3)]
 
 
-async def test_what_is_not_asked_for_costs_no_call(gateway: Gateway, aws: Aws) -> None:
+async def test_fields_that_need_no_page_make_no_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=3)
     await gateway.query("{ phoneNumbers { __typename } phoneNumberOrders(first: 0) { nodes { id } } }")
     assert aws.calls == []
@@ -240,14 +240,14 @@ async def test_what_is_not_asked_for_costs_no_call(gateway: Gateway, aws: Aws) -
         "totalCount pageInfo { endCursor }",
     ],
 )
-async def test_a_count_shares_the_walk_of_what_is_listed_beside_it(gateway: Gateway, aws: Aws, fields: str) -> None:
+async def test_a_count_shares_the_calls_of_the_rows_beside_it(gateway: Gateway, aws: Aws, fields: str) -> None:
     aws.holds(inventory=250)
     data = await gateway.query(f"{{ phoneNumbers(first: 10) {{ {fields} }} }}")
     assert data["phoneNumbers"]["totalCount"] == 250
     assert aws.calls == ["ListPhoneNumbers"] * 3
 
 
-async def test_a_count_past_the_bound_nulls_itself_alone(aws: Aws, settings: Settings) -> None:
+async def test_a_count_past_the_page_limit_nulls_only_itself(aws: Aws, settings: Settings) -> None:
     aws.holds(inventory=250)
     async with gateway_over(settings.model_copy(update={"max_upstream_pages": 2})) as gateway:
         answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
@@ -257,7 +257,7 @@ async def test_a_count_past_the_bound_nulls_itself_alone(aws: Aws, settings: Set
     assert "first and after" in error["message"]
 
 
-async def test_one_number_is_found_in_any_of_its_spellings_by_one_call(gateway: Gateway, aws: Aws) -> None:
+async def test_a_number_in_any_spelling_is_found_with_one_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=300)
     data = await gateway.query(
         """{ a: phoneNumber(e164PhoneNumber: "+12065550200") { id status }
@@ -268,7 +268,7 @@ async def test_one_number_is_found_in_any_of_its_spellings_by_one_call(gateway: 
     assert aws.calls == ["GetPhoneNumber"]
 
 
-async def test_a_number_that_the_inventory_lacks_is_null(gateway: Gateway, aws: Aws) -> None:
+async def test_a_number_that_is_not_in_the_inventory_is_null(gateway: Gateway, aws: Aws) -> None:
     assert await gateway.query('{ phoneNumber(e164PhoneNumber: "+12065550200") { id } }') == {"phoneNumber": None}
     assert aws.calls == ["GetPhoneNumber"]
 
@@ -276,7 +276,7 @@ async def test_a_number_that_the_inventory_lacks_is_null(gateway: Gateway, aws: 
 @pytest.mark.parametrize(
     "number", ["", "+0123", "+1 206", "+1234567890123456", "abc", "+1206555\u0660\u0661\u0660\u0660"]
 )
-async def test_a_text_that_is_no_number_is_refused_in_words(gateway: Gateway, aws: Aws, number: str) -> None:
+async def test_an_invalid_number_is_rejected_with_a_message(gateway: Gateway, aws: Aws, number: str) -> None:
     document = "query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id } }"
     for answer in (
         await gateway.answer(document, n=number),
@@ -288,7 +288,7 @@ async def test_a_text_that_is_no_number_is_refused_in_words(gateway: Gateway, aw
     assert aws.calls == []
 
 
-async def test_an_association_leads_to_its_other_numbers(gateway: Gateway, aws: Aws) -> None:
+async def test_an_association_lists_its_other_numbers(gateway: Gateway, aws: Aws) -> None:
     held = [{"Name": "VoiceConnectorId", "Value": "vc", "AssociatedTimestamp": None}]
     aws.adds_numbers([number_record(0, Associations=held), number_record(1), number_record(2, Associations=held)])
     data = await gateway.query(
@@ -319,7 +319,7 @@ async def listed(*records: dict[str, Any]) -> dict[str, Any]:
             return await gateway.answer(EVERY_FIELD.replace("first: 1", "first: 50"))
 
 
-async def test_values_newer_than_the_gateway_are_unknown_and_lose_nothing() -> None:
+async def test_new_enum_values_are_unknown_and_the_record_is_complete() -> None:
     answer = await listed(
         number_record(
             0,
@@ -339,7 +339,7 @@ async def test_values_newer_than_the_gateway_are_unknown_and_lose_nothing() -> N
     assert "errors" not in answer
 
 
-async def test_the_pages_own_voice_connector_with_a_space_is_a_voice_connector() -> None:
+async def test_voice_connector_with_a_space_is_voice_connector() -> None:
     answer = await listed(number_record(0, ProductType="Voice Connector"))
     assert answer["data"]["phoneNumbers"]["nodes"][0]["productType"] == "VOICE_CONNECTOR"
 
@@ -375,7 +375,7 @@ async def test_unusual_timestamps_become_rfc_3339_in_utc(given: Any, written: st
         "\u0662\u0660\u0661\u0669-08-12T22:10:20.521Z",
     ],
 )
-async def test_a_timestamp_that_cannot_be_read_nulls_its_field_alone(given: Any) -> None:
+async def test_an_unreadable_timestamp_nulls_only_its_field(given: Any) -> None:
     answer = await listed(number_record(0, CreatedTimestamp=given))
     [node] = answer["data"]["phoneNumbers"]["nodes"]
     assert (node["createdTimestamp"], node["updatedTimestamp"]) == (None, "2019-10-28T18:42:07.964Z")
@@ -383,7 +383,7 @@ async def test_a_timestamp_that_cannot_be_read_nulls_its_field_alone(given: Any)
     assert (error["path"][-1], error["extensions"]["code"]) == ("createdTimestamp", "UPSTREAM_BAD_RESPONSE")
 
 
-async def test_a_record_known_by_one_of_its_keys_alone_is_whole_and_one_by_none_is_left_out() -> None:
+async def test_a_record_needs_one_of_its_two_keys() -> None:
     answer = await listed(
         {"PhoneNumberId": "%2B12065550100"}, {"E164PhoneNumber": "+12065550101"}, {"Status": "Assigned"}
     )

@@ -70,7 +70,7 @@ TOKENS = [
 
 @pytest.mark.usefixtures("_long_urls")
 @pytest.mark.parametrize("token", TOKENS, ids=lambda token: f"{token[:4]!a} of {len(token)}")
-async def test_a_cursor_of_any_token_is_accepted_however_it_is_sent(token: str) -> None:
+async def test_a_cursor_of_any_token_is_accepted_in_any_encoding(token: str) -> None:
     """One cursor within the second page, and its last one, which holds the tokens of two pages."""
     following = f"{token}2"
     pages = [page(0, token), page(2, following, count=3)]
@@ -89,7 +89,7 @@ async def test_a_cursor_of_any_token_is_accepted_however_it_is_sent(token: str) 
 
 
 @pytest.mark.parametrize("length", [50_000, 66_000, 100_000])
-async def test_a_token_that_is_too_long_is_said_where_a_cursor_is_asked_for(length: int) -> None:
+async def test_a_token_too_long_for_a_cursor_is_an_error_of_the_cursor_only(length: int) -> None:
     with scripted_upstream(page(0, "t" * length)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             answer = await gateway.answer(
@@ -116,14 +116,14 @@ async def test_a_token_that_is_too_long_is_said_where_a_cursor_is_asked_for(leng
 
 
 @pytest.mark.usefixtures("_long_urls")
-async def test_a_token_that_is_too_long_for_a_cursor_is_followed_all_the_same() -> None:
+async def test_a_token_too_long_for_a_cursor_is_still_followed() -> None:
     with scripted_upstream(page(0, "t" * 50_000), page(2, "u" * 60_000), page(4, None)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             data = await gateway.query("{ phoneNumbers(first: 6) { nodes { e164PhoneNumber } totalCount } }")
     assert data["phoneNumbers"] == {"nodes": [{"e164PhoneNumber": e164(at)} for at in range(6)], "totalCount": 6}
 
 
-async def test_a_cursor_that_no_body_could_hold_is_not_given_out() -> None:
+async def test_a_cursor_longer_than_a_request_body_is_not_issued() -> None:
     first = page(0, "t" * 600)
     with scripted_upstream(first, first, page(2, None)) as upstream:
         async with gateway_over(over(upstream.url, max_body_bytes=1_000)) as gateway:
@@ -178,7 +178,7 @@ fragment F on PhoneNumberOrder { id phoneNumberOrderId }
 
 
 @pytest.mark.parametrize("order_id", ORDER_IDS, ids=lambda each: f"{each[:8]!a} of {len(each)}")
-async def test_an_orders_ids_are_accepted_wherever_an_id_is(order_id: str) -> None:
+async def test_the_ids_of_an_order_are_accepted_by_every_argument(order_id: str) -> None:
     record = order_record(0, [], PhoneNumberOrderId=order_id)
     with scripted_upstream(Says({"PhoneNumberOrders": [record]}), Says({"PhoneNumberOrder": record})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
@@ -200,7 +200,7 @@ async def test_an_orders_ids_are_accepted_wherever_an_id_is(order_id: str) -> No
 
 
 @pytest.mark.parametrize("order_id", ["", ".", "..", "...", "o" * 257, "\u00e9" * 300, 7, None, ["o"]])
-async def test_an_order_whose_id_could_not_be_sent_back_is_left_out(order_id: Any) -> None:
+async def test_an_order_whose_id_cannot_be_sent_back_is_left_out(order_id: Any) -> None:
     records = [order_record(0, [], PhoneNumberOrderId=order_id), order_record(1, [])]
     with scripted_upstream(Says({"PhoneNumberOrders": records})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
@@ -221,7 +221,7 @@ fragment F on PhoneNumber { id e164PhoneNumber }
 
 @pytest.mark.parametrize("key", ["E164PhoneNumber", "PhoneNumberId"])
 @pytest.mark.parametrize("number", NUMBERS)
-async def test_a_numbers_ids_are_accepted_wherever_a_number_is(key: str, number: str) -> None:
+async def test_the_ids_of_a_number_are_accepted_by_every_argument(key: str, number: str) -> None:
     record = {"Status": "Unassigned", key: number}
     with scripted_upstream(Says({"PhoneNumbers": [record]}), Says({"PhoneNumber": record})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
@@ -243,7 +243,7 @@ async def test_a_numbers_ids_are_accepted_wherever_a_number_is(key: str, number:
 @pytest.mark.parametrize(
     "value", ["vc", "a b", "a/b", "%2F", "&filter-name=x", "\u00e9", "\U0001f4a9", "\x00", '"', "v" * 256, "."]
 )
-async def test_an_associations_id_is_accepted_as_a_filter_and_as_an_entity(value: str) -> None:
+async def test_the_id_of_an_association_is_accepted_as_filter_and_entity(value: str) -> None:
     record = number_record(0, Associations=[{"Name": "VoiceConnectorId", "Value": value}])
     target = (
         "target { ... on VoiceConnector { voiceConnectorId phoneNumbers(first: 1) { nodes { e164PhoneNumber } } } }"
@@ -272,7 +272,7 @@ async def test_an_associations_id_is_accepted_as_a_filter_and_as_an_entity(value
 
 
 @pytest.mark.parametrize("value", ["v" * 257, "\u00e9" * 1_000, 7])
-async def test_an_association_whose_id_could_not_be_sent_back_is_left_out(value: Any) -> None:
+async def test_an_association_whose_id_cannot_be_sent_back_is_left_out(value: Any) -> None:
     associations = [{"Name": "VoiceConnectorId", "Value": each} for each in (value, "vc")]
     with scripted_upstream(Says({"PhoneNumbers": [number_record(0, Associations=associations)]})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:

@@ -27,7 +27,7 @@ from graphql import (
 )
 
 from gateway.schema.node import global_id
-from tests.execution.odd_records import NUMBERS, ORDER_IDS, TARGET_IDS
+from tests.execution.random_accounts import NUMBERS, ORDER_IDS, TARGET_IDS
 
 # What tools ask that want to know all that a schema can say.
 WHOLE_INTROSPECTION: Final = get_introspection_query(

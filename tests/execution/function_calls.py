@@ -13,7 +13,7 @@ T = TypeVar("T")
 _OF_EARLIER_TASKS: Final = {"WeakSet.__iter__", "WeakSet._commit_removals", "_get_loop"}
 
 
-async def counted(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
+async def count_calls(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
     """What is awaited, and how often each function was called for it, by its qualified name.
 
     Going on with a coroutine or generator counts as a call as well; what tests do themselves does not.
@@ -41,11 +41,11 @@ async def counted(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
     return given, calls
 
 
-def fields_visited(calls: Counter[str]) -> int:
+def fields_executed(calls: Counter[str]) -> int:
     """Fields that graphql-core resolved and completed one by one."""
     return calls["Executor.execute_field"]
 
 
-def plans_made(calls: Counter[str]) -> int:
+def projections_compiled(calls: Counter[str]) -> int:
     """Selections that were looked at, and answered by a generated function from then on if they can be."""
     return calls["compile_projection"]

@@ -15,7 +15,7 @@ from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
 from gateway.execution.query_cost import CostModel
 from gateway.schema.federation import build_schema
-from tests.execution.account import Account
+from tests.execution.in_memory_account import Account
 
 # Random documents ask for more than anybody may.
 UNLIMITED: Final = DocumentLimits(
@@ -29,10 +29,10 @@ UNLIMITED: Final = DocumentLimits(
 )
 
 # Text, variables, name of the operation, context.
-Way = Callable[[str, Any, str | None, RequestContext], Awaitable[ExecutionResult]]
+Executor = Callable[[str, Any, str | None, RequestContext], Awaitable[ExecutionResult]]
 
 
-def standard_way(schema: Schema) -> Way:
+def standard_executor(schema: Schema) -> Executor:
     """As Strawberry and graphql-core execute it."""
 
     async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
@@ -42,7 +42,7 @@ def standard_way(schema: Schema) -> Way:
     return execute
 
 
-def projecting_way(schema: Schema) -> Way:
+def projecting_executor(schema: Schema) -> Executor:
     """As the gateway does."""
     engine = Engine(schema, UNLIMITED, introspection=True)
 
@@ -59,8 +59,8 @@ def projecting_way(schema: Schema) -> Way:
 
 
 SCHEMA: Final = build_schema()
-STANDARD: Final = standard_way(SCHEMA)
-PROJECTING: Final = projecting_way(SCHEMA)
+STANDARD: Final = standard_executor(SCHEMA)
+PROJECTING: Final = projecting_executor(SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Answer:
     calls: tuple[str, ...]
 
 
-async def answer_of(way: Way, account: Account, text: str, operation: str | None, given: Any) -> Answer:
+async def response_of(way: Executor, account: Account, text: str, operation: str | None, given: Any) -> Answer:
     """What is answered in a request of its own."""
     account.calls.clear()
     result = await way(text, given, operation, account.context())
@@ -98,10 +98,10 @@ def _told(error: GraphQLError) -> tuple[Any, ...]:
     return (error.message, path, places, type(original), str(original), getattr(original, "detail", ""))
 
 
-async def same_answer(account: Account, text: str, operation: str | None = None, given: Any = None) -> Answer:
+async def same_response(account: Account, text: str, operation: str | None = None, given: Any = None) -> Answer:
     """The answer, which both ways give alike, for the same calls upstream."""
-    standard = await answer_of(STANDARD, account, text, operation, given)
-    projected = await answer_of(PROJECTING, account, text, operation, given)
+    standard = await response_of(STANDARD, account, text, operation, given)
+    projected = await response_of(PROJECTING, account, text, operation, given)
     # Batches that are under way at once may begin in another order, and fail in it.
     assert _unordered(projected) == _unordered(standard), f"projected: {projected}\nstandard: {standard}"
     return standard

@@ -18,7 +18,7 @@ from gateway.schema.enums import (
     PhoneNumberType,
 )
 from gateway.upstream.services import CHIME, CHIME_SDK_VOICE
-from tests.execution.account import Account
+from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
 
 NUMBERS: Final = [e164(index) for index in range(7)]
