@@ -1,4 +1,4 @@
-"""The standard way and the projecting way side by side, and all that can be told of an answer."""
+"""Comparison of the projecting executor with graphql-core's standard executor."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from gateway.execution.query_cost import CostModel
 from gateway.schema.federation import build_schema
 from tests.execution.in_memory_account import Account
 
-# Random documents ask for more than anybody may.
+# Random documents exceed the usual limits.
 UNLIMITED: Final = DocumentLimits(
     tokens=10**9,
     depth=10**9,
@@ -28,12 +28,12 @@ UNLIMITED: Final = DocumentLimits(
     cost_model=CostModel(page_rows=99, max_page_size=1000, max_upstream_pages=20),
 )
 
-# Text, variables, name of the operation, context.
+# Runs a text with variables, an operation name and a context.
 Executor = Callable[[str, Any, str | None, RequestContext], Awaitable[ExecutionResult]]
 
 
 def standard_executor(schema: Schema) -> Executor:
-    """As Strawberry and graphql-core execute it."""
+    """Return an executor that runs operations as Strawberry and graphql-core do."""
 
     async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
         result = await schema.execute(text, variable_values=variables, operation_name=operation, context_value=context)
@@ -43,7 +43,7 @@ def standard_executor(schema: Schema) -> Executor:
 
 
 def projecting_executor(schema: Schema) -> Executor:
-    """As the gateway does."""
+    """Return an executor that runs operations as the gateway does."""
     engine = Engine(schema, UNLIMITED, introspection=True)
 
     async def execute(text: str, variables: Any, operation: str | None, context: RequestContext) -> ExecutionResult:
@@ -64,12 +64,13 @@ PROJECTING: Final = projecting_executor(SCHEMA)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer, order included.
+class Response:
+    """Everything that can be compared of a response, order included.
 
-    data: as JSON.
-    errors: of each its message, path, places, the type and words of what was raised, and what is kept for the log.
-    calls: those made upstream for it.
+    Attributes:
+        data: The data as JSON.
+        errors: Of each error its message, path and locations, the type and message of its cause, and its log detail.
+        calls: The upstream calls that the response took.
     """
 
     data: str
@@ -77,35 +78,35 @@ class Answer:
     calls: tuple[str, ...]
 
 
-async def response_of(way: Executor, account: Account, text: str, operation: str | None, given: Any) -> Answer:
-    """What is answered in a request of its own."""
+async def response_of(executor: Executor, account: Account, text: str, operation: str | None, given: Any) -> Response:
+    """Run an operation in its own request, and return the response."""
     account.calls.clear()
-    result = await way(text, given, operation, account.context())
-    # Where a field that cannot be null failed, its neighbours may still be on their way.
+    result = await executor(text, given, operation, account.context())
+    # If a non-null field failed, its neighbours may still be in flight.
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
-    # The text before it is compared: two answers may hold NaN, which equals nothing.
-    return Answer(
+    # Compare text, because two responses may hold NaN, which does not equal itself.
+    return Response(
         json.dumps(result.data),
-        tuple(map(_told, result.errors or ())),
+        tuple(map(_error_facts, result.errors or ())),
         tuple(account.calls),
     )
 
 
-def _told(error: GraphQLError) -> tuple[Any, ...]:
+def _error_facts(error: GraphQLError) -> tuple[Any, ...]:
     places = tuple((location.line, location.column) for location in error.locations or ())
     path = None if error.path is None else tuple(error.path)
     original = error.original_error
     return (error.message, path, places, type(original), str(original), getattr(original, "detail", ""))
 
 
-async def same_response(account: Account, text: str, operation: str | None = None, given: Any = None) -> Answer:
-    """The answer, which both ways give alike, for the same calls upstream."""
+async def same_response(account: Account, text: str, operation: str | None = None, given: Any = None) -> Response:
+    """Run an operation by both executors. Check that responses and calls are equal, and return the response."""
     standard = await response_of(STANDARD, account, text, operation, given)
     projected = await response_of(PROJECTING, account, text, operation, given)
-    # Batches that are under way at once may begin in another order, and fail in it.
+    # Concurrent batches may start and fail in another order.
     assert _unordered(projected) == _unordered(standard), f"projected: {projected}\nstandard: {standard}"
     return standard
 
 
-def _unordered(answer: Answer) -> Answer:
+def _unordered(answer: Response) -> Response:
     return replace(answer, calls=tuple(sorted(answer.calls)), errors=tuple(sorted(answer.errors, key=repr)))

@@ -1,4 +1,4 @@
-"""Work counted in calls of Python functions, which no clock, load or machine changes."""
+"""Work counted in calls of Python functions, which does not depend on a clock, load or machine."""
 
 import gc
 import sys
@@ -9,14 +9,14 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-# asyncio's look through all tasks that there are, as many of them as earlier tests have left behind.
+# asyncio visits all existing tasks, including those that earlier tests left behind.
 _OF_EARLIER_TASKS: Final = {"WeakSet.__iter__", "WeakSet._commit_removals", "_get_loop"}
 
 
 async def count_calls(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
-    """What is awaited, and how often each function was called for it, by its qualified name.
+    """Return an awaitable's result, and how often each function was called for it, by qualified name.
 
-    Going on with a coroutine or generator counts as a call as well; what tests do themselves does not.
+    Resuming a coroutine or generator counts as a call. Calls of the tests' own functions do not count.
     """
     calls: Counter[str] = Counter()
 
@@ -29,7 +29,7 @@ async def count_calls(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
         ):
             calls[name] += 1
 
-    # What is collected meanwhile is not this work's; hypothesis counts collections by a function of its own.
+    # Garbage collection is not part of this work, and hypothesis would count each collection as a call.
     gc.disable()
     before = sys.getprofile()
     sys.setprofile(note)
@@ -42,10 +42,10 @@ async def count_calls(awaitable: Awaitable[T]) -> tuple[T, Counter[str]]:
 
 
 def fields_executed(calls: Counter[str]) -> int:
-    """Fields that graphql-core resolved and completed one by one."""
+    """Return the number of fields that graphql-core executed one by one."""
     return calls["Executor.execute_field"]
 
 
 def projections_compiled(calls: Counter[str]) -> int:
-    """Selections that were looked at, and answered by a generated function from then on if they can be."""
+    """Return the number of selections for which a projection was compiled, or found impossible."""
     return calls["compile_projection"]

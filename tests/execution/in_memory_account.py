@@ -1,4 +1,4 @@
-"""An account in memory, behind the four methods of Upstream: no wire, so that only the answer is made and counted."""
+"""An account in memory with the four methods of Upstream. There is no HTTP, so only the execution is measured."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,12 +21,13 @@ from gateway.upstream.services import CHIME, Api, Service
 
 @dataclass(slots=True)
 class Account:
-    """What is listed and got, by the rules that gateway.upstream.client keeps at the wall.
+    """The records of an account, read by the rules of gateway.upstream.client.
 
-    got: records that single gets give in place of those that are listed, by number or order id.
-    rows_each: the most rows of a page.
-    failing: operation -> the fault it ends in.
-    calls: operations in the order they were called.
+    Attributes:
+        got: Records that a get returns instead of the listed ones, by number or order id.
+        rows_each: The most rows of a page.
+        failing: The errors of operations that fail.
+        calls: The operations in the order in which they were called.
     """
 
     numbers: list[Any] = field(default_factory=list)
@@ -75,7 +76,7 @@ class Account:
         return _only(read_phone_number_orders([record], "GetPhoneNumberOrder"), "GetPhoneNumberOrder")
 
     def context(self) -> RequestContext:
-        """What one request carries."""
+        """Return the context of one request."""
         return request_contexts(_settings(self.generation.api), cast("Upstream", self))(ANONYMOUS)
 
     def _call(self, operation: str) -> None:
@@ -97,7 +98,7 @@ def _only(records: list[Any], operation: str) -> Any:
 
 @cache
 def _settings(api: Api) -> Settings:
-    # So few pages that some walks end at the limit.
+    # So few pages that some requests reach the limit.
     return Settings(upstream_api=api, max_upstream_pages=4, cursor_keys=(SecretBytes(b"k" * 32),))
 
 

@@ -1,4 +1,4 @@
-"""Random accounts: records as AWS gives them, and some that break every promise in one key or a few."""
+"""Random accounts: records as AWS sends them, and records with odd values in some keys."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ def _words(kind: type[AwsEnum]) -> _Maker:
 
 
 def _changed(random: Random, record: dict[str, Any], keys: Mapping[str, _Maker]) -> dict[str, Any]:
-    """The record; or the record with some keys as they may be, without a value, or odd."""
+    """Return the record, or a copy in which some keys have another valid value, no value or an odd value."""
     changes = {}
     share = random.choice([0, 0.1, 0.5])
     for key, make in keys.items():
@@ -114,7 +114,7 @@ _NUMBER_KEYS: Final[Mapping[str, _Maker]] = {
 }
 _NUMBER_IDENTITY: Final[Mapping[str, _Maker]] = {
     "E164PhoneNumber": _one_of([f"%2B{e164(1)[1:]}", e164(2)[1:], e164(3)]),
-    # With it a record is no PhoneNumber any more.
+    # With this key, a record is not a PhoneNumber.
     "PhoneNumberOrderId": _one_of([_MISSING]),
 }
 _ORDER_KEYS: Final[Mapping[str, _Maker]] = {
@@ -141,7 +141,7 @@ def _order(random: Random, index: int) -> dict[str, Any]:
 
 
 def random_account(random: Random) -> Account:
-    """Up to six numbers and three orders. Single gets give some of their own, by laxer rules than the wall's."""
+    """Return an account of up to six numbers and three orders. Some gets return other records than the lists."""
     return Account(
         numbers=[_number(random, index) for index in range(random.randint(0, 6))],
         orders=[_order(random, index) for index in range(random.randint(0, 3))],

@@ -1,7 +1,7 @@
-"""Random valid documents over a whole schema, whatever is in it, and values for their variables.
+"""Random valid documents over a whole schema, and values for their variables.
 
-Two fields under one response name must be the same field with the same arguments and type. So a document gives every
-response name to one of them, in all of its selections: then any two that meet can be merged, and often do.
+Two fields with one response name must be the same field with the same arguments and type. So a document uses each
+response name for one field only, in all of its selections. Then any two selections can be merged, and often are.
 """
 
 import re
@@ -29,7 +29,7 @@ from graphql import (
 from gateway.schema.node import global_id
 from tests.execution.random_accounts import NUMBERS, ORDER_IDS, TARGET_IDS
 
-# What tools ask that want to know all that a schema can say.
+# The introspection document of tools that read everything in a schema.
 WHOLE_INTROSPECTION: Final = get_introspection_query(
     specified_by_url=True,
     directive_is_repeatable=True,
@@ -94,7 +94,7 @@ _ARGUMENTS: Final[dict[tuple[str, str], Sequence[str]]] = {
 
 @dataclass(frozen=True)
 class Document:
-    """A text, and the names of its operations; None is the one without a name."""
+    """A text, and the names of its operations. None is the operation without a name."""
 
     text: str
     operations: tuple[str | None, ...]
@@ -105,9 +105,9 @@ class _Draft:
     random: Random
     schema: GraphQLSchema
     fields_left: int
-    # What a field is, with its arguments, type and one of two aliases -> the response name that is its own.
+    # The response name of each field, with its arguments, its type and one of two aliases.
     names: dict[tuple[str, str, str, bool], str] = field(default_factory=dict)
-    # Of finished fragments: name -> the type they are on.
+    # The types of finished fragments by name.
     fragments: dict[str, GraphQLNamedType] = field(default_factory=dict)
     definitions: list[str] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ class _Draft:
         return self.random.random() < 0.5
 
     def selections(self, parent: Any, depth: int) -> str:
-        # Few ways to records, and many fields of each.
+        # Few paths to records, and many fields of each record.
         most = 7 if len(getattr(parent, "fields", ())) > 4 and depth else 2
         parts = [self.selection(parent, depth) for _ in range(self.random.randint(1, most))]
         return f"{{ {' '.join(parts)} }}"
@@ -137,7 +137,7 @@ class _Draft:
         return self.field(parent, directive, depth)
 
     def fragment(self, parent: Any, depth: int) -> str:
-        """The name of a fragment that can be spread here: one that there is, or a new one."""
+        """Return the name of a fragment that can be spread here, an existing one or a new one."""
         kinds = self.overlapping(parent)
         there = [name for name, kind in self.fragments.items() if kind in kinds]
         known = self.coin()
@@ -145,14 +145,14 @@ class _Draft:
             return self.random.choice(there)
         kind = self.random.choice([parent, *kinds])
         text = self.selections(kind, depth + 1)
-        # It gets its name once it is finished, so that none can lead back to itself.
+        # It is named when it is finished, so that no fragment can contain itself.
         name = f"F{len(self.definitions)}"
         self.definitions.append(f"fragment {name} on {kind.name} {text}")
         self.fragments[name] = kind
         return name
 
     def overlapping(self, parent: Any) -> list[Any]:
-        """Types that an object of the parent's type can be of."""
+        """Return the types that an object of the parent's type can have."""
         own = set(self.possible(parent))
         return [
             kind
@@ -176,10 +176,10 @@ class _Draft:
             for name, definition in fields.items()
             if not (deep_enough and is_composite_type(get_named_type(definition.type)))
             and ((parent.name, name) in _ARGUMENTS or not any(map(is_required_argument, definition.args.values())))
-            # Every type of the schema would take most of the time.
+            # Introspection of all types would take most of the time.
             and (parent.name, name) != ("__Schema", "types")
         ]
-        # The way leads on to records more often than not: they are what this is about.
+        # Fields that lead to records are chosen more often, because records are the subject.
         leading = [name for name in usable if name in _LEADING]
         name = self.random.choice(["__typename", *usable, *usable, *leading * 8])
         if name == "__typename":
@@ -189,16 +189,16 @@ class _Draft:
         arguments = self.random.choice(_ARGUMENTS.get((parent.name, name), windows))
         text = f"{self.response_name(name, arguments, str(definition.type))}{arguments} {directive}"
         kind = get_named_type(definition.type)
-        # Strawberry lets introspection go only so deep.
+        # Strawberry limits the depth of introspection.
         depth = max(depth, DEEPEST - 3) if name.startswith("__") else depth
         return f"{text} {self.selections(kind, depth + 1)}" if is_composite_type(kind) else text
 
     def response_name(self, name: str, arguments: str, kind: str) -> str:
-        """The field's name, with an alias before it where its response name is another."""
+        """Return the field's name, with an alias before it if its response name differs."""
         key = (name, arguments, kind, self.coin())
         if key not in self.names:
             taken = set(self.names.values())
-            # Aliases may well be what other fields are called.
+            # Aliases may equal the names of other fields.
             pool = [
                 "id",
                 "status",
@@ -237,7 +237,7 @@ class _Draft:
 
 
 def random_document(random: Random, schema: GraphQLSchema, fields: int) -> Document:
-    """A valid document over a schema, of about so many fields."""
+    """Return a valid document over a schema, of about this number of fields."""
     draft = _Draft(random, schema, fields_left=fields)
     names = random.choice(_OPERATIONS)
     operations = [draft.operation(name) for name in names]
@@ -261,7 +261,7 @@ _FILTER_VALUES: Final = [
 
 
 def random_variables(random: Random) -> dict[str, Any]:
-    """Values for every variable that a document may have; those that it has not do no harm."""
+    """Return values for every variable that a document may have. Unused values do no harm."""
     given = {
         "always": random.choice([True, False]),
         "number": random.choice(NUMBERS),
@@ -270,7 +270,7 @@ def random_variables(random: Random) -> dict[str, Any]:
         "ids": random.choices(_IDS, k=random.randint(0, 4)),
         "representations": random.choices(_REPRESENTATIONS, k=random.randint(0, 4)),
         "defaulted": random.choice([True, False]),
-        # Null in place of a default makes an error of every object that it is asked for.
+        # Null in place of a default is an error of every object that has the directive.
         "nullable": random.choice([True, False, True, False, True, False, None]),
         "count": random.choice([None, 3, 1, 2, 4, 0, 5000]),
         "filter": random.choice(_FILTER_VALUES),

@@ -1,4 +1,4 @@
-"""What one document may ask for, over HTTP: each limit at its bound and one past it, and never a call upstream."""
+"""Limits of a document, over HTTP: each at its bound and one past it, without an upstream call."""
 
 import json
 from typing import Any
@@ -18,21 +18,21 @@ SOME = [{"__typename": "SipRule", "sipRuleId": "s"}]
 
 
 def named(count: int) -> str:
-    """So many root fields, as three tokens each, less the two of the braces."""
+    """Return the text of so many aliased root fields, of three tokens each."""
     return " ".join(f"a{index}: __typename" for index in range(count))
 
 
 def nested(depth: int) -> str:
-    """Fields within fields, of types that lead to each other, with no upstream to ask before the last but one."""
+    """Return a document of this depth. It makes no upstream call, because its page has no rows."""
     levels = ["_entities(representations: $of)", "... on SipRule", "phoneNumbers(first: 0)", "nodes", "order"]
     levels += ["orderedPhoneNumbers", "phoneNumber", "order"] * depth
-    # The second one is a condition and no field.
+    # The second level is a type condition, not a field.
     levels = levels[:depth]
     return f"query($of: [_Any!]!) {{ {' { '.join([*levels, '__typename'])} {'}' * depth} }}"
 
 
-def refusal(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
-    """The one error of a request that is refused: in both media types, with no data."""
+def rejection(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
+    """Return the one error of a rejected request. Check that it is the same in both media types, without data."""
     body = {"query": text, **parameters}
     [error] = http.post("/graphql", json=body).json()["errors"]
     strict = http.post("/graphql", json=body, headers={"accept": GRAPHQL_RESPONSE})
@@ -40,8 +40,8 @@ def refusal(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
     return dict(error)
 
 
-def answers(http: httpx.Client, text: str, **parameters: Any) -> bool:
-    """Whether an operation is run and answered without an error."""
+def succeeds(http: httpx.Client, text: str, **parameters: Any) -> bool:
+    """Return whether an operation has data, and check that it has no error."""
     answer = http.post("/graphql", json={"query": text, **parameters}).json()
     assert "errors" not in answer, answer
     return "data" in answer
@@ -94,17 +94,17 @@ def test_a_document_at_a_limit_is_run_and_one_past_it_is_rejected(
 ) -> None:
     with gateway_to_nowhere(**{setting: value}) as http:
         of = {"of": SOME}
-        assert answers(http, within.replace("query($a: Boolean = true)", "query"), variables=of)
-        error = refusal(http, past, variables=of)
+        assert succeeds(http, within.replace("query($a: Boolean = true)", "query"), variables=of)
+        error = rejection(http, past, variables=of)
     assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
     assert error["message"] == f"The document has {words}; the limit is {value} (GATEWAY_{setting.upper()})."
 
 
 def test_the_variables_of_each_request_decide_its_cost() -> None:
     with gateway_to_nowhere(max_cost=6) as http:
-        assert answers(http, ENTITIES, variables={"of": SOME * 3})
-        error = refusal(http, ENTITIES, variables={"of": SOME * 4})
-        assert answers(http, ENTITIES, variables={"of": SOME * 2})
+        assert succeeds(http, ENTITIES, variables={"of": SOME * 3})
+        error = rejection(http, ENTITIES, variables={"of": SOME * 4})
+        assert succeeds(http, ENTITIES, variables={"of": SOME * 2})
     assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
     assert "a cost of 8 points; the limit is 6 " in error["message"]
 
@@ -123,7 +123,7 @@ async def test_an_operation_that_costs_too_much_makes_no_call(aws: Any, gateway:
 
 def test_usual_introspection_documents_are_within_all_limits(endpoint: httpx.Client) -> None:
     for text in (get_introspection_query(), WHOLE_INTROSPECTION):
-        assert answers(endpoint, text)
+        assert succeeds(endpoint, text)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_usual_introspection_documents_are_within_all_limits(endpoint: httpx.Cli
     ],
 )
 def test_multiplied_introspection_is_rejected(endpoint: httpx.Client, text: str) -> None:
-    refusal(endpoint, text)
+    rejection(endpoint, text)
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ def test_hostile_documents_are_rejected_with_a_code_and_a_message(endpoint: http
     "text", ["{{ {}: __typename }}", "query {} {{ __typename }}", "{{ ...{0} }} fragment {0} on Query {{ __typename }}"]
 )
 def test_a_name_of_more_than_128_characters_is_rejected(endpoint: httpx.Client, text: str) -> None:
-    """An alias comes back in every row."""
-    assert answers(endpoint, text.format("n" * 128))
-    error = refusal(endpoint, text.format("n" * 129))
+    """The response repeats an alias in every row, so its length is limited."""
+    assert succeeds(endpoint, text.format("n" * 128))
+    error = rejection(endpoint, text.format("n" * 129))
     assert error["extensions"] == {"code": "DOCUMENT_TOO_COMPLEX"}
     assert "128" in error["message"]
-    # A text may be longer than a name.
-    assert answers(endpoint, f"{{ __typename @skip(if: false) nodes(ids: []) {{ id }} }} # {'c' * 129}")
+    # A comment may be longer than a name.
+    assert succeeds(endpoint, f"{{ __typename @skip(if: false) nodes(ids: []) {{ id }} }} # {'c' * 129}")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_an_error_message_quotes_the_request_only_in_part(
     ],
 )
 def test_validation_stops_if_too_many_fields_must_be_compared(endpoint: httpx.Client, text: str) -> None:
-    error = refusal(endpoint, text)
+    error = rejection(endpoint, text)
     assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
     assert error["message"] == TOO_MANY_COMPARISONS
 
@@ -219,7 +219,7 @@ def test_a_cached_introspection_result_holds_no_cost_of_another_request(endpoint
 
 
 def test_selections_nested_too_deep_for_the_parser_are_rejected_by_depth(endpoint: httpx.Client) -> None:
-    assert "depth" in refusal(endpoint, "{a" * 700 + "}" * 700)["message"]
+    assert "depth" in rejection(endpoint, "{a" * 700 + "}" * 700)["message"]
 
 
 def test_the_cost_and_the_remaining_points_are_reported_on_request(endpoint: httpx.Client) -> None:
@@ -228,7 +228,7 @@ def test_the_cost_and_the_remaining_points_are_reported_on_request(endpoint: htt
     assert endpoint.post("/graphql", json=body).json()["extensions"] == expected
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
     assert endpoint.get("/graphql", params=texts).json()["extensions"] == expected
-    # A faulty field's answer as well.
+    # The response of a failing field has it as well.
     faulty = {**body, "query": '{ node(id: "x") { id } }', "variables": None}
     answer = endpoint.post("/graphql", json=faulty).json()
     assert (answer["data"], answer["extensions"]["cost"]["points"]) == ({"node": None}, 2)

@@ -1,4 +1,4 @@
-"""Introspection, and what a mistake is answered with: on in `dev`, off in `serve` unless set."""
+"""Introspection and suggestions in errors: on in `dev`, and off in `serve` unless set."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.serving import gateway_to_nowhere
 
 @pytest.fixture(scope="module")
 def closed() -> Iterator[httpx.Client]:
-    """A gateway as it is where nothing is set."""
+    """A gateway with default settings."""
     with gateway_to_nowhere() as http:
         yield http
 

@@ -1,4 +1,4 @@
-"""Documents that are named and not sent: trusted ones from a file, and those that clients register by their hash."""
+"""Persisted documents: trusted documents from a file, and documents that clients register by their hash."""
 
 import json
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def code(answer: Any) -> str:
 
 @pytest.fixture(scope="module", params=[RELAY, APOLLO], ids=["relay", "apollo"])
 def trusting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A gateway that runs two documents and no other."""
+    """A gateway that runs two documents only."""
     file = tmp_path_factory.mktemp("trusted") / "documents.json"
     file.write_text(json.dumps(request.param))
     with gateway_to_nowhere(trusted_documents=file) as http:
@@ -157,7 +157,7 @@ def test_both_commands_report_an_invalid_file(tmp_path: Path, command: str) -> N
 
 @pytest.fixture
 def untrusting() -> Iterator[httpx.Client]:
-    """A gateway without trusted documents, which nobody has asked yet."""
+    """A new gateway without trusted documents."""
     with gateway_to_nowhere() as http:
         yield http
 
@@ -200,7 +200,7 @@ def test_the_least_recently_used_registered_document_is_evicted(untrusting: http
     for text in (TEXT, *map(padded, range(4))):
         assert asked(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
     assert 4 * len(padded(0)) + len(TEXT) + 5 * 64 < REGISTERED_CHARACTERS < 5 * len(padded(0))
-    # Asked for again, so that another is the least used.
+    # Requested again, so that another document is the least recently used.
     assert asked(untrusting, extensions=persisted(hash_of(TEXT))) == DATA
     assert asked(untrusting, query=padded(4), extensions=persisted(hash_of(padded(4)))) == DATA
     assert code(asked(untrusting, extensions=persisted(hash_of(padded(0))))) == "PERSISTED_QUERY_NOT_FOUND"

@@ -1,4 +1,4 @@
-"""The executor's rules one by one, by what it answers and by how much work that took."""
+"""The projecting executor's rules, by its responses and by the work that they take."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ INTROSPECTION = """
 
 
 def account_with(**given: Any) -> Account:
-    """A number that is odd in some way, and an order that names it."""
+    """Return an account of one number with these values, and an order of it."""
     return Account(numbers=[number_record(0, **given)], orders=[order_record(0, [e164(0)])])
 
 
@@ -101,7 +101,7 @@ async def test_a_field_with_a_resolver_keeps_its_place_among_projected_fields() 
     names = ["status", "associations", "country", "order", "name"]
     assert list(json.loads(answer.data)["phoneNumbers"]["nodes"][0]) == names
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
-    # Beside the connection and its nodes: associations, the target in them and its typename, and a link beside these.
+    # The connection, its nodes, the associations, their target and its typename, and a link beside these.
     assert fields_executed(calls) == 2 + 4
 
 
@@ -153,7 +153,7 @@ async def test_an_odd_linked_record_is_an_error_of_its_own_path_only(
     )
     answer = await same_response(account, text)
     assert [told[1] for told in answer.errors] == [("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, *path)]
-    # What was loaded for the first try serves the second; the get is for the number that the list does not hold.
+    # The second execution uses the records of the first one. The get is for the number that the list does not hold.
     assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber")
     (order,) = json.loads(answer.data)["phoneNumberOrders"]["nodes"]
     linked = [row["phoneNumber"] for row in order["orderedPhoneNumbers"]]
@@ -175,7 +175,7 @@ async def test_links_beside_a_field_with_a_resolver_are_followed() -> None:
 
 async def test_an_error_of_one_linked_record_does_not_affect_the_others() -> None:
     text = "{ phoneNumberOrders { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }"
-    # Two numbers are got one by one, and the first is listed already.
+    # Two numbers are fetched by gets, and the first number is in the list.
     account = Account(
         numbers=[number_record(0)],
         orders=[order_record(0, [e164(0), e164(1)])],
@@ -223,7 +223,7 @@ async def test_projections_are_compiled_once_for_a_document() -> None:
     text = "{ once: phoneNumbers { nodes { country status } edges { cursor node { id } } } }"
     account = account_with()
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
-    assert projections_compiled(calls) == 3  # Of the connection, which has nothing to project; nodes; edges.
+    assert projections_compiled(calls) == 3  # The connection, which has nothing to project, its nodes and its edges.
     _, calls = await count_calls(response_of(PROJECTING, account_with(Country=3), text, None, None))
     assert projections_compiled(calls) == 0
 
@@ -241,7 +241,7 @@ async def test_each_combination_of_boolean_variables_has_its_own_projection() ->
         for given in ({"a": a}, {"a": a, "b": False}):
             _, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
             assert projections_compiled(calls) == 2
-    # Others are no part of it, and a default is what is given.
+    # Variables of other types do not matter, and a default counts like a sent value.
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, {"a": True, "b": True, "c": 3}))
     assert projections_compiled(calls) == 0
     for a, b in ((True, True), (True, False), (False, True), (False, False)):
@@ -250,7 +250,7 @@ async def test_each_combination_of_boolean_variables_has_its_own_projection() ->
 
 
 async def test_selections_with_the_same_names_have_separate_projections() -> None:
-    """By the fields that stand behind the names, all of them: those that are merged, too."""
+    """Projections are cached by all fields behind a response name, merged ones included."""
     text = """
     {
       a: phoneNumbers { nodes { x: country } }
@@ -270,7 +270,7 @@ async def test_selections_with_the_same_names_have_separate_projections() -> Non
 
 
 async def test_a_record_of_the_wrong_type_is_an_error_everywhere() -> None:
-    """By the executors: the client takes such a key out of a record (upstream/record_reader.py)."""
+    """The upstream client removes such a key from a record (upstream/record_reader.py), so the account adds it."""
     stray = account_with()
     stray.numbers[0]["PhoneNumberOrderId"] = "order"
     stray.orders[0]["OrderedPhoneNumbers"].append({"E164PhoneNumber": e164(0)})
@@ -294,7 +294,7 @@ async def test_operations_of_one_document_have_separate_projections() -> None:
 
 
 async def test_null_for_a_boolean_variable_with_a_default_is_an_error_of_each_object() -> None:
-    """The list itself is answered: the error belongs to its objects, so an empty list has none."""
+    """The error belongs to the objects of a list, so an empty list has no error."""
     selections = (
         "nodes { id @skip(if: $skipped) }",
         "nodes { capabilities { inboundCall @skip(if: $skipped) } }",
@@ -322,7 +322,7 @@ async def test_introspection_equals_that_of_the_standard_executor() -> None:
 
 
 async def test_the_number_of_cached_projections_is_bounded() -> None:
-    """Those past the bound are made for each request; they answer all the same."""
+    """Projections past the bound are compiled for each request. The response is the same."""
     switches = 9
     declared = ", ".join(f"$s{index}: Boolean!" for index in range(switches))
     fields = " ".join(f"f{index}: country @skip(if: $s{index})" for index in range(switches))
@@ -336,7 +336,7 @@ async def test_the_number_of_cached_projections_is_bounded() -> None:
             assert answer.data.count('"US"') == switches - combination.bit_count()
             made.append(projections_compiled(calls))
     each = 2  # The connection and the nodes.
-    # The oldest went first, so none of the first round is left for the second.
+    # The oldest is evicted first, so the second round finds no projection of the first.
     assert made == [each] * 2**switches * 2
     for _ in range(2):
         _, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
@@ -347,7 +347,7 @@ async def test_the_least_recently_used_documents_are_evicted() -> None:
     keys = ["country", "status", "type", "productType", "name"]
     values = ["US", "UNASSIGNED", "LOCAL", "VOICE_CONNECTOR", None]
     account = account_with()
-    # So long that a few hundred fill what is kept.
+    # So long that a few hundred documents fill the cache.
     padding = "#" + "x" * 1_000
 
     def text(index: int) -> str:
@@ -434,7 +434,7 @@ async def test_null_in_a_non_null_field_nulls_its_object() -> None:
 
 async def _told(way: Executor, text: str) -> tuple[Any, ...]:
     result = await way(text, None, None, Account().context())
-    # Where an item that cannot be null failed, those after it are still to be awaited.
+    # If a non-null item failed, the items after it must still be awaited.
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     return result.data, [(error.message, error.path, error.locations) for error in result.errors or ()]
 

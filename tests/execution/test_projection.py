@@ -1,7 +1,7 @@
-"""Random valid queries over random records: the projected answer equals the standard executor's, order included.
+"""Random valid queries over random records. The projected response equals the standard executor's, order included.
 
-One body serves two tests: a few hundred documents by default, and with `-m slow` more than 5,000. Each is asked four
-times on the same schema, of other records with other variables, so that what is kept of it is used again.
+One body serves two tests: 120 documents by default, and 5,100 with `-m slow`. Each document is run four times on the
+same schema, with different records and variables, so that its cached projections are used again.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from tests.execution.comparison import SCHEMA, same_response
 from tests.execution.random_accounts import random_account
 from tests.execution.random_documents import random_document, random_variables
 
-GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public door to graphql-core's schema.
+GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public name for graphql-core's schema.
 
 
 async def check_document(random: Random, fields: int, made: Counter[str]) -> None:
-    """Ask a document of two accounts with two sets of variables, in turns."""
+    """Run a document on two accounts with two sets of variables, alternately."""
     document = random_document(random, GRAPHQL_SCHEMA, fields)
     note(document.text)
-    # Refused documents would be answered alike and prove nothing.
+    # Both executors reject an invalid document, which would prove nothing.
     assert not validate(GRAPHQL_SCHEMA, parse(document.text))
     accounts = [random_account(random), random_account(random)]
     values = [random_variables(random), random_variables(random)]
@@ -36,14 +36,14 @@ async def check_document(random: Random, fields: int, made: Counter[str]) -> Non
         made["with data"] += answer.data != "null"
         made["with errors"] += bool(answer.errors)
         made["with numbers"] += "+1206555" in answer.data
-        # Odd records: a value that its type does not allow for, or that cannot be read.
+        # Odd records hold a value of another type, or one that cannot be read.
         made["with odd values"] += any(
             " cannot represent " in told[0] or "could not be read" in told[0] for told in answer.errors
         )
 
 
 def checked(max_examples: int) -> Counter[str]:
-    """What was asked, and what was in the answers."""
+    """Run random documents, and return how many had data, errors and records."""
     made: Counter[str] = Counter()
 
     @settings(
@@ -53,7 +53,7 @@ def checked(max_examples: int) -> Counter[str]:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    # The dice are seeded by hypothesis, not drawn from it: its own draws stay close to each other for long.
+    # Hypothesis seeds the random generator. Its own draws would stay close to each other for long.
     @given(st.randoms(use_true_random=True), st.integers(5, 60))
     def check(random: Random, fields: int) -> None:
         asyncio.run(check_document(random, fields, made))
@@ -72,7 +72,7 @@ def test_20_000_cases_equal_the_standard_executor() -> None:
     made = checked(5_100)
     assert made["documents"] >= 5_000
     assert made["cases"] >= 20_000
-    # They say something: most give data, many give records, and many go wrong on the way.
+    # The cases are meaningful: most have data, many have records, and many have errors.
     assert made["with data"] >= made["cases"] // 2
     assert made["with errors"] >= made["cases"] // 10
     assert made["with numbers"] >= made["cases"] // 20

@@ -42,7 +42,7 @@ def cost(text: str, **variables: Any) -> int:
 
 
 class Expanded:
-    """The counts of one operation, with every fragment spread followed each time."""
+    """The counts of one operation, with every spread of a fragment expanded."""
 
     def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self.fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
@@ -140,7 +140,7 @@ def test_cost_is_the_same_with_fragments_written_out(seed: int) -> None:
 
 
 def visits(text: str) -> int:
-    """Return the number of selection sets visited to read a document and compute its cost once."""
+    """Return the number of selection sets visited to parse a document and compute its cost once."""
     document, count = parse(text), 0
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
@@ -159,7 +159,7 @@ def visits(text: str) -> int:
 
 
 def bomb(levels: int) -> str:
-    """Return a document that asks for 2 ** levels pages of numbers, each page's size a variable."""
+    """Return a document with 2 ** levels pages of numbers. A variable gives the size of each page."""
     body = (
         "associations {{ target {{ ... on VoiceConnector {{ phoneNumbers(first: $a) "
         "{{ nodes {{ ...F{0} ...F{0} }} }} }} }} }}"

@@ -1,7 +1,7 @@
-"""What three queries cost in counted work: calls of Python functions, fields visited one by one, calls upstream.
+"""The work of three queries: calls of Python functions, fields executed one by one, and upstream calls.
 
-None of it depends on a clock. The bounds are a quarter above what was measured; what the standard executor needs is
-measured beside it, so it shows that they can be broken.
+The counts do not depend on a clock. The bounds are a quarter above the measured counts. The test also measures the
+standard executor, which exceeds the bounds, so it shows that the check can fail.
 """
 
 from typing import NamedTuple
@@ -53,18 +53,18 @@ def inventory() -> Account:
 
 
 class Work(NamedTuple):
-    """Calls of Python functions in all, fields that were visited one by one, and calls upstream."""
+    """Calls of Python functions, fields executed one by one, and upstream calls."""
 
     calls: int
     fields: int
     upstream: int
 
 
-async def work_of(way: Executor, text: str) -> Work:
-    """The work of a document that has been asked before."""
+async def work_of(executor: Executor, text: str) -> Work:
+    """Return the work of a document that was run before."""
     account = inventory()
-    await response_of(way, account, text, None, None)
-    answer, calls = await count_calls(response_of(way, account, text, None, None))
+    await response_of(executor, account, text, None, None)
+    answer, calls = await count_calls(response_of(executor, account, text, None, None))
     assert answer.data != "null"
     assert not answer.errors
     assert projections_compiled(calls) == 0
@@ -88,7 +88,7 @@ async def test_work_of_a_query_is_within_its_bounds(
     assert projected.calls <= most.calls
     assert projected.fields <= most.fields
     assert projected.upstream <= most.upstream
-    # The same yardstick, held against the standard way: the check can fail.
+    # The standard executor exceeds the bounds, so the check can fail.
     standard = await work_of(STANDARD, text)
     assert standard.calls >= times_fewer * projected.calls
     assert standard.calls > most.calls

@@ -1,4 +1,4 @@
-"""Cursors over HTTP: what was not given out by these keys, for this list, ends in BAD_CURSOR at no upstream call."""
+"""Cursors over HTTP. A cursor of other keys or another list is BAD_CURSOR, without an upstream call."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ ONE, OTHER = base64.b64encode(b"1" * 32).decode(), base64.urlsafe_b64encode(b"\x
 
 
 def with_keys(settings: Settings, keys: str) -> Settings:
-    """The settings, with keys as an environment gives them."""
+    """Return the settings with these keys from the environment."""
     return read_settings(**settings.model_dump(exclude={"cursor_keys"}), cursor_keys=keys)
 
 
@@ -100,7 +100,7 @@ def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_share_a_key_and_one_warning_says_that_replicas_do_not(
     tmp_path: Path, variables: dict[str, str], warnings: int
 ) -> None:
-    """Every request comes on a connection of its own, so that both workers are met."""
+    """Each request uses a new connection, so that both workers receive some."""
     with emulated_aws() as aws:
         aws.holds(inventory=5)
         env = environment(tmp_path, **aws.variables, **variables)

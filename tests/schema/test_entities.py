@@ -1,4 +1,4 @@
-"""What a supergraph's router asks a subgraph for: entities by their keys, and the schema's text."""
+"""The requests of a supergraph's router: entities by their keys, and the schema's text."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ async def test_entities_are_returned_in_order_with_duplicates_in_one_batch(gatew
 
 
 async def test_forty_numbers_by_id_or_number_are_one_batch(gateway: Gateway, aws: Aws) -> None:
-    """Half of them by id, the same half by number: twenty records."""
+    """Twenty records, each requested by id and by number."""
     aws.holds(inventory=250)
     wanted = [number(index * 12) for index in range(20)]
     by_id = [{"__typename": "PhoneNumber", "id": global_id("PhoneNumber", each["e164PhoneNumber"])} for each in wanted]
@@ -103,7 +103,7 @@ async def test_an_unknown_association_nulls_only_its_numbers(gateway: Gateway, a
 
 
 async def test_an_association_is_resolved_by_its_key_without_a_call(gateway: Gateway, aws: Aws) -> None:
-    """Whether there is such a connector, its owner says."""
+    """The subgraph that owns connectors checks whether one exists."""
     connector = {"__typename": "VoiceConnector", "voiceConnectorId": "of another subgraph"}
     data = await gateway.query(
         """query ($it: _Any!) { _entities(representations: [$it]) {
@@ -188,7 +188,7 @@ async def test_fields_beside_a_key_are_ignored(gateway: Gateway, aws: Aws) -> No
 
 
 async def test_each_bad_representation_is_null_with_its_own_error(gateway: Gateway, aws: Aws) -> None:
-    """With a good one after each of them, in one request."""
+    """In one request, each bad representation is followed by a good one."""
     aws.holds(inventory=1, orders=2)
     wanted = [each for bad, _ in BAD.values() for each in (bad, number(0))]
     answer = await gateway.answer(ENTITIES, representations=wanted)
@@ -202,7 +202,7 @@ async def test_each_bad_representation_is_null_with_its_own_error(gateway: Gatew
 
 
 async def test_a_null_representation_is_rejected_without_a_call(gateway: Gateway, aws: Aws) -> None:
-    """The type is [_Any!]!, so GraphQL itself refuses it."""
+    """The type is [_Any!]!, so GraphQL itself rejects null."""
     answer = await gateway.answer(ENTITIES, representations=[number(0), None])
     assert "data" not in answer
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
@@ -227,7 +227,7 @@ async def test_representations_may_be_written_in_the_document(gateway: Gateway, 
 
 
 async def test_a_failing_record_nulls_only_its_entity(gateway: Gateway, aws: Aws) -> None:
-    """Forty numbers stand on the first page; the one at the list's end is fetched, and that fails."""
+    """Forty numbers are on the first page. The number at the end of the list needs a get, which fails."""
     aws.holds(inventory=250)
     aws.fails("GetPhoneNumber", "ServiceFailure")
     held = [number(index) for index in range(40)]
@@ -246,7 +246,7 @@ async def test_service_sdl_equals_the_committed_schema(gateway: Gateway) -> None
 
 
 async def test_node_fields_are_left_out_if_the_setting_says_so(settings: Any) -> None:
-    """From what is answered as well as from the text; all else stays."""
+    """Both the schema and its text lack the fields. Everything else stays."""
     async with gateway_over(settings.model_copy(update={"relay_node_fields": False})) as without:
         sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]
         answer = await without.answer("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)

@@ -1,4 +1,4 @@
-"""Declared field costs: what routers read, and that no field returns objects without one."""
+"""Declared field costs: how they are read, and that each field that returns objects has one."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Values that AWS does not document, in every place of a response: each costs its own field or its own row."""
+"""Values that AWS does not document, in every part of a response. Each affects only its own field or row."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def over(url: str) -> Settings:
 
 
 def body_with(key: str, records: list[dict[str, Any]], field: str, odd: str) -> str:
-    """A page whose second record has this JSON text in a field."""
+    """Return a page whose second record has this JSON text in a field."""
     records[1][field] = "ODD"
     return json.dumps({key: records}).replace('"ODD"', odd)
 
@@ -65,7 +65,7 @@ def number_key(request: pytest.FixtureRequest) -> str:
 async def each_odd_value(
     key: str, records: Callable[[], list[dict[str, Any]]], field: str, document: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Each odd value with what is answered to a page that has it, over one gateway."""
+    """Return each odd value with the response to a page that has it, from one gateway."""
     with scripted_upstream(*(Says(body_with(key, records(), field, odd)) for odd in ODD)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             return [(odd, await gateway.answer(document)) for odd in ODD]
@@ -84,7 +84,7 @@ async def test_an_odd_value_of_a_number_costs_one_field(number_key: str) -> None
     for odd, answer in await each_odd_value("PhoneNumbers", three, number_key, NUMBERS):
         nodes = [edge["node"] for edge in answer["data"]["phoneNumbers"]["edges"]]
         assert [nodes[0], nodes[-1]] == [sound[0]["node"], sound[-1]["node"]], odd
-        # A number stays as long as one of its two keys names it.
+        # A number stays if one of its two keys is valid.
         assert without(nodes[1], field) == without(sound[1]["node"], field), odd
         assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
         assert all(
@@ -140,7 +140,7 @@ async def test_a_row_without_a_number_is_left_out_counted_and_logged(
     }
     counted = sum(after.since(before, LEFT_OUT).values())
     [line] = [line for line in caplog.messages if "left out" in line]
-    # One warning a response, and each response has two such rows.
+    # The gateway logs one warning for each AWS response, and each has two such rows.
     assert counted == 2
     assert line.endswith("ListPhoneNumbers: left out 2 records without a usable key")
 
@@ -213,7 +213,7 @@ async def test_odd_associations_are_left_out_of_their_number_and_counted(associa
 
 
 async def test_one_odd_record_of_a_batch_does_not_affect_the_others() -> None:
-    """Three keys are looked up by a list page, whose second row is odd, and then by a get."""
+    """Three keys are looked up by a list page with an odd second row, and then by a get."""
     order = order_record(0, [e164(index) for index in range(3)])
     rows = [number_record(0), {"E164PhoneNumber": 7}, number_record(2, Capabilities="all", CallingName=[])]
     pages = [Says({"PhoneNumberOrders": [order]}), Says({"PhoneNumbers": rows, "NextToken": "t"})]

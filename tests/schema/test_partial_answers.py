@@ -1,4 +1,4 @@
-"""What fails of an answer, a list, a page, an entity or a linked number, is null by itself and says its path."""
+"""Partial responses. A list, page, entity or linked number that fails is null, with its path in an error."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ CONNECTED = {"Associations": [{"Name": "VoiceConnectorId", "Value": "good"}]}
 
 @pytest.fixture
 def aws() -> Iterator[FaultyAws]:
-    """An account of which single calls can be made to fail."""
+    """An account in which single calls can fail."""
     with faulty_aws("chime") as account:
         yield account
 
 
-def faults(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
-    """Codes of the answer's errors by their paths."""
+def error_codes(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
+    """Return the codes of a response's errors by their paths."""
     return {tuple(error["path"]): error["extensions"]["code"] for error in answer["errors"]}
 
 
@@ -46,7 +46,7 @@ async def test_a_failing_list_does_not_affect_the_fields_beside_it(gateway: Gate
         "phoneNumberOrders": {"nodes": [{"phoneNumberOrderId": ORDER_ID}], "pageInfo": {"hasNextPage": False}},
         "phoneNumber": {"e164PhoneNumber": e164(1)},
     }
-    assert faults(answer) == {("phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
+    assert error_codes(answer) == {("phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
 
 
 async def test_an_invalid_cursor_nulls_only_its_list(gateway: Gateway, aws: FaultyAws) -> None:
@@ -55,11 +55,11 @@ async def test_an_invalid_cursor_nulls_only_its_list(gateway: Gateway, aws: Faul
         '{ phoneNumberOrders(after: "none") { nodes { id } } phoneNumbers { nodes { e164PhoneNumber } } }'
     )
     assert answer["data"] == {"phoneNumberOrders": None, "phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}}
-    assert faults(answer) == {("phoneNumberOrders",): "BAD_CURSOR"}
+    assert error_codes(answer) == {("phoneNumberOrders",): "BAD_CURSOR"}
 
 
 async def test_a_failing_second_page_nulls_only_its_list(gateway: Gateway, aws: FaultyAws) -> None:
-    """The rows of one connection are one answer: some of them would pass for all of them."""
+    """A part of a connection's rows would look like all of them, so the whole list is null."""
     aws.holds(inventory=300)
     aws.fails_where(second_list_page_of_numbers, FORBIDDEN)
     answer = await gateway.answer(
@@ -70,10 +70,10 @@ async def test_a_failing_second_page_nulls_only_its_list(gateway: Gateway, aws: 
         "long": None,
         "short": {"nodes": [{"e164PhoneNumber": e164(0)}, {"e164PhoneNumber": e164(1)}]},
     }
-    [(path, code)] = faults(answer).items()
+    [(path, code)] = error_codes(answer).items()
     assert path in {("long", "edges"), ("long", "pageInfo")}
     assert code == "UPSTREAM_FORBIDDEN"
-    # The first page of each list, and the second of one of them.
+    # The first page of each list, and the second page of one list.
     assert aws.calls == ["ListPhoneNumbers"] * 3
 
 
@@ -82,7 +82,7 @@ async def test_a_failing_count_does_not_affect_the_rows_beside_it(gateway: Gatew
     aws.fails_where(second_list_page_of_numbers, FORBIDDEN)
     answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
     assert answer["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
-    assert faults(answer) == {("phoneNumbers", "totalCount"): "UPSTREAM_FORBIDDEN"}
+    assert error_codes(answer) == {("phoneNumbers", "totalCount"): "UPSTREAM_FORBIDDEN"}
 
 
 async def test_a_failing_list_of_an_entity_does_not_affect_the_entities(gateway: Gateway, aws: FaultyAws) -> None:
@@ -98,7 +98,7 @@ async def test_a_failing_list_of_an_entity_does_not_affect_the_entities(gateway:
         bad | {"phoneNumbers": None},
         good | {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}},
     ]
-    assert faults(answer) == {("_entities", 0, "phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
+    assert error_codes(answer) == {("_entities", 0, "phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
 
 
 async def test_a_failing_list_within_a_row_does_not_affect_the_row(gateway: Gateway, aws: FaultyAws) -> None:
@@ -111,7 +111,7 @@ async def test_a_failing_list_within_a_row_does_not_affect_the_row(gateway: Gate
     associations = [{"value": "good", "target": {"phoneNumbers": None}}]
     assert answer["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0), "associations": associations}]}}
     path = ("phoneNumbers", "nodes", 0, "associations", 0, "target", "phoneNumbers", "nodes")
-    assert faults(answer) == {path: "UPSTREAM_FORBIDDEN"}
+    assert error_codes(answer) == {path: "UPSTREAM_FORBIDDEN"}
 
 
 async def test_a_failing_ordered_number_does_not_affect_its_order_or_other_lists(
@@ -131,11 +131,11 @@ async def test_a_failing_ordered_number_does_not_affect_its_order_or_other_lists
     ]
     assert answer["data"]["phoneNumbers"] == {"nodes": [{"e164PhoneNumber": e164(0)}]}
     path = ("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, "phoneNumber")
-    assert faults(answer) == {path: "BAD_REQUEST"}
+    assert error_codes(answer) == {path: "BAD_REQUEST"}
 
 
 async def test_fields_removed_by_an_error_make_no_call_after_the_response(gateway: Gateway, aws: FaultyAws) -> None:
-    """Rows cannot be null, so where they fail their list goes, and what else it would have counted is not asked."""
+    """Rows cannot be null, so an error in one nulls the list. The count beside it then makes no further call."""
     aws.holds(inventory=1_000)
     first = await gateway.query("{ phoneNumbers(first: 1) { pageInfo { endCursor } } }")
     aws.calls.clear()
@@ -147,7 +147,7 @@ async def test_fields_removed_by_an_error_make_no_call_after_the_response(gatewa
     )
     assert answer["data"] == {"phoneNumbers": None}
     asked = len(aws.calls)
-    # Long enough for the ten other pages to be asked for.
+    # Long enough for ten more calls.
     await asyncio.sleep(0.8)
-    # One may have been on its way.
+    # One call may have been in flight.
     assert len(aws.calls) <= asked + 1 < 11

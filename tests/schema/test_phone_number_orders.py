@@ -13,7 +13,7 @@ query ($first: Int) {
 
 
 async def test_numbers_of_a_page_of_orders_are_one_batch(gateway: Gateway, aws: Aws) -> None:
-    """Twenty orders or one: the inventory is walked once."""
+    """The inventory is read once, for twenty orders or for one."""
     aws.holds(orders=20, numbers_each=3, inventory=150)
     data = await gateway.query(ORDERS_WITH_NUMBER_STATUS, first=20)
     linked = [
@@ -29,7 +29,7 @@ async def test_numbers_of_a_page_of_orders_are_one_batch(gateway: Gateway, aws: 
 async def test_an_unknown_order_id_is_null_and_does_not_change_the_url(
     gateway: Gateway, aws: Aws, order_id: str
 ) -> None:
-    """Dots in a path lead to another resource."""
+    """Dots in a URL's path would name another resource."""
     data = await gateway.query("query ($id: ID!) { phoneNumberOrder(phoneNumberOrderId: $id) { id } }", id=order_id)
     assert data == {"phoneNumberOrder": None}
     assert aws.calls == []

@@ -1,4 +1,4 @@
-"""Each cursor, id and number of a response is accepted in a request, or is not given out."""
+"""Round trips: each cursor, id and number in a response is accepted in a request, or is not in the response."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ AFTER = "query ($after: String) { phoneNumbers(first: 2, after: $after) { nodes 
 
 @pytest.fixture
 def _long_urls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scripted upstream is served like a gateway, but AWS takes its own tokens back."""
+    """Lift the limit on URLs. The scripted upstream is served like a gateway, but AWS accepts its own tokens."""
     for module in ("gateway.server.protocol", "gateway.server.http1_checks"):
         monkeypatch.setattr(f"{module}.MAX_URL_BYTES", 1_000_000)
 
@@ -39,7 +39,7 @@ def token_asked_for(asked: str) -> str | None:
 
 
 async def sent_back(gateway: Gateway, cursor: str) -> list[dict[str, Any]]:
-    """What follows a cursor that is sent as a variable, within the document, and in a URL if it fits there."""
+    """Return the page after a cursor. Send it as a variable, in the document, and in a URL if it fits there."""
     inline = f"{{ phoneNumbers(first: 2, after: {json.dumps(cursor)}) {{ nodes {{ e164PhoneNumber }} }} }}"
     answers = [await gateway.answer(AFTER, after=cursor), await gateway.answer(inline)]
     url = f"/graphql?{urlencode({'query': AFTER, 'variables': json.dumps({'after': cursor})})}"
@@ -71,7 +71,7 @@ TOKENS = [
 @pytest.mark.usefixtures("_long_urls")
 @pytest.mark.parametrize("token", TOKENS, ids=lambda token: f"{token[:4]!a} of {len(token)}")
 async def test_a_cursor_of_any_token_is_accepted_in_any_encoding(token: str) -> None:
-    """One cursor within the second page, and its last one, which holds the tokens of two pages."""
+    """One cursor is within the second page. The page's last cursor holds the tokens of two pages."""
     following = f"{token}2"
     pages = [page(0, token), page(2, following, count=3)]
     with scripted_upstream(*pages, page(5, None)) as upstream:
@@ -100,7 +100,7 @@ async def test_a_token_too_long_for_a_cursor_is_an_error_of_the_cursor_only(leng
             )
     data = answer["data"]
     assert data["a"]["nodes"] == [{"e164PhoneNumber": e164(0)}, {"e164PhoneNumber": e164(1)}]
-    # The first row's cursor holds no token: it stands within the first page.
+    # The first row's cursor holds no token, because it is within the first page.
     assert data["a"]["pageInfo"]["hasNextPage"]
     assert data["a"]["pageInfo"]["startCursor"]
     assert data["a"]["pageInfo"]["endCursor"] is None
@@ -137,7 +137,7 @@ async def test_a_cursor_longer_than_a_request_body_is_not_issued() -> None:
 
 @pytest.mark.parametrize("token", ['"\\ud800"', '"t\\udfff"', "7", "[]", "{}", "true", "1e999"])
 async def test_a_token_that_cannot_be_sent_back_is_a_bad_response(token: str) -> None:
-    """Half of a surrogate pair is valid JSON, and has no form in UTF-8, so in no URL either."""
+    """Half of a surrogate pair is valid JSON, but has no UTF-8 form, so it cannot be in a URL."""
     body = json.dumps({"PhoneNumbers": [number_record(0)], "NextToken": "TOKEN"}).replace('"TOKEN"', token)
     with scripted_upstream(Says(body)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
