@@ -2,14 +2,12 @@
 
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import strawberry
 
 from gateway.errors import BadUserInput
 from gateway.upstream.services import Service
-
-E = TypeVar("E", bound="AwsEnum")
 
 
 class AwsEnum(Enum):
