@@ -18,7 +18,7 @@ Which = Callable[[str, str], bool]
 
 
 class FaultyAws(Aws):
-    """An account whose calls answer otherwise where a test says so."""
+    """An account in which a test chooses the responses of single calls."""
 
     def __init__(self, api: Api) -> None:
         emulator = create_emulator(EmulatorOptions(api=api, numbers=0, orders=0))

@@ -1,4 +1,4 @@
-"""What the tests of linking ask, and how they read the answers."""
+"""Queries of the linking tests, and functions that read their responses."""
 
 from typing import Any
 
@@ -28,5 +28,5 @@ def linked(data: Any) -> dict[str, str | None]:
 
 
 def to_themselves(numbers: list[str]) -> dict[str, str]:
-    """What `linked` gives where every number is linked to its own record."""
+    """Return the result of `linked` if every number is linked to its own record."""
     return {number: number for number in numbers}

@@ -27,7 +27,7 @@ def calls_made(asked: int, pages: Iterator[int]) -> int:
 
 
 @given(asked=st.integers(0, 1_000), pages=st.lists(st.integers(0, 100), max_size=300))
-def test_k_keys_take_at_most_k_calls_and_two_whatever_pages_resolve(asked: int, pages: list[int]) -> None:
+def test_k_keys_need_at_most_k_plus_two_calls_on_any_pages(asked: int, pages: list[int]) -> None:
     assert calls_made(asked, iter(pages)) <= asked + 2
 
 
@@ -35,7 +35,7 @@ def test_k_keys_take_at_most_k_calls_and_two_whatever_pages_resolve(asked: int, 
     asked=st.integers(3, 1_000),
     pages=st.lists(st.sampled_from([0, 0, 0, 1, 1, 1, 2, 3]), min_size=50, max_size=2_000),
 )
-def test_k_keys_take_at_most_k_calls_and_two_where_pages_just_about_pay(asked: int, pages: list[int]) -> None:
+def test_k_keys_need_at_most_k_plus_two_calls_if_pages_just_about_pay(asked: int, pages: list[int]) -> None:
     assert calls_made(asked, iter(pages)) <= asked + 2
 
 
@@ -53,7 +53,7 @@ def test_no_sequence_of_pages_makes_few_keys_cost_more_than_two_calls_extra(aske
 
 
 @pytest.mark.parametrize("asked", [0, 1, 2])
-def test_one_key_or_two_are_got_without_a_page(asked: int) -> None:
+def test_one_or_two_keys_are_fetched_by_get_without_a_page(asked: int) -> None:
     assert not should_fetch_page(asked, asked, [])
 
 
@@ -65,7 +65,7 @@ def test_three_keys_or_more_are_worth_a_first_page(asked: int) -> None:
 @pytest.mark.parametrize(
     ("left", "resolved"), [(0, [10]), (1, [9]), (1, [3, 3, 3]), (10, [0, 0]), (3, [7, 0, 0, 0]), (3, [0, 7, 0, 0, 0])]
 )
-def test_what_few_or_barren_pages_leave_is_got(left: int, resolved: list[int]) -> None:
+def test_keys_left_after_few_or_empty_pages_are_fetched_by_get(left: int, resolved: list[int]) -> None:
     assert not should_fetch_page(10, left, resolved)
 
 
@@ -171,7 +171,7 @@ class ClockAhead(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
-def test_a_refused_get_is_tried_again_when_the_refusal_is_old() -> None:
+def test_denied_get_is_retried_after_the_denial_expires() -> None:
     loop = ClockAhead()
 
     async def granted_over_time() -> list[bool]:

@@ -56,7 +56,7 @@ async def test_the_walk_ends_where_all_is_found(gateway: Gateway, aws: Aws) -> N
     assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers"]
 
 
-async def test_the_refusal_is_remembered_by_later_queries(gateway: Gateway, aws: Aws) -> None:
+async def test_denial_is_remembered_by_later_queries(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=150)
     await gateway.query(PHONE_NUMBER, number=e164(5))
     aws.calls.clear()
@@ -65,7 +65,7 @@ async def test_the_refusal_is_remembered_by_later_queries(gateway: Gateway, aws:
     assert aws.calls == ["ListPhoneNumbers"] * 3
 
 
-async def test_a_refused_get_of_numbers_says_nothing_of_orders(gateway: Gateway, aws: Aws) -> None:
+async def test_denied_get_of_numbers_does_not_affect_orders(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10, orders=1, numbers_each=1)
     await gateway.query(PHONE_NUMBER, number=e164(5))
     aws.recovers()
@@ -85,7 +85,7 @@ async def test_an_order_is_found_by_walking_too(gateway: Gateway, aws: Aws) -> N
     assert aws.calls == ["GetPhoneNumberOrder", "ListPhoneNumberOrders", "ListPhoneNumberOrders"]
 
 
-async def test_a_number_past_the_bound_is_a_walk_limit_and_the_others_stand(gateway: Gateway, aws: Aws) -> None:
+async def test_number_beyond_the_page_limit_is_an_error_of_its_own_field(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     aws.adds_orders([order_record(0, [e164(5), e164(240)])])
     answer = await gateway.answer(LINKED)

@@ -1,4 +1,4 @@
-"""Lookups that fail: each field has its own error, and the rest of the answer stands."""
+"""Failing lookups: each field has its own error, and the rest of the response stays."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ async def test_where_gets_are_refused_and_the_walk_fails_each_field_has_the_walk
     assert codes_by_path(answer) == {tuple(path_of(at)): "UPSTREAM_UNAUTHORIZED" for at in range(2)}
 
 
-async def test_where_gets_are_refused_a_token_that_repeats_ends_the_walk(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_repeated_token_ends_the_list_if_gets_are_denied(gateway: Gateway, aws: FaultyAws) -> None:
     aws.adds_orders([order_record(0, [e164(7)])])
     aws.fails_where(any_get_of_a_number, FORBIDDEN)
     aws.answers_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
@@ -132,7 +132,7 @@ async def test_where_gets_are_refused_a_token_that_repeats_ends_the_walk(gateway
     assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber", "ListPhoneNumbers", "ListPhoneNumbers"]
 
 
-async def test_a_list_that_leads_in_a_circle_is_left_for_gets(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_list_that_leads_in_a_circle_falls_back_to_gets(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=10, orders=1, numbers_each=10)
     aws.answers_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
     assert linked(await gateway.query(LINKED)) == to_themselves([e164(index) for index in range(10)])
@@ -189,7 +189,7 @@ async def test_a_number_not_found_is_null_without_an_error(gateway: Gateway, aws
 
 @pytest.mark.parametrize("name", ["Forbidden", "AccessDenied"])
 @SPELLINGS
-async def test_a_refused_get_is_an_error_only_where_the_list_is_refused_as_well(
+async def test_denied_get_is_an_error_only_if_the_list_is_denied_as_well(
     gateway: Gateway, aws: Aws, *, name: str, names_type: bool
 ) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)

@@ -1,4 +1,4 @@
-"""A list behind forward-only tokens, in memory: what an upstream may do, and a count of what it was asked.
+"""An in-memory list behind forward-only tokens, which can behave as an upstream may, and which records its calls.
 
 Its rows are numbers of four digits in ascending order, so that no two of them share a key's hash. Its tokens name
 - keyset: the last row given out. Rows may come and go anywhere; what is behind the token stays behind it.
@@ -40,7 +40,7 @@ def in_turn(*fills: Fill) -> Callable[[str | None], Fill]:
 
 
 def by_token(fills: Sequence[Fill]) -> Callable[[str | None], Fill]:
-    """Pages that are the same however often they are asked for."""
+    """Return fills that depend on the token alone, so that a page is the same each time."""
     return lambda token: fills[crc32(str(token).encode()) % len(fills)]
 
 
@@ -50,10 +50,10 @@ def full(_: str | None) -> Fill:
 
 @dataclass(kw_only=True)
 class UpstreamList:
-    """The list; `calls` is what it was asked.
+    """A list that records its calls.
 
-    page_size: the most rows that may be asked for at once.
-    fill: how full a page is: half of it, none of it, or three rows more than were asked for.
+    page_size: the most rows that one call may request.
+    fill: how full a page is: full, half full, empty, or with three rows more than requested.
     trailing_token: the last rows come with a token that leads to an empty page.
     token_length: characters of a token, where it is to be longer than it need be.
     leads_to: next tokens that are other than they should be, by the token that they come after.
@@ -71,7 +71,7 @@ class UpstreamList:
     calls: list[Call] = field(default_factory=list)
 
     async def fetch(self, token: str | None, size: int) -> tuple[list[int], str | None]:
-        assert 0 < size <= self.page_size, f"{size} rows were asked for, of a list that gives {self.page_size}"
+        assert 0 < size <= self.page_size, f"{size} rows were requested of a list with pages of {self.page_size}"
         self.calls.append(Call(token, size))
         if token in self.expired:
             raise CursorExpired("ListRows")

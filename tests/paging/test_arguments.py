@@ -1,4 +1,4 @@
-"""What first, after, last and before ask for."""
+"""The page arguments first, after, last and before."""
 
 import pytest
 
@@ -21,24 +21,24 @@ async def cursor() -> str:
     return (await request(UpstreamList(rows=rows_of(10)), first=5)).end_cursor
 
 
-def test_without_arguments_it_is_the_first_fifty() -> None:
+def test_no_arguments_request_the_first_fifty_rows() -> None:
     assert window() == PageArguments(count=50, backward=False, after=None, before=None)
 
 
-def test_the_default_is_never_more_than_the_maximum() -> None:
+def test_default_size_is_at_most_the_maximum() -> None:
     assert window(max_size=20).count == 20
     assert window(max_size=50).count == 50
     assert window(max_size=51).count == 50
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 1_000])
-def test_zero_up_to_the_maximum_may_be_asked_for_from_either_end(size: int) -> None:
+def test_sizes_from_zero_to_the_maximum_are_accepted_from_either_end(size: int) -> None:
     assert window(first=size) == PageArguments(count=size, backward=False, after=None, before=None)
     assert window(last=size) == PageArguments(count=size, backward=True, after=None, before=None)
 
 
 @pytest.mark.parametrize("size", [-1, -(2**31), 1_001, 2**31 - 1])
-def test_a_size_out_of_range_is_refused_in_words_that_name_the_argument_and_the_range(size: int) -> None:
+def test_size_out_of_range_is_rejected_with_its_argument_and_range(size: int) -> None:
     with pytest.raises(PageOutOfRange, match=rf"^first must be between 0 and 1000, not {size}\.$") as refused:
         window(first=size)
     assert refused.value.code == "BAD_USER_INPUT"
@@ -47,12 +47,12 @@ def test_a_size_out_of_range_is_refused_in_words_that_name_the_argument_and_the_
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (0, 0), (5, 10), (-1, 5)])
-def test_first_with_last_is_refused(sizes: tuple[int, int]) -> None:
+def test_first_with_last_is_rejected(sizes: tuple[int, int]) -> None:
     with pytest.raises(BadUserInput, match="first or last, not both"):
         window(first=sizes[0], last=sizes[1])
 
 
-async def test_a_cursor_with_neither_first_nor_last_asks_for_the_first_fifty_rows() -> None:
+async def test_cursor_without_first_or_last_requests_the_first_fifty_rows() -> None:
     given = await cursor()
     after, before = window(after=given), window(before=given)
     assert (after.count, after.backward, after.before) == (50, False, None)
@@ -62,6 +62,6 @@ async def test_a_cursor_with_neither_first_nor_last_asks_for_the_first_fifty_row
 
 
 @pytest.mark.parametrize("argument", ["after", "before"])
-def test_a_cursor_that_is_none_is_refused_wherever_it_stands(argument: str) -> None:
+def test_invalid_cursor_is_rejected_in_after_and_before(argument: str) -> None:
     with pytest.raises(BadCursor):
         window(**{argument: "no cursor"})  # type: ignore[arg-type]  # mypy takes the one value for every argument's.

@@ -17,13 +17,13 @@ def window(
     return read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=1_000)
 
 
-async def test_nothing_is_fetched_before_something_is_asked_for() -> None:
+async def test_paginator_fetches_no_page_before_rows_are_requested() -> None:
     upstream = UpstreamList(rows=rows_of(10))
     Paginator(upstream.source, max_pages=20)
     assert upstream.calls == []
 
 
-async def test_no_rows_cost_no_call() -> None:
+async def test_zero_rows_cost_no_call() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     cursor = (await request(upstream, first=5)).end_cursor
     for at in (None, cursor):
@@ -33,7 +33,7 @@ async def test_no_rows_cost_no_call() -> None:
         assert (await request(upstream, last=0, before=at)).calls == 0
 
 
-async def test_the_upstream_is_asked_for_the_rows_that_are_wanted_and_no_more() -> None:
+async def test_calls_request_only_the_rows_that_are_needed() -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
     await request(upstream, first=5)
     await request(upstream, first=99)
@@ -41,7 +41,7 @@ async def test_the_upstream_is_asked_for_the_rows_that_are_wanted_and_no_more() 
     assert [call.size for call in upstream.calls] == [5, 99, 99, 1]
 
 
-async def test_the_first_request_goes_without_a_token() -> None:
+async def test_first_call_has_no_token() -> None:
     upstream = UpstreamList(rows=rows_of(10))
     await request(upstream, first=5)
     assert upstream.calls == [Call(None, 5)]
@@ -72,7 +72,7 @@ async def test_500_rows_from_an_end_cursor_are_six_calls() -> None:
     assert response.calls == 6
 
 
-async def test_the_end_of_the_list_costs_no_call_to_find_out() -> None:
+async def test_end_of_the_list_costs_no_extra_call() -> None:
     upstream = UpstreamList(rows=rows_of(99))
     assert (await request(upstream, first=99)).calls == 1
     assert (await request(upstream, first=500)).calls == 1
@@ -104,7 +104,7 @@ async def test_the_page_of_a_cursor_is_fetched_again_as_it_was_and_no_larger() -
     assert upstream.calls == [Call(None, 20)] * 3
 
 
-async def test_where_an_edge_is_gone_its_place_costs_at_most_one_call_more() -> None:
+async def test_deleted_edge_costs_at_most_one_extra_call() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     response = await request(upstream, first=99)
     upstream.remove(response.rows[50])
@@ -125,7 +125,7 @@ async def test_rows_before_a_cursor_that_its_page_holds_are_one_call(size: int) 
         response = await request(upstream, first=size, after=response.end_cursor)
 
 
-async def test_rows_before_a_cursor_of_the_first_page_are_one_call_even_where_there_are_fewer() -> None:
+async def test_rows_before_a_cursor_of_the_first_page_are_one_call_even_if_there_are_fewer() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     response = await request(upstream, first=99)
     for at in range(99):
@@ -135,7 +135,7 @@ async def test_rows_before_a_cursor_of_the_first_page_are_one_call_even_where_th
 
 
 @pytest.mark.parametrize("held", [0, 10, 49])
-async def test_rows_before_a_cursor_that_its_page_does_not_hold_are_a_walk_to_it_and_no_further(held: int) -> None:
+async def test_rows_before_a_cursor_that_its_page_does_not_hold_read_up_to_it_and_no_further(held: int) -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
     response = await request(upstream, first=500)
     at = 99 * 3 + held
@@ -145,14 +145,14 @@ async def test_rows_before_a_cursor_that_its_page_does_not_hold_are_a_walk_to_it
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 250, 990])
-async def test_the_last_rows_are_a_walk_over_the_list(count: int) -> None:
+async def test_last_rows_read_the_whole_list(count: int) -> None:
     upstream = UpstreamList(rows=rows_of(count))
     response = await request(upstream, last=5)
     assert response.rows == upstream.rows[-5:]
     assert response.calls == max(1, ceil(count / 99))
 
 
-async def test_the_last_rows_after_a_cursor_are_a_walk_from_there() -> None:
+async def test_last_rows_after_a_cursor_read_from_the_cursor() -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
     response = await request(upstream, first=99 * 9)
     rest = await request(upstream, last=5, after=response.end_cursor)
@@ -169,7 +169,7 @@ async def test_a_count_is_a_call_for_each_99_rows(count: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 50, 99, 250, 600])
 @pytest.mark.parametrize("backward", [False, True])
-async def test_a_count_shares_the_walk_of_the_rows(size: int, *, backward: bool) -> None:
+async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) -> None:
     """As the fields of one selection: both asked for before either is awaited, in either order."""
     for count_first in (True, False):
         upstream = UpstreamList(rows=rows_of(500))
@@ -204,14 +204,14 @@ async def test_a_count_with_rows_after_a_cursor_costs_what_both_cost() -> None:
     assert len(upstream.calls) == 6 + 1
 
 
-async def test_two_counts_of_one_walk_are_one() -> None:
+async def test_two_counts_of_one_paginator_share_their_calls() -> None:
     upstream = UpstreamList(rows=rows_of(500))
     walk = Paginator(upstream.source, max_pages=20)
     assert list(await asyncio.gather(walk.count(), walk.count())) == [500, 500]
     assert len(upstream.calls) == 6
 
 
-async def test_the_cursors_of_a_counted_walk_resume_at_one_call_within_their_page() -> None:
+async def test_cursors_of_a_counted_page_resume_with_one_call() -> None:
     """The count has larger pages fetched than the rows alone would have."""
     upstream = UpstreamList(rows=rows_of(500))
     walk = Paginator(upstream.source, max_pages=20)
@@ -221,7 +221,7 @@ async def test_the_cursors_of_a_counted_walk_resume_at_one_call_within_their_pag
     assert more.calls == 1
 
 
-async def test_a_call_that_failed_is_kept_for_the_walk_and_for_no_other() -> None:
+async def test_failed_call_is_not_retried_by_its_paginator_but_by_the_next() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     walk = Paginator(upstream.source, max_pages=20)
     upstream.expired.add("keyset|197|0|")

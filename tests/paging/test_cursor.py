@@ -70,7 +70,7 @@ def test_a_cursor_needs_no_escaping_in_a_url(position: Position) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]+", written(position))
 
 
-async def test_a_cursor_tells_where_its_edge_stood() -> None:
+async def test_cursor_holds_the_position_of_its_edge() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=3)
     response = await request(upstream, first=6)
     middle, end = read_cursor(response.cursors[4], BINDING), read_cursor(response.cursors[5], BINDING)
@@ -97,7 +97,7 @@ async def test_a_cursor_tells_where_its_edge_stood() -> None:
     )
 
 
-async def test_any_single_changed_character_is_noticed() -> None:
+async def test_any_single_changed_character_is_rejected() -> None:
     for cursor in await several_cursors():
         assert not is_refused(cursor)
         for at, right in enumerate(cursor):
@@ -108,21 +108,21 @@ async def test_any_single_changed_character_is_noticed() -> None:
                 assert is_refused(damaged), (cursor, at, other)
 
 
-async def test_every_other_character_of_the_alphabet_is_noticed_at_every_place() -> None:
+async def test_every_other_character_is_rejected_at_every_place() -> None:
     cursor = (await several_cursors())[2]
     for at, right in enumerate(cursor):
         for other in {*string.printable, "é", "\N{FULLWIDTH DIGIT ONE}", "\ud800"} - {right}:
             assert is_refused(cursor[:at] + other + cursor[at + 1 :]), (at, other)
 
 
-async def test_a_cursor_cut_off_anywhere_is_refused() -> None:
+async def test_cursor_cut_off_anywhere_is_rejected() -> None:
     for cursor in await several_cursors():
         for at in range(len(cursor)):
             assert is_refused(cursor[:at]), at
             assert is_refused(cursor[at + 1 :]), at
 
 
-async def test_a_cursor_with_a_character_too_many_or_too_few_is_refused() -> None:
+async def test_cursor_with_an_extra_or_missing_character_is_rejected() -> None:
     for cursor in await several_cursors():
         for at in range(len(cursor) + 1):
             assert is_refused(cursor[:at] + cursor[at + 1 :]) or at == len(cursor), at
@@ -130,7 +130,7 @@ async def test_a_cursor_with_a_character_too_many_or_too_few_is_refused() -> Non
                 assert is_refused(cursor[:at] + added + cursor[at:]), (at, added)
 
 
-async def test_two_changed_places_of_a_cursor_are_noticed() -> None:
+async def test_swapped_characters_and_joined_halves_are_rejected() -> None:
     """Adjacent characters are swapped, and halves of two cursors are joined."""
     cursors = await several_cursors()
     for cursor in cursors:
@@ -189,20 +189,20 @@ def decoded(cursor: str) -> bytes:
         pytest.param("\N{PILE OF POO}", id="emoji"),
     ],
 )
-def test_what_was_never_given_out_is_a_bad_cursor(text: str) -> None:
+def test_text_that_was_never_issued_is_a_bad_cursor(text: str) -> None:
     with pytest.raises(BadCursor) as refused:
         read_cursor(text, BINDING)
     assert refused.value.code == "BAD_CURSOR"
     assert len(str(refused.value)) < 100  # The text itself is not said back.
 
 
-async def test_white_space_around_a_cursor_is_not_forgiven() -> None:
+async def test_white_space_around_a_cursor_is_rejected() -> None:
     for cursor in await several_cursors():
         for around in (f" {cursor}", f"{cursor} ", f"{cursor}\n", f"\t{cursor}", f"\N{BYTE ORDER MARK}{cursor}"):
             assert is_refused(around)
 
 
-def test_an_oversized_cursor_is_refused_with_the_limit() -> None:
+def test_oversized_cursor_is_rejected_with_the_limit() -> None:
     with pytest.raises(BadCursor, match="at most 65536 characters"):
         read_cursor("A" * 65_537, BINDING)
 
@@ -228,7 +228,7 @@ def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
     own=st.integers(0, 60_000),
     following=st.integers(0, 120_000),
 )
-def test_a_cursor_of_any_tokens_is_either_accepted_or_not_given_out(characters: str, own: int, following: int) -> None:
+def test_cursor_of_any_tokens_is_either_accepted_or_not_issued(characters: str, own: int, following: int) -> None:
     def repeated(length: int) -> str | None:
         return (characters * (length // len(characters) + 1))[:length] or None
 
@@ -254,7 +254,7 @@ def test_a_cursor_of_any_tokens_is_either_accepted_or_not_given_out(characters: 
         assert read_cursor(cursor, BINDING) == position
 
 
-async def test_a_cursor_of_another_list_filter_or_caller_is_refused_and_says_so() -> None:
+async def test_cursor_of_another_list_filter_or_caller_is_rejected_with_that_reason() -> None:
     mine = (await several_cursors())[0]
     others = [
         KEY_RING.bind(api="chime-sdk-voice", operation="ListRows", filters={}),
@@ -267,7 +267,7 @@ async def test_a_cursor_of_another_list_filter_or_caller_is_refused_and_says_so(
             read_cursor(mine, other)
 
 
-def test_the_order_of_the_filters_is_nothing_to_a_scope() -> None:
+def test_order_of_filters_does_not_change_the_binding() -> None:
     filters = {"Status": "Assigned", "ProductType": "VoiceConnector"}
     reordered = dict(reversed(filters.items()))
     one, other = (KEY_RING.bind(api="chime", operation="ListRows", filters=each) for each in (filters, reordered))
@@ -287,7 +287,7 @@ SCOPES = st.tuples(
     ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector\nStatus=Assigned"}, ""),
     ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector", "Status": "Assigned"}, ""),
 )
-def test_other_filters_or_callers_are_another_scope_whatever_their_values_hold(
+def test_other_filters_or_callers_are_another_binding_for_any_values(
     mine: tuple[str, str, dict[str, str], str], other: tuple[str, str, dict[str, str], str]
 ) -> None:
     one, two = (
@@ -324,7 +324,7 @@ def test_a_position_is_read_from_no_other_text_than_its_own(position: Position, 
 
 
 @given(POSITIONS, st.data())
-def test_a_flipped_bit_is_noticed_wherever_it_is(position: Position, data: st.DataObject) -> None:
+def test_flipped_bit_is_rejected_anywhere(position: Position, data: st.DataObject) -> None:
     cursor = written(position)
     encrypted = bytearray(decoded(cursor))
     bit = data.draw(st.integers(0, 8 * len(encrypted) - 1))
@@ -370,17 +370,17 @@ POSITION = Position(
         pytest.param([NEW, OLD], [NEW], id="then the old one goes"),
     ],
 )
-def test_keys_are_changed_without_the_loss_of_a_cursor(sealing: list[bytes], opening: list[bytes]) -> None:
+def test_key_rotation_keeps_all_cursors_valid(sealing: list[bytes], opening: list[bytes]) -> None:
     assert read_cursor(written(POSITION, another_ring(*sealing)), another_ring(*opening)) == POSITION
 
 
-def test_the_first_key_seals_and_what_an_abandoned_key_sealed_is_refused() -> None:
+def test_first_key_encrypts_and_cursors_of_a_removed_key_are_rejected() -> None:
     assert written(POSITION, another_ring(NEW, OLD)) == written(POSITION, another_ring(NEW))
     assert is_refused(written(POSITION, another_ring(OLD)), another_ring(NEW))
     assert is_refused(written(POSITION, another_ring(NEW, OLD)), another_ring(OLD))
 
 
-async def test_the_same_page_asked_again_has_the_same_cursors_and_no_two_edges_share_one() -> None:
+async def test_same_page_has_the_same_cursors_again_and_no_two_edges_share_one() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     once, again = [(await request(upstream, first=30)).cursors for _ in range(2)]
     assert once == again

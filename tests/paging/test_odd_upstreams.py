@@ -19,14 +19,14 @@ async def test_short_pages_do_not_end_a_list() -> None:
     assert response.rows == upstream.rows[:20]
 
 
-async def test_empty_pages_with_a_token_are_walked_past() -> None:
+async def test_empty_pages_with_a_token_are_skipped() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("full", "empty", "empty", "full"))
     response = await request(upstream, first=20)
     assert response.rows == upstream.rows[:20]
     assert response.calls == 4
 
 
-async def test_a_first_page_that_is_empty_with_a_token_is_walked_past() -> None:
+async def test_empty_first_page_with_a_token_is_skipped() -> None:
     for arguments in ({"first": 3}, {"last": 30}):
         upstream = UpstreamList(rows=rows_of(10), page_size=10, fill=in_turn("empty"))
         response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
@@ -65,7 +65,7 @@ async def test_a_last_full_page_with_a_token_to_an_empty_one_ends_a_walk_at_its_
 
 
 @pytest.mark.parametrize("tokens", KINDS)
-async def test_more_rows_than_were_asked_for_are_given_on_the_next_page(tokens: Tokens) -> None:
+async def test_rows_beyond_the_requested_size_appear_on_the_next_page(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(40), tokens=tokens, page_size=10, fill=by_token(["over"]))
     response = await request(upstream, first=10)
     assert response.rows == upstream.rows[:10]
@@ -87,7 +87,7 @@ async def test_tokens_of_4_kb_fit_into_cursors() -> None:
 @pytest.mark.parametrize(
     "token", ["n\N{LATIN SMALL LETTER O WITH DIAERESIS}", "a.b", "+/=", "%2B ", '"\\', "\N{PILE OF POO}"]
 )
-async def test_tokens_of_any_characters_come_back_as_they_were(token: str) -> None:
+async def test_tokens_of_any_characters_are_sent_back_unchanged(token: str) -> None:
     odd = f"keyset|3|0|{token}"
     upstream = UpstreamList(rows=rows_of(10), leads_to={None: odd})
     given = await request(upstream, first=2)
@@ -117,7 +117,7 @@ CIRCLES: list[Callable[..., UpstreamList]] = [circle_of_one, circle_of_two]
 
 
 @pytest.mark.parametrize("circle", CIRCLES)
-async def test_a_list_that_leads_in_a_circle_is_a_fault_of_the_upstream_and_no_endless_walk(
+async def test_list_that_leads_in_a_circle_is_an_upstream_error(
     circle: Callable[..., UpstreamList],
 ) -> None:
     upstream = circle()
@@ -133,7 +133,7 @@ async def test_a_list_that_leads_in_a_circle_is_a_fault_of_the_upstream_and_no_e
 
 @pytest.mark.parametrize("circle", CIRCLES)
 @pytest.mark.parametrize("size", [1, 2, 5])
-async def test_a_circle_is_noticed_by_whoever_asks_for_one_page_a_request(
+async def test_circle_is_detected_if_each_request_reads_one_page(
     circle: Callable[..., UpstreamList], size: int
 ) -> None:
     """No walk sees more than one page of it: what the request before met is in its cursor."""
@@ -143,7 +143,7 @@ async def test_a_circle_is_noticed_by_whoever_asks_for_one_page_a_request(
     assert len(upstream.calls) <= 8
 
 
-async def test_a_circle_is_noticed_from_a_cursor_in_mid_page() -> None:
+async def test_circle_is_detected_from_a_cursor_amid_a_page() -> None:
     upstream = circle_of_two()
     given = await request(upstream, first=6)
     for cursor in given.cursors:
@@ -151,7 +151,7 @@ async def test_a_circle_is_noticed_from_a_cursor_in_mid_page() -> None:
             await request(upstream, first=20, after=cursor)
 
 
-async def test_the_rows_before_a_circle_are_given() -> None:
+async def test_rows_before_a_circle_are_returned() -> None:
     upstream = circle_of_two()
     response = await request(upstream, first=6)
     assert response.rows == upstream.rows[:6]
@@ -159,13 +159,13 @@ async def test_the_rows_before_a_circle_are_given() -> None:
     assert (await request(upstream, last=1, before=response.end_cursor)).rows == upstream.rows[4:5]
 
 
-async def test_a_circle_back_to_the_start_is_a_larger_circle_and_noticed_within_a_walk() -> None:
+async def test_larger_circle_is_detected_within_one_request() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2, leads_to={token_after(11): token_after(3)})
     with pytest.raises(UpstreamBadResponse):
         await request(upstream, first=20)
 
 
-async def test_a_token_that_expires_mid_walk_says_that_the_cursor_expired() -> None:
+async def test_token_that_expires_between_pages_is_cursor_expired() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2, expired={token_after(7)})
     for arguments in ({"first": 20}, {"last": 1}):
         with pytest.raises(CursorExpired, match="Start again from the first page"):
@@ -174,7 +174,7 @@ async def test_a_token_that_expires_mid_walk_says_that_the_cursor_expired() -> N
         await Paginator(upstream.source, max_pages=20).count()
 
 
-async def test_a_cursor_whose_token_has_expired_says_so_in_either_direction() -> None:
+async def test_cursor_with_an_expired_token_is_cursor_expired_in_either_direction() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2)
     given = await request(upstream, first=10)
     upstream.expired |= {token_after(3), token_after(7)}

@@ -16,14 +16,14 @@ WORDS = re.compile(
 )
 
 
-async def test_the_last_rows_of_a_list_within_the_bound_are_given() -> None:
+async def test_last_rows_of_a_list_within_the_limit_are_returned() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     response = await request(upstream, last=5, max_pages=3)
     assert response.rows == upstream.rows[-5:]
     assert response.calls == 3
 
 
-async def test_the_last_rows_past_the_bound_are_refused_in_words_that_help() -> None:
+async def test_last_rows_beyond_the_limit_are_rejected_with_advice() -> None:
     upstream = UpstreamList(rows=rows_of(31), page_size=10)
     with pytest.raises(PageLimitExceeded, match=WORDS) as refused:
         await request(upstream, last=5, max_pages=3)
@@ -31,7 +31,7 @@ async def test_the_last_rows_past_the_bound_are_refused_in_words_that_help() -> 
     assert len(upstream.calls) == 3
 
 
-async def test_empty_pages_count_towards_the_bound() -> None:
+async def test_empty_pages_count_towards_the_limit() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10, fill=in_turn("full", "empty"))
     with pytest.raises(PageLimitExceeded):
         await request(upstream, last=5, max_pages=3)
@@ -68,7 +68,7 @@ async def test_the_last_rows_after_a_cursor_are_bounded_from_there() -> None:
         await request(upstream, last=5, after=given.cursors[59], max_pages=3)
 
 
-async def test_a_count_past_the_bound_is_refused() -> None:
+async def test_count_beyond_the_limit_is_rejected() -> None:
     upstream = UpstreamList(rows=rows_of(31), page_size=10)
     with pytest.raises(PageLimitExceeded, match=WORDS):
         await Paginator(upstream.source, max_pages=3).count()
@@ -77,7 +77,7 @@ async def test_a_count_past_the_bound_is_refused() -> None:
 
 
 @pytest.mark.parametrize("size", [5, 45])
-async def test_a_count_past_the_bound_leaves_the_rows_as_they_are(size: int) -> None:
+async def test_count_beyond_the_limit_does_not_affect_the_rows(size: int) -> None:
     """totalCount nulls itself alone."""
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
     walk = Paginator(upstream.source, max_pages=3)
@@ -88,12 +88,12 @@ async def test_a_count_past_the_bound_leaves_the_rows_as_they_are(size: int) -> 
     assert given.rows() == upstream.rows[:size]
 
 
-async def test_forwards_there_is_no_bound_but_the_rows_that_were_asked_for() -> None:
+async def test_forward_reads_are_limited_only_by_the_requested_rows() -> None:
     upstream = UpstreamList(rows=rows_of(1_000), page_size=10)
     assert (await request(upstream, first=1_000, max_pages=1)).rows == upstream.rows
 
 
-async def test_a_walk_forwards_passes_only_so_many_empty_pages_in_a_row() -> None:
+async def test_forward_read_skips_a_limited_number_of_empty_pages_in_a_row() -> None:
     barren = UpstreamList(rows=rows_of(30), page_size=10, fill=lambda token: "full" if token is None else "empty")
     found = await request(barren, first=20, max_pages=2)
     assert found.rows == barren.rows[:10]
@@ -102,7 +102,7 @@ async def test_a_walk_forwards_passes_only_so_many_empty_pages_in_a_row() -> Non
         await request(barren, first=20, after=found.cursors[-1], max_pages=2)
 
 
-async def test_what_failed_for_the_rows_is_not_tried_again_for_the_count() -> None:
+async def test_call_that_failed_for_the_rows_is_not_retried_for_the_count() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     calls = 0
 

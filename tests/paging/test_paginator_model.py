@@ -40,7 +40,7 @@ class Held:
 
 @dataclass
 class Session:
-    """A list, what a caller holds of it, and how much was asked."""
+    """A list, the cursors that a client holds, and counts of its requests."""
 
     upstream: UpstreamList
     held: list[Held] = field(default_factory=list)

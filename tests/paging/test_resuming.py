@@ -25,7 +25,7 @@ KINDS: list[Tokens] = ["keyset", "offset"]
 
 
 async def counted(upstream: UpstreamList, first: int) -> Response:
-    """A request that asks for totalCount too: its rows come from pages of full size, its endCursor is in mid-page."""
+    """Request rows with totalCount. The rows come from pages of full size, so the endCursor is amid a page."""
     walk = Paginator(upstream.source, max_pages=20)
     window = read_page_arguments(first=first, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
     _, given = await asyncio.gather(walk.count(), walk.slice(window))
