@@ -1,6 +1,6 @@
-"""Nothing comes out that is not the reader's: every answer and every line of the log of a broad run is searched.
+"""A search of every response and log line of a broad run for secrets and for the words of callers and AWS.
 
-The run goes through a spawned gateway, over an upstream that puts what must not come out wherever it can, and over the
+The run uses a gateway in a process of its own, over an upstream that sends secrets wherever it can, and over the
 emulator.
 """
 
@@ -31,12 +31,12 @@ SAID = (
     f"User: {ARN} in account {ACCOUNT} may not ask {INTERNAL_URL} with {TOKEN} and {ACCESS_KEY} for "
     f'{NUMBER}, {SPELLED}, {NUMBER[1:]}; signature {"ab12" * 16}\r\n{{"event": "forged"}}\u2028\x1b[2J'
 )
-# What a caller says, which is no concern of a log's.
+# Words of callers. They do not belong in a log.
 VARIABLE, ALIAS, COMMENT, FILTER = "marker-variable", "markerAlias", "marker comment", "markerfiltervalue"
 
-NOT_IN_AN_ANSWER = (ACCESS_KEY, SECRET_KEY, CURSOR_KEY, ACCOUNT, "arn:aws", "internal.example", TOKEN, "forged")
-NOT_IN_THE_LOG = (
-    *(marker for marker in NOT_IN_AN_ANSWER if marker != "forged"),
+FORBIDDEN_IN_RESPONSES = (ACCESS_KEY, SECRET_KEY, CURSOR_KEY, ACCOUNT, "arn:aws", "internal.example", TOKEN, "forged")
+FORBIDDEN_IN_LOG = (
+    *(marker for marker in FORBIDDEN_IN_RESPONSES if marker != "forged"),
     *(
         NUMBER[1:],
         VARIABLE,
@@ -65,8 +65,8 @@ DOCUMENTS = (
     "{ phoneNumberOrders { nodes { id orderedPhoneNumbers { phoneNumber { id } } } pageInfo { endCursor } } }",
     f'{{ phoneNumberOrder(phoneNumberOrderId: "{VARIABLE}") {{ id status }} }}',
 )
-# What is no answer of AWS's, or an odd one.
-ODD_ANSWERS = (
+# Responses that AWS would not send, or sends rarely.
+ODD_RESPONSES = (
     *(Says({"Message": SAID, "Code": code}, status) for status, code in ((400, "BadRequest"), (403, ""), (404, ARN))),
     Says({"message": SAID}, 403, {"x-amzn-ErrorType": "AccessDeniedException", "x-amzn-requestid": ARN}),
     Says({"Message": SAID}, 401, {"x-amzn-requestid": f"{TOKEN} {NUMBER}"}),
@@ -115,19 +115,19 @@ BAD_REQUESTS: tuple[dict[str, Any], ...] = (
 
 @dataclass
 class Run:
-    """What one gateway answered, and what it logged."""
+    """The responses and the log of one gateway."""
 
     answers: list[httpx.Response] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
-    def asks(self, url: str, **request: Any) -> httpx.Response:
+    def send(self, url: str, **request: Any) -> httpx.Response:
         headers = {"content-type": "application/json"}
         self.answers.append(httpx.post(url, headers=headers, timeout=30, **request))
         return self.answers[-1]
 
 
 def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: ScriptedUpstream | None = None) -> Run:
-    """All documents and bad requests, and, where the upstream is scripted, each document over each odd answer."""
+    """Send all bad requests and documents, and each document once per odd response if the upstream is scripted."""
     env = environment(
         home,
         AWS_ACCESS_KEY_ID=ACCESS_KEY if upstream else "local",
@@ -141,18 +141,18 @@ def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: Script
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=3) as serve:
         url = serve.lines[0].split()[1]
         for bad_request in BAD_REQUESTS:
-            run.asks(url, **bad_request)
-        for odd in ODD_ANSWERS if upstream else [None]:
+            run.send(url, **bad_request)
+        for odd in ODD_RESPONSES if upstream else [None]:
             if upstream is not None and odd is not None:
                 upstream.answers = [odd]
             for document in DOCUMENTS:
-                answer = run.asks(url, json={"query": document}).json()
+                answer = run.send(url, json={"query": document}).json()
                 cursors = re.findall(r'"(?:cursor|endCursor)": ?"([^"]+)"', json.dumps(answer))
                 if cursors:
                     follow = "query Next($after: String) { phoneNumbers(after: $after) { nodes { id } } }"
-                    run.asks(url, json={"query": follow, "variables": {"after": cursors[-1]}})
+                    run.send(url, json={"query": follow, "variables": {"after": cursors[-1]}})
         run.answers.append(httpx.get(url.replace("/graphql", "/nowhere")))
-        # What is refused before any application hears of it.
+        # A request that the server rejects before the application sees it.
         with wire(url.removesuffix("/graphql")) as connection:
             connection.sends(f"GET /{VARIABLE} HTTP/1.1\r\n{ALIAS} : pretended\r\n\r\n".encode())
             refused = connection.answer()
@@ -177,20 +177,20 @@ def run_over_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
         yield gateway_run(tmp_path_factory.mktemp("home"), aws.url, "json")
 
 
-def test_no_answer_says_what_the_upstream_said_or_how_it_was_made(run_over_markers: Run) -> None:
-    # Numbers and odd fields of a record are its owner's to read; a message about them is not.
+def test_no_response_holds_text_of_the_upstream_or_internals(run_over_markers: Run) -> None:
+    # The data may hold numbers and odd fields of a record. Messages may not.
     for answer in run_over_markers.answers:
         body = answer.json()
-        told = json.dumps(body.get("errors", "")) + json.dumps(dict(answer.headers))
-        assert [marker for marker in NOT_IN_AN_ANSWER if marker in told] == [], told
-        assert not PYTHON.search(told), told
+        text = json.dumps(body.get("errors", "")) + json.dumps(dict(answer.headers))
+        assert [marker for marker in FORBIDDEN_IN_RESPONSES if marker in text] == [], text
+        assert not PYTHON.search(text), text
         assert TOKEN not in answer.text
     assert len(run_over_markers.answers) > 70
 
 
-def test_no_line_of_the_log_says_what_was_asked_or_answered(run_over_markers: Run) -> None:
+def test_no_log_line_holds_words_of_requests_or_responses(run_over_markers: Run) -> None:
     log = "\n".join(run_over_markers.log)
-    assert [marker for marker in NOT_IN_THE_LOG if marker in log] == [], log
+    assert [marker for marker in FORBIDDEN_IN_LOG if marker in log] == [], log
     cursors = [
         cursor for answer in run_over_markers.answers for cursor in re.findall(r"[\w-]{20,}\.\w{48}", answer.text)
     ]
@@ -198,8 +198,8 @@ def test_no_line_of_the_log_says_what_was_asked_or_answered(run_over_markers: Ru
     assert [cursor for cursor in cursors if cursor[:20] in log or cursor[-20:] in log] == []
 
 
-def test_the_log_still_says_what_failed_and_why(run_over_markers: Run) -> None:
-    """AWS's sentence, without what it names."""
+def test_log_names_the_failed_operation_and_the_reason(run_over_markers: Run) -> None:
+    """The log has AWS's sentence with its identifiers redacted."""
     log = "\n".join(run_over_markers.log)
     assert (
         "ListPhoneNumbers UPSTREAM_FORBIDDEN: AccessDeniedException: User: [...] in account [...] may not ask [...]"
@@ -207,7 +207,7 @@ def test_the_log_still_says_what_failed_and_why(run_over_markers: Run) -> None:
     )
 
 
-def test_each_request_is_one_line_and_nothing_forges_another(run_over_markers: Run) -> None:
+def test_each_request_is_one_log_line_and_cannot_forge_another(run_over_markers: Run) -> None:
     ids = [answer.headers["x-request-id"] for answer in run_over_markers.answers]
     for request_id in ids:
         assert len([line for line in run_over_markers.log if request_id in line and "status" in line]) == 1
@@ -215,14 +215,14 @@ def test_each_request_is_one_line_and_nothing_forges_another(run_over_markers: R
         assert re.match(r'\{"|\d{4}-\d\d-\d\dT', line), line
 
 
-def test_nothing_of_a_good_answer_is_in_the_log_either(run_over_emulator: Run) -> None:
+def test_log_holds_nothing_of_successful_responses(run_over_emulator: Run) -> None:
     log = "\n".join(run_over_emulator.log)
-    assert [marker for marker in NOT_IN_THE_LOG if marker in log] == [], log
+    assert [marker for marker in FORBIDDEN_IN_LOG if marker in log] == [], log
     assert len(run_over_emulator.answers) > 15
     assert [answer.text for answer in run_over_emulator.answers if PYTHON.search(answer.text)] == []
 
 
-def test_a_line_has_the_operations_name_its_status_calls_and_time(run_over_emulator: Run) -> None:
+def test_request_line_has_operation_status_upstream_calls_and_duration(run_over_emulator: Run) -> None:
     lines = [json.loads(line) for line in run_over_emulator.log]
     [numbers] = [line for line in lines if line.get("operation") == "Numbers" and line["upstream_calls"]]
     assert (numbers["event"], numbers["level"], numbers["status"], numbers["upstream_calls"]) == (
@@ -232,7 +232,7 @@ def test_a_line_has_the_operations_name_its_status_calls_and_time(run_over_emula
         3,
     )
     assert numbers["ms"] > 0
-    # A name that the document has not is not the document's.
+    # An operation name that the document does not have is not logged.
     assert {line["operation"] for line in lines if line["event"] == "request"} == {
         *("Numbers", "One", "Next", "N", "A", "T"),
         None,

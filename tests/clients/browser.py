@@ -1,4 +1,4 @@
-"""The door to a front end: a page's code run in a browser, with a reader who presses buttons and sees what is shown."""
+"""A simulated browser for the front ends: it loads a page, presses buttons, and reports the content of the screen."""
 
 import json
 import subprocess
@@ -10,16 +10,17 @@ from typing import Any
 
 from tests.clients.pages import FOLDER
 
-# Presses that are enough for any list here; one that never ends is cut off by this.
+# More presses than any list here needs. The limit stops a list that never ends.
 TO_THE_END = 50
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What is shown: the texts of each kind, from top to bottom.
+    """The content of the screen: the texts of each kind, from top to bottom.
 
-    received: the ids of all rows that have come, in pages of whichever list, since the page was loaded.
-    complaints: what React or the client warns of, or what the browser could not do.
+    Attributes:
+        received: The ids of all rows in responses since the page was loaded, of all lists.
+        complaints: Warnings of React and of the client, and actions that failed.
     """
 
     headings: list[str]
@@ -31,39 +32,39 @@ class Screen:
 
     @property
     def numbers(self) -> list[str]:
-        """The first word of each item."""
+        """Return the first word of each item."""
         return [item.split()[0] for item in self.items]
 
 
 class Browser:
-    """A page and what it shows. Each deed waits until the page is still."""
+    """A browser with one page. Each action waits until the page is idle."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def visits(self, url: str) -> None:
-        """Load the page anew, as served from the gateway's own origin."""
-        self._does(visit=url)
+        """Load the page again, with the gateway's origin."""
+        self._act(visit=url)
 
     def opens(self, *components: str, **props: Any) -> Screen:
         """Show components side by side."""
-        return self._does(open=components, props=props)
+        return self._act(open=components, props=props)
 
     def presses(self, button: str, *, times: int = 1) -> Screen:
-        """Press the first button of this name, up to so many times: as often as it is there."""
-        return self._does(press=button, times=times)
+        """Press the first button with this label, up to `times` times, or until it disappears."""
+        return self._act(press=button, times=times)
 
     def spoils_the_next_cursor(self, cursor: str) -> None:
-        """Send this in place of the next `after`."""
-        self._does(spoil=cursor)
+        """Replace the next `after` argument by this cursor."""
+        self._act(spoil=cursor)
 
-    def _does(self, **deed: Any) -> Screen:
+    def _act(self, **action: Any) -> Screen:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(deed) + "\n")
+        self._process.stdin.write(json.dumps(action) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, "the browser ended; its words are on standard error"
+        assert line, "the browser ended; standard error has its output"
         screen = Screen(**json.loads(line))
         assert not screen.complaints, screen.complaints
         return screen
@@ -71,7 +72,7 @@ class Browser:
 
 @contextmanager
 def browser(bundle: Path) -> Iterator[Browser]:
-    """A browser for a bundle's page, while the block runs."""
+    """Run a browser for a bundle while the block runs."""
     with subprocess.Popen(
         ["node", "browser.js", str(bundle)], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

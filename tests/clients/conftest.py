@@ -1,4 +1,4 @@
-"""One account and one gateway for all front ends, and each page built once."""
+"""Fixtures of the front ends: one account and one gateway for all of them, and each page built once."""
 
 import random
 import re
@@ -11,23 +11,23 @@ from tests.clients.pages import built
 from tests.support.aws import Aws, e164, emulated_aws, number_record, order_record
 from tests.support.processes import BIN, environment, started
 
-# Not in the order of the numbers: the upstream has none that a client could sort by.
+# Shuffled, because AWS's lists have no order that a client could sort by.
 INVENTORY = random.Random(7).sample(range(1_000), 1_000)
 NUMBERS = [e164(index) for index in INVENTORY]
 CONNECTOR = "abcdef1ghij2klmno3pqr4"
-# Two numbers each, all of them in the inventory.
+# Two numbers per order. The inventory holds all of them.
 ORDERS = [order_record(index, NUMBERS[2 * index : 2 * index + 2]) for index in range(120)]
 
 
 def assigned(index: int) -> dict[str, object]:
-    """A number's record, with the Voice Connector that it belongs to."""
+    """Return the record of a number that is assigned to a Voice Connector."""
     association = {"Name": "VoiceConnectorId", "Value": CONNECTOR, "AssociatedTimestamp": "2019-10-28T18:40:37.511Z"}
     return number_record(index, Status="Assigned", Associations=[association])
 
 
 @pytest.fixture(scope="session")
 def shared_account() -> Iterator[Aws]:
-    """1,000 numbers, and 120 orders of two of them each."""
+    """Return an account with 1,000 numbers, and 120 orders of two numbers each."""
     with emulated_aws() as account:
         account.adds_numbers(map(assigned, INVENTORY))
         account.adds_orders(ORDERS)
@@ -36,7 +36,7 @@ def shared_account() -> Iterator[Aws]:
 
 @pytest.fixture
 def account(shared_account: Aws) -> Iterator[Aws]:
-    """The account, which a test may change or break: after it all is as it was."""
+    """Return the account. A test may change it, because it is restored after the test."""
     yield shared_account
     shared_account.recovers()
     shared_account.adds_numbers(map(assigned, INVENTORY[:2]))
@@ -44,7 +44,7 @@ def account(shared_account: Aws) -> Iterator[Aws]:
 
 @pytest.fixture(scope="session")
 def gateway_url(shared_account: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`chime-gateway serve` over the account."""
+    """Run `chime-gateway serve` in front of the account, and return its URL."""
     env = environment(tmp_path_factory.mktemp("home"), **shared_account.variables)
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1) as gateway:
         [url] = re.findall(r"http://127\.0\.0\.1:\d+", gateway.lines[0])
@@ -53,7 +53,7 @@ def gateway_url(shared_account: Aws, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session", params=["relay", "apollo", "urql"])
 def page_browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser for each of the pages, in turn."""
+    """Return a browser for each of the pages, in turn."""
     page: str = request.param
     with browser(built(page, tmp_path_factory.mktemp(page))) as opened:
         yield opened
@@ -61,6 +61,6 @@ def page_browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def reader(page_browser: Browser, gateway_url: str) -> Browser:
-    """A reader of a front end over the gateway."""
+    """Return the browser after it has loaded a page of the gateway."""
     page_browser.visits(gateway_url)
     return page_browser

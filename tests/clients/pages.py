@@ -1,4 +1,4 @@
-"""The pages for front ends, as their readers use them: each block of code copied to the file that it is headed by."""
+"""The pages for front ends, followed by copying each code block to the file that its heading names."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,17 @@ from tests.support.node import installed, node
 from tests.support.processes import ROOT
 
 FOLDER = Path(__file__).parent
-# A file's name opens the line before its code.
+# The line before a code block starts with the name of its file.
 _FILE = re.compile(r"^`([\w./]+)`[^\n]*\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def sources(page: str) -> dict[str, str]:
-    """The files of a page, by their paths."""
+    """Return the files of a page by their paths."""
     return dict(_FILE.findall((FOLDER / page / "README.md").read_text()))
 
 
 def built(page: str, project: Path) -> Path:
-    """Follow a page in an empty folder, with the packages of this one; gives the bundle that a browser runs."""
+    """Follow a page in an empty folder, with the packages of this one, and return the bundle for the browser."""
     modules = installed(FOLDER) / "node_modules"
     (project / "node_modules").symlink_to(modules)
     (project / "schema.graphql").write_text((ROOT / "schema.graphql").read_text())

@@ -1,4 +1,4 @@
-"""What the pages for Relay, Apollo Client and urql promise, seen on the screens of those who follow them."""
+"""The promises of the pages for Relay, Apollo Client and urql, checked on the screen of a front end built by them."""
 
 import pytest
 
@@ -13,7 +13,7 @@ ORDER_IDS = [order["PhoneNumberOrderId"] for order in ORDERS]
 
 
 @pytest.mark.parametrize("page_size", [99, 250, 1000])
-def test_all_numbers_are_shown_once_and_in_the_upstreams_order(reader: Browser, page_size: int) -> None:
+def test_paging_forwards_shows_every_number_once_in_upstream_order(reader: Browser, page_size: int) -> None:
     screen = reader.opens("PhoneNumbers", pageSize=page_size)
     assert screen.numbers == NUMBERS[:page_size]
     if page_size < len(NUMBERS):
@@ -23,7 +23,7 @@ def test_all_numbers_are_shown_once_and_in_the_upstreams_order(reader: Browser, 
     assert {"More", "Earlier"}.isdisjoint(screen.buttons)
 
 
-def test_all_numbers_are_shown_backwards_from_the_end(reader: Browser) -> None:
+def test_paging_backwards_from_the_end_shows_every_number_once(reader: Browser) -> None:
     screen = reader.opens("PhoneNumbers", pageSize=300, fromEnd=True)
     assert screen.numbers == NUMBERS[-300:]
     screen = reader.presses("Earlier", times=TO_THE_END)
@@ -33,7 +33,7 @@ def test_all_numbers_are_shown_backwards_from_the_end(reader: Browser) -> None:
 
 
 @pytest.mark.parametrize("page_size", [40, 100])
-def test_all_orders_are_shown_once_each_with_the_records_of_its_numbers(reader: Browser, page_size: int) -> None:
+def test_every_order_is_shown_once_with_the_records_of_its_numbers(reader: Browser, page_size: int) -> None:
     reader.opens("PhoneNumberOrders", pageSize=page_size)
     screen = reader.presses("More", times=TO_THE_END)
     assert screen.headings == ORDER_IDS
@@ -42,8 +42,8 @@ def test_all_orders_are_shown_once_each_with_the_records_of_its_numbers(reader: 
     assert "More" not in screen.buttons
 
 
-def test_a_number_that_is_fetched_again_is_fresh_in_every_list(reader: Browser, account: Aws) -> None:
-    """The lists, the orders and `node` have one entity for it, with one id."""
+def test_refetched_number_is_updated_in_every_list(reader: Browser, account: Aws) -> None:
+    """The lists, the orders and `node` share one cache entity, because it has one id everywhere."""
     screen = reader.opens("PhoneNumberOrders", "PhoneNumbers", pageSize=3)
     account.adds_numbers([number_record(INVENTORY[0], Status="DeleteInProgress")])
     assert screen.items.count(f"{NUMBERS[0]} ASSIGNED {CONNECTOR}Refresh") == 2
@@ -52,7 +52,7 @@ def test_a_number_that_is_fetched_again_is_fresh_in_every_list(reader: Browser, 
     assert screen.numbers == NUMBERS[:6] + NUMBERS[:3]
 
 
-def test_a_cursor_that_is_none_is_named_and_nothing_is_lost(reader: Browser) -> None:
+def test_invalid_cursor_shows_its_error_code_and_keeps_the_list(reader: Browser) -> None:
     before = reader.opens("PhoneNumberOrders", pageSize=50)
     reader.spoils_the_next_cursor("none")
     screen = reader.presses("More")
@@ -62,10 +62,10 @@ def test_a_cursor_that_is_none_is_named_and_nothing_is_lost(reader: Browser) -> 
     assert reader.presses("More", times=TO_THE_END).headings == ORDER_IDS
 
 
-def test_after_an_expired_cursor_the_list_is_started_again(reader: Browser, account: Aws) -> None:
+def test_list_can_be_restarted_after_an_expired_cursor(reader: Browser, account: Aws) -> None:
     reader.opens("PhoneNumberOrders", pageSize=50)
     before = reader.presses("More")
-    account.fails("ListPhoneNumberOrders", "BadRequest")  # As AWS says of a token that is too old.
+    account.fails("ListPhoneNumberOrders", "BadRequest")  # AWS's response to an expired token.
     screen = reader.presses("More")
     assert screen.alerts == ["CURSOR_EXPIRED"]
     assert screen.headings == before.headings
@@ -76,7 +76,7 @@ def test_after_an_expired_cursor_the_list_is_started_again(reader: Browser, acco
     assert reader.presses("More", times=TO_THE_END).headings == ORDER_IDS
 
 
-def test_a_linked_number_that_fails_leaves_the_rest_of_the_list(reader: Browser, account: Aws) -> None:
+def test_failing_linked_number_leaves_the_rest_of_the_list(reader: Browser, account: Aws) -> None:
     account.fails("GetPhoneNumber", "BadRequest")
     reader.opens("PhoneNumberOrders", pageSize=1)
     screen = reader.presses("More")
@@ -89,7 +89,7 @@ def test_a_linked_number_that_fails_leaves_the_rest_of_the_list(reader: Browser,
     assert screen.items[4:] == [f"{number} ASSIGNED {CONNECTOR}Refresh" for number in NUMBERS[4:6]]
 
 
-async def test_a_list_whose_last_page_turns_out_to_be_empty_ends(page_browser: Browser) -> None:
+async def test_list_ends_if_its_last_page_is_empty(page_browser: Browser) -> None:
     records = [number_record(index) for index in range(2)]
     with scripted_upstream(
         Says({"PhoneNumbers": records, "NextToken": "more"}), Says({"PhoneNumbers": [], "NextToken": None})

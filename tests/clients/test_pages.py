@@ -1,4 +1,4 @@
-"""The pages themselves: what is printed there is what runs in these tests."""
+"""The texts of the pages: every printed code block is a file that these tests run."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from tests.clients.pages import FOLDER, sources
 
 
 @pytest.mark.parametrize("page", ["relay", "apollo", "urql"])
-def test_every_block_of_code_is_a_file_that_runs(page: str) -> None:
+def test_every_code_block_is_a_file_that_runs(page: str) -> None:
     text = (FOLDER / page / "README.md").read_text()
     blocks = re.findall(r"^```(?!sh$)\w+$", text, re.MULTILINE)
     assert len(blocks) == len(sources(page)) >= 5
 
 
 @pytest.mark.parametrize("page", ["relay", "apollo", "urql"])
-def test_the_packages_to_install_are_those_that_are_tested(page: str) -> None:
+def test_packages_to_install_equal_the_tested_packages(page: str) -> None:
     text = (FOLDER / page / "README.md").read_text()
     named = re.findall(r"^npm install (?:--save-dev )?(.*)$", text, re.MULTILINE)
     to_install = {package for line in named for package in line.split()}

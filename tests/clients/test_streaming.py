@@ -1,4 +1,4 @@
-"""Clients from npm show a streamed list as it grows, in the form of parts that each of them reads."""
+"""Clients from npm that show a streamed list while it grows, each in the incremental format that it reads."""
 
 import json
 import subprocess
@@ -22,13 +22,13 @@ CLIENTS = pytest.mark.parametrize("client", ["urql", "apollo", "apollo-2022"])
 
 
 class Follower:
-    """A client at work."""
+    """A running client."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def shows(self, rows: int) -> dict[str, Any]:
-        """What is shown once there are so many rows; fewer than before are never shown."""
+        """Return the first output with so many rows. Fail if an output has fewer rows than the one before."""
         assert self._process.stdout is not None
         seen = 0
         for line in self._process.stdout:
@@ -39,10 +39,10 @@ class Follower:
             seen = len(numbers)
             if seen == rows:
                 return shown
-        raise AssertionError(f"it ended at {seen} rows")
+        raise AssertionError(f"the client ended with {seen} rows")
 
     def shows_at_last(self) -> dict[str, Any]:
-        """What is shown in the end."""
+        """Return the last output."""
         assert self._process.stdout is not None
         *_, last = (json.loads(line) for line in self._process.stdout)
         shown: dict[str, Any] = last
@@ -72,7 +72,7 @@ def aws() -> Iterator[GatedAws]:
 
 
 @CLIENTS
-async def test_a_list_grows_with_each_upstream_page(aws: GatedAws, client: str) -> None:
+async def test_streamed_list_grows_with_each_upstream_page(aws: GatedAws, client: str) -> None:
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
     async with gateway_over(settings) as gateway:
         with following(client, str(gateway.http.base_url)) as follower:
@@ -87,7 +87,7 @@ async def test_a_list_grows_with_each_upstream_page(aws: GatedAws, client: str) 
 
 
 @CLIENTS
-async def test_a_page_that_fails_is_named_and_what_came_before_stays(aws: GatedAws, client: str) -> None:
+async def test_failing_page_shows_its_error_code_and_keeps_earlier_rows(aws: GatedAws, client: str) -> None:
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)
     async with gateway_over(settings) as gateway:
         with following(client, str(gateway.http.base_url)) as follower:

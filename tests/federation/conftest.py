@@ -1,4 +1,4 @@
-"""The doors to a supergraph: the gateway over its sample data, two other subgraphs, and a router before them."""
+"""Fixtures of the supergraph: the gateway over its sample data, two other subgraphs, and a router in front of them."""
 
 import json
 import os
@@ -35,8 +35,8 @@ SECRET: Final = "known-to-the-router-alone"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request of the router to a subgraph: the document, and what x-router-secret held."""
+class SubgraphRequest:
+    """One request of the router to a subgraph: the document, and the header x-router-secret."""
 
     subgraph: str
     document: str
@@ -46,36 +46,37 @@ class Asked:
 class Supergraph:
     """A router over three subgraphs.
 
-    account: the AWS account behind the gateway.
-    asked: the requests of the router to its subgraphs.
+    Attributes:
+        account: The AWS account behind the gateway.
+        asked: The router's requests to its subgraphs.
     """
 
     def __init__(self, account: Aws) -> None:
         self.url = ""
         self.account = account
-        self.asked: list[Asked] = []
+        self.asked: list[SubgraphRequest] = []
 
     def answer(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer to a query: data and errors."""
+        """Return the whole response to a query: data and errors."""
         response = httpx.post(self.url, json={"query": document, "variables": variables}, timeout=60)
         answer: dict[str, Any] = response.json()
         return answer
 
     def query(self, document: str, **variables: Any) -> Any:
-        """The data of a query that must not fail."""
+        """Return the data of a query. Fail if the response has errors."""
         answer = self.answer(document, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
     def requests(self) -> list[tuple[str, str]]:
-        """Which subgraph was asked, and whether for entities or from its root."""
+        """Return the subgraph of each request, and whether it requested entities or root fields."""
         return [(asked.subgraph, "_entities" if "_entities" in asked.document else "Query") for asked in self.asked]
 
 
-class _NotingRequests:
-    """A subgraph, with each request noted down on its way in."""
+class _RequestRecorder:
+    """A middleware that records each request before its subgraph handles it."""
 
-    def __init__(self, app: ASGIApp, name: str, asked: list[Asked]) -> None:
+    def __init__(self, app: ASGIApp, name: str, asked: list[SubgraphRequest]) -> None:
         self._app = app
         self._name = name
         self._asked = asked
@@ -89,14 +90,14 @@ class _NotingRequests:
                 body.extend(message["body"])
                 if not message["more_body"]:
                     secret = Headers(scope=scope).get("x-router-secret")
-                    self._asked.append(Asked(self._name, json.loads(body)["query"], secret))
+                    self._asked.append(SubgraphRequest(self._name, json.loads(body)["query"], secret))
             return message
 
         await self._app(scope, noting, send)
 
 
 def _forwarding_to(url: str) -> Starlette:
-    """Another subgraph at an address of ours, so that what it is asked can be noted."""
+    """Return a proxy of another subgraph, so that its requests can be recorded."""
 
     async def forward(request: Request) -> Response:
         headers = {"content-type": request.headers["content-type"]}
@@ -108,7 +109,7 @@ def _forwarding_to(url: str) -> Starlette:
 
 
 def command(beginning: str, instead: Mapping[str, str]) -> list[str]:
-    """README.md's first line that begins so, with a test's own words in place of printed ones."""
+    """Return the first command of README.md with this beginning, with some of its words replaced."""
     words = shlex.split(next(line for line in README.splitlines() if line.startswith(beginning)))
     assert instead.keys() <= set(words)
     return [instead.get(word, word) for word in words]
@@ -116,33 +117,33 @@ def command(beginning: str, instead: Mapping[str, str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """The folder of the example, its packages installed."""
+    """Return the folder of the example after its packages are installed."""
     return installed(HERE)
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the supergraph's files are written."""
+    """Return the folder for the supergraph's files."""
     return tmp_path_factory.mktemp("supergraph")
 
 
 @pytest.fixture(scope="session")
 def env(home: Path) -> dict[str, str]:
-    """The environment of the example's programs."""
+    """Return the environment of the example's programs."""
     path = f"{Path(shutil.which('node') or '').parent}{os.pathsep}{os.defpath}"
     return environment(home, PATH=path, GATEWAY_ROUTER_SECRET=SECRET)
 
 
 @pytest.fixture(scope="session")
 def watched() -> Iterator[Supergraph]:
-    """A supergraph that no router serves yet, with the account of its gateway: the sample data."""
+    """Return a supergraph without a router, with the gateway's account, which holds the sample data."""
     with emulated_aws(numbers=250, orders=40) as account:
         yield Supergraph(account)
 
 
 @pytest.fixture(scope="session")
 def composed(packages: Path, home: Path, env: dict[str, str], watched: Supergraph) -> Iterator[Path]:
-    """The supergraph that the example's configuration composes to, its subgraphs running."""
+    """Start the subgraphs, compose the example's configuration, and return the supergraph."""
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=watched.account.url, router_secret=SECRET)
     subgraphs: dict[str, ASGIApp] = {"phone-numbers": create_app(settings, AwsKeyPair("local", "local"))}
     with ExitStack() as running:
@@ -155,7 +156,7 @@ def composed(packages: Path, home: Path, env: dict[str, str], watched: Supergrap
         configuration = json.loads((packages / "supergraph.json").read_text())
         assert configuration["subgraphs"].keys() == subgraphs.keys()
         for name, subgraph in configuration["subgraphs"].items():
-            served = running.enter_context(serving_in_thread(_NotingRequests(subgraphs[name], name, watched.asked)))
+            served = running.enter_context(serving_in_thread(_RequestRecorder(subgraphs[name], name, watched.asked)))
             subgraph["routing_url"] = served + urlsplit(subgraph["routing_url"]).path
             subgraph["schema"]["file"] = str(packages / subgraph["schema"]["file"])
         config, supergraph = home / "supergraph.json", home / "supergraph.graphql"
@@ -173,31 +174,31 @@ def _apollo(supergraph: Path, env: dict[str, str], running: ExitStack) -> str:
 
 
 def _hive(supergraph: Path, env: dict[str, str], running: ExitStack) -> str:
-    # It does not say which port it took for 0.
+    # If the port is 0, it does not print which port it chose.
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     instead = {"supergraph.graphql": str(supergraph), "4000": str(port)}
     start = command("node_modules/.bin/hive-gateway", instead)
     hive = running.enter_context(started(*start, env=env, lines=0, cwd=HERE)).process
     assert hive.stdout is not None
-    said = []
+    output = []
     for line in hive.stdout:
-        said.append(line)
+        output.append(line)
         if "Listening on" in line:
             return f"http://127.0.0.1:{port}/graphql"
-    pytest.fail(f"Hive Gateway did not start: {''.join(said)}")
+    pytest.fail(f"Hive Gateway did not start: {''.join(output)}")
 
 
 @pytest.fixture(scope="session", params=[_apollo, _hive], ids=["Apollo Gateway", "Hive Gateway"])
 def router(request: pytest.FixtureRequest, composed: Path, env: dict[str, str]) -> Iterator[str]:
-    """The URL of a router that serves the supergraph."""
+    """Return the URL of a router that serves the supergraph."""
     with ExitStack() as running:
         yield request.param(composed, env, running)
 
 
 @pytest.fixture
 def supergraph(router: str, watched: Supergraph) -> Supergraph:
-    """The supergraph by each router, with nothing noted yet."""
+    """Return the supergraph behind each router, without recorded requests."""
     watched.url = router
     watched.asked.clear()
     watched.account.calls.clear()

@@ -1,4 +1,4 @@
-"""schema.graphql as it is committed, beside other subgraphs, by three composers."""
+"""The composition of the committed schema.graphql with other subgraphs, by three composers."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ COMPOSERS = ("@apollo/composition", "@theguild/federation-composition", "@wunder
 COMMITTED = (ROOT / "schema.graphql").read_text()
 CONTACTS = (HERE / "contacts.graphql").read_text()
 NODE_OF_ITS_OWN = f"{CONTACTS} extend type Query {{ node(id: ID!): Node nodes(ids: [ID!]!): [Node]! }}"
-# Other teams' ways to write a subgraph; each adds notes to something of ours.
+# Subgraphs as other teams may write them. Each adds notes to one of the gateway's types.
 OTHERS = {
     "of federation 1": """
         extend type PhoneNumber @key(fields: "e164PhoneNumber") {
@@ -55,7 +55,7 @@ OTHERS = {
 
 
 class Composed:
-    """What a composer made of some subgraphs: the supergraph, empty where there is none, and what it said."""
+    """The result of a composer: the supergraph, or an empty text if composition failed, and its messages."""
 
     def __init__(self, composer: str, folder: Path, packages: Path, **subgraphs: str) -> None:
         configuration: dict[str, object] = {}
@@ -66,27 +66,27 @@ class Composed:
         config, supergraph = folder / "supergraph.json", folder / "supergraph.graphql"
         config.write_text(json.dumps({"subgraphs": configuration}))
         ran = node(packages, "compose.mjs", str(config), str(supergraph), composer)
-        self.said = ran.stderr
+        self.messages = ran.stderr
         self.supergraph = supergraph.read_text() if supergraph.exists() else ""
-        assert ran.returncode == (0 if self.supergraph else 1), self.said
+        assert ran.returncode == (0 if self.supergraph else 1), self.messages
 
 
 BY_EACH = pytest.mark.parametrize("composer", COMPOSERS)
 
 
 @BY_EACH
-def test_the_committed_schema_composes_with_the_examples_subgraphs_without_a_word(
+def test_committed_schema_composes_with_the_example_subgraphs_without_messages(
     composer: str, tmp_path: Path, packages: Path
 ) -> None:
-    """No error, no warning, no hint; contacts has interface Node, a node type and PageInfo of its own as well."""
+    """There is no error, warning or hint, although contacts also has interface Node, a node type and PageInfo."""
     connectors = (HERE / "voice-connectors.graphql").read_text()
     composed = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=CONTACTS, connectors=connectors)
-    assert composed.said == ""
+    assert composed.messages == ""
     for added in ("contact: Contact", "voiceConnectors: [VoiceConnector!]!", "phoneNumberOrders(", "node("):
         assert added in composed.supergraph
 
 
-# Cosmo's routers take the costs from their own configuration, which this supergraph does not hold.
+# Cosmo's routers read the costs from their own configuration, which is not part of this supergraph.
 @pytest.mark.parametrize("composer", COMPOSERS[:2])
 def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, tmp_path: Path, packages: Path) -> None:
     composed = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=CONTACTS)
@@ -101,19 +101,17 @@ def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, tmp_p
 
 @BY_EACH
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_the_committed_schema_composes_with_a_subgraph(
-    composer: str, other: str, tmp_path: Path, packages: Path
-) -> None:
+def test_committed_schema_composes_with_a_subgraph(composer: str, other: str, tmp_path: Path, packages: Path) -> None:
     composed = Composed(composer, tmp_path, packages, ours=COMMITTED, other=other)
-    assert "notes: [" in composed.supergraph, composed.said
+    assert "notes: [" in composed.supergraph, composed.messages
 
 
 @BY_EACH
-def test_query_node_can_be_left_to_another_subgraph(composer: str, tmp_path: Path, packages: Path) -> None:
-    """It has to be: two subgraphs that have it do not compose."""
-    refused = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=NODE_OF_ITS_OWN)
-    assert refused.supergraph == ""
-    assert "node" in refused.said
+def test_query_node_can_belong_to_another_subgraph(composer: str, tmp_path: Path, packages: Path) -> None:
+    """The setting is needed, because two subgraphs that both have the field do not compose."""
+    rejected = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=NODE_OF_ITS_OWN)
+    assert rejected.supergraph == ""
+    assert "node" in rejected.messages
     ours = subprocess.run(
         [str(BIN / "chime-gateway"), "schema"],
         env=environment(tmp_path, GATEWAY_RELAY_NODE_FIELDS="false"),
@@ -122,5 +120,5 @@ def test_query_node_can_be_left_to_another_subgraph(composer: str, tmp_path: Pat
         check=True,
     ).stdout
     composed = Composed(composer, tmp_path, packages, ours=ours, contacts=NODE_OF_ITS_OWN)
-    assert composed.said == ""
+    assert composed.messages == ""
     assert composed.supergraph.count("node(") == 1

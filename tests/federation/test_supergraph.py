@@ -1,4 +1,4 @@
-"""The example's supergraph, by two routers over real HTTP: what each subgraph is asked, and what it costs upstream."""
+"""The example's supergraph behind two routers over real HTTP: requests to each subgraph, and upstream calls."""
 
 import json
 import re
@@ -23,14 +23,14 @@ def contacts_in(data: Any) -> list[Any]:
     return [edge["node"] for edge in data["contacts"]["edges"]]
 
 
-def test_the_query_of_the_page_has_the_answer_that_is_printed(supergraph: Supergraph) -> None:
+def test_query_in_the_readme_returns_the_printed_response(supergraph: Supergraph) -> None:
     [query] = re.findall(r"^```graphql\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     [answer] = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert supergraph.answer(query) == json.loads(answer)
 
 
-def test_an_ordered_number_leads_to_its_record_and_on_to_what_another_subgraph_adds(supergraph: Supergraph) -> None:
-    """Twenty orders: one request to each subgraph, and upstream what linked numbers cost without a router."""
+def test_ordered_number_links_to_its_record_and_to_fields_of_another_subgraph(supergraph: Supergraph) -> None:
+    """Twenty orders cost one request to each subgraph, and the same upstream calls as without a router."""
     data = supergraph.query(
         """{ phoneNumberOrders(first: 20) { nodes {
                orderedPhoneNumbers { e164PhoneNumber phoneNumber { status contact { name } } } } } }"""
@@ -46,7 +46,7 @@ def test_an_ordered_number_leads_to_its_record_and_on_to_what_another_subgraph_a
     assert supergraph.account.calls == ["ListPhoneNumberOrders", *["ListPhoneNumbers"] * 3]
 
 
-def test_forty_numbers_of_another_subgraph_are_one_request_for_entities_and_at_most_four_calls(
+def test_forty_numbers_of_another_subgraph_cost_one_entities_request_and_at_most_four_calls(
     supergraph: Supergraph,
 ) -> None:
     data = supergraph.query(CONTACTS, first=40)
@@ -59,7 +59,7 @@ def test_forty_numbers_of_another_subgraph_are_one_request_for_entities_and_at_m
     assert found.items() <= numbers.items()
 
 
-def test_voice_connectors_of_another_subgraph_lead_to_their_numbers_and_back_to_it(supergraph: Supergraph) -> None:
+def test_voice_connectors_of_another_subgraph_link_to_their_numbers_and_back(supergraph: Supergraph) -> None:
     data = supergraph.query(
         """{ voiceConnectors { name phoneNumbers(first: 2) {
                nodes { contact { name } associations { target { ... on VoiceConnector { name } } } } } } }"""
@@ -75,7 +75,7 @@ def test_voice_connectors_of_another_subgraph_lead_to_their_numbers_and_back_to_
     assert supergraph.account.calls == ["ListPhoneNumbers"] * 2
 
 
-def test_a_node_is_refetched_through_the_router(supergraph: Supergraph) -> None:
+def test_node_is_refetched_through_the_router(supergraph: Supergraph) -> None:
     listed = supergraph.query("{ phoneNumbers(first: 1) { nodes { id } } }")
     [number] = listed["phoneNumbers"]["nodes"]
     data = supergraph.query(
@@ -84,7 +84,7 @@ def test_a_node_is_refetched_through_the_router(supergraph: Supergraph) -> None:
     assert data["node"] == {"__typename": "PhoneNumber", "contact": {"name": "Desk 0"}, **number}
 
 
-def test_each_subgraphs_connection_pages_by_its_own_cursors(supergraph: Supergraph) -> None:
+def test_connection_of_each_subgraph_pages_with_its_own_cursors(supergraph: Supergraph) -> None:
     for field, size, expected in (("contacts", 15, 41), ("phoneNumbers", 120, 250)):
         document = f"""query ($first: Int, $after: String) {{ {field}(first: $first, after: $after) {{
                          edges {{ node {{ id }} }} pageInfo {{ hasNextPage endCursor }} }} }}"""
@@ -97,8 +97,8 @@ def test_each_subgraphs_connection_pages_by_its_own_cursors(supergraph: Supergra
         assert len(seen) == len(set(seen)) == expected
 
 
-def test_a_number_that_the_inventory_does_not_hold_is_null_alone(supergraph: Supergraph) -> None:
-    """Its non-null phoneNumberId takes the number with it, and nothing more."""
+def test_number_missing_from_the_inventory_is_null(supergraph: Supergraph) -> None:
+    """Its non-null phoneNumberId nulls the number, and only the number."""
     *held, gone = contacts_in(supergraph.answer(CONTACTS, first=41)["data"])
     assert gone == {"name": "Desk 40", "phoneNumber": None}
     assert [contact["name"] for contact in held if contact["phoneNumber"]["status"]] == [
@@ -108,14 +108,14 @@ def test_a_number_that_the_inventory_does_not_hold_is_null_alone(supergraph: Sup
 
 @pytest.fixture
 def get_fails(supergraph: Supergraph) -> Any:
-    """Single records cannot be fetched; lists can."""
+    """Let GetPhoneNumber fail. Lists still work."""
     supergraph.account.fails("GetPhoneNumber", "ServiceFailure")
     yield
     supergraph.account.recovers()
 
 
 @pytest.mark.usefixtures("get_fails")
-def test_a_number_whose_record_fails_nulls_itself_alone_with_the_gateways_code(supergraph: Supergraph) -> None:
+def test_number_whose_record_fails_is_null_with_the_gateways_error_code(supergraph: Supergraph) -> None:
     answer = supergraph.answer(
         "{ contacts(first: 41) { edges { node { name phoneNumber { e164PhoneNumber status } } } } }"
     )
@@ -129,7 +129,7 @@ def test_a_number_whose_record_fails_nulls_itself_alone_with_the_gateways_code(s
     assert error["extensions"]["retryable"] is True
 
 
-def test_the_secret_is_sent_to_the_gateway_and_to_no_other_subgraph(supergraph: Supergraph) -> None:
+def test_router_secret_is_sent_to_the_gateway_alone(supergraph: Supergraph) -> None:
     supergraph.query(
         """{ voiceConnectors { phoneNumbers(first: 1) { nodes { contact { name } } } }
              contacts(first: 1) { edges { node { phoneNumber { status } } } } }"""

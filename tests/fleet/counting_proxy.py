@@ -1,4 +1,4 @@
-"""A wire to an upstream, on which requests are counted as they pass."""
+"""A TCP proxy in front of an upstream that counts the requests that pass."""
 
 import socket
 import socketserver
@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 
-class Wire(socketserver.ThreadingTCPServer):
-    """Passes on whatever it is sent, both ways; `requests` are those that came so far."""
+class CountingProxy(socketserver.ThreadingTCPServer):
+    """A proxy that forwards all bytes in both directions. `requests` is the number of requests so far."""
 
     daemon_threads = True
     block_on_close = False
@@ -29,35 +29,35 @@ class Wire(socketserver.ThreadingTCPServer):
 
 
 class _Connection(socketserver.BaseRequestHandler):
-    server: Wire
+    server: CountingProxy
 
     def handle(self) -> None:
         with socket.create_connection(self.server.upstream) as upstream, suppress(ConnectionError):
-            back = threading.Thread(target=self._pass_back, args=(upstream,), daemon=True)
+            back = threading.Thread(target=self._forward_responses, args=(upstream,), daemon=True)
             back.start()
             last = b""
             while sent := self.request.recv(65_536):
-                # A request without a body ends as its head does, which may come in two pieces.
+                # A request without a body ends with its head. The end of a head may be split over two reads.
                 self.server.count((last + sent).count(b"\r\n\r\n"))
                 last = sent[-3:]
                 upstream.sendall(sent)
             upstream.shutdown(socket.SHUT_WR)
             back.join()
 
-    def _pass_back(self, upstream: socket.socket) -> None:
+    def _forward_responses(self, upstream: socket.socket) -> None:
         with suppress(OSError):
-            while answered := upstream.recv(65_536):
-                self.request.sendall(answered)
+            while response := upstream.recv(65_536):
+                self.request.sendall(response)
             self.request.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
-def wire_to(upstream: str) -> Iterator[Wire]:
-    """A wire, while the block runs."""
-    with Wire(upstream) as wire:
-        serving = threading.Thread(target=wire.serve_forever, args=(0.05,), daemon=True)
-        serving.start()
+def counting_proxy(upstream: str) -> Iterator[CountingProxy]:
+    """Run a proxy in front of an upstream while the block runs."""
+    with CountingProxy(upstream) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
         try:
-            yield wire
+            yield proxy
         finally:
-            wire.shutdown()
+            proxy.shutdown()

@@ -1,4 +1,4 @@
-"""A fleet as tests see it: replicas in processes of their own, over one Redis and one emulator that throttles."""
+"""A fleet for tests: replicas in processes of their own, with one Redis and one emulator that throttles."""
 
 import asyncio
 import re
@@ -13,16 +13,16 @@ from typing import IO, Any
 
 import httpx
 
-from tests.fleet.counting_proxy import Wire, wire_to
+from tests.fleet.counting_proxy import CountingProxy, counting_proxy
 from tests.support.processes import BIN, Started, environment, started
 from tests.support.redis_server import RedisServer, redis_server
 
 COMMAND = str(BIN / "chime-gateway")
 REPLICAS = 3
-# Upstream calls a second, of all together. The emulator would throttle them at a quarter more.
+# Upstream calls per second of the whole fleet. The emulator throttles at a quarter more.
 RATE = 60
 INVENTORY = 1_000
-# What is allowed beyond a tenth more than the rate: calls that may come late, and one of each process.
+# Calls allowed beyond 1.1 times the rate: late calls, and one call of each process.
 BURST = RATE * 0.05 + REPLICAS
 
 NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
@@ -30,32 +30,34 @@ ALL = "{ phoneNumbers(first: 1000) { nodes { e164PhoneNumber } pageInfo { hasNex
 
 
 class Replica:
-    """A running gateway; `process` is it, or the parent of its workers."""
+    """A running gateway. `process` is its process, or the parent of its workers."""
 
     def __init__(self, started: Started) -> None:
         self.process = started.process
         stdout = self.process.stdout
         assert stdout is not None
         self.url = next(line.split()[1] for line in stdout if line.startswith("GraphQL"))
-        # A log that nobody reads would hold the process up.
-        threading.Thread(target=_read_on, args=(stdout,), daemon=True).start()
+        # If the log is not read, the pipe fills up and blocks the process.
+        threading.Thread(target=_drain, args=(stdout,), daemon=True).start()
 
 
-def _read_on(log: IO[str]) -> None:
-    # It is closed with the process.
+def _drain(log: IO[str]) -> None:
+    # Reading raises ValueError when the pipe is closed at the end of the process.
     with suppress(ValueError):
         for _ in log:
             pass
 
 
 class Fleet:
-    """Replicas, of which each may be killed, and their Redis.
+    """Replicas and their Redis, all of which a test may kill.
 
-    wire: what they ask their upstream by. numbers: the inventory, in its order.
+    Attributes:
+        proxy: The proxy between the replicas and the emulator.
+        numbers: The inventory, in its order.
     """
 
-    def __init__(self, home: Path, wire: Wire, running: ExitStack) -> None:
-        self.wire = wire
+    def __init__(self, home: Path, proxy: CountingProxy, running: ExitStack) -> None:
+        self.proxy = proxy
         self.redis: RedisServer = running.enter_context(redis_server())
         self.numbers: list[str] = []
         self._replicas: list[Replica] = []
@@ -64,7 +66,7 @@ class Fleet:
             AWS_ACCESS_KEY_ID="local",
             AWS_SECRET_ACCESS_KEY="local",
             GATEWAY_UPSTREAM_API="chime",
-            GATEWAY_UPSTREAM_ENDPOINT_URL=wire.url,
+            GATEWAY_UPSTREAM_ENDPOINT_URL=proxy.url,
             GATEWAY_UPSTREAM_RATE_LIMIT=str(RATE),
             GATEWAY_REPLICAS=str(REPLICAS),
             GATEWAY_REDIS_URL=self.redis.url,
@@ -74,23 +76,23 @@ class Fleet:
 
     @property
     def urls(self) -> list[str]:
-        """Where each replica is asked."""
+        """Return the URL of each replica."""
         return [replica.url for replica in self._replicas]
 
     def starts(self, *options: str) -> Replica:
-        """One more replica, which is not among those of `urls`."""
+        """Start one more replica, which `urls` does not list."""
         command = (COMMAND, "serve", "--port", "0", *options)
         return Replica(self._running.enter_context(started(*command, env=self._env, lines=0)))
 
     def starts_replicas(self) -> None:
-        """Put new ones in the place of those that were killed."""
+        """Replace the replicas that were killed."""
         alive = [replica for replica in self._replicas if replica.process.poll() is None]
         with ThreadPoolExecutor(REPLICAS) as starting:
             new = list(starting.map(lambda _: self.starts(), range(REPLICAS - len(alive))))
         self._replicas = alive + new
 
     def starts_redis(self) -> None:
-        """Where it was killed: again, at its place, with nothing in it."""
+        """Start an empty Redis on the same port if it was killed."""
         if self.redis.process.poll() is not None:
             self.redis = self._running.enter_context(redis_server(self.redis.port))
 
@@ -109,7 +111,7 @@ def fleet_over_one_emulator(home: Path) -> Iterator[Fleet]:
     with ExitStack() as running:
         emulating = running.enter_context(started(*emulator, env=environment(home), lines=1))
         [url] = re.findall(r"http://127\.0\.0\.1:\d+", emulating.lines[0])
-        fleet = Fleet(home, running.enter_context(wire_to(url)), running)
+        fleet = Fleet(home, running.enter_context(counting_proxy(url)), running)
         fleet.starts_replicas()
         listed = httpx.post(fleet.urls[0], json={"query": ALL}, timeout=30).json()["data"]["phoneNumbers"]
         assert not listed["pageInfo"]["hasNextPage"]
@@ -119,11 +121,13 @@ def fleet_over_one_emulator(home: Path) -> Iterator[Fleet]:
 
 
 class Clients:
-    """Clients that ask on and on, each for one number after the other, over as many connections.
+    """Clients that request one number after another until the block ends, each over a connection of its own.
 
-    Each asks the replicas in turn, and whichever does not answer it leaves for the next one.
+    Each client uses the replicas in turn. If a replica does not respond, the client uses the next one.
 
-    answered: right answers so far; retried: how often a replica did not answer.
+    Attributes:
+        answered: Correct responses so far.
+        retried: Number of requests to which a replica did not respond.
     """
 
     def __init__(self, fleet: Fleet, urls: Sequence[str], count: int = 24, *, keep_alive: bool = True) -> None:
@@ -141,12 +145,12 @@ class Clients:
     async def __aenter__(self) -> "Clients":
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._keep_alive)
         self._http = httpx.AsyncClient(limits=limits, timeout=30)
-        self._calls_before, self._began = self._fleet.wire.requests, time.monotonic()
-        self._asking = [asyncio.create_task(self._ask_on(client)) for client in range(self._count)]
+        self._calls_before, self._began = self._fleet.proxy.requests, time.monotonic()
+        self._asking = [asyncio.create_task(self._run_client(client)) for client in range(self._count)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # What they left in the middle of an answer would be among the calls of those who ask next.
+        # Requests in flight would count as calls of the next clients, so wait for their responses.
         self._leaving = True
         await asyncio.gather(*self._asking)
         await self._http.aclose()
@@ -154,39 +158,39 @@ class Clients:
 
     @property
     def calls(self) -> int:
-        """What has come upstream since they began."""
-        return self._fleet.wire.requests - self._calls_before
+        """Return the number of upstream calls since the start of the clients."""
+        return self._fleet.proxy.requests - self._calls_before
 
     def stay_under(self, rate: float) -> None:
-        """So far no more has come upstream than a tenth more than the rate."""
+        """Check that the upstream calls so far are within 1.1 times the rate."""
         calls = self.calls
         assert calls <= 1.1 * rate * (time.monotonic() - self._began) + BURST
 
     async def answers(self, more: int) -> None:
-        """Wait for so many more answers, and no longer than a minute."""
+        """Wait for so many more responses. Fail after a minute."""
         wanted = self.answered + more
         async with asyncio.timeout(60):
             while self.answered < wanted:
-                self._raise_what_went_wrong()
+                self._raise_client_errors()
                 await asyncio.sleep(0.02)
 
     async def reach(self, rate: float) -> None:
-        """Wait for a second in which so many calls come upstream; a busy machine may take some."""
+        """Wait for a second with so many upstream calls. A busy machine may need several attempts."""
         for _ in range(60):
             calls, began = self.calls, time.monotonic()
             await asyncio.sleep(1)
-            self._raise_what_went_wrong()
+            self._raise_client_errors()
             self.stay_under(RATE)
             if self.calls - calls >= rate * (time.monotonic() - began):
                 return
-        raise AssertionError(f"in no second of a minute {rate} calls came")
+        raise AssertionError(f"no second of a minute had {rate} upstream calls")
 
-    def _raise_what_went_wrong(self) -> None:
+    def _raise_client_errors(self) -> None:
         for each in self._asking:
             if each.done():
                 each.result()
 
-    async def _ask_on(self, client: int) -> None:
+    async def _run_client(self, client: int) -> None:
         numbers, turn = self._fleet.numbers, client
         while not self._leaving:
             number = numbers[turn * 7 % len(numbers)]
@@ -202,4 +206,4 @@ class Clients:
                 return (await self._http.post(url, json=body)).json()
             except httpx.TransportError:
                 self.retried += 1
-        raise AssertionError("no replica answered")
+        raise AssertionError("no replica responded")

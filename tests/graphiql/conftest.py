@@ -1,4 +1,4 @@
-"""The page as it is built from gateway/graphiql."""
+"""A fixture with the GraphiQL page, built from gateway/graphiql."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ SOURCE = BUILT.parent
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """The folder of the built page, brought up to date as `make run` does it."""
+    """Return the folder of the page after a build like that of `make run`."""
     needed("npm", "building GraphiQL")
     with one_at_a_time(SOURCE):
         subprocess.run([sys.executable, SOURCE / "build.py"], check=True)

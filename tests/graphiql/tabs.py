@@ -1,4 +1,4 @@
-"""The page's tabs, read from the file that the page itself reads."""
+"""The tabs of the page, read from the page's own source file."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from gateway.http.graphiql_page import BUILT
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One operation with the comment above it, and the upstream calls that the comment says it costs."""
+    """One operation, and the comment above it, which states the cost in upstream calls."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: Chromium, with nothing set up before and nothing but this machine to reach."""
+"""The page in Chromium, with a new profile and without a network beyond this machine."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 from tests.graphiql.tabs import TABS
 from tests.support.processes import BIN, environment, needed, started
 
-# Headless and as root, without the calls home that Chromium makes by itself.
+# Headless, as root, and without Chromium's own background requests.
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -28,10 +28,12 @@ FIRST_NUMBER = "+12065550100"
 
 
 class Visit:
-    """One visit of the page by somebody new.
+    """One visit of the page with a new profile.
 
-    asked: every request that the browser made.
-    trouble: errors on the console, violations of the page's policy among them, scripts' and requests' failures.
+    Attributes:
+        asked: Every request of the browser.
+        trouble: Console errors and warnings, including violations of the page's policy, and failed scripts and
+        requests.
     """
 
     def __init__(self, page: Page) -> None:
@@ -47,7 +49,7 @@ class Visit:
         self.asked.append(request)
 
     def _note_failure(self, request: Request) -> None:
-        # What the page itself gives up, such as a worker of an editor that is made anew, is no trouble.
+        # The page aborts requests itself, for example of an editor's worker when it creates the editor again.
         if request.failure != "net::ERR_ABORTED":
             self.trouble.append(f"failed, {request.failure}: {request.url}")
 
@@ -68,12 +70,12 @@ class Visit:
         return self.page.locator(".graphiql-response .view-lines")
 
     def editor(self, name: str) -> Locator:
-        """An editor that is open: `Operation Editor`, `Variables` or `Headers`."""
+        """Return an open editor: `Operation Editor`, `Variables` or `Headers`."""
         return self.page.locator(f'[aria-label="{name}"] .graphiql-editor:not(.hidden) .view-lines')
 
-    def come_again(self) -> None:
-        """Load the page anew, with what the browser kept."""
-        # A request that is under way would fail.
+    def reload(self) -> None:
+        """Load the page again, with the browser's storage."""
+        # A reload aborts requests in flight, and they would count as failures.
         self.page.wait_for_load_state("networkidle")
         self.page.reload()
 
@@ -86,7 +88,7 @@ class Visit:
         self.editor(editor).click()
         self.page.keyboard.press("Control+A")
         self.page.keyboard.insert_text(text)
-        # What the editor added on its own: closing quotes and brackets.
+        # Delete the closing quotes and brackets that the editor added.
         self.page.keyboard.press("Control+Shift+End")
         self.page.keyboard.press("Delete")
 
@@ -97,7 +99,7 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def url(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The gateway as `make run` starts it."""
+    """Start the gateway like `make run`, and return its URL."""
     assert built.exists()
     env = environment(tmp_path_factory.mktemp("home"))
     with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=env, lines=1) as dev:
@@ -108,7 +110,7 @@ def url(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def chromium() -> Iterator[Browser]:
     path = needed("chromium", "testing GraphiQL in a browser")
     with sync_playwright() as playwright:
-        # A busy machine takes its time; what comes is waited for no longer than it takes.
+        # A busy machine is slow. A passing test does not wait longer than necessary.
         expect.set_options(timeout=30_000)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -117,7 +119,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def visiting(chromium: Browser, url: str, system: Literal["light", "dark"] = "light") -> Iterator[Visit]:
-    """A first visit, which must end without trouble."""
+    """Open the page while the block runs. Fail if there was trouble."""
     context = chromium.new_context(color_scheme=system, viewport={"width": 1280, "height": 800})
     visit = Visit(context.new_page())
     visit.page.goto(url)
@@ -129,25 +131,25 @@ def visiting(chromium: Browser, url: str, system: Literal["light", "dark"] = "li
 
 @pytest.fixture
 def visit(request: pytest.FixtureRequest, chromium: Browser, url: str) -> Iterator[Visit]:
-    """A first visit, by a light system unless the test is parametrized with `dark` (indirect)."""
+    """Return a first visit. The system's scheme is light unless the test is parametrized with `dark` (indirect)."""
     with visiting(chromium, url, getattr(request, "param", "light")) as visit:
         yield visit
 
 
 @pytest.fixture(scope="module")
 def attacked(chromium: Browser, url: str) -> Iterator[Visit]:
-    """One visit for all that the page's policy must hold against."""
+    """Return one visit for all attacks on the page's policy."""
     with visiting(chromium, url) as visit:
         yield visit
 
 
-def test_the_page_opens_on_the_tabs_and_asks_nobody_else_for_anything(visit: Visit, url: str) -> None:
+def test_page_opens_on_its_tabs_and_requests_only_its_own_origin(visit: Visit, url: str) -> None:
     page = visit.page
     expect(page).to_have_title("chime-gateway · GraphiQL")
     expect(page.get_by_role("tab")).to_contain_text([tab.name for tab in TABS])
     for tab in TABS:
         visit.open_tab(tab.name)
-    # The workers are there, or the editor would not know what is wrong.
+    # The editor marks an error only if its workers run.
     visit.write("Operation Editor", "{ nothing }")
     expect(page.locator(".squiggly-error").first).to_be_attached()
     origin = url.removesuffix("/graphql")
@@ -158,7 +160,7 @@ def test_the_page_opens_on_the_tabs_and_asks_nobody_else_for_anything(visit: Vis
     assert "/graphql/assets/" in icon.url
 
 
-def test_the_button_runs_the_query(visit: Visit) -> None:
+def test_button_runs_the_query(visit: Visit) -> None:
     visit.run_button.click()
     expect(visit.answer).to_contain_text(FIRST_NUMBER)
 
@@ -169,15 +171,15 @@ def test_ctrl_enter_runs_the_query(visit: Visit) -> None:
     expect(visit.answer).to_contain_text(FIRST_NUMBER)
 
 
-def test_a_tab_that_was_just_opened_is_the_one_that_is_run(visit: Visit) -> None:
+def test_run_uses_the_tab_that_was_just_opened(visit: Visit) -> None:
     tab = visit.page.get_by_role("tab", name="OrdersWithNumbers").get_by_role("button").first
-    # 30 ms later the editor shows it, but does not yet know its operations.
+    # After 30 ms the editor shows the tab, but has not parsed its operations yet.
     button = visit.run_button.element_handle()
     tab.evaluate("(tab, button) => { tab.click(); setTimeout(() => button.click(), 30) }", button)
     expect(visit.answer).to_contain_text("phoneNumberOrders")
 
 
-def test_the_next_page_comes_by_the_cursor_in_the_variable(visit: Visit) -> None:
+def test_cursor_in_the_variable_returns_the_next_page(visit: Visit) -> None:
     visit.open_tab("NextPage")
     answers = []
     for _ in range(2):
@@ -189,7 +191,7 @@ def test_the_next_page_comes_by_the_cursor_in_the_variable(visit: Visit) -> None
     assert len(first | second) == 10
 
 
-def test_an_answer_in_parts_is_put_together(visit: Visit, url: str) -> None:
+def test_incremental_response_is_merged(visit: Visit, url: str) -> None:
     streamed = (
         "{ phoneNumbers(first: 3) { nodes @stream(initialCount: 1) { e164PhoneNumber } ... @defer { totalCount } } }"
     )
@@ -199,11 +201,11 @@ def test_an_answer_in_parts_is_put_together(visit: Visit, url: str) -> None:
     assert response.value.headers["content-type"].startswith("multipart/mixed")
     for shown in (FIRST_NUMBER, "+12065550102", '"totalCount": 250'):
         expect(visit.answer).to_contain_text(shown)
-    # The page lets go of the answer at the mark of its end, which may be a moment before HTTP's own.
+    # The page aborts the response at its last delimiter, which may be shortly before the end of the HTTP body.
     visit.trouble[:] = [each for each in visit.trouble if each != f"failed: {url}"]
 
 
-def test_a_field_is_completed_as_it_is_typed(visit: Visit) -> None:
+def test_typed_field_is_completed(visit: Visit) -> None:
     visit.put_cursor_after("e164PhoneNumber")
     visit.page.keyboard.press("Enter")
     visit.page.keyboard.type("count")
@@ -215,7 +217,7 @@ def test_a_field_is_completed_as_it_is_typed(visit: Visit) -> None:
     expect(visit.answer).to_contain_text('"country"')
 
 
-def test_the_docs_show_what_the_schema_says(visit: Visit) -> None:
+def test_documentation_explorer_shows_schema_descriptions(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("button", name="Show Documentation Explorer").click()
     docs = page.locator(".graphiql-plugin")
@@ -224,7 +226,7 @@ def test_the_docs_show_what_the_schema_says(visit: Visit) -> None:
     expect(docs).to_contain_text("The account's phone numbers, page by page")
 
 
-def test_a_click_in_the_explorer_edits_the_query(visit: Visit) -> None:
+def test_click_in_the_explorer_edits_the_query(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("button", name="Show GraphiQL Explorer").click()
     expect(visit.query).not_to_contain_text("callingNameStatus")
@@ -246,7 +248,7 @@ def test_a_click_in_the_explorer_edits_the_query(visit: Visit) -> None:
         pytest.param("script-src", "setTimeout(INTRUDE)", id="eval"),
     ],
 )
-def test_the_policy_holds(attacked: Visit, directive: str, attempt: str) -> None:
+def test_content_security_policy_blocks(attacked: Visit, directive: str, attempt: str) -> None:
     blocked = attacked.page.evaluate(
         """() => new Promise(blocked => {
             const AWAY = 'http://127.0.0.1:9/', INTRUDE = 'window.intruded = true'
@@ -258,14 +260,14 @@ def test_the_policy_holds(attacked: Visit, directive: str, attempt: str) -> None
     )
     assert blocked == ["enforce", directive]
     assert attacked.page.evaluate("window.intruded") is None
-    assert [said for said in attacked.trouble if "Content Security Policy" in said]
+    assert [text for text in attacked.trouble if "Content Security Policy" in text]
     attacked.trouble.clear()
 
 
 @pytest.mark.parametrize(("visit", "other"), [("light", "Dark"), ("dark", "Light")], indirect=["visit"])
-def test_the_page_is_as_light_as_the_system_until_its_own_switch_says_otherwise(visit: Visit, other: str) -> None:
+def test_page_follows_the_system_scheme_until_its_own_switch_is_used(visit: Visit, other: str) -> None:
     def look(light: bool) -> None:
-        """Wait until the page is light, and the editors' text dark on it, or the other way round."""
+        """Wait until the page is light with dark text in its editors, or the reverse."""
         visit.page.wait_for_function(
             """light => {
                 const page = document.querySelector('.graphiql-container')
@@ -281,12 +283,12 @@ def test_the_page_is_as_light_as_the_system_until_its_own_switch_says_otherwise(
     visit.page.get_by_role("button", name="Open settings dialog").click()
     visit.page.get_by_role("button", name=other).click()
     look(light=other == "Light")
-    visit.come_again()
+    visit.reload()
     look(light=other == "Light")
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_headers_go_with_the_query_and_are_kept_only_where_that_was_chosen(visit: Visit, *, kept: bool) -> None:
+def test_headers_are_sent_with_the_query_and_stored_only_if_chosen(visit: Visit, *, kept: bool) -> None:
     page = visit.page
     if kept:
         page.get_by_role("button", name="Open settings dialog").click()
@@ -298,13 +300,13 @@ def test_headers_go_with_the_query_and_are_kept_only_where_that_was_chosen(visit
         visit.run_button.click()
     assert sent.value.headers["x-secret"] == "mellon"
     expect(visit.answer).to_contain_text(FIRST_NUMBER)
-    # The history is written, and tabs are half a second later.
+    # The history is written at once, the tabs half a second later.
     page.wait_for_function("localStorage.getItem('graphiql:queries')")
     page.wait_for_timeout(1000)
     assert ("mellon" in page.evaluate("JSON.stringify(localStorage)")) == kept
     assert [request.url for request in visit.asked if "mellon" in request.url] == []
     assert "mellon" not in page.url
-    visit.come_again()
+    visit.reload()
     page.get_by_role("button", name="Headers").click()
     headers = visit.editor("Headers")
     expect(headers).to_contain_text("mellon") if kept else expect(headers).not_to_contain_text("mellon")

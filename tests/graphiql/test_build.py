@@ -1,4 +1,4 @@
-"""How the page is built, and gets into a wheel; npm is stood in for, as other tests run the real one."""
+"""The build of the page, alone and within a wheel. A script stands in for npm, because other tests run the real one."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.processes import ROOT
 
-# Answers as npm would, notes what it was asked, and fails at what NPM_FAILS_AT names.
+# Creates the same files as npm, records its arguments, and fails if they equal NPM_FAILS_AT.
 NPM = """#!/bin/sh
 echo "$*" >> npm-was-asked
 [ "$*" != "$NPM_FAILS_AT" ] || exit 1
@@ -23,7 +23,7 @@ esac
 
 
 class Checkout:
-    """A clean clone, as far as a build needs it."""
+    """A copy of the files that a build needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,7 +34,7 @@ class Checkout:
         ignored = shutil.ignore_patterns("__pycache__", "node_modules", "dist")
         shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=ignored)
         self.programs.mkdir()
-        # Found without the machine's other programs, of which npm may be one.
+        # The folder is the whole PATH, because the machine's own PATH may hold npm.
         for name in ("sh", "mkdir", "touch"):
             (self.programs / name).symlink_to(shutil.which(name) or name)
 
@@ -44,14 +44,14 @@ class Checkout:
         npm.chmod(0o755)
 
     def asked(self) -> list[str]:
-        """What npm was asked since the last time."""
+        """Return the arguments of each npm run since the last call."""
         note = self.page / "npm-was-asked"
         asked = note.read_text().splitlines() if note.exists() else []
         note.unlink(missing_ok=True)
         return asked
 
     def run(self, *command: str, npm_fails_at: str = "") -> str:
-        """What a command that must not fail prints."""
+        """Return the output of a command. Fail if the command fails."""
         env = {"PATH": str(self.programs), "HOME": str(self.folder), "NPM_FAILS_AT": npm_fails_at}
         return subprocess.run(
             [sys.executable, *command],
@@ -64,15 +64,15 @@ class Checkout:
         ).stdout
 
     def build(self, **given: str) -> list[str]:
-        """The lines that `make run` prints of it."""
+        """Run the build like `make run`, and return its lines of output."""
         return self.run(str(self.page / "build.py"), **given).splitlines()
 
     def wheel(self) -> tuple[set[str], str]:
-        """The names within a wheel that is made of it, and what was said meanwhile."""
+        """Build a wheel, and return the names of the page's files in it and the output."""
         index = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
-        said = self.run("-m", "pip", "wheel", "--verbose", *index, "--wheel-dir", "made", ".")
+        output = self.run("-m", "pip", "wheel", "--verbose", *index, "--wheel-dir", "made", ".")
         [wheel] = (self.folder / "made").iterdir()
-        return {name for name in zipfile.ZipFile(wheel).namelist() if "graphiql/" in name}, said
+        return {name for name in zipfile.ZipFile(wheel).namelist() if "graphiql/" in name}, output
 
 
 @pytest.fixture
@@ -80,15 +80,15 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_without_node_one_line_says_so_and_that_is_all(checkout: Checkout) -> None:
+def test_build_without_node_prints_one_line_and_builds_nothing(checkout: Checkout) -> None:
     [line] = checkout.build()
-    assert "Node is not here" in line
+    assert "npm is missing" in line
     assert not (checkout.page / "dist").exists()
 
 
-def test_the_page_is_built_once_and_again_where_its_source_is_newer(checkout: Checkout) -> None:
+def test_page_is_built_again_only_if_its_source_is_newer(checkout: Checkout) -> None:
     checkout.has_npm()
-    assert checkout.build() == ["Building GraphiQL, once"]
+    assert checkout.build() == ["Building GraphiQL (once)"]
     assert checkout.asked() == ["ci", "run build"]
     assert checkout.build() == []
     assert checkout.asked() == []
@@ -102,27 +102,27 @@ def test_the_page_is_built_once_and_again_where_its_source_is_newer(checkout: Ch
 
 
 @pytest.mark.parametrize("command", ["ci", "run build"])
-def test_where_npm_fails_a_line_says_at_what_and_the_gateway_goes_on(checkout: Checkout, command: str) -> None:
+def test_failing_npm_command_is_named_and_the_build_succeeds(checkout: Checkout, command: str) -> None:
     checkout.has_npm()
     *_, line = checkout.build(npm_fails_at=command)
     assert f"npm {command}" in line
     assert str(checkout.page) in line
 
 
-def test_a_wheel_made_where_node_is_has_the_page_and_none_of_its_source(checkout: Checkout) -> None:
+def test_wheel_built_with_node_holds_the_page_without_its_source(checkout: Checkout) -> None:
     checkout.has_npm()
     names, _ = checkout.wheel()
     assert checkout.asked() == ["ci", "run build"]
     assert names == {"gateway/graphiql/dist/index.html", "gateway/graphiql/dist/assets/index.js.gz"}
 
 
-def test_a_wheel_made_elsewhere_goes_without_and_says_so(checkout: Checkout) -> None:
-    names, said = checkout.wheel()
+def test_wheel_built_without_node_says_so_and_has_no_page(checkout: Checkout) -> None:
+    names, output = checkout.wheel()
     assert names == set()
-    assert "GraphiQL is not built, as Node is not here" in said
+    assert "GraphiQL is not built because npm is missing" in output
 
 
-def test_the_source_is_locked_to_exact_versions_and_names_no_addresses() -> None:
+def test_page_source_is_locked_to_exact_versions_without_registry_addresses() -> None:
     package = (ROOT / "gateway" / "graphiql" / "package.json").read_text()
     lock = (ROOT / "gateway" / "graphiql" / "package-lock.json").read_text()
     assert "^" not in package

@@ -1,4 +1,4 @@
-"""The page and its assets over HTTP."""
+"""The GraphiQL page and its assets over HTTP."""
 
 import gzip
 import re
@@ -32,7 +32,7 @@ def http(built: Path) -> Iterator[httpx.Client]:
     "accept",
     [FIREFOX, CHROME, "text/html", "TEXT/HTML;q=0.9, application/json;q=0.8", "text/*", "text/html, */*;q=0.1"],
 )
-def test_who_would_rather_have_html_than_json_gets_the_page(http: httpx.Client, accept: str) -> None:
+def test_client_that_prefers_html_gets_the_page(http: httpx.Client, accept: str) -> None:
     response = http.get("/graphql", headers={"accept": accept})
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert '<div id="graphiql">' in response.text
@@ -52,23 +52,23 @@ def test_who_would_rather_have_html_than_json_gets_the_page(http: httpx.Client, 
         "application/xhtml+xml",
     ],
 )
-def test_who_would_not_is_answered_by_the_endpoint(http: httpx.Client, accept: str) -> None:
+def test_client_that_prefers_json_gets_the_endpoint(http: httpx.Client, accept: str) -> None:
     response = http.get("/graphql", headers={"accept": accept})
     assert "json" in response.headers["content-type"]
     assert "data" not in response.json()
 
 
-def test_a_link_to_a_query_is_answered_in_a_browser_too(http: httpx.Client) -> None:
+def test_link_to_a_query_is_executed_in_a_browser(http: httpx.Client) -> None:
     response = http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
-def test_a_post_is_answered_whatever_it_accepts(http: httpx.Client) -> None:
+def test_post_is_executed_although_the_client_prefers_html(http: httpx.Client) -> None:
     response = http.post("/graphql", json={"query": "{ __typename }"}, headers=BROWSER)
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
-def test_the_page_may_load_from_its_own_origin_alone_and_names_nothing_else(http: httpx.Client) -> None:
+def test_page_loads_only_from_its_own_origin(http: httpx.Client) -> None:
     response = http.get("/graphql", headers=BROWSER)
     policy = dict(
         directive.strip().split(" ", 1) for directive in response.headers["content-security-policy"].split(";")
@@ -94,7 +94,7 @@ def test_the_page_may_load_from_its_own_origin_alone_and_names_nothing_else(http
         assert (http.get(path)).status_code == 200
 
 
-def test_the_page_is_asked_for_anew_and_sent_only_where_it_changed(http: httpx.Client) -> None:
+def test_page_is_revalidated_and_sent_only_if_it_changed(http: httpx.Client) -> None:
     first = http.get("/graphql", headers=BROWSER)
     assert first.headers["cache-control"] == "no-cache"
     assert first.headers["vary"].lower() == "accept"
@@ -106,7 +106,7 @@ def test_the_page_is_asked_for_anew_and_sent_only_where_it_changed(http: httpx.C
     assert changed.text == first.text
 
 
-def test_head_is_get_without_the_body(http: httpx.Client, built: Path) -> None:
+def test_head_returns_the_headers_of_get_without_a_body(http: httpx.Client, built: Path) -> None:
     asset = next((built / "assets").glob("*.gz")).stem
     for path in ("/graphql", f"/graphql/assets/{asset}"):
         got = http.get(path, headers=BROWSER)
@@ -115,7 +115,7 @@ def test_head_is_get_without_the_body(http: httpx.Client, built: Path) -> None:
         assert dict(head.headers, date="") == dict(got.headers, date="")
 
 
-def test_every_asset_is_kept_for_good_and_says_what_it_is(http: httpx.Client, built: Path) -> None:
+def test_every_asset_is_immutable_and_has_its_media_type(http: httpx.Client, built: Path) -> None:
     types = {
         ".css": "text/css; charset=utf-8",
         ".js": "text/javascript; charset=utf-8",
@@ -138,7 +138,7 @@ def test_every_asset_is_kept_for_good_and_says_what_it_is(http: httpx.Client, bu
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "br", "gzip;q=0", "gzip;q=0, *", "*;q=0"])
-def test_who_does_not_take_gzip_gets_an_asset_as_it_was(http: httpx.Client, built: Path, encoding: str) -> None:
+def test_client_without_gzip_gets_an_uncompressed_asset(http: httpx.Client, built: Path, encoding: str) -> None:
     file = next((built / "assets").glob("index-*.css.gz"))
     response = http.get(f"/graphql/assets/{file.stem}", headers={"accept-encoding": encoding})
     assert "content-encoding" not in response.headers
@@ -160,8 +160,8 @@ def test_who_does_not_take_gzip_gets_an_asset_as_it_was(http: httpx.Client, buil
         "..%2f..%2fbuild.py",
     ],
 )
-def test_nothing_but_assets_is_to_be_had(http: httpx.Client, name: str) -> None:
-    # As it stands: a client of good manners would resolve the dots.
+def test_path_outside_of_the_assets_is_not_found(http: httpx.Client, name: str) -> None:
+    # The raw path, because an HTTP client would resolve the dots.
     url = http.base_url.copy_with(raw_path=f"/graphql/assets/{name}".encode())
     response = http.send(httpx.Request("GET", url))
     assert (response.status_code, response.headers["content-type"]) == (404, "application/json; charset=utf-8")
@@ -169,14 +169,14 @@ def test_nothing_but_assets_is_to_be_had(http: httpx.Client, name: str) -> None:
     assert "immutable" not in response.headers.get("cache-control", "")
 
 
-def test_assets_are_only_read(http: httpx.Client, built: Path) -> None:
+def test_assets_allow_only_get_and_head(http: httpx.Client, built: Path) -> None:
     asset = next((built / "assets").glob("*.gz")).stem
     response = http.post(f"/graphql/assets/{asset}")
     assert response.status_code == 405
     assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
-def test_the_page_can_be_switched_off(built: Path) -> None:
+def test_page_can_be_turned_off(built: Path) -> None:
     asset = next((built / "assets").glob("*.gz")).stem
     with gateway_to_nowhere(graphiql=False) as http:
         for_browsers = http.get("/graphql", headers=BROWSER)
@@ -186,14 +186,14 @@ def test_the_page_can_be_switched_off(built: Path) -> None:
         assert http.get(f"/graphql/assets/{asset}").status_code == 404
 
 
-def test_the_page_is_not_shown_where_only_a_router_is_answered() -> None:
+def test_page_is_not_served_if_a_router_secret_is_required() -> None:
     with gateway_to_nowhere(graphiql=True, router_secret="known-to-the-router") as http:
         assert http.get("/graphql", headers=BROWSER).status_code == 401
 
 
 @pytest.fixture
 def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
-    """The page's routes in an installation that was made without Node."""
+    """Serve the page's routes of an installation that was built without Node."""
     routes = [
         Route("/graphql", GraphiqlPage(tmp_path)),
         Route("/graphql/assets/{name}", GraphiqlAssets(tmp_path).asset),
@@ -202,7 +202,7 @@ def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
         yield http
 
 
-def test_a_page_that_was_not_built_says_how_to_get_it_and_needs_nothing_else(
+def test_page_that_was_not_built_says_how_to_build_it_and_loads_no_assets(
     unbuilt: httpx.Client,
 ) -> None:
     response = unbuilt.get("/graphql", headers=BROWSER)

@@ -1,4 +1,4 @@
-"""What the page opens on: queries that work as they stand, and cost what they say."""
+"""The queries of the page's tabs: they run unchanged, at the stated cost in upstream calls."""
 
 from typing import Any
 
@@ -9,15 +9,13 @@ from tests.graphiql.tabs import TABS, Tab
 from tests.support.aws import Aws
 
 
-def test_there_is_a_tab_for_each_thing_to_learn() -> None:
+def test_tabs_cover_each_subject_in_order() -> None:
     assert [tab.name for tab in TABS] == ["FirstNumbers", "FilteredNumbers", "OrdersWithNumbers", "NextPage"]
 
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.name)
 @pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
-async def test_a_tab_shows_sample_data_at_the_upstream_calls_that_it_tells(
-    gateway: Gateway, aws: Aws, tab: Tab
-) -> None:
+async def test_tab_returns_sample_data_at_its_stated_cost(gateway: Gateway, aws: Aws, tab: Tab) -> None:
     aws.holds_sample_data()
     data = await gateway.query(tab.text)
     [connection] = data.values()
@@ -26,7 +24,7 @@ async def test_a_tab_shows_sample_data_at_the_upstream_calls_that_it_tells(
 
 
 @pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
-async def test_the_orders_tab_counts_its_linked_numbers(gateway: Gateway, aws: Aws) -> None:
+async def test_orders_tab_states_the_count_of_its_linked_numbers(gateway: Gateway, aws: Aws) -> None:
     aws.holds_sample_data()
     tab = TABS[2]
     orders: list[dict[str, Any]] = (await gateway.query(tab.text))["phoneNumberOrders"]["nodes"]
@@ -35,7 +33,7 @@ async def test_the_orders_tab_counts_its_linked_numbers(gateway: Gateway, aws: A
     assert f"all {len(numbers)} numbers" in tab.text
 
 
-async def test_the_next_page_starts_where_the_one_before_ended_for_one_call_more(gateway: Gateway, aws: Aws) -> None:
+async def test_next_page_tab_continues_after_the_previous_page_for_one_more_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds_sample_data()
     tab = TABS[3]
     pages = [(await gateway.query(tab.text))["phoneNumbers"]]

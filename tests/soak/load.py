@@ -1,4 +1,4 @@
-"""All that clients ask, good and bad, at random but in the same order each time; every answer is looked at."""
+"""A random mix of valid and invalid requests, in the same order in each run, with a check of every response."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import httpx
 
 from tests.support.multipart import Parts, merge_parts
 
-# What an answer may say that is no data. A masked error is not among them: it would be ours.
+# Error codes that a response may have. INTERNAL_SERVER_ERROR is missing, because it would be a bug of the gateway.
 CODES = frozenset(
     {
         *("BAD_USER_INPUT", "BAD_CURSOR", "BAD_REQUEST", "PAGE_LIMIT_EXCEEDED", "FORBIDDEN", "NOT_FOUND", "THROTTLED"),
@@ -45,11 +45,15 @@ REFUSED = (
 
 
 class Clients:
-    """Whoever asks one gateway, over some connections.
+    """The clients of one gateway, over several connections.
 
-    numbers, orders: all that the account holds, in its order.
-    answers: how many there were by the first error's code, OK without one. asked, left, walked: requests sent, requests
-        whose client did not wait, and walks that came to their end.
+    Attributes:
+        numbers: All numbers of the account, in its order.
+        orders: All orders of the account, in its order.
+        answers: Number of responses by the code of the first error, or OK without an error.
+        asked: Number of requests sent.
+        left: Number of requests whose client disconnected.
+        walked: Number of lists read completely.
     """
 
     def __init__(self, http: httpx.AsyncClient, seed: int) -> None:
@@ -59,7 +63,7 @@ class Clients:
         self.answers: Counter[str] = Counter()
         self.asked = self.left = self.walked = 0
         self._random = random.Random(seed)
-        self._visits = {
+        self._mix = {
             self._page: 20,
             self._walk_on: 4,
             self._walk_back: 2,
@@ -69,46 +73,46 @@ class Clients:
             self._entities: 8,
             self._stream: 4,
             self._refused: 8,
-            self._never_seen_before: 10,
+            self._new_document: 10,
             self._persisted: 6,
             self._leave: 4,
         }
 
     def __str__(self) -> str:
-        return f"{self.asked} asked, {self.walked} walked, {self.left} left, {dict(self.answers)}"
+        return f"{self.asked} requests, {self.walked} complete lists, {self.left} disconnects, {dict(self.answers)}"
 
-    async def look_around(self) -> None:
-        """Find out what the account holds; in fair weather."""
+    async def read_account(self) -> None:
+        """Read the whole account, while the upstream works."""
         data = await self.data("{ phoneNumbers(first: 1000) { nodes { e164PhoneNumber } } }")
         self.numbers = [each["e164PhoneNumber"] for each in data["phoneNumbers"]["nodes"]]
         data = await self.data("{ phoneNumberOrders(first: 1000) { nodes { phoneNumberOrderId } } }")
         self.orders = [each["phoneNumberOrderId"] for each in data["phoneNumberOrders"]["nodes"]]
 
-    async def come(self, requests: int, *, at_once: int) -> None:
+    async def send(self, requests: int, *, at_once: int) -> None:
         """Send at least so many requests, `at_once` at a time."""
         until = self.asked + requests
 
         async def one_after_another() -> None:
             while self.asked < until:
-                [visit] = self._random.choices([*self._visits], [*self._visits.values()])
-                await visit()
+                [request] = self._random.choices([*self._mix], [*self._mix.values()])
+                await request()
 
-        async with asyncio.TaskGroup() as visitors:
+        async with asyncio.TaskGroup() as senders:
             for _ in range(at_once):
-                visitors.create_task(one_after_another())
+                senders.create_task(one_after_another())
 
     async def data(self, document: str) -> Any:
-        """The data of an answer without errors."""
+        """Return the data of a query. Fail if the response has errors."""
         answer = await self._ask(document)
         assert "errors" not in answer, answer
         return answer["data"]
 
     async def all_is_well(self) -> bool:
-        """Whether each of AWS's operations, called anew, is answered."""
+        """Return whether each of AWS's four operations succeeds without the cache."""
         document = """query ($number: E164PhoneNumber!, $order: ID!) {
           phoneNumbers(first: 1) { nodes { id } } phoneNumberOrders(first: 1) { nodes { id } }
           phoneNumber(e164PhoneNumber: $number) { id } phoneNumberOrder(phoneNumberOrderId: $order) { id } }"""
-        # The last of them: the first are on the pages asked for beside them.
+        # The last ones, because the pages of the same query contain the first ones.
         variables = {"number": self.numbers[-1], "order": self.orders[-1]}
         answer = await self._ask(document, variables, headers={"cache-control": "no-cache"})
         return "errors" not in answer and None not in answer["data"].values()
@@ -120,10 +124,10 @@ class Clients:
         sent = {"query": document, "variables": variables, **body}
         response = await self.http.post("/graphql", json=sent, headers=headers)
         assert response.status_code == 200, response.text
-        return self._looked_at(response.json())
+        return self._checked(response.json())
 
-    def _looked_at(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """An answer that is one: data, errors with a code that callers know, or both."""
+    def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Check that a response has data, or errors with a documented code, and count it."""
         assert answer.keys() <= {"data", "errors", "extensions"}, answer
         errors = answer.get("errors", [])
         assert answer.get("data") is not None or errors, answer
@@ -159,12 +163,12 @@ class Clients:
                 return
 
     def _walked(self, seen: list[str]) -> None:
-        """Every number came once, none got lost, whatever happened on the way."""
+        """Check that a complete list has every number once."""
         assert seen == self.numbers, f"{len(seen)} numbers, {len(set(seen))} different ones"
         self.walked += 1
 
     async def _page_of_walk(self, variables: dict[str, Any]) -> Any:
-        """A page, asked for up to three times; None where it does not come."""
+        """Return a page after up to three attempts, or None if all of them fail."""
         for _ in range(3):
             answer = await self._ask(WALKED, variables)
             if "errors" not in answer:
@@ -201,7 +205,7 @@ class Clients:
         headers = {"accept": "multipart/mixed, application/json"}
         async with self.http.stream("POST", "/graphql", json={"query": STREAMED}, headers=headers) as response:
             if "json" in response.headers["content-type"]:
-                self._looked_at(json.loads(await response.aread()))
+                self._checked(json.loads(await response.aread()))
                 return
             parts = Parts(response)
             first = await parts.next()
@@ -216,7 +220,7 @@ class Clients:
         errors += [
             error for part in following for piece in part.get("incremental", ()) for error in piece.get("errors", ())
         ]
-        self._looked_at({"data": whole, **({"errors": errors} if errors else {})})
+        self._checked({"data": whole, **({"errors": errors} if errors else {})})
         assert seen == self.numbers[: len(seen)]
         if not errors:
             self._walked(seen)
@@ -225,8 +229,8 @@ class Clients:
         answer = await self._ask(self._random.choice(REFUSED))
         assert "errors" in answer, answer
 
-    async def _never_seen_before(self) -> None:
-        """A document of a name and aliases of its own, now and then a long one."""
+    async def _new_document(self) -> None:
+        """Send a document with a new name and new aliases. One in four is long."""
         name = f"{self.asked}_{self._random.getrandbits(40):x}"
         aliases = " ".join(f"a{name}_{index}: status" for index in range(self._random.choice([1, 1, 1, 25])))
         document = f"query Fresh{name} {{ phoneNumbers(first: 5) {{ nodes {{ {aliases} }} }} }}"
@@ -240,7 +244,7 @@ class Clients:
             await self._ask(document, extensions=known)
 
     async def _leave(self) -> None:
-        """Hang up before the answer has come, mostly."""
+        """Disconnect, mostly before the response arrives."""
         self.asked += 1
         variables = {"last": self._random.randint(1, 400)}
         patience = self._random.choice([0.002, 0.01, 0.05, 0.7])
@@ -251,4 +255,4 @@ class Clients:
         except httpx.TimeoutException:
             self.left += 1
         else:
-            self._looked_at(response.json())
+            self._checked(response.json())

@@ -1,4 +1,4 @@
-"""An account under changing weather: AWS's own faults, slowness, a limit, and answers that are none."""
+"""An account whose upstream fails in several ways: AWS's own errors, latency, throttling, and invalid responses."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.support.serving import served
 
 NUMBERS = 420
 ORDERS = 60
-# Bodies that come with 200. One without a list would be right: to AWS what is empty and what is not there are one.
+# Invalid bodies of responses with status 200. A body without a list would be valid, because AWS omits empty values.
 ODD_BODIES = (
     b'{"PhoneNumbers": [',
     b"<html>Bad gateway</html>",
@@ -26,9 +26,10 @@ ODD_BODIES = (
 
 
 class StormyAws(Aws):
-    """One account of sample records.
+    """One account with the sample records.
 
-    came: calls so far; they are only counted, as there are hundreds of thousands.
+    Attributes:
+        came: Number of calls so far. They are only counted, because there are hundreds of thousands.
     """
 
     def __init__(self) -> None:
@@ -40,19 +41,19 @@ class StormyAws(Aws):
         self._odd_bodies = cycle(ODD_BODIES)
         self._garbling = False
 
-    def clears_up(self) -> None:
-        """Answer everything, at once."""
+    def ends_failures(self) -> None:
+        """End all failures."""
         self.recovers()
         self.takes_ms(0)
         self._conditions.rate_limiter = None
         self._garbling = False
 
     def throttles(self, rate: int) -> None:
-        """Answer so many calls a second, and the others with 429."""
+        """Limit calls to so many per second. Other calls get a 429."""
         self._conditions.rate_limiter = RequestRateLimiter(rate)
 
     def garbles(self) -> None:
-        """Say nothing of sense to every other call."""
+        """Send an invalid response to every other call."""
         self._garbling = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +70,7 @@ class StormyAws(Aws):
 
 
 STORMS: Mapping[str, Callable[[StormyAws], None]] = {
-    # First, as its long answers leave memory that the process gives back a little later.
+    # First, because the process returns the memory of its long responses only a little later.
     "garbling": StormyAws.garbles,
     "slow": lambda aws: aws.takes_ms(100),
     "throttling": lambda aws: aws.throttles(40),
@@ -82,7 +83,7 @@ STORMS: Mapping[str, Callable[[StormyAws], None]] = {
 
 @contextmanager
 def stormy_aws() -> Iterator[StormyAws]:
-    """Serve the account while the block runs; it begins in fair weather."""
+    """Serve the account while the block runs. It starts without failures."""
     aws = StormyAws()
     with served(aws) as url:
         aws.url = url

@@ -1,4 +1,4 @@
-"""Twenty minutes' worth of all that clients ask, through seven kinds of storms, as fast as it goes."""
+"""A soak test: the requests of twenty minutes, sent at full speed through seven kinds of upstream failure."""
 
 import asyncio
 import json
@@ -17,22 +17,22 @@ from tests.soak.load import Clients
 from tests.soak.storms import STORMS, StormyAws, stormy_aws
 from tests.support.processes import BIN, Started, environment, started
 
-# Some 30 a second for twenty minutes.
+# In all, about 30 requests per second for twenty minutes.
 ROUNDS = 4
 REQUESTS_IN_A_STORM = 400
 REQUESTS_AFTER_IT = 900
 CLIENTS = 24
-# What may be left of it all; megabytes, and open files.
+# Allowed growth: megabytes, and open files.
 MOST_GROWTH_MB = 40
 MOST_FILES_MORE = 12
-# The breaker's longest pause, a probe that hangs to its end, and to spare.
+# The circuit breaker's longest pause, a probe that runs into its timeout, and a margin.
 HEALING_SECONDS = 35
 
 logger = logging.getLogger(__name__)
 
 
 class Watched:
-    """The gateway's process. errors: lines that it has logged as errors."""
+    """The process of the gateway. `errors` holds the log lines of level error and critical."""
 
     def __init__(self, serve: Started) -> None:
         self.url = serve.lines[0].split()[1].removesuffix("/graphql")
@@ -41,13 +41,13 @@ class Watched:
         self._proc = Path(f"/proc/{serve.process.pid}")
 
     def read_log(self) -> None:
-        """Read its log as it comes, to its end; a log that nobody reads would stand still."""
+        """Read the log to its end. If the log is not read, the pipe fills up and blocks the process."""
         for line in self._lines or ():
             if json.loads(line)["level"] in {"error", "critical"}:
                 self.errors.append(line)
 
     def megabytes(self) -> float:
-        """Memory held now."""
+        """Return the resident memory."""
         [kilobytes] = [
             int(line.split()[1])
             for line in (self._proc / "status").read_text().splitlines()
@@ -56,12 +56,12 @@ class Watched:
         return kilobytes / 1024
 
     def open_files(self) -> int:
-        return len(os.listdir(self._proc / "fd"))  # noqa: PTH208  # Their names alone: they come and go.
+        return len(os.listdir(self._proc / "fd"))  # noqa: PTH208  # Only the count of names is needed.
 
 
 @contextmanager
 def gateway_over(aws: StormyAws, home: Path) -> Iterator[Watched]:
-    """`chime-gateway serve` as it is by default, but for a deadline that hung calls soon come to."""
+    """Run `chime-gateway serve` with its defaults, except for a short request timeout and a short cache TTL."""
     variables: dict[str, Any] = {
         **aws.variables,
         "AWS_REGION": "us-east-1",
@@ -82,8 +82,8 @@ def gateway_over(aws: StormyAws, home: Path) -> Iterator[Watched]:
 
 
 @pytest.mark.slow
-async def test_twenty_minutes_of_everything_leave_nothing_behind_and_lose_nothing(tmp_path: Path) -> None:
-    """What there is to see of it while it runs: `--log-cli-level=INFO`."""
+async def test_mixed_load_through_upstream_failures_leaks_no_memory_and_no_files(tmp_path: Path) -> None:
+    """The option `--log-cli-level=INFO` shows the progress."""
     with stormy_aws() as aws, gateway_over(aws, tmp_path) as gateway:
         begun_with = gateway.open_files()
         held: list[float] = []
@@ -91,23 +91,23 @@ async def test_twenty_minutes_of_everything_leave_nothing_behind_and_lose_nothin
             limits = httpx.Limits(max_connections=2 * CLIENTS)
             async with httpx.AsyncClient(base_url=gateway.url, timeout=30, limits=limits) as http:
                 clients = Clients(http, seed=turn)
-                await clients.look_around()
+                await clients.read_account()
                 for storm, begins in STORMS.items():
                     begins(aws)
-                    await clients.come(REQUESTS_IN_A_STORM, at_once=CLIENTS)
-                    aws.clears_up()
+                    await clients.send(REQUESTS_IN_A_STORM, at_once=CLIENTS)
+                    aws.ends_failures()
                     async with asyncio.timeout(HEALING_SECONDS):
-                        while not await clients.all_is_well():  # noqa: ASYNC110  # It tells nobody.
+                        while not await clients.all_is_well():  # noqa: ASYNC110  # There is no event to wait for.
                             await asyncio.sleep(0.2)
-                    await clients.come(REQUESTS_AFTER_IT, at_once=CLIENTS)
+                    await clients.send(REQUESTS_AFTER_IT, at_once=CLIENTS)
                     size = f"{gateway.megabytes():.0f} MB, {gateway.open_files()} files, {aws.came} calls"
                     logger.info("after %s: %s, %s", storm, size, clients)
                 assert clients.answers["OK"] > clients.asked / 2
                 assert min(clients.walked, clients.left) > 30
             held.append(gateway.megabytes())
-        # The first round fills what is kept, to its bounds.
+        # The first round fills the bounded caches.
         assert held[-1] - held[0] <= MOST_GROWTH_MB, held
         async with asyncio.timeout(HEALING_SECONDS):
-            while gateway.open_files() > begun_with + MOST_FILES_MORE:  # noqa: ASYNC110  # It tells nobody.
+            while gateway.open_files() > begun_with + MOST_FILES_MORE:  # noqa: ASYNC110  # No event.
                 await asyncio.sleep(0.2)
         assert gateway.errors == []
