@@ -1,1 +1,1 @@
-"""HTTP in and out: one request becomes one context and one answer."""
+"""HTTP: one HTTP request becomes one GraphQL request and one response."""

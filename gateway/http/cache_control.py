@@ -1,6 +1,6 @@
-"""What a request says of the cache of upstream answers, and what its answer says of it.
+"""The request's directives for the response cache, and the response's Age. Source: RFC 9111, 5.1, 5.2.1 and 5.4.
 
-Answers themselves are kept by nobody on the way: `no-store` stays on each. Source: RFC 9111, 5.1, 5.2.1 and 5.4.
+The cache holds upstream responses. Responses of the gateway itself have `no-store`, so that they are cached nowhere.
 """
 
 from collections.abc import Mapping
@@ -27,5 +27,5 @@ def cache_directives(headers: Mapping[bytes, bytes]) -> CacheDirectives:
 
 
 def age_header(age: float | None) -> Headers:
-    """Return the header `Age` in whole seconds. Return none if the age is None: no cached response was used."""
+    """Return the header `Age` in whole seconds, or no header if the age is None because no cached response was used."""
     return () if age is None else ((b"age", b"%d" % age),)

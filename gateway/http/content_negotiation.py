@@ -1,4 +1,4 @@
-"""Which media types a request may come in, and which one its answer goes out in. Pure functions of header values.
+"""Content negotiation: what the headers Accept and Content-Type mean for this gateway. Pure functions.
 
 Source: RFC 9110, 8.3 (Content-Type) and 12.5.1 (Accept); GraphQL over HTTP, "Media Types".
 """
@@ -13,39 +13,59 @@ GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 HTML: Final = "text/html"
 MULTIPART: Final = "multipart/mixed"
 
-# What `*/*` gets is JSON, as the specification's audits ask.
-ANSWERS: Final = (JSON, GRAPHQL_RESPONSE)
+# The first is the response to `*/*`. The specification's audits require that it is JSON.
+RESPONSE_MEDIA_TYPES: Final = (JSON, GRAPHQL_RESPONSE)
 
-# Of an answer in parts: what graphql-core gives, and what clients before it read. Subscriptions there are none.
+# The incremental formats: the one that graphql-core produces, and the one that older clients read.
 INCREMENTAL_V0_2: Final = "v0.2"
 DEFER_2022: Final = "20220824"
-_FORMS: Final = {("incrementalspec", INCREMENTAL_V0_2): INCREMENTAL_V0_2, ("deferspec", DEFER_2022): DEFER_2022}
+_INCREMENTAL_FORMATS: Final = {
+    ("incrementalspec", INCREMENTAL_V0_2): INCREMENTAL_V0_2,
+    ("deferspec", DEFER_2022): DEFER_2022,
+}
+# A client that names only subscriptionSpec wants a subscription, and the gateway has none.
 _SPECIFICATIONS: Final = frozenset({"incrementalspec", "deferspec", "subscriptionspec"})
 
-# "utf8" is no registered name, but several clients write it.
+# "utf8" is not a registered name, but several clients send it.
 UTF_8: Final = frozenset({"utf-8", "utf8"})
 
-# Headers that are kept read. A fleet of clients sends a handful; a browser's Accept has about 150 characters, and
-# longer ones, which might be made up to fill the memory, are read each time.
-KEPT_HEADERS: Final = 256
-KEPT_CHARACTERS: Final = 256
+# Parsed headers that are cached. All clients together send a handful.
+MAX_CACHED_HEADERS: Final = 256
+# A longer header is parsed for each request, so that made-up headers cannot fill the memory. A browser's Accept has
+# about 150 characters.
+MAX_CACHED_LENGTH: Final = 256
 
-# What stands between two separators; within quotes they do not count. It can always go on, so it never goes back.
+# The text between two separators. Separators within quotes do not count. The pattern always matches further, so it does
+# not backtrack.
 _BETWEEN: Final = {mark: re.compile(rf'(?:[^{mark}"]+|"(?:[^"\\]+|\\.?)*+"?)+', re.DOTALL) for mark in ",;"}
 
 
+class Accept(NamedTuple):
+    """What an Accept header means for this gateway.
+
+    Attributes:
+        media_type: The type of a response in one piece. It is None if the client accepts neither type.
+        incremental_format: The format of a response in parts. It is None if the client does not accept parts.
+        prefers_html: Whether the client, such as a browser, ranks a page above JSON.
+    """
+
+    media_type: str | None
+    incremental_format: str | None
+    prefers_html: bool
+
+
 class _MediaType(NamedTuple):
-    """A media type or range, in lower case, with its parameters in order."""
+    """A media type or range in lower case, with its parameters in order."""
 
     essence: str
     parameters: list[tuple[str, str]]
 
     def in_utf_8(self) -> bool:
-        """Whether it leaves the charset open or says UTF-8."""
+        """Return whether the charset is UTF-8 or not named."""
         return all(value in UTF_8 for name, value in self.parameters if name == "charset")
 
     def weight(self) -> float:
-        """Its q, 0 to 1; 0 where that cannot be read."""
+        """Return the q parameter, 0 to 1, or 0 if it is malformed."""
         try:
             weight = float(next((value for name, value in self.parameters if name == "q"), "1"))
         except ValueError:
@@ -53,80 +73,71 @@ class _MediaType(NamedTuple):
         return weight if 0 <= weight <= 1 else 0.0
 
 
-def response_media_type(accept: str) -> str | None:
-    """The media type of a GraphQL answer in one; None where the client takes none that there is.
-
-    Whoever takes parts takes JSON, which they are in.
-    """
-    return negotiate(accept, ANSWERS) or (JSON if incremental_format(accept) else None)
-
-
-def incremental_format(accept: str) -> str | None:
-    """The form in which a client takes an answer in parts: INCREMENTAL_V0_2 or DEFER_2022; None where it takes none.
-
-    It must name `multipart/mixed`: what takes anything, as curl does, does not take that apart.
-    """
-    return (_incremental_format_cached if len(accept) <= KEPT_CHARACTERS else _incremental_format)(accept)
-
-
-def prefers_html(accept: str) -> bool:
-    """Whether the client, such as a browser, would rather have a page than JSON."""
-    return negotiate(accept, (*ANSWERS, HTML)) == HTML
-
-
-def negotiate(accept: str, offers: tuple[str, ...]) -> str | None:
-    """The offered media type that an Accept header ranks first; None where it takes none of them.
-
-    By weight; among equals by how exactly the header names it, then by the header's order, then by the offers'. An
-    empty header takes anything. Parameters other than charset and q say nothing that an offer could differ in.
-    """
-    return (_negotiate_cached if len(accept) <= KEPT_CHARACTERS else _negotiate)(accept, offers)
+def read_accept(header: str) -> Accept:
+    """Return what an Accept header means. An empty header accepts every type."""
+    return (_read_accept_cached if len(header) <= MAX_CACHED_LENGTH else _read_accept)(header)
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a body of this Content-Type is JSON in UTF-8, and nothing that only resembles it."""
-    return (_is_json_cached if len(content_type) <= KEPT_CHARACTERS else _is_json)(content_type)
-
-
-def _negotiate(accept: str, offers: tuple[str, ...]) -> str | None:
-    ranges = [_read(text) for text in _split(accept, ",") if text] or [_read("*/*")]
-    ranked = [(rank, offer) for offer in offers if (rank := _rank(offer, ranges)) is not None]
-    # Of equals max gives the first.
-    return max(ranked, key=lambda each: each[0])[1] if ranked else None
-
-
-def _rank(offer: str, ranges: Sequence[_MediaType]) -> tuple[float, int, int] | None:
-    """Weight, exactness and place of the range that decides over an offer: the most exact one; None where not taken."""
-    exactness = {offer: 2, f"{offer.partition('/')[0]}/*": 1, "*/*": 0}
-    fitting = [
-        (exactness[each.essence], -place, each.weight())
-        for place, each in enumerate(ranges)
-        if each.essence in exactness and each.in_utf_8()
-    ]
-    if not fitting:
-        return None
-    exact, place, weight = max(fitting)
-    return (weight, exact, place) if weight > 0 else None
-
-
-def _is_json(content_type: str) -> bool:
+    """Return whether a Content-Type is JSON in UTF-8."""
+    if content_type == JSON:
+        return True
     media_type = _read(content_type)
     return media_type.essence == JSON and media_type.in_utf_8()
 
 
-def _incremental_format(accept: str) -> str | None:
-    for each in map(_read, _split(accept, ",")):
+def _read_accept(header: str) -> Accept:
+    ranges = [_read(text) for text in _split(header, ",") if text]
+    incremental_format = _incremental_format(ranges)
+    ranges = ranges or [_read("*/*")]
+    media_type = _negotiate(ranges, RESPONSE_MEDIA_TYPES)
+    if media_type is None and incremental_format is not None:
+        # Each part is JSON, so a client that accepts parts can read a response in one piece, too.
+        media_type = JSON
+    return Accept(media_type, incremental_format, _negotiate(ranges, (*RESPONSE_MEDIA_TYPES, HTML)) == HTML)
+
+
+_read_accept_cached = lru_cache(MAX_CACHED_HEADERS)(_read_accept)
+
+
+def _negotiate(ranges: Sequence[_MediaType], offers: Sequence[str]) -> str | None:
+    """Return the offered media type that the ranges rank first, or None if they exclude all.
+
+    The highest weight wins. Ties are broken by how exactly a range names the offer, then by the order of the ranges,
+    then by the order of the offers. Parameters other than charset and q are ignored, because offers do not differ in
+    them.
+    """
+    ranked = [(rank, offer) for offer in offers if (rank := _rank(offer, ranges)) is not None]
+    # `max` returns the first of equals.
+    return max(ranked, key=lambda each: each[0])[1] if ranked else None
+
+
+def _rank(offer: str, ranges: Sequence[_MediaType]) -> tuple[float, int, int] | None:
+    """Return weight, exactness and position of the most exact range that matches an offer. None excludes the offer."""
+    exactness = {offer: 2, f"{offer.partition('/')[0]}/*": 1, "*/*": 0}
+    matching = [
+        (exactness[each.essence], -position, each.weight())
+        for position, each in enumerate(ranges)
+        if each.essence in exactness and each.in_utf_8()
+    ]
+    if not matching:
+        return None
+    exact, position, weight = max(matching)
+    return (weight, exact, position) if weight > 0 else None
+
+
+def _incremental_format(ranges: Sequence[_MediaType]) -> str | None:
+    """Return the first supported format of `multipart/mixed`.
+
+    The client must name `multipart/mixed`. A client that sends only `*/*`, such as curl, cannot read parts.
+    """
+    for each in ranges:
         if each.essence == MULTIPART and each.in_utf_8() and each.weight() > 0:
             named = [(name, value) for name, value in each.parameters if name in _SPECIFICATIONS]
-            form = INCREMENTAL_V0_2 if not named else _FORMS.get(named[0])
-            if form is not None:
-                return form
+            incremental_format = INCREMENTAL_V0_2 if not named else _INCREMENTAL_FORMATS.get(named[0])
+            if incremental_format is not None:
+                return incremental_format
     return None
-
-
-_incremental_format_cached = lru_cache(KEPT_HEADERS)(_incremental_format)
-_negotiate_cached = lru_cache(KEPT_HEADERS)(_negotiate)
-_is_json_cached = lru_cache(KEPT_HEADERS)(_is_json)
 
 
 def _split(text: str, mark: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Notices that a client has left before its answer was made."""
+"""Detection of clients that disconnect before the response is complete."""
 
 import asyncio
 from types import TracebackType
@@ -6,48 +6,52 @@ from typing import Final
 
 from starlette.types import Receive
 
-# Seconds that an answer may take before anyone looks whether its client still waits. Nearly all are out by then, and
-# pay for a timer alone, not for a task of their own; a slow answer is given up soon enough to spare most of its calls.
+# Seconds before a request is watched. Most responses are complete by then, so that they only pay for a timer and not
+# for a task. A slow request is cancelled soon enough to save most of its upstream calls.
 UNWATCHED_SECONDS: Final = 0.5
 
 
 class ClientDisconnected(Exception):
-    """There is nobody to answer any more."""
+    """The client has closed the connection, so no response can be sent."""
 
 
 class DisconnectWatcher:
-    """Ends the block that an answer is made in once its client has left.
+    """A context manager that cancels its block when the client disconnects.
 
-    Raises, at the block's end: ClientDisconnected.
+    The block must run in one task, and nothing else may call `receive` meanwhile.
+
+    Raises:
+        ClientDisconnected: At the end of the block, if the client has disconnected.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._client_left = False
-        self._answering: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._disconnected = False
+        self._request_task: asyncio.Task[None] | None = None
+        self._watch_task: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        self._answering = asyncio.current_task()
+        self._request_task = asyncio.current_task()
         self._timer = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, self._start)
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        if self._watching is not None:
-            self._watching.cancel()
-        # Cancelled from elsewhere, such as by a server that stops, it stays so.
-        if self._client_left and self._answering is not None and self._answering.uncancel() == 0:
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+        # If something else cancelled the task as well, such as a server that shuts down, the task stays cancelled.
+        if self._disconnected and self._request_task is not None and self._request_task.uncancel() == 0:
             raise ClientDisconnected
 
     def _start(self) -> None:
-        self._watching = asyncio.create_task(self._watch())
+        self._watch_task = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        # A GET's body, which nobody has read, is told of first; after it there is only the client's leaving.
+        # The body of a GET has not been read, so its messages arrive first. After the body, the only message left is
+        # the disconnect.
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._client_left = True
-        if self._answering is not None:
-            self._answering.cancel()
+        self._disconnected = True
+        if self._request_task is not None:
+            self._request_task.cancel()

@@ -24,7 +24,7 @@ from gateway.execution.engine import Engine, NotAQuery, Prepared
 from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.persisted_documents import PersistedDocuments
 from gateway.http.cache_control import age_header, cache_directives
-from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, incremental_format, is_json, response_media_type
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE, INCREMENTAL_V0_2, JSON, is_json, read_accept
 from gateway.http.cors import CorsPolicy
 from gateway.http.csrf import CsrfProtection
 from gateway.http.disconnect import ClientDisconnected, DisconnectWatcher
@@ -44,7 +44,7 @@ from gateway.http.error_response import (
 )
 from gateway.http.graphql_request import from_body, from_query_string
 from gateway.http.headers import read_headers
-from gateway.http.multipart_response import delivery_in_parts
+from gateway.http.multipart_response import MultipartResponse
 from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.telemetry.request_record import current_record
 
@@ -61,7 +61,8 @@ class HttpRequest:
     Attributes:
         headers: The values by lower-case name.
         media_type: The type of a response in one piece. It is None if the client does not accept either type.
-        has_chunks: Whether a response can be sent in parts. HTTP/1.0 has no chunks.
+        incremental_format: The format of a response in parts. It is None if the client does not accept parts, or if it
+            uses HTTP/1.0, which has no chunks.
         response_headers: The headers of every response to this request, also those that CORS needs.
     """
 
@@ -69,16 +70,15 @@ class HttpRequest:
     method: str
     headers: Mapping[bytes, bytes]
     query_string: bytes
-    accept: str
     media_type: str | None
-    has_chunks: bool
+    incremental_format: str | None
     response_headers: Headers
 
 
 class GraphQLEndpoint:
     """The application at `/graphql`. A process has one.
 
-    A rejected credential is 401 or 403, and an exceeded rate limit 429. A request that is no GraphQL request is 400,
+    A rejected credential is 401 or 403, and an exceeded rate limit 429. A request that is not a GraphQL request is 400,
     405, 406 or 415. A well-formed GraphQL request is 200. If it was not executed and the client accepts
     `application/graphql-response+json`, it is 400. All of these are JSON. A client that accepts `multipart/mixed` gets
     deferred and streamed parts as they complete. The id in `x-request-id` is the one in the log.
@@ -112,7 +112,7 @@ class GraphQLEndpoint:
             response = _reject(request, ShuttingDown())
         except HttpError as error:
             response = _reject(request, error)
-        except Exception:  # The client gets JSON whatever was raised, and the log gets the exception.
+        except Exception:  # For any other exception the client gets JSON, and the log gets the traceback.
             logger.exception("request %s", request.id)
             response = _reject(request, InternalError(MASKED))
         if response is not None:
@@ -123,16 +123,15 @@ class GraphQLEndpoint:
         record = current_record()
         record.id = new_request_id()
         headers = read_headers(scope["headers"])
-        accept = headers.get(b"accept", b"").decode("latin-1")
+        accept = read_accept(headers.get(b"accept", b"").decode("latin-1"))
         cors = self._cors.response_headers(headers) if b"origin" in headers else ()
         return HttpRequest(
             record.id,
             scope["method"],
             headers,
             scope["query_string"],
-            accept,
-            response_media_type(accept),
-            scope["http_version"] != "1.0",
+            accept.media_type,
+            None if scope["http_version"] == "1.0" else accept.incremental_format,
             (*response_headers(record.id), self._cors.vary, *cors),
         )
 
@@ -160,8 +159,7 @@ class GraphQLEndpoint:
         try:
             with DisconnectWatcher(receive):
                 prepared, cost = await self._prepare_and_charge(request, body, caller)
-                takes_parts = request.has_chunks and incremental_format(request.accept) is not None
-                incremental = prepared.document.incremental and takes_parts
+                incremental = prepared.document.incremental and request.incremental_format is not None
                 result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
                     return _graphql_response(request, _content(result), cost)
@@ -183,15 +181,17 @@ class GraphQLEndpoint:
     def _check(self, request: HttpRequest) -> None:
         """Raise HttpError unless the method, the origin and the media types are allowed."""
         if request.method not in {"POST", "GET", "HEAD"}:
-            raise MethodNotAllowed(f"Send a GraphQL request by POST, or a query by GET, not by {request.method}.")
+            raise MethodNotAllowed(f"The method {request.method} is not supported. Use POST, or GET for queries.")
         self._csrf.check(request.method, request.headers)
         if request.media_type is None:
-            raise NotAcceptable(f"The response is {GRAPHQL_RESPONSE} or {JSON}. Accept one of them.")
+            raise NotAcceptable(f"The Accept header excludes both {GRAPHQL_RESPONSE} and {JSON}. Accept one of them.")
         if request.method == "POST":
             if not is_json(request.headers.get(b"content-type", b"").decode("latin-1")):
-                raise UnsupportedMediaType(f"Send a GraphQL request as {JSON}, in UTF-8.")
+                raise UnsupportedMediaType(f"The Content-Type is not {JSON} in UTF-8. Send the request as {JSON}.")
             if request.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise UnsupportedContentEncoding("Send the body without a content coding.")
+                raise UnsupportedContentEncoding(
+                    "A content coding, such as gzip, is not supported. Send the body uncompressed."
+                )
 
     async def _prepare_and_charge(
         self, request: HttpRequest, body: bytes, caller: Caller
@@ -232,7 +232,7 @@ class GraphQLEndpoint:
         except CallerError as error:
             raise InvalidDocument([GraphQLError(str(error), original_error=error)]) from None
         except NotAQuery:
-            raise MethodNotAllowed("GET runs only queries. Send this operation by POST.", allow="POST") from None
+            raise MethodNotAllowed("GET only runs queries. Send this operation by POST.", allow="POST") from None
         return prepared, reports_cost
 
 
@@ -240,10 +240,10 @@ async def _send_parts(
     request: HttpRequest, results: ExperimentalIncrementalExecutionResults, cost: dict[str, Any], send: Send
 ) -> None:
     """Send a result in parts, each as it completes."""
-    delivery = delivery_in_parts(request.accept, send, request.response_headers, body=request.method != "HEAD")
-    if delivery is not None:
-        age = age_header(current_record().cache_age)
-        await delivery.send(results, format_error, partial(_extensions, cost), age)
+    headers = request.response_headers + age_header(current_record().cache_age)
+    incremental_format = request.incremental_format or INCREMENTAL_V0_2
+    response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
+    await response.send(send, results, partial(_extensions, cost))
 
 
 def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[str, Any]) -> Response:

@@ -83,9 +83,11 @@ async def reject_path(_request: Request, error: Exception) -> StarletteResponse:
     """Build the response if Starlette finds no route for a path, or none for its method."""
     allowed = error.headers if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND else None
     rejection = reject(
-        NotFound("There is no such path. GraphQL is at /graphql.")
+        NotFound("This path does not exist. GraphQL is at /graphql.")
         if allowed is None
-        else MethodNotAllowed("This path does not have this method.", allow=allowed["Allow"])
+        else MethodNotAllowed(
+            "This path does not support this method. The Allow header lists its methods.", allow=allowed["Allow"]
+        )
     )
     response = StarletteResponse(rejection.body, rejection.status)
     response.raw_headers = list(rejection.headers)
@@ -153,7 +155,9 @@ class RateLimited(HttpError):
     status = 429
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"Rate limit exceeded. Retry in {retry_after_seconds} seconds.")
+        super().__init__(
+            f"Rate limit exceeded. Retry in {retry_after_seconds} seconds (GATEWAY_RATE_LIMIT_POINTS_PER_MINUTE)."
+        )
         self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
 
 

@@ -1,7 +1,7 @@
-"""GraphiQL, for browsers: its page at the endpoint's own path, and its assets.
+"""GraphiQL: its page, at the path of the endpoint, and its assets.
 
-Both are built beforehand, by gateway/graphiql. The assets, 2 MB as they are compressed there, are read once and sent as
-they are.
+gateway/graphiql builds both beforehand. The assets are 2 MB in compressed form. They are read once and sent as they
+are.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.content_negotiation import prefers_html
+from gateway.http.content_negotiation import read_accept
 
 BUILT: Final = Path(__file__).parent.parent / "graphiql" / "dist"
 
-# Nothing from elsewhere, no inline script, no eval. The editor sets styles inline, and the page's fonts are in its CSS.
+# Forbids other sites, inline scripts and eval. The editor sets inline styles, and the CSS holds the fonts.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
     "worker-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -36,7 +36,7 @@ SECURITY: Final[Mapping[str, str]] = MappingProxyType(
         "x-content-type-options": "nosniff",
     }
 )
-# Not the machine's own list, which differs from one to the next.
+# The machine's own list is not used, because it differs between machines.
 MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         ".css": "text/css; charset=utf-8",
@@ -46,8 +46,8 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# Parameters of a URL that is to be answered, and not shown the page.
-NAMES_A_DOCUMENT: Final = frozenset({"query", "documentId", "id", "doc_id", "extensions"})
+# A URL with one of these parameters is a GraphQL request, so it does not get the page.
+REQUEST_PARAMETERS: Final = frozenset({"query", "documentId", "id", "doc_id", "extensions"})
 
 NOT_BUILT: Final = b"""<!doctype html>
 <html lang="en">
@@ -59,22 +59,22 @@ NOT_BUILT: Final = b"""<!doctype html>
     <style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem; max-width: 45rem }</style>
   </head>
   <body>
-    <p>GraphiQL is not in this installation: install Node 20.19 or newer, and then the gateway again, by
-    <code>make run</code> or <code>pip install .</code>; the API at <code>/graphql</code> works without it.</p>
+    <p>GraphiQL is not part of this installation. Install Node 20.19 or newer, then install the gateway again with
+    <code>make run</code> or <code>pip install .</code>. The API at <code>/graphql</code> works without it.</p>
   </body>
 </html>
 """
 
 
 def wants_page(scope: Scope) -> bool:
-    """Whether a browser asks for a page: by GET or HEAD, with no query to answer, and HTML rather than JSON."""
-    if scope["method"] not in {"GET", "HEAD"} or not NAMES_A_DOCUMENT.isdisjoint(QueryParams(scope["query_string"])):
+    """Return whether a request is for the page: a GET or HEAD without a query, from a client that prefers HTML."""
+    if scope["method"] not in {"GET", "HEAD"} or not REQUEST_PARAMETERS.isdisjoint(QueryParams(scope["query_string"])):
         return False
-    return prefers_html(",".join(Headers(scope=scope).getlist("accept")))
+    return read_accept(",".join(Headers(scope=scope).getlist("accept"))).prefers_html
 
 
 class GraphiqlPage:
-    """The page, as an ASGI application. It is asked for anew each time, and sent only where it changed."""
+    """The page, as an ASGI application. Browsers revalidate it each time, and get it again only if it has changed."""
 
     def __init__(self, built: Path = BUILT) -> None:
         index = built / "index.html"
@@ -85,38 +85,42 @@ class GraphiqlPage:
         self._unchanged = Response(None, 304, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that `wants_page`."""
+        """Respond to a request for which `wants_page` is true."""
         known = Headers(scope=scope).get("if-none-match", "")
         unchanged = self._etag in re.findall(r'"[^"]*"', known)
         await (self._unchanged if unchanged else self._whole)(scope, receive, send)
 
 
 class GraphiqlAssets:
-    """What the page loads. Names hold a hash of the content, so that it is kept for good."""
+    """The files that the page loads. Their names contain a hash of the content, so browsers cache them for a year."""
 
     def __init__(self, built: Path = BUILT) -> None:
         self._compressed = {path.stem: path.read_bytes() for path in (built / "assets").glob("*.gz")}
 
     async def asset(self, request: Request) -> Response:
-        """One asset, compressed where that is taken.
+        """Return one asset, compressed if the client accepts gzip.
 
-        Raises: HTTPException 404. A name is looked up among those that are there, and never a path.
+        Raises:
+            HTTPException: 404 if there is no asset of this name. The name is a key of a dict and never a path.
         """
         name = request.path_params["name"]
         body = self._compressed.get(name)
         if body is None:
             raise HTTPException(404)
         headers = {**SECURITY, "cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
-        if _takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
+        if _accepts_gzip(",".join(request.headers.getlist("accept-encoding"))):
             headers["content-encoding"] = "gzip"
         else:
-            # No browser asks like this. 3 MB take 10 ms, which others need not wait for.
+            # No browser sends such a request. Decompressing 3 MB takes 10 ms, so it must not block the event loop.
             body = await asyncio.to_thread(gzip.decompress, body)
         return Response(body, 200, headers, media_type=MEDIA_TYPES[Path(name).suffix])
 
 
-def _takes_gzip(accept_encoding: str) -> bool:
-    """Source: RFC 9110, 12.5.3. What is named goes before `*`, and a weight of 0 refuses."""
+def _accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether an Accept-Encoding header allows gzip.
+
+    A coding that is named takes precedence over `*`. A weight of 0 excludes a coding. Source: RFC 9110, 12.5.3.
+    """
     codings: dict[str, bool] = {}
     for item in accept_encoding.lower().split(","):
         coding, *parameters = (part.strip() for part in item.split(";"))

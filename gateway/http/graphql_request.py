@@ -1,4 +1,4 @@
-"""The parameters of a GraphQL request, out of a body or a URL.
+"""The parameters of a GraphQL request, read from a JSON body or a query string.
 
 Source: GraphQL over HTTP, "Request Parameters".
 """
@@ -12,22 +12,24 @@ import orjson
 
 from gateway.http.error_response import BadRequest
 
-# Objects and lists within each other, the body itself included. Variables need 4, federation's representations 5; .NET
-# takes 64 and Ruby 100. Reading is linear in the text at any depth, but variables are walked by recursion further down.
+# Nested objects and lists, the body itself included. Variables need 4 levels and federation's representations 5. .NET
+# allows 64 and Ruby 100. Parsing takes linear time at any depth, but later steps walk through variables by recursion.
 MAX_DEPTH: Final = 32
 
-# A document's id goes by three names: GraphQL over HTTP's, and the two that Relay's documentation shows.
-_IDS: Final = ("documentId", "id", "doc_id")
-_PARAMETERS: Final = ("query", "operationName", "variables", "extensions", *_IDS)
-_NAMES: Final = tuple(f'"{name}"'.encode() for name in _PARAMETERS)
+# A document's id has three names: the one of GraphQL over HTTP, and two that Relay's documentation shows.
+_ID_NAMES: Final = ("documentId", "id", "doc_id")
+_PARAMETERS: Final = ("query", "operationName", "variables", "extensions", *_ID_NAMES)
+_QUOTED_PARAMETERS: Final = tuple(f'"{name}"'.encode() for name in _PARAMETERS)
 
 
 class GraphQLRequest(NamedTuple):
     """A well-formed request.
 
-    query: empty where the document is only named.
-    document_id, query_hash: what names it, the hash by Apollo's extension `persistedQuery`; it may come with a query.
-    wants_cost: whether its extensions hold `"cost": true`.
+    Attributes:
+        query: The document. It is empty if the request only names a persisted document.
+        document_id: The id of a trusted document.
+        query_hash: The hash in Apollo's extension `persistedQuery`. The request may have a query as well.
+        wants_cost: Whether the extensions hold `"cost": true`.
     """
 
     query: str
@@ -39,63 +41,75 @@ class GraphQLRequest(NamedTuple):
 
 
 def from_body(body: bytes) -> GraphQLRequest:
-    """The parameters in a JSON body.
+    """Parse a JSON body.
 
-    Raises: BadRequest, in words, for anything else.
+    Raises:
+        BadRequest: If the body is not a well-formed request.
     """
-    parameters = _from_json(body, "The body")
+    parameters = _parse_json(body, "The body")
     if not isinstance(parameters, dict):
-        raise BadRequest("A GraphQL request is a JSON object; batches are not taken.")
-    # Only a name that is there twice, or may be behind an escape, is worth a second look.
-    if b"\\u" in body or any(body.count(name) > 1 for name in _NAMES):
-        _refuse_repeated_names(body)
-    return _checked(parameters)
+        raise BadRequest(
+            "The body must be a JSON object. Send each request by itself, because batches are not supported."
+        )
+    # The second, slower parser is only needed if a name may occur twice, or be hidden by an escape.
+    if b"\\u" in body or any(body.count(name) > 1 for name in _QUOTED_PARAMETERS):
+        _reject_repeated_names(body)
+    return _read(parameters)
 
 
 def from_query_string(query_string: bytes) -> GraphQLRequest:
-    """The parameters in a URL, where variables and extensions are JSON texts, and an empty one is none.
+    """Parse a query string. Variables and extensions are JSON texts, and an empty text means none.
 
-    Raises: BadRequest, in words, for anything else.
+    Raises:
+        BadRequest: If the query string is not a well-formed request.
     """
     try:
         pairs = parse_qsl(query_string.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
-        raise BadRequest("The URL's parameters are not in UTF-8.") from None
+        raise BadRequest("The URL's parameters are not in UTF-8. Encode them in UTF-8.") from None
     parameters: dict[str, Any] = dict(pairs)
     if len(parameters) < len(pairs):
-        _refuse_repeated([name for name, _ in pairs])
+        _reject_repeated([name for name, _ in pairs])
     for name in ("variables", "extensions"):
         if text := parameters.pop(name, ""):
-            parameters[name] = _from_json(text, f"The {name} parameter")
-    return _checked(parameters)
+            parameters[name] = _parse_json(text, f"The parameter {name}")
+    return _read(parameters)
 
 
-def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
-    query, variables = parameters.get("query"), parameters.get("variables")
-    operation_name, extensions = parameters.get("operationName"), parameters.get("extensions")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise BadRequest("The extensions are an object, or null.")
-    document_id, query_hash = _document_id(parameters), _query_hash(extensions or {})
-    if query in (None, "") and (document_id or query_hash):
-        query = ""
-    elif not isinstance(query, str) or not query or query.isspace():
-        raise BadRequest("A GraphQL request needs a query, which is a text.")
-    if variables is not None and not isinstance(variables, dict):
-        raise BadRequest("The variables are an object, or null.")
-    if operation_name is not None and not isinstance(operation_name, str):
-        raise BadRequest("The operationName is a text, or null.")
-    wants_cost = extensions is not None and extensions.get("cost") is True
+def _read(parameters: Mapping[str, Any]) -> GraphQLRequest:
+    extensions = _optional(parameters, "extensions", dict, "an object") or {}
+    variables = _optional(parameters, "variables", dict, "an object")
+    operation_name = _optional(parameters, "operationName", str, "a string")
+    document_id, query_hash = _document_id(parameters), _query_hash(extensions)
+    query = _query(parameters, is_persisted=bool(document_id or query_hash))
+    wants_cost = extensions.get("cost") is True
     return GraphQLRequest(query, variables, operation_name or None, document_id, query_hash, wants_cost)
 
 
+def _optional(parameters: Mapping[str, Any], name: str, kind: type, words: str) -> Any:
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise BadRequest(f"The parameter {name} must be {words} or null.")
+    return value
+
+
+def _query(parameters: Mapping[str, Any], *, is_persisted: bool) -> str:
+    query = parameters.get("query")
+    if is_persisted and query in (None, ""):
+        return ""
+    if not isinstance(query, str) or not query or query.isspace():
+        raise BadRequest("The parameter query is missing. Send a GraphQL document as a string.")
+    return query
+
+
 def _document_id(parameters: Mapping[str, Any]) -> str | None:
-    given = [value for name in _IDS if (value := parameters.get(name)) is not None]
+    ids = [value for name in _ID_NAMES if (value := parameters.get(name)) is not None]
     if parameters.get("query"):
-        # What is sent is run. Many clients number their requests by an `id`, which then names nothing.
+        # A query that is sent is the one that runs. Many clients number their requests by an `id` of another meaning.
         return None
-    if len(given) > 1 or not all(isinstance(value, str) for value in given):
-        raise BadRequest(f"A document's id is one text, sent as one of {', '.join(_IDS)}.")
-    return given[0] if given else None
+    if len(ids) > 1 or not all(isinstance(value, str) for value in ids):
+        raise BadRequest(f"A document's id must be one string. Send it as one of {', '.join(_ID_NAMES)}.")
+    return ids[0] if ids else None
 
 
 def _query_hash(extensions: Mapping[str, Any]) -> str | None:
@@ -104,48 +118,54 @@ def _query_hash(extensions: Mapping[str, Any]) -> str | None:
         return None
     query_hash = persisted.get("sha256Hash") if isinstance(persisted, dict) and persisted.get("version") == 1 else None
     if not isinstance(query_hash, str):
-        raise BadRequest("The extension persistedQuery is an object with the version 1 and a sha256Hash.")
+        raise BadRequest("The extension persistedQuery must be an object with version 1 and a sha256Hash.")
     return query_hash
 
 
-def _from_json(text: bytes | str, what: str) -> object:
+def _parse_json(text: bytes | str, name: str) -> object:
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise BadRequest(
-            f"{what} cannot be read as JSON: it is malformed, too deep, not in UTF-8, or holds too large a number."
+            f"{name} is not valid JSON: it is malformed, nested too deeply, not in UTF-8, or has a number that is too "
+            "large."
         ) from None
-    if _brackets(text) > MAX_DEPTH and not _is_within(value, MAX_DEPTH):
-        raise BadRequest(f"{what} is too deep: more than {MAX_DEPTH} objects and lists within each other.")
+    if _count_brackets(text) > MAX_DEPTH and not _is_within(value, MAX_DEPTH):
+        raise BadRequest(f"{name} is nested too deeply. Use at most {MAX_DEPTH} levels of objects and lists.")
     return value
 
 
-def _brackets(text: bytes | str) -> int:
-    """At least how deep it is; counted in a moment, and enough to tell for nearly all requests."""
+def _count_brackets(text: bytes | str) -> int:
+    """Return an upper bound of the depth. It is fast, and low enough for nearly all requests."""
     return text.count(b"{") + text.count(b"[") if isinstance(text, bytes) else text.count("{") + text.count("[")
 
 
 def _is_within(value: object, depth: int) -> bool:
-    """Whether a value is no deeper than this; a level at a time, so that each value is met once."""
+    """Return whether a value is at most this deep. Go level by level, so that each value is visited once."""
     level = [value]
     for _ in range(depth):
-        held = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [each for values in held for each in values]
+        children = [
+            each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)
+        ]
+        level = [each for values in children for each in values]
         if not level:
             return True
     return not any(isinstance(each, dict | list) for each in level)
 
 
-def _refuse_repeated_names(body: bytes) -> None:
-    """Readers differ in which of two they take, so that what was checked on the way here may not be what is run."""
+def _reject_repeated_names(body: bytes) -> None:
+    """Raise BadRequest if a parameter occurs twice.
+
+    Parsers differ in which of the two they use. A proxy may have checked another value than the one that would run.
+    """
     try:
         pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=list)
     except RecursionError:
-        raise BadRequest("The body is too deep.") from None
-    _refuse_repeated([name for name, _ in pairs])
+        raise BadRequest("The body is nested too deeply.") from None
+    _reject_repeated([name for name, _ in pairs])
 
 
-def _refuse_repeated(names: list[str]) -> None:
+def _reject_repeated(names: list[str]) -> None:
     for name in _PARAMETERS:
         if names.count(name) > 1:
-            raise BadRequest(f"The parameter {name} is given more than once.")
+            raise BadRequest(f"The parameter {name} is repeated. Send it once.")

@@ -1,12 +1,13 @@
-"""The header fields that keep browsers from doing more with an answer than showing it to whoever asked.
+"""Request headers as a mapping, and the security headers of every response.
 
-GraphiQL's page and its assets, which are there to be shown, have their own (gateway/http/graphiql_page.py).
+GraphiQL's page and its assets have security headers of their own (gateway/http/graphiql_page.py).
 Source: OWASP, REST Security Cheat Sheet, "Security Headers".
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+# A browser may not store, frame or run a response, guess its type, or send its URL to other sites.
 SECURITY_HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -15,11 +16,11 @@ SECURITY_HEADERS: Final = (
 )
 
 
-def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """The fields by their names, which ASGI gives in lower case."""
-    lines = list(headers)
-    fields = dict(lines)
-    if len(fields) < len(lines):
-        # A field may come in several lines, which stand for one list. RFC 9110, 5.3.
-        fields = {name: b", ".join(value for each, value in lines if each == name) for name in fields}
-    return fields
+def read_headers(raw_headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """Return the values by name. ASGI passes the names in lower case."""
+    lines = list(raw_headers)
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        # A header may have several lines, which together are one list. RFC 9110, 5.3.
+        headers = {name: b", ".join(value for each, value in lines if each == name) for name in headers}
+    return headers

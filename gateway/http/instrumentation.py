@@ -1,4 +1,4 @@
-"""Each request as an operator sees it: counted, timed, a line in the log, and the first span of its trace here."""
+"""Instrumentation of requests: metrics, a log line, and the server span of the trace."""
 
 import time
 from collections.abc import Mapping
@@ -15,11 +15,13 @@ from gateway.telemetry.tracing import NO_SPAN, Span, are_recorded, span
 
 
 class InstrumentationMiddleware:
-    """An application whose requests are observed. Takes some 10 microseconds each, and some 35 more for the log.
+    """An ASGI middleware that records each request. It takes about 10 microseconds, and the log about 35 more.
 
-    A request without an id is neither counted nor logged: a health check, or one for a file of GraphiQL's page.
-    log: takes a line a request, and one more, a warning, for each that took slow_seconds or longer; None where none is
-        set up.
+    A request without an id is neither counted nor logged. These are health checks and requests for GraphiQL's files.
+
+    Args:
+        log: Gets a line for each request, and a warning for each slow one. It is None if logging is not set up.
+        slow_seconds: The time from which a request is slow.
     """
 
     def __init__(self, app: ASGIApp, log: FilteringBoundLogger | None, slow_seconds: float) -> None:
@@ -28,7 +30,7 @@ class InstrumentationMiddleware:
         self._slow_seconds = slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. It has no status where its client left before it was answered."""
+        """Record one request. It has no status if the client disconnected before the response began."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -37,7 +39,7 @@ class InstrumentationMiddleware:
         REQUEST_RECORD.set(record)
         head: Message | None = None
 
-        async def sending(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             nonlocal head
             head = head or message
             await send(message)
@@ -47,16 +49,16 @@ class InstrumentationMiddleware:
                 with _server_span(scope, record.trace_context) as server_span:
                     REQUESTS_IN_FLIGHT.inc()
                     try:
-                        await self._app(scope, receive, sending)
+                        await self._app(scope, receive, recording_send)
                     finally:
                         REQUESTS_IN_FLIGHT.dec()
                         _note(server_span, record, head)
             else:
-                await self._app(scope, receive, sending)
+                await self._app(scope, receive, recording_send)
         finally:
-            self._ended(scope["path"], record, head, time.perf_counter() - started)
+            self._record(scope["path"], record, head, time.perf_counter() - started)
 
-    def _ended(self, path: str, record: RequestRecord, head: Message | None, seconds: float) -> None:
+    def _record(self, path: str, record: RequestRecord, head: Message | None, seconds: float) -> None:
         if record.id is None:
             return
         if path == "/graphql":
@@ -70,7 +72,10 @@ class InstrumentationMiddleware:
 
 
 def _server_span(scope: Scope, trace_headers: Mapping[str, str]) -> Span:
-    """The request's own span, in the trace that it came with. Source: OpenTelemetry, HTTP semantic conventions."""
+    """Return the span of a request, as a child of the span that the client sent.
+
+    Source: OpenTelemetry, HTTP semantic conventions.
+    """
     if not are_recorded():
         return NO_SPAN
     known = scope["method"] in METHODS.split(", ")
@@ -89,7 +94,7 @@ def _note(server_span: Span, record: RequestRecord, head: Message | None) -> Non
     if not are_recorded():
         return
     if record.error_codes:
-        # With a status below 500 the request is not a failed one: it may be the caller's mistake, or one row's.
+        # A status below 500 does not fail the span. The error may be the caller's, or concern a single row.
         server_span.note({"error.type": record.error_codes[0]})
     if head is not None:
         server_span.note({"http.response.status_code": head["status"]})

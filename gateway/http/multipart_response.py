@@ -1,9 +1,11 @@
-"""An answer in parts: `multipart/mixed`, a part for what is there at once and one for each thing that follows.
+"""Incremental delivery: a `multipart/mixed` response with an initial part, and a part for each later result.
 
-The parts are in one of two forms. The present one names what is pending by an id; Apollo Client 3 and 4.0 and their
-contemporaries know that of August 2022 alone, by paths, and say so (`deferSpec=20220824`).
-Source: GraphQL over HTTP, RFC "Incremental Delivery over HTTP"; GraphQL specification, pull request 1110, and as it
-was at commit 48cf726.
+Parts are in one of two formats. The current one refers to pending results by id. The one of August 2022 refers to them
+by path. Apollo Client 3 and 4.0, and clients of their time, read only the latter and request it by
+`deferSpec=20220824`.
+
+Source: GraphQL over HTTP, RFC "Incremental Delivery over HTTP"; GraphQL specification, pull request 1110, and its state
+at commit 48cf726 for the format of 2022.
 """
 
 import asyncio
@@ -23,76 +25,75 @@ from graphql.execution import (
 )
 from starlette.types import Send
 
-from gateway.http.content_negotiation import DEFER_2022, INCREMENTAL_V0_2, incremental_format
+from gateway.errors import Headers
+from gateway.execution.error_formatter import format_error
+from gateway.http.content_negotiation import DEFER_2022, INCREMENTAL_V0_2
+from gateway.telemetry.request_record import current_record
 
 logger = logging.getLogger("gateway")
 
-# No line of JSON can be it: within a text a line's end is escaped.
-_LINE: Final = b"---"
-_LAST_LINE: Final = b"-----\r\n"
+# The boundary is "-". It cannot occur within a part, because JSON escapes line ends within strings.
+_BOUNDARY_LINE: Final = b"---"
+_LAST_BOUNDARY_LINE: Final = b"-----\r\n"
 _CONTENT_TYPE: Final = (b"content-type", b'multipart/mixed; boundary="-"')
 _PART_HEAD: Final = b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
-
-PresentError = Callable[[GraphQLError], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class MultipartResponse:
-    """How one request's answer goes out in parts.
+    """The response to one request, in parts.
 
-    head: the answer's header fields but for its type. body: False to HEAD, which is told the head alone.
+    Attributes:
+        incremental_format: INCREMENTAL_V0_2 or DEFER_2022.
+        headers: All headers but the content type.
+        has_body: Whether to send the parts. The response to HEAD has only headers.
     """
 
-    form: type["IncrementalFormat | Incremental2022Format"]
-    sending: Send
-    head: Sequence[tuple[bytes, bytes]]
-    body: bool
+    incremental_format: str
+    headers: Headers
+    has_body: bool
 
     async def send(
         self,
+        send: Send,
         results: ExperimentalIncrementalExecutionResults,
-        present: PresentError,
-        extensions_now: Callable[[], dict[str, Any]],
-        further_head: Sequence[tuple[bytes, bytes]],
+        extensions: Callable[[], dict[str, Any]],
     ) -> None:
-        """Send what there is and what follows, as it comes: no more than one page is worked on before it is asked for.
+        """Send the initial result, then each later result when it completes.
 
-        extensions_now: the entry that the first part has, and the last one where it is another by then.
+        At most one page is fetched before the client has read the parts so far.
+
+        Args:
+            extensions: Return the entry `extensions` as of now. The first part has it. The last part has it, too, if it
+                has changed by then.
         """
-        form = self.form(present)
-        head = [*self.head, *further_head, _CONTENT_TYPE]
-        await self.sending({"type": "http.response.start", "status": 200, "headers": head})
-        if not self.body:
-            await self._body(b"", more=False)
+
+        async def send_body(content: bytes, *, more: bool) -> None:
+            await send({"type": "http.response.body", "body": content, "more_body": more})
+
+        await send({"type": "http.response.start", "status": 200, "headers": [*self.headers, _CONTENT_TYPE]})
+        if not self.has_body:
+            await send_body(b"", more=False)
             return
-        extensions = extensions_now()
-        # The line that ends a part goes with it, so that its reader need not wait for the next one.
-        await self._body(_LINE + _part(form.first(results.initial_result) | extensions) + _LINE, more=True)
+        formatted, first_extensions = _FORMATS[self.incremental_format](), extensions()
+        # The boundary that ends a part is sent with the part, so that the client can read it before the next one.
+        part = _part(formatted.initial(results.initial_result) | first_extensions)
+        await send_body(_BOUNDARY_LINE + part + _BOUNDARY_LINE, more=True)
         try:
-            async with aclosing(results.subsequent_results) as following:
-                async for result in following:
-                    content, end = form.following(result), _LINE if result.has_next else _LAST_LINE
-                    if not result.has_next and (now := extensions_now()) != extensions:
-                        content |= now
-                    await self._body(_part(content) + end, more=result.has_next)
-        # The head is out: an end without its mark tells the client. Cancelled it is by a server whose time to drain is
-        # up, or because nobody reads it any more.
+            async with aclosing(results.subsequent_results) as subsequent:
+                async for result in subsequent:
+                    content = formatted.subsequent(result)
+                    if not result.has_next and (last_extensions := extensions()) != first_extensions:
+                        content |= last_extensions
+                    end = _BOUNDARY_LINE if result.has_next else _LAST_BOUNDARY_LINE
+                    await send_body(_part(content) + end, more=result.has_next)
+        # The status has been sent. A body without the last boundary tells the client that the response is incomplete.
+        # The request is cancelled when the server's shutdown timeout has passed or when the client disconnects.
         except asyncio.CancelledError:
-            await self._body(b"", more=False)
+            await send_body(b"", more=False)
         except Exception:
-            logger.exception("an answer in parts broke off")
-            await self._body(b"", more=False)
-
-    async def _body(self, content: bytes, *, more: bool) -> None:
-        await self.sending({"type": "http.response.body", "body": content, "more_body": more})
-
-
-def delivery_in_parts(
-    accept: str, send: Send, head: Sequence[tuple[bytes, bytes]], *, body: bool
-) -> MultipartResponse | None:
-    """How a client is sent parts; None where its Accept takes none."""
-    form = incremental_format(accept)
-    return None if form is None else MultipartResponse(_FORMS[form], send, head, body)
+            logger.exception("request %s: the response failed after its first part", current_record().id)
+            await send_body(b"", more=False)
 
 
 def _part(content: dict[str, Any]) -> bytes:
@@ -100,48 +101,36 @@ def _part(content: dict[str, Any]) -> bytes:
 
 
 class IncrementalFormat:
-    """The present form: what graphql-core gives."""
+    """The current format, which is also graphql-core's."""
 
-    def __init__(self, present: PresentError) -> None:
-        self._present = present
+    def initial(self, result: InitialIncrementalExecutionResult) -> dict[str, Any]:
+        """Return the content of the first part."""
+        return {"data": result.data, **_errors(result.errors), **_pending(result.pending), "hasNext": True}
 
-    def first(self, part: InitialIncrementalExecutionResult) -> dict[str, Any]:
-        """What is there at once."""
-        return {"data": part.data, **self._errors(part.errors), **self._pending(part.pending), "hasNext": True}
-
-    def following(self, part: SubsequentIncrementalExecutionResult) -> dict[str, Any]:
-        """What has come since."""
-        content: dict[str, Any] = self._pending(part.pending)
-        if part.incremental:
+    def subsequent(self, result: SubsequentIncrementalExecutionResult) -> dict[str, Any]:
+        """Return the content of a later part."""
+        content: dict[str, Any] = _pending(result.pending)
+        if result.incremental:
             content["incremental"] = [
                 {
                     "id": each.id,
                     **({"items": each.items} if isinstance(each, IncrementalStreamResult) else {"data": each.data}),
                     **({"subPath": each.sub_path} if each.sub_path else {}),
-                    **self._errors(each.errors),
+                    **_errors(each.errors),
                 }
-                for each in part.incremental
+                for each in result.incremental
             ]
-        if part.completed:
-            content["completed"] = [{"id": each.id, **self._errors(each.errors)} for each in part.completed]
-        return {**content, "hasNext": part.has_next}
-
-    def _pending(self, pending: Sequence[PendingResult] | None) -> dict[str, Any]:
-        if not pending:
-            return {}
-        return {
-            "pending": [
-                {"id": each.id, "path": each.path, **({} if each.label is None else {"label": each.label})}
-                for each in pending
-            ]
-        }
-
-    def _errors(self, errors: Sequence[GraphQLError] | None) -> dict[str, Any]:
-        return {"errors": [self._present(error) for error in errors]} if errors else {}
+        if result.completed:
+            content["completed"] = [{"id": each.id, **_errors(each.errors)} for each in result.completed]
+        return {**content, "hasNext": result.has_next}
 
 
-class _Place:
-    """What is pending in the form of 2022: where it goes, and, of a stream, the index that comes next."""
+class _PendingPath:
+    """The path of a pending result, in the format of 2022.
+
+    Attributes:
+        index: The index of a stream's next item. It is None for a deferred fragment.
+    """
 
     def __init__(self, pending: PendingResult) -> None:
         self.path = pending.path
@@ -149,76 +138,97 @@ class _Place:
         self.index: int | None = None
 
     @property
-    def at(self) -> list[str | int]:
+    def next_path(self) -> list[str | int]:
         return self.path if self.index is None else [*self.path, self.index]
 
 
 class Incremental2022Format:
-    """The form of August 2022: each piece says its whole path, a stream's the index of its first item as well."""
+    """The format of August 2022. Each item has its whole path. For a stream, the path ends with its first index."""
 
-    def __init__(self, present: PresentError) -> None:
-        self._present = present
-        self._places: dict[str, _Place] = {}
-        self._new: set[str] = set()
+    def __init__(self) -> None:
+        self._pending: dict[str, _PendingPath] = {}
+        # Ids that became pending with the current result.
+        self._new_ids: set[str] = set()
 
-    def first(self, part: InitialIncrementalExecutionResult) -> dict[str, Any]:
-        """What is there at once."""
-        self._note(part.pending)
-        self._find_streams([([], part.data)])
-        return {"data": part.data, **self._errors(part.errors), "hasNext": True}
+    def initial(self, result: InitialIncrementalExecutionResult) -> dict[str, Any]:
+        """Return the content of the first part."""
+        self._add_pending(result.pending)
+        self._find_streams([([], result.data)])
+        return {"data": result.data, **_errors(result.errors), "hasNext": True}
 
-    def following(self, part: SubsequentIncrementalExecutionResult) -> dict[str, Any]:
-        """What has come since."""
-        self._note(part.pending)
-        pieces: list[dict[str, Any]] = []
-        for each in part.incremental or ():
-            place = self._places[each.id]
+    def subsequent(self, result: SubsequentIncrementalExecutionResult) -> dict[str, Any]:
+        """Return the content of a later part."""
+        self._add_pending(result.pending)
+        items: list[dict[str, Any]] = []
+        for each in result.incremental or ():
+            pending = self._pending[each.id]
             content: dict[str, Any]
             if isinstance(each, IncrementalStreamResult):
-                content = {"path": place.at, "items": each.items}
-                start = place.index or 0
-                sent = [([*place.path, at], item) for at, item in enumerate(each.items, start)]
-                place.index = start + len(each.items)
+                content = {"path": pending.next_path, "items": each.items}
+                start = pending.index or 0
+                sent = [([*pending.path, index], item) for index, item in enumerate(each.items, start)]
+                pending.index = start + len(each.items)
             else:
-                content = {"path": [*place.path, *(each.sub_path or ())], "data": each.data}
+                content = {"path": [*pending.path, *(each.sub_path or ())], "data": each.data}
                 sent = [(content["path"], each.data)]
             self._find_streams(sent)
-            pieces.append({**content, **place.label, **self._errors(each.errors)})
-        for done in part.completed or ():
-            place = self._places.pop(done.id)
-            self._new.discard(done.id)
-            if done.errors:
-                nothing: dict[str, Any] = {"data": None} if place.index is None else {"items": None}
-                pieces.append({"path": place.at, **nothing, **place.label, **self._errors(done.errors)})
-        return {**({"incremental": pieces} if pieces else {}), "hasNext": part.has_next}
+            items.append({**content, **pending.label, **_errors(each.errors)})
+        for completed in result.completed or ():
+            pending = self._pending.pop(completed.id)
+            self._new_ids.discard(completed.id)
+            if completed.errors:
+                missing: dict[str, Any] = {"data": None} if pending.index is None else {"items": None}
+                items.append({"path": pending.next_path, **missing, **pending.label, **_errors(completed.errors)})
+        return {**({"incremental": items} if items else {}), "hasNext": result.has_next}
 
-    def _note(self, pending: Sequence[PendingResult] | None) -> None:
-        self._places |= {each.id: _Place(each) for each in pending or ()}
-        self._new = {each.id for each in pending or ()}
+    def _add_pending(self, pending: Sequence[PendingResult] | None) -> None:
+        self._pending |= {each.id: _PendingPath(each) for each in pending or ()}
+        self._new_ids = {each.id for each in pending or ()}
 
     def _find_streams(self, sent: Sequence[tuple[list[str | int], Any]]) -> None:
-        """Tell which of what is newly pending are streams: each goes on from a list that is sent along with it."""
-        for name in self._new:
-            place = self._places[name]
-            for path, content in sent:
-                begun = _found(content, place.path[len(path) :]) if place.path[: len(path)] == path else None
-                if isinstance(begun, list) and place.index is None:
-                    place.index = len(begun)
+        """Set the index of each new stream. A stream continues a list that is sent together with its announcement.
 
-    def _errors(self, errors: Sequence[GraphQLError] | None) -> dict[str, Any]:
-        return {"errors": [self._present(error) for error in errors]} if errors else {}
+        Args:
+            sent: The paths and values of this part's results.
+        """
+        for pending_id in self._new_ids:
+            pending = self._pending[pending_id]
+            for path, value in sent:
+                if pending.path[: len(path)] != path:
+                    continue
+                beginning = _value_at(value, pending.path[len(path) :])
+                if isinstance(beginning, list) and pending.index is None:
+                    pending.index = len(beginning)
 
 
-def _found(content: Any, path: Sequence[str | int]) -> Any:
+def _pending(pending: Sequence[PendingResult] | None) -> dict[str, Any]:
+    """Return the entry `pending`, or an empty dict without pending results."""
+    if not pending:
+        return {}
+    return {
+        "pending": [
+            {"id": each.id, "path": each.path, **({} if each.label is None else {"label": each.label})}
+            for each in pending
+        ]
+    }
+
+
+def _errors(errors: Sequence[GraphQLError] | None) -> dict[str, Any]:
+    """Return the entry `errors`, or an empty dict without errors."""
+    return {"errors": [format_error(error) for error in errors]} if errors else {}
+
+
+def _value_at(value: Any, path: Sequence[str | int]) -> Any:
+    """Return the value at a path, or None if there is none."""
     for key in path:
         try:
-            content = content[key]
+            value = value[key]
         except (KeyError, IndexError, TypeError):
             return None
-    return content
+    return value
 
 
-_FORMS: Final[Mapping[str, type[IncrementalFormat | Incremental2022Format]]] = {
+_FORMATS: Final[Mapping[str, type[IncrementalFormat | Incremental2022Format]]] = {
     INCREMENTAL_V0_2: IncrementalFormat,
     DEFER_2022: Incremental2022Format,
 }

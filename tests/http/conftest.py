@@ -1,4 +1,4 @@
-"""A gateway for what never gets as far as the upstream: there is none."""
+"""A gateway without an upstream, for tests that make no upstream call."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,6 @@ from tests.support.serving import gateway_to_nowhere
 
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[httpx.Client]:
-    """A client of a gateway that is shared by all tests here; a call upstream would fail its query."""
+    """Return a client of a gateway that all tests of this folder share. An upstream call would fail its query."""
     with gateway_to_nowhere(introspection=True) as http:
         yield http

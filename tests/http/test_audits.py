@@ -1,4 +1,4 @@
-"""The audits of servers in graphql-http, the reference implementation of GraphQL over HTTP."""
+"""The server audits of graphql-http, the reference implementation of GraphQL over HTTP."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ from tests.support.node import installed, node
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Some audits ask for a type of the schema."""
+    """Turn introspection on, because some audits query the schema."""
     return settings.model_copy(update={"introspection": True})
 
 
-async def test_every_audit_of_the_specification_is_passed(gateway: Gateway) -> None:
-    """Those of what a server MUST, SHOULD and MAY do alike."""
+async def test_every_audit_of_the_specification_passes(gateway: Gateway) -> None:
+    """All audits pass, whether they test a MUST, a SHOULD or a MAY."""
     folder = installed(Path(__file__).parent / "audits")
     audited = node(folder, "audit.mjs", f"{gateway.http.base_url}/graphql")
     assert audited.returncode == 0, audited.stderr

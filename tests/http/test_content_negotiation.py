@@ -1,11 +1,11 @@
-"""Content negotiation: what a header's value means, by RFC 9110 and GraphQL over HTTP."""
+"""Content negotiation by RFC 9110 and GraphQL over HTTP."""
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.http.content_negotiation import ANSWERS, HTML, is_json, negotiate, prefers_html, response_media_type
+from gateway.http.content_negotiation import RESPONSE_MEDIA_TYPES, is_json, read_accept
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -15,18 +15,18 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        # Whoever does not say gets what every client knows.
+        # A client without a preference gets JSON, which every client can read.
         ("", JSON),
         (" , ,", JSON),
         ("*/*", JSON),
         ("application/*", JSON),
         (CHROMIUM, JSON),
-        # By name.
+        # A type is named exactly.
         (JSON, JSON),
         (GRAPHQL, GRAPHQL),
         ("Application/GraphQL-Response+JSON", GRAPHQL),
         (f"text/html,\t{GRAPHQL} ;q=1", GRAPHQL),
-        # By weight, and among equals by order.
+        # The highest weight wins, then the order.
         (f"{GRAPHQL}, {JSON}", GRAPHQL),
         (f"{JSON}, {GRAPHQL}", JSON),
         (f"{GRAPHQL}, {JSON};q=0.9", GRAPHQL),
@@ -34,7 +34,7 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
         (f"{GRAPHQL};q=0.5, {JSON};q=0.501", JSON),
         (f"{JSON};Q=.2, {GRAPHQL};q=0.1", JSON),
         (f"{GRAPHQL};charset=utf-8, {JSON};charset=utf-8", GRAPHQL),
-        # The more exact range decides over a type, whatever stands beside it.
+        # The most exact range applies to a type, whatever its position.
         (f"{JSON}, text/plain, */*", JSON),
         (f"{GRAPHQL}, */*", GRAPHQL),
         (f"*/*, {GRAPHQL}", GRAPHQL),
@@ -43,14 +43,14 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
         (f"{JSON};q=0, */*", GRAPHQL),
         (f"{GRAPHQL};q=0, application/*", JSON),
         ("application/*;q=0, */*", None),
-        # Parameters.
+        # Types have parameters.
         (f'{JSON}; charset="UTF-8"', JSON),
         (f"{JSON};charset=utf8", JSON),
         (f"{JSON};odata=verbose", JSON),
         (f'{JSON};note="a, {GRAPHQL};q=1";q=0.1, text/html', JSON),
         (f"{JSON};charset=iso-8859-1", None),
         (f"{JSON};charset=iso-8859-1, {GRAPHQL};q=0.1", GRAPHQL),
-        # None of them.
+        # Neither type is accepted.
         ("text/html", None),
         ("application/graphql", None),
         ("application/jsonx", None),
@@ -64,8 +64,8 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
         (f'x/y;z="{JSON}, {JSON}', None),
     ],
 )
-def test_an_answer_is_in_the_media_type_that_its_client_ranks_first(accept: str, expected: str | None) -> None:
-    assert response_media_type(accept) == expected
+def test_the_response_has_the_media_type_that_the_client_ranks_first(accept: str, expected: str | None) -> None:
+    assert read_accept(accept).media_type == expected
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_an_answer_is_in_the_media_type_that_its_client_ranks_first(accept: str,
         ("text/plain", False),
     ],
 )
-def test_a_browser_would_rather_have_a_page_and_a_program_would_not(accept: str, page: bool) -> None:
-    assert prefers_html(accept) is page
+def test_browsers_prefer_html_and_programs_do_not(accept: str, page: bool) -> None:
+    assert read_accept(accept).prefers_html is page
 
 
 @pytest.mark.parametrize(
-    ("content_type", "taken"),
+    ("content_type", "accepted"),
     [
         (JSON, True),
         ("Application/JSON", True),
@@ -116,24 +116,26 @@ def test_a_browser_would_rather_have_a_page_and_a_program_would_not(accept: str,
         (f"{JSON} charset=utf-8", False),
     ],
 )
-def test_a_body_is_taken_as_json_in_utf_8_alone(content_type: str, taken: bool) -> None:
-    assert is_json(content_type) is taken
+def test_only_json_in_utf_8_is_accepted_as_a_body(content_type: str, accepted: bool) -> None:
+    assert is_json(content_type) is accepted
 
 
 @settings(deadline=None)
 @given(st.text(st.sampled_from('aj/*+;,="\\q01. \t') | st.characters(max_codepoint=255), max_size=600))
-def test_whatever_stands_in_a_header_is_read(value: str) -> None:
-    assert negotiate(value, (*ANSWERS, HTML)) in {*ANSWERS, HTML, None}
+def test_any_header_value_can_be_read(value: str) -> None:
+    accept = read_accept(value)
+    assert accept.media_type in {*RESPONSE_MEDIA_TYPES, None}
+    assert accept.prefers_html in {True, False}
     assert is_json(value) in {True, False}
 
 
 @settings(deadline=None)
 @given(st.permutations([f"{JSON};q=0.3", f"{GRAPHQL};q=0.7", "application/*;q=0.9", "*/*", "text/html;q=0.1"]))
-def test_where_all_weights_differ_the_order_in_the_header_means_nothing(ranges: list[str]) -> None:
-    assert response_media_type(",".join(ranges)) == GRAPHQL
+def test_the_order_does_not_matter_if_all_weights_differ(ranges: list[str]) -> None:
+    assert read_accept(",".join(ranges)).media_type == GRAPHQL
 
 
-def test_a_header_in_several_lines_is_one_list(endpoint: httpx.Client) -> None:
+def test_several_accept_lines_are_one_list(endpoint: httpx.Client) -> None:
     lines = [("accept", f"{JSON};q=0.5"), ("accept", GRAPHQL), ("accept", "text/html")]
     answer = endpoint.get("/graphql", params={"query": "{ __typename }"}, headers=lines)
     assert answer.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
@@ -141,12 +143,12 @@ def test_a_header_in_several_lines_is_one_list(endpoint: httpx.Client) -> None:
     assert answer.json() == {"data": {"__typename": "Query"}}
 
 
-def test_a_client_that_takes_nothing_that_there_is_is_told_what_there_is(endpoint: httpx.Client) -> None:
-    for ask in (
+def test_an_unacceptable_response_is_406_and_names_the_media_types(endpoint: httpx.Client) -> None:
+    for request in (
         endpoint.build_request("POST", "/graphql", json={"query": "{ __typename }"}, headers={"accept": "text/html"}),
         endpoint.build_request("GET", "/graphql?query={__typename}", headers={"accept": f"{JSON};q=0"}),
     ):
-        answer = endpoint.send(ask)
+        answer = endpoint.send(request)
         assert answer.status_code == 406
         assert answer.headers["content-type"] == f"{JSON}; charset=utf-8"
         assert answer.headers["vary"] == "Accept"

@@ -1,4 +1,4 @@
-"""x-debug-upstream: what an answer cost upstream, told to those who may know."""
+"""The header x-debug-upstream: callers with the scope for it can see the upstream cost of a response."""
 
 from typing import Any
 
@@ -20,22 +20,24 @@ async def extensions(gateway: Gateway, headers: dict[str, str], **more: Any) -> 
     return answer.json().get("extensions")
 
 
-async def test_where_anyone_may_ask_anyone_is_told_and_only_on_demand(gateway: Gateway, aws: Aws) -> None:
+async def test_an_anonymous_caller_sees_the_upstream_cost_only_if_it_sends_the_header(
+    gateway: Gateway, aws: Aws
+) -> None:
     aws.holds(inventory=150)
     assert await extensions(gateway, {}) is None
-    told = await extensions(gateway, DEBUG, extensions={"cost": True})
-    assert told["cost"]["points"] == 102
-    assert told["upstream"]["calls"] == 2
-    assert told["upstream"]["milliseconds"] > 0
-    assert set(told["upstream"]) == {"calls", "milliseconds"}
+    reported = await extensions(gateway, DEBUG, extensions={"cost": True})
+    assert reported["cost"]["points"] == 102
+    assert reported["upstream"]["calls"] == 2
+    assert reported["upstream"]["milliseconds"] > 0
+    assert set(reported["upstream"]) == {"calls", "milliseconds"}
 
 
-async def test_a_refused_document_cost_nothing(gateway: Gateway) -> None:
+async def test_an_invalid_document_has_no_upstream_cost(gateway: Gateway) -> None:
     answer = await gateway.http.post("/graphql", json={"query": "{ nothing }"}, headers=DEBUG)
     assert answer.json()["extensions"] == {"upstream": {"calls": 0, "milliseconds": 0.0}}
 
 
-async def test_an_api_key_does_not_tell_it(aws: Aws) -> None:
+async def test_an_api_key_does_not_show_the_upstream_cost(aws: Aws) -> None:
     key = new_api_key()
     keyed = read_settings(
         upstream_api=aws.api, upstream_endpoint_url=aws.url, auth="api-key", api_keys=hash_api_key(key.encode())
@@ -44,8 +46,8 @@ async def test_an_api_key_does_not_tell_it(aws: Aws) -> None:
         assert await extensions(gateway, {**DEBUG, "x-api-key": key}) is None
 
 
-@pytest.mark.parametrize(("scope", "is_told"), [(READ_ALL, False), (f"{READ_ALL} debug:read", True)])
-async def test_a_token_needs_a_scope_of_its_own(aws: Aws, scope: str, is_told: bool) -> None:
+@pytest.mark.parametrize(("scope", "is_reported"), [(READ_ALL, False), (f"{READ_ALL} debug:read", True)])
+async def test_a_token_needs_the_debug_scope(aws: Aws, scope: str, is_reported: bool) -> None:
     signing = SigningKey("one")
     with served_issuer(signing) as issuer:
         tokens = read_settings(
@@ -57,5 +59,5 @@ async def test_a_token_needs_a_scope_of_its_own(aws: Aws, scope: str, is_told: b
             jwt_audience=AUDIENCE,
         )
         async with gateway_over(tokens) as gateway:
-            told = await extensions(gateway, {**DEBUG, **bearer(signing.token(scope=scope))})
-    assert (told is not None) is is_told
+            reported = await extensions(gateway, {**DEBUG, **bearer(signing.token(scope=scope))})
+    assert (reported is not None) is is_reported

@@ -1,4 +1,4 @@
-"""A client that leaves ends what is under way for it upstream, unless somebody else waits for the same."""
+"""A client that disconnects cancels its upstream calls, unless another client waits for the same call."""
 
 import asyncio
 import threading
@@ -19,14 +19,18 @@ LISTED = "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"
 LOOKED_UP = '{ phoneNumber(e164PhoneNumber: "+12065550100") { id } }'
 ORDERS = "{ phoneNumberOrders(first: 1) { nodes { id } } }"
 
-# Far beyond the few seconds that anything here takes: what passes without it has not waited for a deadline.
+# Far more than the few seconds that each test takes, so that a test that passes has not waited for a timeout.
 TIMEOUT_SECONDS = 20
 
 
 class SlowUpstream:
-    """Answers nothing until it is told to; notes each call, and each that was given up.
+    """An upstream that does not respond until the test allows it.
 
-    asked, given_up: released once a call has come, or has been given up.
+    Attributes:
+        calls: The path of each call.
+        asked: Released for each call that arrives.
+        given_up: Released for each call that the gateway cancels.
+        may_answer: Set by the test to let the upstream respond.
     """
 
     def __init__(self) -> None:
@@ -69,12 +73,12 @@ def settings(upstream: tuple[SlowUpstream, str]) -> Settings:
 
 
 async def is_released(semaphore: threading.Semaphore) -> bool:
-    """Whether it comes to this before patience ends."""
+    """Return whether the semaphore is released before the timeout."""
     return await asyncio.to_thread(semaphore.acquire, timeout=TIMEOUT_SECONDS)
 
 
 async def leave(gateway: Gateway, upstream: SlowUpstream, document: str) -> None:
-    """Ask in a connection of its own and, once the upstream is asked, be gone."""
+    """Send a request over its own connection, and disconnect once its upstream call has arrived."""
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         asking = asyncio.ensure_future(client.post("/graphql", json={"query": document}))
         assert await is_released(upstream.asked)
@@ -83,7 +87,7 @@ async def leave(gateway: Gateway, upstream: SlowUpstream, document: str) -> None
 
 
 @pytest.mark.parametrize("document", [LISTED, LOOKED_UP, ORDERS], ids=["a page", "a lookup", "orders"])
-async def test_what_a_client_asked_for_is_given_up_when_it_leaves(
+async def test_a_disconnect_cancels_the_upstream_call(
     gateway: Gateway, upstream: tuple[SlowUpstream, str], document: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     slow, _ = upstream
@@ -93,7 +97,7 @@ async def test_what_a_client_asked_for_is_given_up_when_it_leaves(
     assert [record.getMessage() for record in caplog.records] == []
 
 
-async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
+async def test_a_shared_upstream_call_goes_on_for_the_client_that_stays(
     gateway: Gateway, upstream: tuple[SlowUpstream, str]
 ) -> None:
     slow, _ = upstream
@@ -101,11 +105,11 @@ async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
     assert await is_released(slow.asked)
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         joining = asyncio.ensure_future(client.post("/graphql", json={"query": LISTED}))
-        # A request behind it in the same connection pool: by its answer the one before has been read.
+        # This request is sent after it. When it is answered, the gateway has read the one before.
         assert (await client.get("/healthz")).text == "ok\n"
         joining.cancel()
         await asyncio.wait([joining])
-    # Somebody else who leaves after it: when that is noticed, so was the leaving before.
+    # Another client disconnects later. When the gateway notices this, it has noticed the first disconnect as well.
     await leave(gateway, slow, LOOKED_UP)
     assert await is_released(slow.given_up)
     slow.may_answer.set()
@@ -115,7 +119,7 @@ async def test_what_two_clients_asked_for_is_given_to_the_one_that_stays(
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_a_client_that_waits_long_gets_its_answer(
+async def test_a_client_that_waits_for_a_slow_upstream_gets_its_response(
     gateway: Gateway, upstream: tuple[SlowUpstream, str], method: str
 ) -> None:
     slow, _ = upstream
@@ -125,10 +129,10 @@ async def test_a_client_that_waits_long_gets_its_answer(
         asking = gateway.http.post("/graphql", json={"query": LISTED})
     waiting = asyncio.ensure_future(asking)
     assert await is_released(slow.asked)
-    # A client that comes later and is known to have left: the one that waits is watched as well by then.
+    # A later client disconnects. When the gateway notices this, it watches the waiting client as well.
     await leave(gateway, slow, LOOKED_UP)
     assert await is_released(slow.given_up)
     slow.may_answer.set()
     assert (await waiting).status_code == 200
-    # Over the same connection.
+    # The connection can be used again.
     assert (await gateway.http.post("/graphql", json={"query": LISTED})).status_code == 200

@@ -1,4 +1,4 @@
-"""A request's parameters: whatever is sent in their place is answered in JSON and in words, never with a 500."""
+"""A request's parameters. Any malformed request gets a JSON error with a message, never a 500."""
 
 import json
 from typing import Any
@@ -36,13 +36,13 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-# Each example is a request, which takes as long as the machine lets it.
+# Each example is a request, and how long it takes depends on the machine.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.sampled_from(["query", "operationName", "variables", "extensions", "name"])
 
 
-def assert_answered_in_words(answer: httpx.Response) -> None:
-    """Whatever was asked, it is a JSON object with data, or with errors that say something by a code."""
+def assert_is_graphql_response(answer: httpx.Response) -> None:
+    """Assert that the response is a JSON object with data, or with errors that have a message and a code."""
     assert answer.status_code in {200, 400, 405}, answer.text
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert answer.headers["vary"] == "Accept"
@@ -56,15 +56,17 @@ def assert_answered_in_words(answer: httpx.Response) -> None:
 
 @UNHURRIED
 @given(st.binary(max_size=200) | st.text().map(str.encode) | VALUES.map(lambda value: json.dumps(value).encode()))
-def test_any_body_is_answered_in_words(endpoint: httpx.Client, body: bytes) -> None:
-    assert_answered_in_words(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))
+def test_any_body_gets_a_graphql_response(endpoint: httpx.Client, body: bytes) -> None:
+    assert_is_graphql_response(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))
 
 
 @UNHURRIED
 @given(st.dictionaries(NAMES, VALUES), st.sampled_from(["utf-8", "utf-16", "latin-1", "utf-8-sig"]))
-def test_any_parameters_are_answered_in_words(endpoint: httpx.Client, given_ones: dict[str, Any], charset: str) -> None:
+def test_any_parameters_get_a_graphql_response(
+    endpoint: httpx.Client, given_ones: dict[str, Any], charset: str
+) -> None:
     body = json.dumps(given_ones, ensure_ascii=charset == "latin-1").encode(charset, "surrogatepass")
-    assert_answered_in_words(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))
+    assert_is_graphql_response(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))
 
 
 @UNHURRIED
@@ -72,10 +74,10 @@ def test_any_parameters_are_answered_in_words(endpoint: httpx.Client, given_ones
     st.binary(max_size=100).map(quote_from_bytes)
     | st.dictionaries(NAMES, DOCUMENTS | VALUES.map(json.dumps) | st.text(st.characters(codec="utf-8"))).map(urlencode)
 )
-def test_any_url_is_answered_in_words(endpoint: httpx.Client, query_string: str) -> None:
-    # A longer one is refused on the wire.
+def test_any_query_string_gets_a_graphql_response(endpoint: httpx.Client, query_string: str) -> None:
+    # The server rejects a longer URL.
     assume(len(query_string) < 8_000)
-    assert_answered_in_words(endpoint.get(f"/graphql?{query_string}"))
+    assert_is_graphql_response(endpoint.get(f"/graphql?{query_string}"))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_any_url_is_answered_in_words(endpoint: httpx.Client, query_string: str)
         ),
     ],
 )
-def test_a_body_that_is_no_graphql_request_is_400_in_words(endpoint: httpx.Client, body: bytes, word: str) -> None:
+def test_a_malformed_body_is_400_with_a_message(endpoint: httpx.Client, body: bytes, word: str) -> None:
     for accept in ("application/json", GRAPHQL_RESPONSE):
         answer = endpoint.post("/graphql", content=body, headers=JSON_HEADERS | {"accept": accept})
         assert answer.status_code == 400
@@ -157,9 +159,7 @@ def test_a_body_that_is_no_graphql_request_is_400_in_words(endpoint: httpx.Clien
         ("query=%ed%a0%80", "UTF-8"),
     ],
 )
-def test_a_url_that_holds_no_graphql_request_is_400_in_words(
-    endpoint: httpx.Client, query_string: str, word: str
-) -> None:
+def test_a_malformed_query_string_is_400_with_a_message(endpoint: httpx.Client, query_string: str, word: str) -> None:
     answer = endpoint.get(f"/graphql?{query_string}")
     assert answer.status_code == 400
     [error] = answer.json()["errors"]
@@ -186,7 +186,7 @@ def test_a_url_that_holds_no_graphql_request_is_400_in_words(
         {"query": f'{NAMED} # "query" "query"', "variables": {"name": "Query", "query": {"query": "\\u0071uery"}}},
     ],
 )
-def test_a_post_and_a_get_with_the_same_parameters_have_the_same_answer(
+def test_post_and_get_with_the_same_parameters_have_the_same_result(
     endpoint: httpx.Client, parameters: dict[str, Any]
 ) -> None:
     # In a URL, variables and extensions are JSON texts.
@@ -197,7 +197,7 @@ def test_a_post_and_a_get_with_the_same_parameters_have_the_same_answer(
     assert posted.status_code == got.status_code == 200
 
 
-def test_nulls_for_optional_parameters_are_as_good_as_none(endpoint: httpx.Client) -> None:
+def test_optional_parameters_may_be_null(endpoint: httpx.Client) -> None:
     parameters = {"query": "{ __typename }", "variables": None, "operationName": None, "extensions": None}
     assert endpoint.post("/graphql", json=parameters).json() == {"data": {"__typename": "Query"}}
 
@@ -218,7 +218,7 @@ def test_nulls_for_optional_parameters_are_as_good_as_none(endpoint: httpx.Clien
 def test_a_well_formed_request_that_cannot_be_run_has_the_status_of_its_media_type(
     endpoint: httpx.Client, document: str, name: str | None, code: str, word: str
 ) -> None:
-    """200 where clients take only that for the gateway's own word, 400 where the media type says whose it is."""
+    """Clients of plain JSON expect 200 from a GraphQL server. The other media type proves the origin of a 400."""
     for accept, status in (("application/json", 200), (GRAPHQL_RESPONSE, 400)):
         parameters = {"query": document, "operationName": name}
         answer = endpoint.post("/graphql", json=parameters, headers={"accept": accept})
@@ -230,7 +230,7 @@ def test_a_well_formed_request_that_cannot_be_run_has_the_status_of_its_media_ty
 
 
 def test_data_with_errors_beside_it_is_200_in_both_media_types(endpoint: httpx.Client) -> None:
-    """There is no upstream here: the field is null, and the operation was run all the same."""
+    """Without an upstream the field is null, but the operation was executed."""
     for accept in ("application/json", GRAPHQL_RESPONSE):
         query = '{ phoneNumber(e164PhoneNumber: "+12065550100") { id } }'
         answer = endpoint.post("/graphql", json={"query": query}, headers={"accept": accept})
@@ -255,7 +255,7 @@ def test_data_with_errors_beside_it_is_200_in_both_media_types(endpoint: httpx.C
     ],
     ids=["none given", "null for a number", "null for a list", "null for @skip"],
 )
-def test_a_value_that_does_not_fit_its_place_is_the_callers_mistake(
+def test_a_variable_that_does_not_fit_its_argument_is_bad_user_input(
     endpoint: httpx.Client, document: str, variables: dict[str, Any]
 ) -> None:
     answer = endpoint.post("/graphql", json={"query": document, "variables": variables}).json()
@@ -263,15 +263,15 @@ def test_a_value_that_does_not_fit_its_place_is_the_callers_mistake(
 
 
 def nested(levels: int) -> str:
-    """An object of so many levels, one in the other, whose parts are lists by turns."""
+    """Return a JSON object with this many levels. Every other level is a list."""
     value: object = 1
     for level in range(levels - 1):
         value = [value] if level % 2 else {"a": value}
     return json.dumps({"a": value})
 
 
-def test_json_of_32_levels_is_taken_and_of_33_is_not(endpoint: httpx.Client) -> None:
-    """The body is a level of its own; braces in a text are none."""
+def test_json_may_have_32_levels_but_not_33(endpoint: httpx.Client) -> None:
+    """The body itself is one level. Braces within strings do not count."""
     texts = '"query": "{ __typename }", "extensions": {"a": "' + "{[" * 50 + '"}'
     for name in ("variables", "extensions"):
         for levels, status in ((31, 200), (32, 400)):
@@ -284,15 +284,15 @@ def test_json_of_32_levels_is_taken_and_of_33_is_not(endpoint: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("digits", ["9" * 20, "-" + "9" * 30, "9" * 300])
-def test_an_integer_past_64_bits_is_no_int(endpoint: httpx.Client, digits: str) -> None:
-    """JSON's reader makes a float of it, which no argument takes for a whole number; the escape has it read twice."""
+def test_an_integer_beyond_64_bits_is_rejected_as_an_int(endpoint: httpx.Client, digits: str) -> None:
+    """Int does not accept the float that the JSON parser makes of it. The escape makes the second parser read it."""
     document = "query ($first: Int) { phoneNumbers(first: $first) { nodes { id } } }"
     body = f'{{"query": {json.dumps(document)}, "variables": {{"first": {digits}, "\\u0061": {digits}}}}}'
     [error] = endpoint.post("/graphql", content=body, headers=JSON_HEADERS).json()["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
-def test_a_number_of_any_length_is_answered_in_words(endpoint: httpx.Client) -> None:
+def test_a_number_of_any_length_gets_a_graphql_response(endpoint: httpx.Client) -> None:
     for number in ("9" * 5_000, "0." + "9" * 5_000, "1e400", "-" + "1" * 100_000):
         body = f'{{"query": "{{ __typename }}", "variables": {{"\\u0061": {number}}}}}'
-        assert_answered_in_words(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))
+        assert_is_graphql_response(endpoint.post("/graphql", content=body, headers=JSON_HEADERS))

@@ -1,4 +1,4 @@
-"""What HTTP asks of the endpoint and of the paths beside it, before any GraphQL."""
+"""HTTP behaviour of the endpoint and of the other paths, apart from GraphQL."""
 
 import json
 
@@ -10,8 +10,8 @@ DATA = {"data": {"__typename": "Query"}}
 METHODS = "GET, HEAD, POST, OPTIONS"
 
 
-def assert_refused(answer: httpx.Response, status: int) -> str:
-    """A refusal in JSON, with a code; gives its words."""
+def assert_rejected(answer: httpx.Response, status: int) -> str:
+    """Assert that the response is a JSON error with a code. Return its message."""
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert len(answer.headers["x-request-id"]) == 32
@@ -41,7 +41,7 @@ def test_options_lists_the_methods(endpoint: httpx.Client) -> None:
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_an_unsupported_method_is_405_with_allow(endpoint: httpx.Client, method: str) -> None:
     answer = endpoint.request(method, "/graphql", content=json.dumps(QUERY))
-    assert method in assert_refused(answer, 405)
+    assert method in assert_rejected(answer, 405)
     assert answer.headers["allow"] == METHODS
 
 
@@ -71,7 +71,7 @@ def test_get_rejects_an_operation_that_is_not_a_query(
 def test_an_unsupported_content_type_is_415_with_accept(endpoint: httpx.Client, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
     answer = endpoint.post("/graphql", content=json.dumps(QUERY), headers=headers)
-    assert "application/json" in assert_refused(answer, 415)
+    assert "application/json" in assert_rejected(answer, 415)
     assert answer.headers["accept"] == "application/json"
 
 
@@ -79,7 +79,7 @@ def test_an_unsupported_content_type_is_415_with_accept(endpoint: httpx.Client, 
 def test_a_compressed_body_is_415(endpoint: httpx.Client, coding: str) -> None:
     headers = {"content-type": "application/json", "content-encoding": coding}
     answer = endpoint.post("/graphql", content=b"\x1f\x8b", headers=headers)
-    assert "coding" in assert_refused(answer, 415)
+    assert "coding" in assert_rejected(answer, 415)
     assert answer.headers["accept-encoding"] == "identity"
     plain = endpoint.post("/graphql", json=QUERY, headers={"content-encoding": "Identity"})
     assert plain.json() == DATA
@@ -94,12 +94,12 @@ def test_a_chunked_body_is_read_whole(endpoint: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["/", "/graphql/", "/graphqlx", "/graphql/x", "//graphql", "/GraphQL", "/healthz/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404(endpoint: httpx.Client, method: str, path: str) -> None:
-    assert "/graphql" in assert_refused(endpoint.request(method, f"{endpoint.base_url}".rstrip("/") + path), 404)
+    assert "/graphql" in assert_rejected(endpoint.request(method, f"{endpoint.base_url}".rstrip("/") + path), 404)
 
 
 def test_an_unsupported_method_of_an_admin_path_is_405_with_allow(endpoint: httpx.Client) -> None:
     answer = endpoint.delete("/healthz")
-    assert "method" in assert_refused(answer, 405)
+    assert "method" in assert_rejected(answer, 405)
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 

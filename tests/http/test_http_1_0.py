@@ -44,7 +44,7 @@ def client(url: str) -> Iterator[Wire]:
 
 
 def whole_answer(client: Wire) -> Any:
-    """The JSON of a response that has a length, no chunks, and ends its connection."""
+    """Return the JSON of a response. Assert that it has no chunks and that the connection ends with it."""
     answer = client.answer()
     assert answer.status == 200
     assert answer.header("transfer-encoding") is None
@@ -57,7 +57,9 @@ def whole_answer(client: Wire) -> Any:
 @pytest.mark.parametrize("accept", ACCEPTS)
 @pytest.mark.parametrize("document", [STREAMED, DEFERRED, PLAIN])
 @pytest.mark.parametrize("fields", [[], [b"connection: keep-alive"], [b"connection: close"]])
-def test_what_may_come_in_parts_comes_whole(client: Wire, accept: bytes, document: str, fields: list[bytes]) -> None:
+def test_a_response_that_could_be_incremental_is_sent_whole(
+    client: Wire, accept: bytes, document: str, fields: list[bytes]
+) -> None:
     body = query(document)
     client.sends(post(b"accept: " + accept, b"content-length: %d" % len(body), *fields, body=body, line=LINE))
     answer = whole_answer(client)
@@ -66,7 +68,7 @@ def test_what_may_come_in_parts_comes_whole(client: Wire, accept: bytes, documen
     assert len(answer["data"]["phoneNumbers"]["nodes"]) == {STREAMED: 150, DEFERRED: 2, PLAIN: 1}[document]
 
 
-def test_to_http_1_1_the_same_comes_in_chunks(client: Wire) -> None:
+def test_the_same_request_by_http_1_1_gets_chunks(client: Wire) -> None:
     body = query(STREAMED)
     client.sends(post(b"accept: multipart/mixed", b"content-length: %d" % len(body), body=body))
     assert client.answer().header("transfer-encoding") == "chunked"
@@ -84,13 +86,13 @@ def test_a_url_may_hold_the_host(client: Wire, host: bytes) -> None:
 
 
 @pytest.mark.parametrize("host", [b"host: other\r\n", b"host: gateway:8080\r\n"])
-def test_a_url_with_another_host_is_refused(client: Wire, host: bytes) -> None:
+def test_a_url_with_another_host_than_the_header_is_400(client: Wire, host: bytes) -> None:
     client.sends(GET.replace(b"GET /", b"GET http://gateway/") + host + b"\r\n")
     answer = client.answer()
     assert (answer.status, answer.refused()) == (400, "The URL and the Host header name different hosts.")
 
 
-def test_the_host_in_a_url_is_the_one_that_is_looked_up_among_the_allowed(settings: Settings) -> None:
+def test_the_host_in_a_url_is_checked_against_the_allowed_hosts(settings: Settings) -> None:
     with served_gateway(settings.model_copy(update={"allowed_hosts": ("gateway",)})) as url:
         for host, status in ((b"gateway", 200), (b"gateway:80", 200), (b"evil.example", 421)):
             with wire(url) as client:
@@ -103,7 +105,7 @@ def test_the_host_in_a_url_is_the_one_that_is_looked_up_among_the_allowed(settin
 
 def test_head_gets_no_body(client: Wire) -> None:
     client.sends(GET.replace(b"GET", b"HEAD") + b"accept: multipart/mixed\r\n\r\n")
-    head = client._until(b"\r\n\r\n").decode()  # noqa: SLF001  # `answer` would wait for the length that it says.
+    head = client._until(b"\r\n\r\n").decode()  # noqa: SLF001  # `answer` would wait for a body of the stated length.
     assert head.startswith("HTTP/1.1 200 ")
     assert "transfer-encoding" not in head
     assert client.closed()
@@ -131,7 +133,7 @@ def test_no_interim_response_is_sent(client: Wire) -> None:
 
 
 @pytest.mark.parametrize("host", [b"gateway", b"gateway:80", b"GATEWAY"])
-def test_in_http_1_1_too_a_urls_default_port_need_not_be_written(client: Wire, host: bytes) -> None:
+def test_a_url_may_omit_its_default_port_in_http_1_1_too(client: Wire, host: bytes) -> None:
     line = GET.replace(b"1.0", b"1.1").replace(b"GET /", b"GET http://" + host + b"/")
     client.sends(line + b"host: gateway\r\n\r\n")
     assert json.loads(client.answer().body)["data"]

@@ -1,4 +1,4 @@
-"""`@defer` and `@stream`: an answer in parts, each sent as it comes, to those who take parts."""
+"""`@defer` and `@stream`: a response in parts, for clients that accept parts. Each part is sent once it is complete."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Send
 
 from gateway.app import create_app
 from gateway.server.run import serving_in_thread
@@ -26,7 +26,7 @@ FORMS = [pytest.param(INCREMENTAL_V0_2, id="by ids"), pytest.param(DEFER_2022, i
 
 @pytest.fixture
 def aws() -> Iterator[GatedAws]:
-    """An account whose calls can be held back."""
+    """Return an account whose calls the test can hold back."""
     with gated_aws() as account:
         yield account
 
@@ -44,10 +44,10 @@ def numbers(rows: list[Any]) -> list[str]:
     return [row["node"]["e164PhoneNumber"] for row in rows]
 
 
-# As they come
+# Delivery
 
 
-async def test_the_first_page_is_read_while_the_second_is_still_awaited(gateway: Gateway, aws: GatedAws) -> None:
+async def test_the_first_page_is_sent_while_the_second_is_in_flight(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=1_000)
     aws.hold_back()
     aws.release(1)
@@ -67,7 +67,7 @@ async def test_the_first_page_is_read_while_the_second_is_still_awaited(gateway:
     assert aws.calls == ["ListPhoneNumbers"] * 11
 
 
-async def test_no_page_is_asked_for_before_the_first_part_where_none_is_needed(gateway: Gateway, aws: GatedAws) -> None:
+async def test_the_first_part_waits_for_no_page_if_it_needs_none(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=3)
     aws.hold_back()
     async with stream_parts(gateway.http, "{ phoneNumbers { nodes @stream { e164PhoneNumber } } }") as parts:
@@ -77,8 +77,8 @@ async def test_no_page_is_asked_for_before_the_first_part_where_none_is_needed(g
     assert part["incremental"] == [{"id": "0", "items": [{"e164PhoneNumber": e164(index)} for index in range(3)]}]
 
 
-async def test_page_info_may_follow_the_rows_that_it_waits_for(gateway: Gateway, aws: GatedAws) -> None:
-    """Beside a streamed list it would hold its first part back: where a list goes on is known at its end."""
+async def test_deferred_page_info_follows_the_streamed_rows(gateway: Gateway, aws: GatedAws) -> None:
+    """Page info that is not deferred would delay the first part, because only the end of a list tells if it goes on."""
     aws.holds(inventory=250)
     aws.hold_back()
     document = """{ phoneNumbers(first: 200) {
@@ -105,7 +105,7 @@ DEFERRED_LINKS = {
 
 
 @pytest.mark.parametrize("document", DEFERRED_LINKS.values(), ids=DEFERRED_LINKS)
-async def test_deferred_records_are_looked_up_together_once_the_rest_is_out(
+async def test_deferred_records_are_fetched_in_one_batch_after_the_first_part(
     gateway: Gateway, aws: GatedAws, document: str
 ) -> None:
     aws.holds(inventory=100, orders=20, numbers_each=5)
@@ -122,45 +122,54 @@ async def test_deferred_records_are_looked_up_together_once_the_rest_is_out(
     assert aws.calls == ["ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber"]
 
 
-async def test_what_is_not_read_is_not_fetched_far_ahead(aws: GatedAws, settings: Settings) -> None:
-    """A client that takes the first part and no more has one page fetched for it that it has not asked for."""
+async def test_at_most_one_page_is_fetched_ahead_of_the_client(aws: GatedAws, settings: Settings) -> None:
+    """If a client stops reading after the first part, one more page is fetched, and no further ones."""
     aws.holds(inventory=1_000)
-    sent: list[bytes] = []
-    taken = asyncio.Event()
+    parts_sent = 0
+    stopped_reading = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        nonlocal parts_sent
+        if message.get("body"):
+            parts_sent += 1
+            if parts_sent == 2:
+                stopped_reading.set()
+                await asyncio.Event().wait()
+
+    async def ignore(_message: Message) -> None:
+        pass
+
+    async with started(create_app(settings, AwsKeyPair("local", "local"))) as (app, state):
+        streaming = asyncio.ensure_future(post(app, state, STREAMED, send))
+        await asyncio.wait_for(stopped_reading.wait(), TIMEOUT_SECONDS)
+        for _ in range(3):
+            assert await is_released(aws.asked)
+        # Each of these makes one upstream call, as each of the eight other pages would meanwhile.
+        for index in range(8):
+            await post(app, state, f'{{ phoneNumber(e164PhoneNumber: "{e164(index)}") {{ id }} }}', ignore)
+        streaming.cancel()
+        await asyncio.wait([streaming])
+    assert aws.calls == ["ListPhoneNumbers"] * 3 + ["GetPhoneNumber"] * 8
+
+
+async def post(app: ASGIApp, state: dict[str, Any], document: str, send: Send) -> None:
+    """Post a document to an application that has no server."""
+    messages: list[Message] = [{"type": "http.request", "body": json.dumps({"query": document}).encode()}]
 
     async def receive() -> Message:
-        if not asked.is_set():
-            asked.set()
-            return {"type": "http.request", "body": json.dumps({"query": STREAMED}).encode()}
+        if messages:
+            return messages.pop()
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def send(message: Message) -> None:
-        if body := message.get("body"):
-            sent.append(body)
-            if len(sent) == 2:
-                taken.set()
-                await asyncio.Event().wait()
-
-    asked = asyncio.Event()
     headers = [(b"content-type", b"application/json"), (b"accept", INCREMENTAL_V0_2.encode())]
-    request = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/graphql", "query_string": b""}
-    request["headers"] = headers
-    async with started(create_app(settings, AwsKeyPair("local", "local"))) as (app, state):
-        answering = asyncio.ensure_future(app(request | {"state": state}, receive, send))
-        await asyncio.wait_for(taken.wait(), TIMEOUT_SECONDS)
-        for _ in range(3):
-            assert await is_released(aws.asked)
-        # Long enough for the eight others.
-        await asyncio.sleep(0.3)
-        answering.cancel()
-        await asyncio.wait([answering])
-    assert aws.calls == ["ListPhoneNumbers"] * 3
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/graphql", "query_string": b""}
+    await app(scope | {"headers": headers, "state": state}, receive, send)
 
 
 @asynccontextmanager
 async def started(app: ASGIApp) -> AsyncIterator[tuple[ASGIApp, dict[str, Any]]]:
-    """An application that is asked without a server between, and the state of its lifespan."""
+    """Start an application without a server. Yield it, with the state of its lifespan."""
     state: dict[str, Any] = {}
     said: asyncio.Queue[Message] = asyncio.Queue()
     told: asyncio.Queue[Message] = asyncio.Queue()
@@ -172,7 +181,7 @@ async def started(app: ASGIApp) -> AsyncIterator[tuple[ASGIApp, dict[str, Any]]]
     await running
 
 
-# The same in the end
+# Content
 
 ORDERS = "phoneNumberOrders(first: 3)"
 DOCUMENTS = {
@@ -208,7 +217,7 @@ DOCUMENTS = {
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[str]:
-    """A gateway that is not changed, by its URL."""
+    """Return the URL of a gateway that all tests share and none changes."""
     with gated_aws() as account:
         account.holds(inventory=300, orders=4, numbers_each=3)
         with serving_in_thread(create_app(settings_over(account), AwsKeyPair("local", "local"))) as url:
@@ -229,13 +238,13 @@ async def whole(http: httpx.AsyncClient, document: str, accept: str = "applicati
 
 @pytest.mark.parametrize("accept", FORMS)
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-async def test_parts_come_to_what_the_answer_would_be_in_one(
+async def test_the_merged_parts_equal_the_response_in_one_piece(
     http: httpx.AsyncClient, accept: str, document: str
 ) -> None:
     assert {"data": merge_parts(await fetch_parts(http, document, accept=accept))} == await whole(http, document)
 
 
-async def test_each_part_is_written_to_the_letter(http: httpx.AsyncClient) -> None:
+async def test_each_part_has_the_exact_bytes_of_the_specification(http: httpx.AsyncClient) -> None:
     document = '{ phoneNumbers(first: 3) { nodes @stream(initialCount: 1, label: "more") { e164PhoneNumber } } }'
     response = await http.post("/graphql", json={"query": document}, headers={"accept": INCREMENTAL_V0_2})
     first = (
@@ -254,7 +263,7 @@ async def test_each_part_is_written_to_the_letter(http: httpx.AsyncClient) -> No
         assert name in response.headers
 
 
-async def test_the_form_of_2022_says_paths(http: httpx.AsyncClient) -> None:
+async def test_the_format_of_2022_has_paths(http: httpx.AsyncClient) -> None:
     document = """{ phoneNumbers(first: 3) { nodes @stream(initialCount: 1, label: "more") { e164PhoneNumber } } }"""
     first, second = await fetch_parts(http, document, accept=DEFER_2022)
     assert first == {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}}, "hasNext": True}
@@ -284,7 +293,7 @@ SHORT = "{ phoneNumbers(first: 3) { nodes @stream { e164PhoneNumber } } }"
         ("*/*", None),
     ],
 )
-async def test_parts_are_sent_to_those_who_name_them(
+async def test_parts_are_sent_only_to_clients_that_accept_a_known_format(
     http: httpx.AsyncClient, accept: str, incremental: str | None
 ) -> None:
     response = await http.post("/graphql", json={"query": SHORT}, headers={"accept": accept})
@@ -308,7 +317,7 @@ NOTHING_TO_DIVIDE = {
 
 
 @pytest.mark.parametrize("document", NOTHING_TO_DIVIDE.values(), ids=NOTHING_TO_DIVIDE)
-async def test_what_has_one_part_is_json_as_ever(http: httpx.AsyncClient, document: str) -> None:
+async def test_a_result_with_one_part_is_plain_json(http: httpx.AsyncClient, document: str) -> None:
     body = {"query": document, "operationName": "A" if document.startswith("query") else None}
     takes_parts = await http.post("/graphql", json=body, headers={"accept": "multipart/mixed"})
     assert takes_parts.headers["content-type"] == "application/json; charset=utf-8"
@@ -316,7 +325,7 @@ async def test_what_has_one_part_is_json_as_ever(http: httpx.AsyncClient, docume
     assert "errors" not in takes_parts.json()
 
 
-async def test_a_get_is_answered_in_parts_and_a_head_is_told_so(http: httpx.AsyncClient) -> None:
+async def test_get_is_answered_in_parts_and_head_has_the_same_content_type(http: httpx.AsyncClient) -> None:
     headers = {"accept": "multipart/mixed"}
     got = await http.get("/graphql", params={"query": SHORT}, headers=headers)
     assert got.text.endswith("-----\r\n")
@@ -325,7 +334,7 @@ async def test_a_get_is_answered_in_parts_and_a_head_is_told_so(http: httpx.Asyn
     assert told.headers["content-type"] == got.headers["content-type"]
 
 
-async def test_streamed_cursors_continue_where_they_stand(http: httpx.AsyncClient) -> None:
+async def test_streamed_cursors_continue_after_their_rows(http: httpx.AsyncClient) -> None:
     document = """query ($after: String) { phoneNumbers(first: 150, after: $after) {
         edges @stream(initialCount: 20) { cursor node { e164PhoneNumber } } ... @defer { totalCount } } }"""
     after, seen = None, []
@@ -335,7 +344,7 @@ async def test_streamed_cursors_continue_where_they_stand(http: httpx.AsyncClien
         seen += numbers(edges)
         after = edges[-1]["cursor"]
     assert seen == [e164(index) for index in range(300)]
-    # From the middle of an upstream page, too.
+    # A cursor from the middle of an upstream page continues after its row as well.
     assert (
         numbers(
             merge_parts(await fetch_parts(http, document, variables={"after": edges[10]["cursor"]}))["phoneNumbers"][
@@ -346,10 +355,10 @@ async def test_streamed_cursors_continue_where_they_stand(http: httpx.AsyncClien
     )
 
 
-# What is asked
+# Requests
 
 
-async def test_the_first_part_says_what_it_costs(http: httpx.AsyncClient) -> None:
+async def test_the_first_part_reports_the_cost(http: httpx.AsyncClient) -> None:
     parts = await fetch_parts(http, SHORT, extensions={"cost": True})
     assert parts[0]["extensions"]["cost"]["points"] == 4
     assert all("extensions" not in part for part in parts[1:])
@@ -368,7 +377,7 @@ async def test_the_first_part_says_what_it_costs(http: httpx.AsyncClient) -> Non
     ids=["a label twice", "a label that varies", "no list", "streams that differ", "no fragment", "no number"],
 )
 @pytest.mark.parametrize("accept", ["multipart/mixed", "application/json"])
-async def test_directives_that_are_wrong_are_refused(http: httpx.AsyncClient, accept: str, document: str) -> None:
+async def test_invalid_directives_fail_validation(http: httpx.AsyncClient, accept: str, document: str) -> None:
     answer = await whole(http, document, accept)
     assert "data" not in answer
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
@@ -376,7 +385,7 @@ async def test_directives_that_are_wrong_are_refused(http: httpx.AsyncClient, ac
 
 @pytest.mark.parametrize("accept", ["multipart/mixed", "application/json"])
 @pytest.mark.parametrize("count", [-1, None])
-async def test_an_initial_count_below_0_is_the_fields_own_error(
+async def test_an_invalid_initial_count_is_an_error_of_the_field(
     http: httpx.AsyncClient, accept: str, count: int | None
 ) -> None:
     document = "query ($n: Int) { phoneNumbers { nodes @stream(initialCount: $n) { id } } __typename }"
@@ -387,15 +396,15 @@ async def test_an_initial_count_below_0_is_the_fields_own_error(
     assert (error["path"], error["extensions"]["code"]) == (["phoneNumbers", "nodes"], "BAD_USER_INPUT")
 
 
-async def test_directives_count_towards_their_limit(http: httpx.AsyncClient) -> None:
+async def test_defer_counts_towards_the_directive_limit(http: httpx.AsyncClient) -> None:
     answer = await whole(http, f"{{ {'... @defer { __typename } ' * 60} }}", "multipart/mixed")
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["DOCUMENT_TOO_COMPLEX"]
 
 
-# What goes wrong
+# Errors
 
 
-async def test_a_page_that_fails_ends_its_stream_and_what_was_sent_stays(gateway: Gateway, aws: GatedAws) -> None:
+async def test_a_failed_page_ends_its_stream(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=300)
     aws.hold_back()
     document = """{ phoneNumbers(first: 300) { edges @stream(initialCount: 99) { node { e164PhoneNumber } } } }"""
@@ -413,7 +422,7 @@ async def test_a_page_that_fails_ends_its_stream_and_what_was_sent_stays(gateway
     assert error["extensions"]["code"] == "UPSTREAM_FORBIDDEN"
 
 
-async def test_a_page_that_fails_is_said_in_the_form_of_2022_too(gateway: Gateway, aws: GatedAws) -> None:
+async def test_the_format_of_2022_reports_a_failed_page(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=300)
     aws.hold_back()
     document = """{ phoneNumbers(first: 300) { nodes @stream(initialCount: 5) { id } ... @defer { totalCount } } }"""
@@ -434,7 +443,7 @@ async def test_a_page_that_fails_is_said_in_the_form_of_2022_too(gateway: Gatewa
     }
 
 
-async def test_a_deferred_record_that_fails_is_null_in_its_part(gateway: Gateway, aws: GatedAws) -> None:
+async def test_a_failed_deferred_record_is_null_in_its_part(gateway: Gateway, aws: GatedAws) -> None:
     aws.adds_orders([order_record(0, [e164(1), e164(2)])])
     aws.adds_numbers([number_record(1), number_record(2)])
     aws.fails("GetPhoneNumber", "Forbidden")
@@ -449,7 +458,7 @@ async def test_a_deferred_record_that_fails_is_null_in_its_part(gateway: Gateway
     assert {error["extensions"]["code"] for error in errors} == {"UPSTREAM_FORBIDDEN"}
 
 
-async def test_a_root_that_fails_beside_a_stream_is_null_in_the_first_part(gateway: Gateway, aws: GatedAws) -> None:
+async def test_a_failed_root_field_beside_a_stream_is_null_in_the_first_part(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=3)
     first, second = await fetch_parts(
         gateway.http,
@@ -463,7 +472,7 @@ async def test_a_root_that_fails_beside_a_stream_is_null_in_the_first_part(gatew
     assert len(second["incremental"][0]["items"]) == 2
 
 
-async def test_at_the_deadline_a_stream_ends_with_its_error(aws: GatedAws) -> None:
+async def test_a_stream_ends_with_an_error_at_the_deadline(aws: GatedAws) -> None:
     aws.holds(inventory=300)
     aws.hold_back()
     aws.release(1)
@@ -476,7 +485,7 @@ async def test_at_the_deadline_a_stream_ends_with_its_error(aws: GatedAws) -> No
     assert aws.answered == 1
 
 
-async def test_a_client_that_leaves_amid_a_stream_ends_its_calls(
+async def test_a_disconnect_during_a_stream_cancels_its_calls(
     gateway: Gateway, aws: GatedAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     aws.holds(inventory=1_000)

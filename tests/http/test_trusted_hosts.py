@@ -1,4 +1,4 @@
-"""The names that a gateway is asked by."""
+"""The hosts by which clients may reach the gateway."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def assert_misdirected(answer: httpx.Response) -> None:
         *("other.example", "other.example:443", "other.example:8443"),
     ],
 )
-async def test_by_its_own_names_the_gateway_is_asked_on_any_port(gateway: Gateway, host: str) -> None:
+async def test_an_allowed_host_is_answered_on_any_port(gateway: Gateway, host: str) -> None:
     answer = await gateway.http.post("/graphql", json=LISTED, headers={"host": host})
     assert answer.json()["data"]
 
@@ -55,14 +55,14 @@ async def test_by_its_own_names_the_gateway_is_asked_on_any_port(gateway: Gatewa
     ],
 )
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/assets/x", "/other"])
-async def test_by_another_name_it_is_not_whatever_is_asked(gateway: Gateway, aws: Aws, host: str, path: str) -> None:
+async def test_another_host_is_421_on_every_path(gateway: Gateway, aws: Aws, host: str, path: str) -> None:
     for method in ("POST", "GET", "OPTIONS"):
         headers = {"host": host, "accept": "text/html", "content-type": "application/json"}
         assert_misdirected(await gateway.http.request(method, path, headers=headers, params=LISTED))
     assert aws.calls == []
 
 
-async def test_health_checks_ask_by_any_name(gateway: Gateway) -> None:
+async def test_health_checks_are_answered_for_any_host(gateway: Gateway) -> None:
     assert (await gateway.http.get("/healthz", headers={"host": "10.0.0.7:8000"})).text == "ok\n"
 
 
@@ -73,8 +73,8 @@ KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REG
     "command",
     ["dev", "serve", "serve --workers 2"],
 )
-def test_on_loopback_where_anyone_may_ask_it_goes_by_loopback_names_alone(tmp_path: Path, command: str) -> None:
-    """A page whose name was made to point here (DNS rebinding) is of the gateway's own origin to its browser."""
+def test_an_open_gateway_on_loopback_accepts_only_loopback_hosts(tmp_path: Path, command: str) -> None:
+    """To a browser, a page whose name resolves to this machine (DNS rebinding) has the gateway's own origin."""
     typename = {"query": "{ __typename }"}
     env = environment(tmp_path, **KEYS)
     with started(str(BIN / "chime-gateway"), *command.split(), "--port", "0", env=env, lines=1) as gateway:
@@ -88,10 +88,8 @@ def test_on_loopback_where_anyone_may_ask_it_goes_by_loopback_names_alone(tmp_pa
 @pytest.mark.parametrize(
     "given", [{"GATEWAY_ROUTER_SECRET": "a secret of a router's".replace(" ", "-")}, {"GATEWAY_ALLOWED_HOSTS": "a.b"}]
 )
-def test_where_callers_say_who_they_are_or_names_are_set_it_goes_by_others_too(
-    tmp_path: Path, given: dict[str, str]
-) -> None:
-    """Behind a proxy of the same machine, which passes the public name on."""
+def test_with_authentication_or_allowed_hosts_other_hosts_are_accepted(tmp_path: Path, given: dict[str, str]) -> None:
+    """A proxy on the same machine forwards the public host."""
     env = environment(tmp_path, **KEYS, **given)
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1) as serve:
         headers = {"host": "a.b", "x-router-secret": given.get("GATEWAY_ROUTER_SECRET", "")}
@@ -102,7 +100,7 @@ def test_where_callers_say_who_they_are_or_names_are_set_it_goes_by_others_too(
 @pytest.mark.parametrize(
     "hosts", ["api.example.com:8443", "api.example.com:", ".example.com", "https://api.example.com", "*", "a b"]
 )
-def test_what_is_no_name_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+def test_a_malformed_host_in_the_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     monkeypatch.setenv("GATEWAY_ALLOWED_HOSTS", hosts)
     with pytest.raises(ConfigurationError, match=r"GATEWAY_ALLOWED_HOSTS: .*api\.example\.com"):
         read_settings()

@@ -156,7 +156,7 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
         assert (response.status, response.header("connection")) == (200, "close")
         response = readyz_begun.answer()
         assert (response.status, response.header("connection")) == (503, "close")
-        assert json.loads(response.body) == {"ready": False, "reason": "this process is stopping"}
+        assert json.loads(response.body) == {"ready": False, "reason": "this process is shutting down"}
         assert query_begun.closed()
         assert readyz_begun.closed()
         assert not in_flight.done()
