@@ -59,7 +59,7 @@ NOT_BUILT: Final = b"""<!doctype html>
     <style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem; max-width: 45rem }</style>
   </head>
   <body>
-    <p>GraphiQL is not part of this installation. Install Node 20.19 or newer, then install the gateway again with
+    <p>GraphiQL is not part of this installation. To add it, install Node 20.19 or newer, then the gateway again with
     <code>make run</code> or <code>pip install .</code>. The API at <code>/graphql</code> works without it.</p>
   </body>
 </html>
