@@ -21,9 +21,9 @@ _FORBIDDEN_IN_ERRORS = re.compile(
     re.IGNORECASE,
 )
 _FORBIDDEN_IN_DATA = (b"Traceback (most", b"AWS4-HMAC")
-# The phone numbers of tests, encrypted cursors, and callers' credentials.
+# The phone numbers of tests, encrypted cursors (66 characters or more), and callers' credentials.
 _FORBIDDEN_IN_LOGS = re.compile(
-    r"arn:aws|(?:AKIA|ASIA)[A-Z0-9]{12}|://|next-token=|Credential=|1206555\d{4}|[\w-]{40,}\.[0-9a-f]{48}|"
+    r"arn:aws|(?:AKIA|ASIA)[A-Z0-9]{12}|://|next-token=|Credential=|1206555\d{4}|[\w-]{66,}|"
     r"Bearer [\w.-]{8}|\beyJ[\w-]{8}|x-api-key|chime_gateway_\w|Traceback \(most|[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]"
 )
 
