@@ -116,11 +116,13 @@ class UpstreamError(GatewayError):
         request_id: The id that AWS gave the call, or None.
         retry_after: Seconds until a retry may succeed, reported by AWS or by the gateway's own limits. None if unknown.
         detail: AWS's own text. It is for the log alone, because it may name accounts, ARNs and URLs.
+        was_sent: Whether the call was sent to AWS. It is not if an own limit or missing credentials held it back.
     """
 
     code: ClassVar[str]
     message: ClassVar[str]
     retryable: bool = False
+    was_sent: bool = True
 
     def __init__(
         self,
@@ -188,6 +190,7 @@ class CredentialsUnavailable(UpstreamUnauthorized):
     """
 
     message = "The gateway has no credentials for the upstream."
+    was_sent = False
 
     def __init__(self, operation: str | None, *, retryable: bool, retry_after: float | None, detail: str) -> None:
         super().__init__(operation, retry_after=retry_after, detail=detail)

@@ -13,8 +13,8 @@ from gateway.upstream.cache.single_flight import SingleFlight
 SHARED: Final = SingleFlight.do
 
 
-async def do(self: Any, key: Any, call: Any, deadline: float) -> Any:
-    return await SHARED(self, (key, object()), call, deadline)
+async def do(self: Any, key: Any, work: Any, call: Any) -> Any:
+    return await SHARED(self, (key, object()), work, call)
 
 
 if __name__ == "__main__":

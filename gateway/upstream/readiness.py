@@ -20,6 +20,9 @@ from gateway.errors import (
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.error_mapping import CHECK_ENDPOINT
 from gateway.upstream.aws.instrumented_transport import ANSWERED, InstrumentedTransport
+from gateway.upstream.aws_operations import LIST_PHONE_NUMBERS
+from gateway.upstream.call import Call
+from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 
 logger = logging.getLogger("gateway")
@@ -46,9 +49,14 @@ class Readiness:
     """
 
     def __init__(
-        self, calls: InstrumentedTransport, credentials: CredentialCache, breakers: Iterable[CircuitBreaker]
+        self,
+        transport: InstrumentedTransport,
+        credentials: CredentialCache,
+        breakers: Iterable[CircuitBreaker],
+        host: str,
     ) -> None:
-        self._calls = calls
+        self._transport = transport
+        self._host = host
         self._credentials = credentials
         self._breakers = tuple(breakers)
         self._probing = asyncio.Lock()
@@ -72,9 +80,9 @@ class Readiness:
             return f"no AWS credentials from {self._credentials.source} yet"
         async with self._probing:
             since = self._since()
-            if not self._outcomes(since) & _REACHED and self._probed_at < since:
+            if not self._transport.outcomes_since(since) & _REACHED and self._probed_at < since:
                 await self._probe()
-            outcomes = self._outcomes(self._since())
+            outcomes = self._transport.outcomes_since(self._since())
         if outcomes & _REACHED:
             return None
         reason = f"AWS has not answered lately: {', '.join(sorted(outcomes))}"
@@ -86,9 +94,6 @@ class Readiness:
         opened = (breaker.open_since for breaker in self._breakers)
         return max([time.monotonic() - FRESH_SECONDS, *(each for each in opened if each is not None)])
 
-    def _outcomes(self, since: float) -> set[str]:
-        return {outcome for outcome, ended in self._calls.ended.items() if ended >= since}
-
     async def _probe(self) -> None:
         """Make one call, whose outcome is noted with those of all calls."""
         failure = None
@@ -96,14 +101,15 @@ class Readiness:
         time_out = asyncio.timeout(PROBE_SECONDS)
         try:
             async with time_out:
-                credentials = await self._credentials.get()
-                await self._calls.call("ListPhoneNumbers", {"MaxResults": 1}, credentials)
+                await self._credentials.get()
+                requester = Requester(asyncio.get_running_loop().time() + PROBE_SECONDS)
+                await self._transport.call(Call(LIST_PHONE_NUMBERS, {"MaxResults": 1}, requester))
         except UpstreamError as fault:
             failure = f"{fault.code}: {fault.detail}"
         except TimeoutError:
             # The call was given up, so its own outcome is none.
-            self._calls.ended[UpstreamTimeout.code] = time.monotonic()
-            failure = f"{UpstreamTimeout.code}: timeout: {self._calls.host} did not respond within {PROBE_SECONDS:g} s"
+            self._transport.record_outcome(UpstreamTimeout.code)
+            failure = f"{UpstreamTimeout.code}: timeout: {self._host} did not respond within {PROBE_SECONDS:g} s"
         if failure is not None and failure != self._logged:
             logger.warning("readiness: ListPhoneNumbers %s", failure)
         self._logged = failure

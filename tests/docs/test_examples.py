@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.upstream.resilience.retry import OPERATIONS
+from gateway.upstream.aws_operations import OPERATION_NAMES
 from tests.docs.markdown import DOCUMENTS, Block, blocks
 from tests.support.processes import BIN, ROOT, environment, started
 
@@ -98,7 +98,7 @@ def test_api_key_command_prints_a_key_and_its_hash(tmp_path: Path) -> None:
 def test_policy_names_the_four_actions_that_are_called() -> None:
     [policy] = [block.text for block in blocks(DOCS / "aws.md") if block.language == "json"]
     [statement] = json.loads(policy)["Statement"]
-    assert {f"chime:{operation}" for operation in OPERATIONS} == set(statement["Action"])
+    assert {f"chime:{operation}" for operation in OPERATION_NAMES} == set(statement["Action"])
 
 
 def test_commands_of_the_emulator_work_as_shown(tmp_path: Path) -> None:

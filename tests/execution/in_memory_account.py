@@ -11,7 +11,7 @@ from gateway.auth.caller import ANONYMOUS
 from gateway.context import RequestContext, request_contexts
 from gateway.errors import UpstreamBadResponse, UpstreamError
 from gateway.settings import Settings
-from gateway.upstream.aws.transport import NO_PARAMETERS, Parameters
+from gateway.upstream.call import NO_PARAMETERS, Parameters
 from gateway.upstream.client import Upstream
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus

@@ -11,6 +11,7 @@ from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
 from gateway.upstream.aws.response_parser import parse_response
 from gateway.upstream.aws.session import AwsKeyPair, HttpSession
+from gateway.upstream.call import UpstreamResponse
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.retry import MAX_ATTEMPTS
@@ -74,10 +75,9 @@ async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: 
 
 def test_a_good_response_is_the_bodys_own_json_with_its_timestamps_as_text() -> None:
     body = b'{"PhoneNumber":{"CreatedTimestamp":"2019-08-12T22:10:20.504Z"}}'
-    assert parse_response(200, {"x-amzn-requestid": "a-1"}, body, {"PhoneNumber"}) == {
-        "PhoneNumber": {"CreatedTimestamp": "2019-08-12T22:10:20.504Z"},
-        "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "a-1", "Bytes": len(body)},
-    }
+    assert parse_response(200, {"x-amzn-requestid": "a-1"}, body, {"PhoneNumber"}) == UpstreamResponse(
+        {"PhoneNumber": {"CreatedTimestamp": "2019-08-12T22:10:20.504Z"}}, len(body), 200, "a-1"
+    )
 
 
 @pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])

@@ -154,6 +154,16 @@ class CredentialCache:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
 
+    def latest(self) -> Credentials:
+        """Return the credentials to sign with now. Begin a renewal in the background when it is due.
+
+        Call this after `get`. If they have expired since, the expired ones are returned, and AWS rejects them.
+        """
+        credentials = self.at_hand() or self._current
+        if credentials is None:
+            raise self._unavailable(None, self._failure or _Failure("they have not come in time", passing=True))
+        return credentials
+
     def at_hand(self) -> Credentials | None:
         """Return the credentials if they are valid. Begin a renewal in the background when it is due."""
         now = self._clock()

@@ -1,70 +1,76 @@
-"""Each call on the wire as an operator sees it: counted, timed, and a span of its request's trace."""
+"""Instrumentation of each call on the wire: metrics, times, and a span in its request's trace."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
-from gateway.errors import UpstreamBadResponse
+from gateway.errors import UpstreamBadResponse, UpstreamError
 from gateway.telemetry.metrics import UPSTREAM_CALLS_IN_FLIGHT, count_upstream_call
 from gateway.telemetry.request_record import current_record
 from gateway.telemetry.tracing import Span, are_recorded, span
-from gateway.upstream.aws.error_mapping import is_out_of_place, map_error
-from gateway.upstream.aws.sigv4 import Credentials
-from gateway.upstream.aws.transport import AwsTransport, Parameters
+from gateway.upstream.aws.error_mapping import is_out_of_place
+from gateway.upstream.call import Call, Transport, UpstreamResponse
 
 ANSWERED: Final = "ok"
-# Cancelled: at a deadline, or because its client left and nobody else waits for it.
+# The call was cancelled at a deadline, or its client disconnected and no one else waits for it.
 CANCELLED: Final = "cancelled"
 
 
 class InstrumentedTransport:
-    """The operations of an open client. Costs some 7 microseconds a call where no trace is recorded.
+    """Calls that are counted, timed and traced. Costs some 7 microseconds a call if no trace is recorded."""
 
-    ended: for each outcome, `ok` or a fault's code, when a call last had it, by time.monotonic. An answer that the API
-    has no reason to give is among UPSTREAM_BAD_RESPONSE: with a wrong path in the endpoint, lists arrive as gets.
-    """
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        # For each outcome, `ok` or an error's code, the last call's end by time.monotonic.
+        self._outcomes: dict[str, float] = {}
 
-    def __init__(self, calls: AwsTransport) -> None:
-        self._calls = calls
-        self.ended: dict[str, float] = {}
+    def outcomes_since(self, time: float) -> set[str]:
+        """Return the outcomes, `ok` or an error's code, of the calls that ended at or after a time.
 
-    @property
-    def host(self) -> str:
-        """The host that is called, with its port if that is not the scheme's own."""
-        return self._calls.host
+        An error that the API has no reason to send counts as UPSTREAM_BAD_RESPONSE. If the endpoint has a wrong path,
+        for example, lists arrive as gets.
 
-    async def call(self, operation: str, parameters: Parameters, credentials: Credentials) -> dict[str, Any]:
-        """What AwsTransport.call gives.
-
-        Raises: UpstreamError.
+        Args:
+            time: By time.monotonic.
         """
-        record = current_record()
-        outcome = tells = CANCELLED
-        began = time.monotonic()
-        record.call_started(began)
+        return {outcome for outcome, ended in self._outcomes.items() if ended >= time}
+
+    def record_outcome(self, outcome: str) -> None:
+        """Record that a call has just ended with an outcome that it could not show itself."""
+        self._outcomes[outcome] = time.monotonic()
+
+    async def call(self, call: Call) -> UpstreamResponse:
+        """Return the response to a call.
+
+        Raises:
+            UpstreamError: If the call fails.
+        """
+        record, operation = current_record(), call.operation.name
+        outcome = shown = CANCELLED
+        started = time.monotonic()
+        record.call_started(started)
         UPSTREAM_CALLS_IN_FLIGHT.inc()
         try:
             with span(operation, {"rpc.system.name": "aws-api", "rpc.method": operation}, kind="client") as call_span:
-                trace_context = record.trace_context if call_span.headers is None else call_span.headers
+                if call_span.headers is not None:
+                    call.trace_headers = call_span.headers
                 try:
-                    answer = await self._calls.call(operation, parameters, credentials, trace_context)
-                except Exception as error:  # An HTTP session may raise anything.
-                    fault = map_error(error, operation, parameters, self.host)
-                    outcome = fault.code
-                    tells = UpstreamBadResponse.code if is_out_of_place(fault, parameters) else outcome
+                    response = await self._transport.call(call)
+                except UpstreamError as error:
+                    outcome = error.code
+                    shown = UpstreamBadResponse.code if is_out_of_place(error, call.parameters) else outcome
                     call_span.fail(outcome)
-                    _note(call_span, fault.status, fault.request_id)
-                    raise fault from error
-                outcome = tells = ANSWERED
-                metadata = answer["ResponseMetadata"]
-                _note(call_span, metadata["HTTPStatusCode"], metadata["RequestId"])
-                return answer
+                    _note(call_span, error.status, error.request_id)
+                    raise
+                outcome = shown = ANSWERED
+                _note(call_span, response.status, response.request_id)
+                return response
         finally:
-            now = time.monotonic()
+            ended = time.monotonic()
             UPSTREAM_CALLS_IN_FLIGHT.dec()
-            record.call_ended(now)
-            count_upstream_call(operation, outcome, now - began)
-            if tells != CANCELLED:
-                self.ended[tells] = now
+            record.call_ended(ended)
+            count_upstream_call(operation, outcome, ended - started)
+            if shown != CANCELLED:
+                self._outcomes[shown] = ended
 
 
 def _note(call_span: Span, status: int | None, request_id: str | None) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.upstream.aws.lenient_json import loads
+from gateway.upstream.call import UpstreamResponse
 
 # AWS's are UUIDs. A value without a dash may be an account's number, or a key's id.
 _REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
@@ -47,12 +48,15 @@ class FailedResponse(Exception):
         self.retry_after = retry_after_seconds(headers.get("retry-after"), datetime.now(UTC))
 
 
-def parse_response(status: int, headers: Mapping[str, str], body: bytes, fields: Set[str]) -> dict[str, Any]:
-    """Return the JSON object of a good response, plus ResponseMetadata.
+def parse_response(status: int, headers: Mapping[str, str], body: bytes, fields: Set[str]) -> UpstreamResponse:
+    """Return a good response, with its JSON object.
 
-    headers: looked up by names in lower case.
-    fields: the names that the operation's output has. An object with other names alone is another server's.
-    Raises: FailedResponse.
+    Args:
+        headers: The headers, which can be looked up by lower-case names.
+        fields: The names that the operation's output has. An object with other names only is another server's.
+
+    Raises:
+        FailedResponse: If the status is not 2xx, or if the body is not the operation's.
     """
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         document = _json_object(body)
@@ -64,19 +68,14 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, fields:
             message=message if isinstance(message, str) else "",
         )
     try:
-        answer = loads(body)
+        document = loads(body)
     except orjson.JSONDecodeError as error:
         raise FailedResponse(status, headers, message="the body is not JSON") from error
-    if not isinstance(answer, dict):
-        raise FailedResponse(status, headers, message=f"the body is a JSON {type(answer).__name__}, not an object")
-    if answer and fields.isdisjoint(answer):
+    if not isinstance(document, dict):
+        raise FailedResponse(status, headers, message=f"the body is a JSON {type(document).__name__}, not an object")
+    if document and fields.isdisjoint(document):
         raise FailedResponse(status, headers, message="the body has none of the operation's fields")
-    answer["ResponseMetadata"] = {
-        "HTTPStatusCode": status,
-        "RequestId": _request_id(headers),
-        "Bytes": len(body),
-    }
-    return answer
+    return UpstreamResponse(document, len(body), status, _request_id(headers))
 
 
 def _error_names(headers: Mapping[str, str], document: Mapping[str, Any]) -> Iterator[str]:

@@ -1,157 +1,108 @@
-"""Upstream answers that are kept for a few seconds: in memory, and behind it in the Redis that replicas share.
+"""The response cache: upstream responses of the last seconds, in this process's memory.
 
-They are the account's, whoever asks: what a caller may read is settled before (gateway/context.py). What is kept is
-what callers are given, the very objects; nobody changes a record.
+Responses belong to the account and not to a caller. Scopes are checked before a call (gateway/context.py). The cache
+returns the stored objects themselves, and no one changes a record.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from gateway.errors import Throttled, UpstreamError
-from gateway.telemetry.metrics import count_cache_lookup
-from gateway.telemetry.request_record import current_record
-from gateway.upstream.cache.shared_cache import Answer, CacheKey, SharedResponseCache
-from gateway.upstream.cache.single_flight import Flight, SingleFlight
-from gateway.upstream.requester import CacheDirectives, Requester
+from gateway.upstream.call import CacheKey, UpstreamResponse
 
-# Bytes of JSON that are kept in memory, of which Python makes objects of about four times that: 70 pages of 99 numbers.
+# Bytes of JSON in memory: 70 pages of 99 numbers. Python's objects take about four times as much.
 MAX_BYTES: Final = 4 * 1024 * 1024
-# Bytes that an answer takes beside its own: what it is known by, and the objects around it.
+# Bytes that a response takes beside its own, for its key and the objects around it.
 OVERHEAD_BYTES: Final = 500
-# A record that is not there may be there soon: an order's numbers come into the inventory while somebody waits.
+# A missing record may exist soon: an order's numbers enter the inventory while a client waits for them.
 NEGATIVE_TTL_RATIO: Final = 0.25
-
-Fetch = Callable[[Flight[Any]], Coroutine[Any, Any, Answer]]
-Read = Callable[[Answer], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """result: what callers are given. stored_at: when it came from upstream. fresh_for: seconds from then."""
+class CachedResponse:
+    """A response in the cache.
 
-    result: Any
+    Attributes:
+        stored_at: When it came from the upstream, in seconds since 1970.
+        ttl: Seconds from then for which it is fresh.
+        size: Bytes that it counts for.
+    """
+
+    response: UpstreamResponse
     stored_at: float
-    fresh_for: float
+    ttl: float
     size: int
 
 
 class ResponseCache:
-    """Answers by what was asked; those asked for at once are one call.
+    """Responses by the identity of their calls.
 
-    ttl: seconds for which an answer is as good as a new one; 0 keeps none.
-    stale: seconds after that for which it may stand in for an upstream that fails.
-    clock: seconds since 1970.
+    Args:
+        ttl: Seconds for which a response is fresh. 0 caches none.
+        stale_seconds: Seconds after the TTL for which a response may replace the error of a failing upstream.
+        clock: Seconds since 1970.
     """
 
-    def __init__(
-        self,
-        ttl: float,
-        stale: float,
-        shared: SharedResponseCache | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._ttl = ttl
-        self._stale = stale
-        self._shared = shared if ttl > 0 else None
+    def __init__(self, ttl: float, stale_seconds: float, clock: Callable[[], float] = time.time) -> None:
+        self.ttl = ttl
+        self.stale_seconds = stale_seconds
         self._clock = clock
-        # The oldest first: they are the first that are too old, too.
-        self._kept: OrderedDict[CacheKey, _Kept] = OrderedDict()
+        # The oldest first, so the first one is always the first to become too old.
+        self._cached: OrderedDict[CacheKey, CachedResponse] = OrderedDict()
         self._size = 0
-        self._fetches: SingleFlight[Any] = SingleFlight()
-        self._lookups: SingleFlight[None] = SingleFlight()
 
     def __len__(self) -> int:
-        """Answers in memory."""
-        return len(self._kept)
+        """Return the number of responses in memory."""
+        return len(self._cached)
 
-    async def get(self, key: CacheKey, fetch: Fetch, read: Read, requester: Requester) -> Any:
-        """What `read` makes of the answer that is kept, or that `fetch` gets.
+    def age(self, cached: CachedResponse) -> float:
+        """Return the seconds since a response came from the upstream."""
+        return self._clock() - cached.stored_at
 
-        fetch: is given those who wait for it; None is the answer that there is no such record.
-        read: raises UpstreamError where the answer is none.
-        Cost: some microseconds where memory has it; a round trip more where Redis was asked in vain.
-        Raises: UpstreamError.
-        """
-        if not requester.cache.bypass:
-            kept = self._fresh(key)
-            if kept is None and self._shared is not None:
-                shared = self._shared
-                await self._lookups.do(key, lambda _: self._look_up(shared, key, read), requester.deadline)
-                kept = self._fresh(key)
-            if kept is not None:
-                current_record().cached_response_used(self._clock() - kept.stored_at)
-                count_cache_lookup(key[0], "hit" if kept.result is not None else "negative_hit")
-                return kept.result
-            if self._ttl > 0:
-                count_cache_lookup(key[0], "miss")
-        # Whoever wants a new answer may join a call that is under way: it is not answered yet.
-        return await self._fetches.do(
-            key, partial(self._fetch, key, fetch, read, requester.cache.store), requester.deadline
-        )
+    def fresh(self, key: CacheKey) -> CachedResponse | None:
+        """Return the response to a call if it is within its TTL."""
+        cached = self._cached.get(key)
+        # A negative age means that the clock was set back.
+        return cached if cached is not None and 0 <= self.age(cached) < cached.ttl else None
 
-    def stale_fallback(self, key: CacheKey, fault: UpstreamError, directives: CacheDirectives) -> tuple[Any] | None:
-        """What was kept, in a tuple, where it may stand in for a fault; None otherwise.
-
-        Only a failing upstream is stood in for, as RFC 5861 has it: 500 and above, time-outs, garbage, no connection.
-        """
-        kept = self._kept.get(key)
-        if kept is None or directives.bypass or not fault.retryable or isinstance(fault, Throttled):
+    def usable_on_error(self, key: CacheKey) -> CachedResponse | None:
+        """Return the response to a call if it may replace an error."""
+        cached = self._cached.get(key)
+        if cached is None or not 0 <= self.age(cached) <= cached.ttl + self.stale_seconds:
             return None
-        age = self._clock() - kept.stored_at
-        if not 0 <= age <= kept.fresh_for + self._stale:
-            return None
-        current_record().cached_response_used(age, stale=True)
-        count_cache_lookup(key[0], "stale")
-        return (kept.result,)
+        return cached
 
-    def _fresh(self, key: CacheKey) -> _Kept | None:
-        kept = self._kept.get(key)
-        # Before 0 it was the clock that was set.
-        return kept if kept is not None and 0 <= self._clock() - kept.stored_at < kept.fresh_for else None
+    def store(self, key: CacheKey, response: UpstreamResponse, stored_at: float | None = None) -> CachedResponse:
+        """Store a response, unless a newer one is stored or it is too large. Evict the oldest if there are too many.
 
-    async def _look_up(self, shared: SharedResponseCache, key: CacheKey, read: Read) -> None:
-        """Take over what Redis has, also what is only good to stand in."""
-        found = await shared.get(key)
-        if found is None:
-            return
-        answer, stored_at, size = found
-        kept = self._kept.get(key)
-        if kept is None or stored_at > kept.stored_at:
-            # Only another release of the gateway could have taken for an answer what is none to this one.
-            with suppress(UpstreamError):
-                self._keep(key, self._entry(read(answer), answer, min(stored_at, self._clock()), size))
+        Args:
+            stored_at: When it came from the upstream. None stands for now.
+        """
+        now = self._clock()
+        # A response without a record is the API's NotFound.
+        ttl = self.ttl if response.body is not None else self.ttl * NEGATIVE_TTL_RATIO
+        # Another replica's clock may be ahead.
+        stored = now if stored_at is None else min(stored_at, now)
+        cached = CachedResponse(response, stored, ttl, response.size + OVERHEAD_BYTES)
+        former = self._cached.get(key)
+        if stored_at is not None and former is not None and former.stored_at >= stored_at:
+            return former
+        if former is not None:
+            del self._cached[key]
+            self._size -= former.size
+        # A larger one would evict too many others.
+        if cached.size <= MAX_BYTES // 4:
+            self._cached[key] = cached
+            self._size += cached.size
+        self._evict(now - self.ttl - self.stale_seconds)
+        return cached
 
-    async def _fetch(self, key: CacheKey, fetch: Fetch, read: Read, keep: bool, wanted: Flight[Any]) -> Any:
-        answer = await fetch(wanted)
-        result = read(answer)
-        if keep and self._ttl + self._stale > 0:
-            size = 0 if answer is None else answer.pop("ResponseMetadata")["Bytes"]
-            kept = self._entry(result, answer, self._clock(), size)
-            self._keep(key, kept)
-            if self._shared is not None:
-                self._shared.put(key, answer, kept.stored_at, kept.fresh_for + self._stale)
-        return result
-
-    def _entry(self, result: Any, answer: Answer, stored_at: float, size: int) -> _Kept:
-        fresh_for = self._ttl * NEGATIVE_TTL_RATIO if answer is None else self._ttl
-        return _Kept(result, stored_at, fresh_for, size + OVERHEAD_BYTES)
-
-    def _keep(self, key: CacheKey, kept: _Kept) -> None:
-        former = self._kept.pop(key, None)
-        self._size -= 0 if former is None else former.size
-        # One that is longer would put out too many others.
-        if kept.size <= MAX_BYTES // 4:
-            self._kept[key] = kept
-            self._size += kept.size
-        too_old = self._clock() - self._ttl - self._stale
-        while self._kept:
-            oldest = next(iter(self._kept.values()))
+    def _evict(self, too_old: float) -> None:
+        while self._cached:
+            oldest = next(iter(self._cached.values()))
             if self._size <= MAX_BYTES and oldest.stored_at > too_old:
                 return
-            self._kept.popitem(last=False)
+            self._cached.popitem(last=False)
             self._size -= oldest.size

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from secrets import token_bytes
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -19,9 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.shared_state.redis_client import KEY_PREFIX, RedisClient, RedisUnavailable
 from gateway.upstream.aws.sigv4 import Credentials
-
-CacheKey = tuple[str, tuple[tuple[str, str | int], ...]]
-Answer = dict[str, Any] | None
+from gateway.upstream.call import Body, CacheKey
 
 # A page of 100 numbers is 60 KB. What is longer is fetched again: it would hold up what others ask of Redis.
 MAX_VALUE_BYTES: Final = 512 * 1024
@@ -56,7 +54,7 @@ class SharedResponseCache:
         # The seal of an access key and its secret, those seen last.
         self._sealing: tuple[str, str, AESGCM] | None = None
 
-    async def get(self, key: CacheKey) -> tuple[Answer, float, int] | None:
+    async def get(self, key: CacheKey) -> tuple[Body, float, int] | None:
         """An answer, when it came from upstream, and its bytes of JSON; None where there is none, or none to trust.
 
         Whatever else than a sealed answer Redis holds under the name is a lie, after which it is left alone.
@@ -82,13 +80,13 @@ class SharedResponseCache:
             return None
         return answer, stored_at, len(opened)
 
-    def put(self, key: CacheKey, answer: Answer, stored_at: float, seconds: float) -> None:
+    def put(self, key: CacheKey, body: Body, stored_at: float, seconds: float) -> None:
         """Have an answer be kept for so many seconds. Waits for nothing."""
         sealing = self._named(key)
         if sealing is None:
             return
         name, seal = sealing
-        text = orjson.dumps((stored_at, answer))
+        text = orjson.dumps((stored_at, body))
         nonce = token_bytes(_NONCE_BYTES)
         value = nonce + seal.encrypt(nonce, text, name.encode())
         if len(value) <= MAX_VALUE_BYTES:

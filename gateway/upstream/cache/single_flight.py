@@ -1,61 +1,68 @@
-"""Identical calls that are under way at once are one call."""
+"""Single flight: identical calls that are in flight at once are one call."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+
+class Joinable(Protocol):
+    """A call with a deadline, which grows if others join it."""
+
+    deadline: float
+
+
+C = TypeVar("C", bound=Joinable)
 T = TypeVar("T")
 
 
-class SingleFlight(Generic[T]):
-    """Let callers that ask the same thing at the same time share one answer, or one fault.
+class SingleFlight(Generic[C, T]):
+    """Identical calls in flight, which share one result or one error.
 
-    Nothing is kept: a caller that comes after the answer starts a new call.
+    Nothing is cached. A caller that arrives after the result starts a new call.
     """
 
     def __init__(self) -> None:
-        self._flights: dict[Hashable, Flight[T]] = {}
+        self._flights: dict[Hashable, _Flight[C, T]] = {}
 
-    async def do(self, key: Hashable, call: Callable[["Flight[T]"], Coroutine[Any, Any, T]], deadline: float) -> T:
-        """The answer of `call`, or of one with the same key that is already under way.
+    async def do(self, key: Hashable, work: Callable[[C], Coroutine[Any, Any, T]], call: C) -> T:
+        """Return the result of `work(call)`, or of a call in flight with the same key.
 
-        call: it is told of its flight, which it need not outlast.
-        deadline: until when this caller waits, for the call to know; it is the caller that gives up.
-        A caller may be cancelled without a loss to the others; the call itself ends with the last one that waits.
+        A caller may be cancelled without harm to the others. The work is cancelled when its last caller has left.
+
+        Args:
+            work: Does the call. It is passed the first caller's call.
+            call: The caller's own. Its deadline tells the work how long this caller waits. The caller itself gives up.
         """
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = Flight(call, deadline)
+            flight = self._flights[key] = _Flight(call, asyncio.create_task(work(call)))
             flight.task.add_done_callback(lambda _: self._land(key, flight))
-        flight.waiting += 1
-        flight.deadline = max(flight.deadline, deadline)
+        flight.callers += 1
+        flight.call.deadline = max(flight.call.deadline, call.deadline)
         try:
-            # The first caller may hang up; those who joined still want the page.
+            # The first caller may be cancelled while those who joined still wait.
             return await asyncio.shield(flight.task)
         finally:
-            flight.waiting -= 1
-            if flight.waiting == 0 and not flight.task.done():
+            flight.callers -= 1
+            if flight.callers == 0 and not flight.task.done():
                 self._land(key, flight)
                 flight.task.cancel()
 
-    def _land(self, key: Hashable, flight: "Flight[T]") -> None:
+    def _land(self, key: Hashable, flight: "_Flight[C, T]") -> None:
         if flight.task.done() and not flight.task.cancelled():
-            # Where all who waited have left, nobody else looks at a fault, and asyncio would log it as lost.
+            # If all callers have left, no one else reads the error, and asyncio would log it as never retrieved.
             flight.task.exception()
-        # A cancelled flight ends after a new one with its key may have begun.
+        # A cancelled flight may end after a new one with its key has started.
         if self._flights.get(key) is flight:
             del self._flights[key]
 
 
-class Flight(Generic[T]):
-    """A call under way for all who wait for it.
+class _Flight(Generic[C, T]):
+    """A call in flight, and how many callers wait for it."""
 
-    deadline: the latest of theirs.
-    """
+    __slots__ = ("call", "callers", "task")
 
-    __slots__ = ("deadline", "task", "waiting")
-
-    def __init__(self, call: Callable[["Flight[T]"], Coroutine[Any, Any, T]], deadline: float) -> None:
-        self.deadline = deadline
-        self.waiting = 0
-        self.task = asyncio.create_task(call(self))
+    def __init__(self, call: C, task: asyncio.Task[T]) -> None:
+        self.call = call
+        self.callers = 0
+        self.task = task

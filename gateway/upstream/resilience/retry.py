@@ -1,192 +1,86 @@
-"""One call made as often as it takes and is worth: up to three attempts, and none that nobody could wait for.
-
-Before each attempt stand the credentials, the operation's breaker and the process's turns; after one that failed, what
-may still mend it, the retry budget, and the deadline.
-"""
+"""Retries: a failed call is repeated if that may help, up to three attempts and within the retry budget."""
 
 import asyncio
 import random
 from collections.abc import Mapping
-from math import inf
-from time import monotonic
-from types import MappingProxyType
-from typing import Any, Final
+from itertools import count
+from typing import Final
 
-from gateway.errors import (
-    Throttled,
-    UpstreamError,
-    UpstreamFailure,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-    UpstreamUnreachable,
-)
-from gateway.telemetry.metrics import count_retry, count_retry_budget_exhausted, set_rate_limit
-from gateway.upstream.aws.credentials import CredentialCache
+from gateway.errors import Throttled, UpstreamError
+from gateway.telemetry.metrics import count_retry, count_retry_budget_exhausted
 from gateway.upstream.aws.error_mapping import is_transient
-from gateway.upstream.aws.instrumented_transport import InstrumentedTransport
-from gateway.upstream.aws.sigv4 import Credentials
-from gateway.upstream.aws.transport import Parameters
-from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
+from gateway.upstream.call import Call, Transport, UpstreamResponse
 from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
-from gateway.upstream.resilience.fair_queue import FairQueue, HasDeadline
-from gateway.upstream.resilience.rate_quota import RateLimiter
+from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.retry_budget import RetryBudget
 
-# The SDKs' own count: one call and two retries ride out a passing fault without multiplying a storm by more than 3.
+# The AWS SDKs' own count. One call and two retries ride out a passing error and multiply a storm by at most 3.
 MAX_ATTEMPTS: Final = 3
-# Full jitter: a wait of 0 to 100 ms before the second attempt and 0 to 200 ms before the third, as AWS's
-# architecture blog advises for crowds of clients; both fit in any sensible deadline.
+# Full jitter: 0 to 100 ms before the second attempt and 0 to 200 ms before the third, as AWS's architecture blog
+# advises for crowds of clients. Both fit in any sensible deadline.
 BACKOFF_SECONDS: Final = 0.1
-# A call that is given up after this long, or after half of the time that a request has, counts as one that hangs; one
-# that is given up earlier says nothing of AWS, which answers in well under a second.
-HUNG_SECONDS: Final = 5.0
-OPERATIONS: Final = ("ListPhoneNumbers", "ListPhoneNumberOrders", "GetPhoneNumber", "GetPhoneNumberOrder")
-
-# What the breaker counts. Every other answer, a refusal, a 429 or one that cannot be read, comes from somebody who is
-# there, and costs no wait that callers could be spared.
-_FAILURES: Final = (UpstreamFailure, UpstreamUnavailable, UpstreamUnreachable, UpstreamTimeout)
 
 
 class RetryingTransport:
-    """The process's calls, with all that holds them back. The state is for metrics and readiness; read it alone.
+    """Calls with up to MAX_ATTEMPTS attempts.
 
-    concurrency: calls at once. quota: calls a second that are granted; None: as many as AWS takes.
-    request_seconds: what a request may take in all.
+    A call that is not sent (no credentials, an open circuit, no place in the queue) is not retried.
+
+    Args:
+        transport: Makes one attempt.
+        breakers: The circuit breaker of each operation. If it is open, a retry could not be sent.
+        queue: Estimates when a throttled call could be made again.
     """
 
-    def __init__(
-        self,
-        calls: InstrumentedTransport,
-        credentials: CredentialCache,
-        *,
-        concurrency: int,
-        quota: RateLimiter | None,
-        request_seconds: float,
-    ) -> None:
-        self.breakers: Mapping[str, CircuitBreaker] = MappingProxyType(
-            {name: CircuitBreaker(name) for name in OPERATIONS}
-        )
-        self.pace = AdaptiveRateLimiter()
-        limiters = (self.pace,) if quota is None else (self.pace, quota)
-        self.turns = FairQueue(OPERATIONS, concurrency, limiters)
-        self.retry_budget = RetryBudget()
-        self._calls = calls
-        self._credentials = credentials
-        self._being_made = 0
-        self._hung_seconds = min(HUNG_SECONDS, request_seconds / 2)
-        self._shown_pace: float | None = None
+    def __init__(self, transport: Transport, breakers: Mapping[str, CircuitBreaker], queue: FairQueue) -> None:
+        self._transport = transport
+        self._breakers = breakers
+        self._queue = queue
+        self._budget = RetryBudget()
+        self._in_flight = 0
 
-    async def make(
-        self, operation: str, parameters: Parameters, requester: Requester, wanted: HasDeadline
-    ) -> dict[str, Any]:
-        """Call until it is answered, refused, or tried MAX_ATTEMPTS times.
+    async def call(self, call: Call) -> UpstreamResponse:
+        """Return the response of the first attempt that succeeds.
 
-        wanted: those who wait; at its deadline they give up by themselves.
-        Raises: UpstreamError. Where an attempt is not made, that is what the one before it ended in.
+        Raises:
+            UpstreamError: The error of the last attempt that was sent.
         """
-        attempt, fault = 1, None
-        self._being_made += 1
+        error: UpstreamError | None = None
+        self._in_flight += 1
         try:
-            while True:
+            for call.attempt in count(1):
                 try:
-                    credentials = await self._credentials.get(operation)
-                    await self._admit(operation, requester, wanted)
-                except UpstreamError as refusal:
-                    raise fault or refusal from None
-                # They may have been renewed while the call waited for its turn.
-                credentials = self._credentials.at_hand() or credentials
-                try:
-                    answer = await self._call(operation, parameters, credentials, again=attempt > 1)
-                except UpstreamError as error:
-                    fault = error
+                    response = await self._transport.call(call)
+                except UpstreamError as raised:
+                    if not raised.was_sent:
+                        raise error or raised from None
+                    error = raised
                 else:
-                    self.retry_budget.on_success()
-                    return answer
-                wait = self._wait_before_another(operation, attempt, fault, wanted.deadline)
-                if isinstance(fault, Throttled) and fault.retry_after is None:
-                    fault.retry_after = self.turns.expected_wait(requester)
+                    self._budget.on_success()
+                    return response
+                wait = self._wait_before_retry(call, error)
+                # No one else holds the error yet: it is shared once the call has ended.
+                if isinstance(error, Throttled) and error.retry_after is None:
+                    error.retry_after = self._queue.expected_wait(call.requester)
                 if wait is None:
-                    raise fault
+                    raise error
                 await asyncio.sleep(wait)
-                attempt += 1
-                count_retry(operation)
+                count_retry(call.operation.name)
         finally:
-            self._being_made -= 1
+            self._in_flight -= 1
+        raise AssertionError  # The loop has no end of its own.
 
-    def overdue(self, operation: str) -> UpstreamError:
-        """Return the error of a call that was not answered by its deadline: what it waited for says which."""
-        late = self._credentials.overdue(operation)
-        if late is not None:
-            return late
-        detail = f"timeout: {self._calls.host} did not respond before the request's deadline"
-        return UpstreamTimeout(operation, detail=detail)
-
-    async def _admit(self, operation: str, requester: Requester, wanted: HasDeadline) -> None:
-        """Take a turn.
-
-        Raises: UpstreamUnavailable, Throttled, UpstreamTimeout.
-        """
-        breaker = self.breakers[operation]
-        if breaker.retry_after == 0 and not self.turns.try_acquire(operation):
-            await self.turns.acquire(operation, requester, wanted)
-            # It may have opened meanwhile.
-            if breaker.retry_after > 0:
-                self.turns.release(operation)
-        if breaker.retry_after > 0:
-            raise UpstreamUnavailable(
-                operation, retry_after=breaker.retry_after, detail="no call was made: it has failed lately"
-            )
-
-    async def _call(
-        self, operation: str, parameters: Parameters, credentials: Credentials, *, again: bool
-    ) -> dict[str, Any]:
-        """Make one attempt, and give its turn back.
-
-        again: one before it has failed.
-        Raises: UpstreamError.
-        """
-        breaker, begun_at = self.breakers[operation], monotonic()
-        generation = breaker.on_start()
-        try:
-            answer = await self._calls.call(operation, parameters, credentials)
-        except UpstreamError as fault:
-            if isinstance(fault, _FAILURES) and (fault.status or 500) >= 500:  # noqa: PLR2004  # A 4xx is no failure.
-                breaker.on_failure(generation, is_retry=again)
-            else:
-                breaker.on_success(generation)
-            if isinstance(fault, Throttled):
-                self.pace.on_throttled(begun_at)
-                self.turns.evict_late()
-                self._show_pace()
-            raise
-        except asyncio.CancelledError:
-            if monotonic() - begun_at < self._hung_seconds:
-                breaker.on_cancel(generation)
-            else:
-                breaker.on_failure(generation, is_retry=again)
-            raise
-        finally:
-            self.turns.release(operation)
-        breaker.on_success(generation)
-        if self._shown_pace is not None:
-            self._show_pace()
-        return answer
-
-    def _show_pace(self) -> None:
-        self._shown_pace = self.pace.rate
-        set_rate_limit(inf if self._shown_pace is None else self._shown_pace)
-
-    def _wait_before_another(self, operation: str, attempt: int, fault: UpstreamError, deadline: float) -> float | None:
-        """Seconds until the next attempt, None where there is to be none."""
-        if attempt == MAX_ATTEMPTS or not is_transient(fault):
+    def _wait_before_retry(self, call: Call, error: UpstreamError) -> float | None:
+        """Return the seconds until the next attempt, or None if there is to be none."""
+        if call.attempt == MAX_ATTEMPTS or not is_transient(error):
             return None
-        jitter = random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1))  # noqa: S311  # No secret.
-        wait = (fault.retry_after or 0.0) + jitter
-        if asyncio.get_running_loop().time() + wait >= deadline or self.breakers[operation].retry_after > 0:
+        jitter = random.uniform(0, BACKOFF_SECONDS * 2 ** (call.attempt - 1))  # noqa: S311  # No secret.
+        wait = (error.retry_after or 0.0) + jitter
+        operation = call.operation.name
+        if asyncio.get_running_loop().time() + wait >= call.deadline or self._breakers[operation].retry_after > 0:
             return None
-        # A storm is many calls: one that is alone needs no budget, however much was spent before it.
-        if self._being_made > 1 and not self.retry_budget.spend():
+        # A storm is many calls. A call that is alone needs no budget, however much was spent before it.
+        if self._in_flight > 1 and not self._budget.spend():
             count_retry_budget_exhausted(operation)
             return None
         return wait

@@ -20,12 +20,14 @@ from yarl import URL
 
 from gateway.errors import UpstreamBadResponse
 from gateway.settings import Settings
+from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.session import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession
 from gateway.upstream.aws.sigv4 import signed_headers
-from gateway.upstream.aws.transport import direct_calls
+from gateway.upstream.aws.transport import compile_transport
+from gateway.upstream.aws_operations import OPERATION_NAMES, OPERATIONS
+from gateway.upstream.call import Call
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.retry import OPERATIONS
 from tests.support.scripted import Says, scripted_upstream
 
 ID = "PhoneNumberId"
@@ -81,13 +83,17 @@ async def client(api: str, endpoint: str | None, token: str | None = None, **con
 
 async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple[Sent, Sent]:
     """What the client itself sends, and what AwsTransport does."""
-    calls = await direct_calls(opened, OPERATIONS)
+    credentials = CredentialCache(opened._request_signer._credentials)  # noqa: SLF001  # No public name.
+    await credentials.open()
+    transport = await compile_transport(opened, OPERATION_NAMES, credentials)
     with pytest.raises(Sent) as stock:
         await opened._make_api_call(operation, parameters)  # noqa: SLF001  # It has the parameters' own names.
-    credentials = await opened._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001  # No public name.
-    with pytest.raises(Sent) as ours:
-        await calls.call(operation, parameters, credentials, {})
-    return stock.value, ours.value
+    [called] = [each for each in OPERATIONS if each.name == operation]
+    with pytest.raises(UpstreamBadResponse) as ours:
+        await transport.call(Call(called, parameters, Requester(deadline=0)))
+    sent = ours.value.__cause__
+    assert isinstance(sent, Sent)
+    return stock.value, sent
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)

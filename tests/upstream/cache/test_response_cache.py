@@ -4,20 +4,28 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
-from math import inf
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.errors import Throttled, UpstreamBadRequest, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import (
+    Throttled,
+    UpstreamBadRequest,
+    UpstreamError,
+    UpstreamNotFound,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from gateway.server.run import serving_in_thread
 from gateway.settings import Settings, read_settings
+from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.cache.caching_transport import CachingTransport
 from gateway.upstream.cache.response_cache import MAX_BYTES, OVERHEAD_BYTES, ResponseCache
-from gateway.upstream.cache.shared_cache import CacheKey
-from gateway.upstream.requester import DEFAULT_DIRECTIVES, Requester
+from gateway.upstream.call import Call, Operation, UpstreamResponse
+from gateway.upstream.requester import Requester
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, emulated_aws, order_record
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, served_issuer
@@ -253,22 +261,52 @@ async def test_no_old_answer_stands_in_for_a_4xx(page: str, stale_gateway: Gatew
 
 
 class Upstream:
-    """Answers with what a test says, and counts how often it is asked."""
+    """A transport whose responses a test sets. It counts the calls."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
-        self.asked = 0
-        self.says: Callable[[], Any] = lambda: {"ResponseMetadata": {"Bytes": 100}, "at": self.now}
+        self.calls = 0
+        self.responds: Callable[[], UpstreamResponse] = lambda: UpstreamResponse({"at": self.now}, size=100)
 
     def clock(self) -> float:
         return self.now
 
-    async def fetch(self, _wanted: object) -> Any:
-        self.asked += 1
-        return self.says()
+    async def call(self, _call: Call) -> UpstreamResponse:
+        self.calls += 1
+        return self.responds()
 
-    async def through(self, cache: ResponseCache, key: CacheKey = ("List", ())) -> Any:
-        return await cache.get(key, self.fetch, lambda answer: answer, Requester(inf))
+    def cached(self, ttl: float, stale_seconds: float) -> "CachedUpstream":
+        return CachedUpstream(self, ResponseCache(ttl, stale_seconds, self.clock))
+
+
+class CachedUpstream:
+    """A cache in front of such a transport."""
+
+    def __init__(self, upstream: Upstream, cache: ResponseCache) -> None:
+        self.cache = cache
+        self._transport = CachingTransport(upstream, cache, None, cast("CredentialCache", Credentials()), "host")
+
+    async def get(self, number: int = 0) -> Any:
+        """The result of one call among several."""
+        requester = Requester(asyncio.get_running_loop().time() + 60)
+        return (await self._transport.call(Call(GET, {"Number": number}, requester))).result
+
+
+class Credentials:
+    """Credentials that are never missing."""
+
+    def overdue(self, _operation: str) -> None:
+        return None
+
+
+GET = Operation("Get", lambda body, _parameters: body, gets_one=True)
+
+
+def raises(error: UpstreamError) -> Callable[[], UpstreamResponse]:
+    def respond() -> UpstreamResponse:
+        raise error
+
+    return respond
 
 
 @pytest.fixture
@@ -276,84 +314,90 @@ def upstream() -> Upstream:
     return Upstream()
 
 
-async def test_an_answer_is_as_good_as_new_until_its_time_is_over(upstream: Upstream) -> None:
-    cache = ResponseCache(2, 0, clock=upstream.clock)
-    first = await upstream.through(cache)
+async def test_response_is_cached_until_its_ttl_ends(upstream: Upstream) -> None:
+    cached = upstream.cached(2, 0)
+    first = await cached.get()
     upstream.now += 1.999
-    # The object itself: nothing is copied.
-    assert await upstream.through(cache) is first
+    # The object itself: it is not copied.
+    assert await cached.get() is first
     upstream.now += 0.001
-    assert await upstream.through(cache) is not first
-    assert upstream.asked == 2
+    assert await cached.get() is not first
+    assert upstream.calls == 2
 
 
-async def test_what_is_not_there_is_asked_for_again_four_times_as_soon(upstream: Upstream) -> None:
-    cache = ResponseCache(2, 0, clock=upstream.clock)
-    upstream.says = lambda: None
-    for after, asked in ((0, 1), (0.499, 1), (0.001, 2)):
+async def test_missing_record_is_cached_for_a_quarter_of_the_ttl(upstream: Upstream) -> None:
+    cached = upstream.cached(2, 0)
+    upstream.responds = raises(UpstreamNotFound("Get"))
+    for after, calls in ((0, 1), (0.499, 1), (0.001, 2)):
         upstream.now += after
-        assert await upstream.through(cache) is None
-        assert upstream.asked == asked
+        assert await cached.get() is None
+        assert upstream.calls == calls
 
 
-async def test_a_clock_that_is_set_back_makes_nothing_last(upstream: Upstream) -> None:
-    cache = ResponseCache(2, 10, clock=upstream.clock)
-    await upstream.through(cache)
+async def test_clock_set_back_does_not_keep_a_response_fresh(upstream: Upstream) -> None:
+    cached = upstream.cached(2, 10)
+    await cached.get()
     upstream.now -= 3600
-    await upstream.through(cache)
-    assert upstream.asked == 2
+    await cached.get()
+    assert upstream.calls == 2
 
 
 @pytest.mark.parametrize(
-    ("fault", "after", "stale_fallback"),
+    ("error", "after", "stale_fallback"),
     [
-        (UpstreamUnavailable("List"), 12.0, True),
-        (UpstreamUnavailable("List"), 12.1, False),
-        (UpstreamTimeout("List"), 3.0, True),
-        (Throttled("List"), 3.0, False),
-        (UpstreamBadRequest("List"), 3.0, False),
+        (UpstreamUnavailable("Get"), 12.0, True),
+        (UpstreamUnavailable("Get"), 12.1, False),
+        (UpstreamTimeout("Get"), 3.0, True),
+        (Throttled("Get"), 3.0, False),
+        (UpstreamBadRequest("Get"), 3.0, False),
     ],
 )
-async def test_an_old_answer_stands_in_for_so_long(
-    upstream: Upstream, fault: UpstreamError, after: float, *, stale_fallback: bool
+async def test_stale_response_replaces_only_an_upstream_failure_within_its_time(
+    upstream: Upstream, error: UpstreamError, after: float, *, stale_fallback: bool
 ) -> None:
-    cache = ResponseCache(2, 10, clock=upstream.clock)
-    first = await upstream.through(cache)
+    cached = upstream.cached(2, 10)
+    first = await cached.get()
     upstream.now += after
-    assert cache.stale_fallback(("List", ()), fault, DEFAULT_DIRECTIVES) == ((first,) if stale_fallback else None)
+    upstream.responds = raises(error)
+    if stale_fallback:
+        assert await cached.get() is first
+    else:
+        with pytest.raises(type(error)) as raised:
+            await cached.get()
+        assert raised.value is error
+    assert upstream.calls == 2
 
 
-async def test_memory_holds_so_many_bytes_and_lets_go_of_the_oldest(upstream: Upstream) -> None:
-    cache = ResponseCache(2, 0, clock=upstream.clock)
-    each = MAX_BYTES // 8
-    upstream.says = lambda: {"ResponseMetadata": {"Bytes": each - OVERHEAD_BYTES}}
+async def test_full_memory_evicts_the_oldest_response(upstream: Upstream) -> None:
+    cached = upstream.cached(2, 0)
+    upstream.responds = lambda: UpstreamResponse({}, size=MAX_BYTES // 8 - OVERHEAD_BYTES)
     for number in range(9):
-        await upstream.through(cache, ("Get", (("Number", number),)))
-    assert upstream.asked == 9
-    # The first had to make room for the ninth.
+        await cached.get(number)
+    assert upstream.calls == 9
+    # The ninth evicted the first.
     for number in range(1, 9):
-        await upstream.through(cache, ("Get", (("Number", number),)))
-    assert upstream.asked == 9
-    await upstream.through(cache, ("Get", (("Number", 0),)))
-    assert upstream.asked == 10
+        await cached.get(number)
+    assert upstream.calls == 9
+    await cached.get(0)
+    assert upstream.calls == 10
 
 
-async def test_an_answer_that_would_fill_the_memory_is_not_kept(upstream: Upstream) -> None:
-    cache = ResponseCache(2, 0, clock=upstream.clock)
-    await upstream.through(cache, ("Get", ()))
-    upstream.says = lambda: {"ResponseMetadata": {"Bytes": MAX_BYTES}}
+async def test_response_too_large_for_the_memory_is_not_cached(upstream: Upstream) -> None:
+    cached = upstream.cached(2, 0)
+    await cached.get(0)
+    upstream.responds = lambda: UpstreamResponse({}, size=MAX_BYTES)
     for _ in range(2):
-        await upstream.through(cache, ("List", ()))
-    assert upstream.asked == 3
-    await upstream.through(cache, ("Get", ()))
-    assert upstream.asked == 3
+        await cached.get(1)
+    assert upstream.calls == 3
+    await cached.get(0)
+    assert upstream.calls == 3
 
 
-async def test_what_is_too_old_to_be_of_use_leaves_the_memory(upstream: Upstream) -> None:
-    cache = ResponseCache(2, 3, clock=upstream.clock)
+async def test_response_too_old_to_be_used_leaves_the_memory(upstream: Upstream) -> None:
+    cached = upstream.cached(2, 3)
     for number in range(50):
-        await upstream.through(cache, ("Get", (("Number", number),)))
-    assert len(cache) == 50
+        await cached.get(number)
+    assert len(cached.cache) == 50
     upstream.now += 5
-    await upstream.through(cache)
-    assert len(cache) == 1
+    await cached.get()
+    assert len(cached.cache) == 1

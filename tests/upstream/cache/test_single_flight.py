@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.settings import Settings
 from gateway.upstream.aws.session import AwsKeyPair
-from gateway.upstream.cache.single_flight import Flight, SingleFlight
+from gateway.upstream.cache.single_flight import SingleFlight
 from gateway.upstream.client import Upstream
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
@@ -118,8 +119,12 @@ async def test_a_call_that_all_have_left_is_made_anew_for_the_next(upstream: Ups
 
 # By plain calls
 
-# A deadline, where none matters.
-PATIENT = 60.0
+
+@dataclass
+class Until:
+    """What a caller passes to a single flight: its deadline, which is far away unless a test sets it."""
+
+    deadline: float = 60.0
 
 
 class Call:
@@ -133,7 +138,7 @@ class Call:
         self.cancelled = 0
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def __call__(self, _flight: Flight[str]) -> str:
+    async def __call__(self, _call: Until) -> str:
         self.begun += 1
         try:
             return await asyncio.shield(self.answer)
@@ -148,8 +153,8 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def callers(flights: SingleFlight[str], call: Call, count: int) -> list[asyncio.Task[str]]:
-    return [asyncio.create_task(flights.do("key", call, PATIENT)) for _ in range(count)]
+def callers(flights: SingleFlight[Until, str], call: Call, count: int) -> list[asyncio.Task[str]]:
+    return [asyncio.create_task(flights.do("key", call, Until())) for _ in range(count)]
 
 
 @pytest.fixture
@@ -162,7 +167,7 @@ async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
 
 
 async def test_all_who_ask_the_same_share_one_call() -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 5)
     await turns()
     call.answer.set_result("answer")
@@ -171,16 +176,16 @@ async def test_all_who_ask_the_same_share_one_call() -> None:
 
 
 async def test_a_call_knows_until_when_the_most_patient_of_those_who_asked_waits() -> None:
-    flights, known = SingleFlight[str](), list[float]()
+    flights, known = SingleFlight[Until, str](), list[float]()
     asked_by_all = asyncio.Event()
 
-    async def call(flight: Flight[str]) -> str:
-        known.append(flight.deadline)
+    async def call(until: Until) -> str:
+        known.append(until.deadline)
         await asked_by_all.wait()
-        known.append(flight.deadline)
+        known.append(until.deadline)
         return "answer"
 
-    waiting = [asyncio.create_task(flights.do("key", call, deadline)) for deadline in (2.0, 3.0, 1.0)]
+    waiting = [asyncio.create_task(flights.do("key", call, Until(deadline))) for deadline in (2.0, 3.0, 1.0)]
     await turns()
     asked_by_all.set()
     assert await asyncio.gather(*waiting) == ["answer"] * 3
@@ -188,8 +193,8 @@ async def test_a_call_knows_until_when_the_most_patient_of_those_who_asked_waits
 
 
 async def test_different_keys_are_different_calls() -> None:
-    flights, one, other = SingleFlight[str](), Call(), Call()
-    waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call, PATIENT)) for call in (one, other))
+    flights, one, other = SingleFlight[Until, str](), Call(), Call()
+    waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call, Until())) for call in (one, other))
     await turns()
     one.answer.set_result("of one")
     other.answer.set_result("of the other")
@@ -199,7 +204,7 @@ async def test_different_keys_are_different_calls() -> None:
 
 @pytest.mark.parametrize("leavers", [[0], [1], [0, 1], [0, 2], [1, 2]])
 async def test_those_who_leave_take_nothing_from_those_who_stay(leavers: list[int]) -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
     for leaver in leavers:
@@ -213,7 +218,7 @@ async def test_those_who_leave_take_nothing_from_those_who_stay(leavers: list[in
 
 
 async def test_a_caller_may_join_after_the_first_has_left() -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     first, second = callers(flights, call, 2)
     await turns()
     first.cancel()
@@ -228,7 +233,7 @@ async def test_a_caller_may_join_after_the_first_has_left() -> None:
 
 
 async def test_the_last_one_to_leave_ends_the_call() -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
     for index, caller in enumerate(waiting):
@@ -239,7 +244,7 @@ async def test_the_last_one_to_leave_ends_the_call() -> None:
 
 
 async def test_all_leaving_at_once_ends_the_call() -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
     for caller in waiting:
@@ -250,16 +255,16 @@ async def test_all_leaving_at_once_ends_the_call() -> None:
 
 async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
     """Even while the old call has not yet taken its end in."""
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     dragging_on = asyncio.Event()
 
-    async def slow_to_end(flight: Flight[str]) -> str:
+    async def slow_to_end(until: Until) -> str:
         try:
-            return await call(flight)
+            return await call(until)
         finally:
             await dragging_on.wait()
 
-    leaver = asyncio.create_task(flights.do("key", slow_to_end, PATIENT))
+    leaver = asyncio.create_task(flights.do("key", slow_to_end, Until()))
     await turns()
     leaver.cancel()
     await turns()
@@ -276,7 +281,7 @@ async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
 
 
 async def test_a_fault_reaches_all_who_wait() -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
     fault = Throttled("ListPhoneNumbers")
@@ -285,7 +290,7 @@ async def test_a_fault_reaches_all_who_wait() -> None:
 
 
 async def test_nothing_is_kept_after_an_answer_or_a_fault_or_a_cancellation() -> None:
-    flights = SingleFlight[str]()
+    flights = SingleFlight[Until, str]()
     for end in ("answer", "fault", "left"):
         call = Call()
         waiting = callers(flights, call, 2)
@@ -306,7 +311,7 @@ async def test_nothing_is_kept_after_an_answer_or_a_fault_or_a_cancellation() ->
 async def test_a_fault_that_nobody_is_left_to_hear_is_no_complaint_of_the_loop(
     complaints: list[dict[str, Any]],
 ) -> None:
-    flights, call = SingleFlight[str](), Call()
+    flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 2)
     await turns()
     call.answer.set_exception(Throttled("ListPhoneNumbers"))
@@ -324,16 +329,16 @@ async def test_a_call_that_ends_in_a_fault_when_all_have_left_is_no_complaint_of
     complaints: list[dict[str, Any]],
 ) -> None:
     """A connection that is torn down may fail in its own words."""
-    flights = SingleFlight[str]()
+    flights = SingleFlight[Until, str]()
 
-    async def torn_down(_flight: Flight[str]) -> str:
+    async def torn_down(_call: Until) -> str:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise Throttled("ListPhoneNumbers") from None
         return "never"
 
-    caller = asyncio.create_task(flights.do("key", torn_down, PATIENT))
+    caller = asyncio.create_task(flights.do("key", torn_down, Until()))
     await turns()
     caller.cancel()
     await turns()

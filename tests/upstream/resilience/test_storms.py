@@ -12,10 +12,10 @@ import pytest
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.settings import Settings
 from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.aws_operations import OPERATION_NAMES
 from gateway.upstream.client import Upstream
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.retry import OPERATIONS
 from tests.conftest import Gateway, gateway_over
 from tests.loaders.link_queries import LINKED
 from tests.support.aws import Aws, e164
@@ -68,7 +68,7 @@ async def happens(condition: Callable[[], bool]) -> None:
 
 def state(upstream: Upstream) -> str:
     """Return the state of the circuit breaker of GetPhoneNumber."""
-    return upstream.attempts.breakers["GetPhoneNumber"].state
+    return upstream.breakers["GetPhoneNumber"].state
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ async def test_hung_calls_open_the_circuit_breaker_and_calls_without_time_do_not
         await asyncio.gather(*(get(calls, index, in_seconds(1)) for index in range(30)))
         assert state(calls) == "open"
         assert isinstance(await get(calls, 0, in_seconds(1)), UpstreamUnavailable)
-        assert {name for name in OPERATIONS if calls.attempts.breakers[name].state == "open"} == {"GetPhoneNumber"}
+        assert {name for name in OPERATION_NAMES if calls.breakers[name].state == "open"} == {"GetPhoneNumber"}
 
 
 async def test_a_cancelled_probe_lets_another_call_probe(upstream: ScriptedUpstream) -> None:
@@ -276,7 +276,7 @@ async def test_a_cancelled_probe_lets_another_call_probe(upstream: ScriptedUpstr
         upstream.answers[:] = [Says({"Code": "NotFound"}, 404)]
         assert await get(calls, 1, in_seconds(5)) is None
         assert state(calls) == "closed"
-        assert calls.attempts.turns.in_flight == 0
+        assert calls.queue.in_flight == 0
 
 
 async def test_a_call_cancelled_while_it_waits_for_a_retry_or_in_the_queue_releases_everything(
@@ -284,7 +284,7 @@ async def test_a_call_cancelled_while_it_waits_for_a_retry_or_in_the_queue_relea
 ) -> None:
     upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, 503, {"retry-after": "5"}), Says({}, after_seconds=60)]
     async with opened(upstream.url, upstream_concurrency=1) as calls:
-        turns = calls.attempts.turns
+        turns = calls.queue
         between_attempts = asyncio.create_task(get(calls, 0, in_seconds(60)))
         await happens(lambda: bool(upstream.asked) and not turns.in_flight)
         hung = asyncio.create_task(get(calls, 1, in_seconds(60)))

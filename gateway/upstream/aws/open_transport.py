@@ -1,0 +1,109 @@
+"""Opening of the transport to AWS: an aioboto3 client with the credentials and the region of AWS's own chain."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final, NoReturn
+
+from gateway.errors import ConfigurationError
+from gateway.settings import Settings
+from gateway.upstream.aws.config_checks import AwsChecks, missing_files
+from gateway.upstream.aws.credential_process import use_own_processes
+from gateway.upstream.aws.credentials import CredentialCache, load_credentials
+from gateway.upstream.aws.network_errors import CONNECT_SECONDS
+from gateway.upstream.aws.session import AwsKeyPair, ClientConfig, aws_client, aws_session
+from gateway.upstream.aws.transport import AwsTransport, compile_transport
+from gateway.upstream.services import SERVICES, Service
+
+USER_AGENT: Final = f"chime-gateway aioboto3/{version('aioboto3')}"
+
+
+@asynccontextmanager
+async def open_aws_transport(
+    settings: Settings, key_pair: AwsKeyPair | None, operation_names: Iterable[str]
+) -> AsyncIterator[AwsTransport]:
+    """Open the transport to AWS.
+
+    A process opens one, since a session and a client block the event loop for 45 to 95 ms.
+
+    Args:
+        key_pair: Credentials and region in place of those that AWS's chain finds.
+
+    Raises:
+        ConfigurationError: If there are no credentials or no region, or if AWS's own configuration cannot be read.
+    """
+    service = SERVICES[settings.upstream_api]
+    try:
+        session = aws_session(key_pair)
+        region = key_pair.region if key_pair else await _checked_region(session, service, settings)
+        credentials = await _credentials(session)
+        client = _client(session, service, region, settings, _client_config(settings, key_pair))
+        transport = await compile_transport(await client.__aenter__(), operation_names, credentials)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
+        raise ConfigurationError(f"AWS's configuration cannot be used: {error}") from error
+    try:
+        yield transport
+    finally:
+        await credentials.close()
+        await client.__aexit__(None, None, None)
+
+
+def _client_config(settings: Settings, key_pair: AwsKeyPair | None) -> ClientConfig:
+    return ClientConfig(
+        max_pool_connections=settings.upstream_concurrency,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=settings.request_timeout_seconds,
+        # botocore's retry modes do not retry these APIs' 429, or wait for 11 s (botocore 1.40.61). The gateway retries.
+        retries={"total_max_attempts": 1},
+        # botocore composes its own for every call, at a seventh of the call's CPU.
+        user_agent=USER_AGENT,
+        # If a key pair is passed, the upstream is on this machine, and no proxy leads back to it.
+        proxies=None if key_pair is None else {},
+        # AWS itself rejects an enum value that is newer than botocore's model. Callers' values are checked before.
+        parameter_validation=False,
+    )
+
+
+async def _checked_region(session: Any, service: Service, settings: Settings) -> str | None:
+    """Check the user's AWS configuration and return the region to call, or None if there is none.
+
+    Raises:
+        ConfigurationError: If a value is wrong. The message names it.
+    """
+    checks = AwsChecks(session, service.api)
+    checks.values()
+    region: str | None = session.get_config_variable("region") or service.default_region
+    if region is not None:
+        await checks.region(region, own_endpoint=settings.upstream_endpoint_url is not None)
+    return region
+
+
+async def _credentials(session: Any) -> CredentialCache:
+    use_own_processes()
+    credentials = await load_credentials(session)
+    if credentials is None:
+        _reject_without_credentials(missing_files(session))
+    return credentials
+
+
+def _client(session: Any, service: Service, region: str | None, settings: Settings, config: ClientConfig) -> Any:
+    if region is None:
+        _reject_without_region(missing_files(session))
+    url = settings.upstream_endpoint_url
+    endpoint_url = None if url is None else str(url).rstrip("/")
+    return aws_client(session, service.api, region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+def _reject_without_credentials(missing: str) -> NoReturn:
+    raise ConfigurationError(
+        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives "
+        f"them; for a local upstream that needs none, run `chime-gateway dev`{missing}"
+    )
+
+
+def _reject_without_region(missing: str) -> NoReturn:
+    raise ConfigurationError(
+        f"no AWS region: set AWS_REGION or AWS_DEFAULT_REGION, or a region in the AWS profile{missing}"
+    )

@@ -1,0 +1,92 @@
+"""The one way down to AWS: a call, its response, and the transports that a call passes.
+
+Each transport wraps the next one. gateway/upstream/open.py composes them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from gateway.upstream.requester import Requester
+
+Parameters = Mapping[str, str | int]
+NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
+# The JSON object of a response. None if AWS has no such record.
+Body = dict[str, Any] | None
+# A call's identity: identical calls share a response.
+CacheKey = tuple[str, tuple[tuple[str, str | int], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of the API.
+
+    Attributes:
+        name: Its name in the service's model.
+        parse: Returns a page or a record for the JSON object of a response and the call's parameters. Raises
+            UpstreamBadResponse if the object is not what the operation promises.
+        gets_one: Whether it gets one record. For such an operation NotFound is a result and not an error.
+    """
+
+    name: str
+    parse: Callable[[dict[str, Any], Parameters], Any]
+    gets_one: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One upstream call on its way down.
+
+    Attributes:
+        requester: The request that started the call. Others may join it.
+        deadline: When the last request that waits for it gives up. It grows if others join.
+        attempt: The number of the current attempt, from 1.
+        trace_headers: The trace headers to send.
+        key: The call's identity.
+    """
+
+    operation: Operation
+    parameters: Parameters
+    requester: Requester
+    deadline: float = field(init=False)
+    attempt: int = field(init=False, default=1)
+    trace_headers: Mapping[str, str] = field(init=False)
+    key: CacheKey = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = self.requester.deadline
+        self.trace_headers = self.requester.trace_headers
+        self.key = (self.operation.name, tuple(sorted(self.parameters.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamResponse:
+    """A good response. It may be cached and shared, so it and its records are never changed.
+
+    Attributes:
+        body: The JSON object.
+        size: Bytes of JSON.
+        status: The HTTP status. None if the response comes from a cache.
+        request_id: AWS's id of the call, None if there is none.
+        result: The page or record that the operation read from the body. None below the cache, or if AWS has no such
+            record.
+    """
+
+    body: Body
+    size: int
+    status: int | None = None
+    request_id: str | None = None
+    result: Any = None
+
+
+class Transport(Protocol):
+    """A step on the way to AWS."""
+
+    async def call(self, call: Call) -> UpstreamResponse:
+        """Return the response to a call.
+
+        Raises:
+            UpstreamError: If AWS rejects or fails the call, or if the call is not sent.
+        """
+        ...
