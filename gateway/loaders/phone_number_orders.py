@@ -46,7 +46,7 @@ class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
                 get=get,
                 key=lambda order: order.get("PhoneNumberOrderId"),
                 get_access=get_access,
-                page_size=upstream.generation.max_results,
+                page_size=upstream.service.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
             )

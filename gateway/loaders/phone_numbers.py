@@ -38,7 +38,7 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
                 get=partial(upstream.get_phone_number, requester=requester),
                 key=e164_of,
                 get_access=get_access,
-                page_size=upstream.generation.max_results,
+                page_size=upstream.service.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
             )
@@ -71,4 +71,4 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
             if not wanted.isdisjoint(ordered_numbers(order))
         }
         agreed = product_types.pop() if len(product_types) == 1 else None
-        return agreed if agreed in self._upstream.generation.product_types else None
+        return agreed if agreed in self._upstream.service.product_types else None

@@ -97,7 +97,7 @@ def _phone_numbers(filter_name: str, key: str) -> Callable[..., Any]:
         before: Before = strawberry.UNSET,
     ) -> Any:
         context = info.context
-        filters = association_parameters(filter_name, getattr(root, key), context.upstream.generation)
+        filters = association_parameters(filter_name, getattr(root, key), context.upstream.service)
         source = phone_number_list(context, filters)
         return ListConnection(context, source, first=first, after=after, last=last, before=before)
 

@@ -38,7 +38,7 @@ def require_supported(word: str, supported: AbstractSet[str], service: Service) 
         BadUserInput: If it does not.
     """
     if word not in supported:
-        raise BadUserInput(f"The upstream API {service.api} does not support {word}.")
+        raise BadUserInput(f"The upstream API {service.name} does not support {word}.")
 
 
 def _value(word: str, description: str) -> Any:

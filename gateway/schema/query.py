@@ -47,7 +47,7 @@ def _phone_numbers(
     Cost: See gateway.paging.paginator. The first page is fetched when edges, nodes, pageInfo or totalCount is resolved.
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumbers.
     """
-    source = phone_number_list(info.context, filter_parameters(filter, info.context.upstream.generation))
+    source = phone_number_list(info.context, filter_parameters(filter, info.context.upstream.service))
     return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 

@@ -30,15 +30,15 @@ def _token_list(
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
     key: Callable[[R], str],
 ) -> TokenList[R]:
-    generation = context.upstream.generation
+    service = context.upstream.service
     token_list = TokenList(
         fetch=fetch,
         key=key,
         binding=context.cursor_key_ring.bind(
-            api=generation.api, operation=operation, filters=filters, principal=context.principal
+            api=service.name, operation=operation, filters=filters, principal=context.principal
         ),
         operation=operation,
-        page_size=generation.max_results,
+        page_size=service.max_results,
     )
     context.lists.append(token_list)
     return token_list

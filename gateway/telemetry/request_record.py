@@ -1,31 +1,30 @@
-"""Facts about the current request, collected as they become known, for logs, metrics, traces and the response."""
+"""The record of the current request, which logs, metrics, traces and the response are written from."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
-# Characters of an operation's name that an operator sees. The names that people write are shorter.
+# Characters of an operation's name that an operator sees. Names that people write are shorter.
 SHOWN_NAME_LENGTH: Final = 64
 
 
 class RequestRecord:
-    """The facts about one request so far. They steer nothing.
+    """The facts about one request, set as they become known. They do not affect the request.
 
     Attributes:
-        id: The `x-request-id` of the response. None for health checks and GraphiQL's files, which have none.
-        operation: The operation's name, cut to SHOWN_NAME_LENGTH. None if it has no name or the document cannot be
-            parsed. By GraphQL's grammar it consists of letters, digits and underscores, so it cannot begin another log
-            line.
+        id: The `x-request-id` of the response. Health checks and GraphiQL's files have no id.
+        operation: The operation's name, cut to SHOWN_NAME_LENGTH, if it has a name and the document can be parsed. By
+            GraphQL's grammar it consists of letters, digits and underscores, so it cannot begin another log line.
         is_valid: Whether the document is valid. The name in an invalid document may be anything.
-        cost: The estimated query cost, None before the estimate.
+        cost: The query cost, when it has been estimated.
         error_codes: The codes of the response's errors, in their order.
         upstream_calls: Calls made for the request, retries included. A shared call counts for the request that
             started it.
         upstream_seconds: Time during which at least one of these calls was in flight.
         shows_upstream: Whether the response reports its upstream calls.
         trace_context: The headers traceparent and tracestate that the request arrived with.
-        cache_age: Age in seconds of the oldest cached response that the request used. None if it used none.
-        stale: Whether one of them was past its TTL and was used because the upstream failed.
+        cache_age: Age in seconds of the oldest cached response that the request used, if it used any.
+        stale: Whether a cached response past its TTL was used because the upstream failed.
     """
 
     __slots__ = (
@@ -63,7 +62,7 @@ class RequestRecord:
         """Record that an upstream call starts.
 
         Args:
-            now: Seconds from any start.
+            now: Seconds of any clock, which `call_ended` must use too.
         """
         self.upstream_calls += 1
         if self._in_flight == 0:
@@ -91,7 +90,7 @@ class RequestRecord:
 
         Args:
             seconds: Duration of the request.
-            status: The response's status. None if the client disconnected before the response.
+            status: The response's status, unless the client disconnected before the response.
         """
         return {
             "id": self.id,

@@ -1,1 +1,1 @@
-"""Words with AWS: the one room that knows aioboto3, NextToken and MaxResults."""
+"""The client of AWS: the only package that knows aioboto3, NextToken and MaxResults."""

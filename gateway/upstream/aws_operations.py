@@ -63,7 +63,7 @@ def _next_token(body: dict[str, Any], operation: str) -> str | None:
     token = body.get("NextToken")
     if token is not None and not isinstance(token, str):
         raise UpstreamBadResponse(operation, detail=f"NextToken is a {type(token).__name__}")
-    # Null, missing and "" all end a list. A short page does not.
+    # A list ends if the token is null, missing or "". A short page does not end it.
     return token or None
 
 

@@ -1,4 +1,4 @@
-"""The one way down to AWS: a call, its response, and the transports that a call passes.
+"""A call to AWS, its response, and the interface of the transports between the client and AWS.
 
 Each transport wraps the next one. gateway/upstream/open.py composes them.
 """
@@ -14,7 +14,7 @@ Parameters = Mapping[str, str | int]
 NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
 # The JSON object of a response. None if AWS has no such record.
 Body = dict[str, Any] | None
-# A call's identity: identical calls share a response.
+# A call's identity. If two calls have the same key, they share a response.
 CacheKey = tuple[str, tuple[tuple[str, str | int], ...]]
 
 
@@ -25,8 +25,8 @@ class Operation:
     Attributes:
         name: Its name in the service's model.
         parse: Returns a page or a record for the JSON object of a response and the call's parameters. Raises
-            UpstreamBadResponse if the object is not what the operation promises.
-        gets_one: Whether it gets one record. For such an operation NotFound is a result and not an error.
+            UpstreamBadResponse if the object is not a response of the operation.
+        gets_one: Whether it gets one record. If it does, NotFound is a result and not an error.
     """
 
     name: str
@@ -36,11 +36,13 @@ class Operation:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One upstream call on its way down.
+    """One upstream call.
 
     Attributes:
+        operation: The operation to call.
+        parameters: The operation's parameters, with AWS's names.
         requester: The request that started the call. Others may join it.
-        deadline: When the last request that waits for it gives up. It grows if others join.
+        deadline: The time at which the last request that waits for it gives up. It grows if others join.
         attempt: The number of the current attempt, from 1.
         trace_headers: The trace headers to send.
         key: The call's identity.
@@ -62,15 +64,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamResponse:
-    """A good response. It may be cached and shared, so it and its records are never changed.
+    """A successful response. It may be cached and shared, so callers must not change it or its records.
 
     Attributes:
-        body: The JSON object.
+        body: The JSON object, if AWS has such a record.
         size: Bytes of JSON.
-        status: The HTTP status. None if the response comes from a cache.
-        request_id: AWS's id of the call, None if there is none.
-        result: The page or record that the operation read from the body. None below the cache, or if AWS has no such
-            record.
+        status: The HTTP status, unless the response comes from a cache.
+        request_id: AWS's id of the call, if the response has one.
+        result: The page or record that the operation read from the body, if there is a body. Only the caching transport
+            and its callers see it.
     """
 
     body: Body
@@ -81,7 +83,7 @@ class UpstreamResponse:
 
 
 class Transport(Protocol):
-    """A step on the way to AWS."""
+    """A step between the client and AWS."""
 
     async def call(self, call: Call) -> UpstreamResponse:
         """Return the response to a call.

@@ -31,7 +31,8 @@ class Upstream:
     Args:
         transport: The way to AWS.
         service: The API that is called.
-        endpoint: Where calls go, as the AWS client resolved it.
+        endpoint: The endpoint that is called, as the AWS client resolved it.
+        readiness: The check behind `unready`.
         breakers: The circuit breaker of each operation. Read their state only.
         queue: The calls in flight and in the queue. Read its state only.
     """
@@ -45,7 +46,7 @@ class Upstream:
         breakers: Mapping[str, CircuitBreaker],
         queue: FairQueue,
     ) -> None:
-        self.generation = service
+        self.service = service
         self.endpoint = endpoint
         self.breakers = breakers
         self.queue = queue
@@ -60,15 +61,16 @@ class Upstream:
         """Return one page of the inventory (ListPhoneNumbers).
 
         Args:
-            token: The previous page's NextToken, None for the first page.
-            size: Rows to request, 1 to `max_results`. The page may hold fewer, or none, and still not be the last.
+            token: The previous page's NextToken. The first page has no token.
+            size: Rows to request, 1 to `max_results`. A page with fewer rows or no rows need not be the last.
             filters: Status, ProductType, FilterName and FilterValue, in AWS's spelling.
 
         Raises:
             CursorExpired: If AWS rejects the token.
             UpstreamNotFound: If a filter names an unknown resource.
 
-        Cost: One call. If AWS rejects a token with a larger size than it has accepted so far, one more without it.
+        Cost: One call. If AWS rejects a token with a larger size than it has accepted so far, one more call without the
+        token.
         """
         page: PhoneNumberPage = await self._list(LIST_PHONE_NUMBERS, token, size, filters, requester)
         return page
@@ -90,7 +92,7 @@ class Upstream:
         return record
 
     async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> PhoneNumberOrderRecord | None:
-        """Return one order's record (GetPhoneNumberOrder), or None if there is no such order."""
+        """Return one order's record (GetPhoneNumberOrder) if there is such an order."""
         if not is_order_id(order_id):
             return None
         parameters = {"PhoneNumberOrderId": order_id}
@@ -98,7 +100,10 @@ class Upstream:
         return record
 
     async def unready(self) -> str | None:
-        """Return why requests should go to another replica, or None if AWS can be called. Never raise."""
+        """Return the reason why requests should go to another replica, if there is one. Never raise.
+
+        Cost: See Readiness.unready.
+        """
         return await self._readiness.unready()
 
     async def _list(
@@ -111,7 +116,7 @@ class Upstream:
         except CursorExpired:
             if size > self._accepted_sizes.get(operation.name, 0):
                 # The size may be the reason, since the previous page may have been smaller. If AWS rejects the same
-                # call without a token, raise that error: a client that starts again would be rejected for ever.
+                # call without a token, raise that error, because a client that starts again would always be rejected.
                 await self._list(operation, None, size, filters, requester)
             raise
         self._accepted_sizes[operation.name] = max(size, self._accepted_sizes.get(operation.name, 0))

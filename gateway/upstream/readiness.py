@@ -1,4 +1,4 @@
-"""Whether requests should come here: whether AWS has answered lately, and if nobody knows, a call to find out."""
+"""The readiness of this replica: it is ready if AWS has responded lately, to a client's call or to a probe."""
 
 import asyncio
 import logging
@@ -27,25 +27,30 @@ from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 
 logger = logging.getLogger("gateway")
 
-# Seconds for which a call's outcome stands for the upstream's state; Kubernetes asks every 10 unless told otherwise.
+# Seconds for which a call's outcome stands for the upstream's state. Kubernetes probes every 10 unless configured
+# otherwise.
 FRESH_SECONDS: Final = 10.0
-# Seconds that the call of a probe may take. An answer comes within one, a connection's TLS included.
+# Seconds that a probe's call may take. A response arrives within one, even if the connection needs a TLS handshake.
 PROBE_SECONDS: Final = 2.0
 
-# AWS has refused one call, by an error name of its own, and answers others. Unknown credentials are not among these,
-# nor are responses that are not the API's.
+# The outcomes that show that AWS responds: success, and AWS's own errors that reject a single call. Unknown credentials
+# do not count, and neither do responses that are not the API's.
 _REACHED: Final = frozenset(
     {
         ANSWERED,
-        *(fault.code for fault in (CursorExpired, Throttled, UpstreamBadRequest, UpstreamForbidden, UpstreamNotFound)),
+        *(error.code for error in (CursorExpired, Throttled, UpstreamBadRequest, UpstreamForbidden, UpstreamNotFound)),
     }
 )
 
 
 class Readiness:
-    """The upstream's state, from the calls that are made anyway.
+    """The upstream's state, as the outcomes of recent calls show it.
 
-    breakers: with one open, only what AWS has answered since says that requests should come here.
+    Args:
+        transport: Records the outcomes of all calls, and makes the probe's call.
+        credentials: If they are missing, this replica is not ready.
+        breakers: If one is not closed, only responses since it opened count.
+        host: The host that is called, for the log.
     """
 
     def __init__(
@@ -61,21 +66,24 @@ class Readiness:
         self._breakers = tuple(breakers)
         self._probing = asyncio.Lock()
         self._probed_at = float("-inf")
-        # What the log was told last, so that an outage is one line and not one for each probe.
+        # The failure that was logged last, so that an outage is one line and not one for each probe.
         self._logged: str | None = None
 
     async def unready(self) -> str | None:
-        """Return why not, in words, or None if AWS has answered in the last FRESH_SECONDS and since a breaker opened.
+        """Return the reason why this replica is not ready, or None if it is.
 
-        Cost: none if AWS has answered in that time. Otherwise one call without retries in FRESH_SECONDS, however often
-        this is asked: one request that only a proxy answers says little of the others.
-        Without valid credentials the reason names their source, whatever AWS answered before.
+        It is ready if AWS has responded in the last FRESH_SECONDS, and since a breaker opened if one is not closed.
+        Without valid credentials the reason names their source, even if AWS responded before.
+
+        Cost: No call if AWS has responded in that time. Otherwise one call without retries per FRESH_SECONDS, however
+        often this method is called. The call is made even if others have failed: if a proxy responds to one request in
+        AWS's place, that says little about the others.
         """
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await self._credentials.get()
-        except CredentialsUnavailable as fault:
-            return fault.detail
+        except CredentialsUnavailable as error:
+            return error.detail
         except TimeoutError:
             return f"no AWS credentials from {self._credentials.source} yet"
         async with self._probing:
@@ -95,7 +103,7 @@ class Readiness:
         return max([time.monotonic() - FRESH_SECONDS, *(each for each in opened if each is not None)])
 
     async def _probe(self) -> None:
-        """Make one call, whose outcome is noted with those of all calls."""
+        """Make one call. Its outcome is recorded with those of all calls."""
         failure = None
         self._probed_at = time.monotonic()
         time_out = asyncio.timeout(PROBE_SECONDS)
@@ -104,10 +112,10 @@ class Readiness:
                 await self._credentials.get()
                 requester = Requester(asyncio.get_running_loop().time() + PROBE_SECONDS)
                 await self._transport.call(Call(LIST_PHONE_NUMBERS, {"MaxResults": 1}, requester))
-        except UpstreamError as fault:
-            failure = f"{fault.code}: {fault.detail}"
+        except UpstreamError as error:
+            failure = f"{error.code}: {error.detail}"
         except TimeoutError:
-            # The call was given up, so its own outcome is none.
+            # The call was cancelled, so the transport recorded no outcome.
             self._transport.record_outcome(UpstreamTimeout.code)
             failure = f"{UpstreamTimeout.code}: timeout: {self._host} did not respond within {PROBE_SECONDS:g} s"
         if failure is not None and failure != self._logged:

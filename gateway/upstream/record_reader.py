@@ -1,8 +1,9 @@
 """Readers of AWS's responses: they return the records that can be used and leave out the others.
 
-A record without a usable key can be neither shown nor requested again. It is left out alone: the rest of its page or
-record stays. Each response with such records is counted in a metric and gets one warning in the log. Any other odd
-value is left in place, and costs its own field an error when the field is written (gateway/schema).
+If a record has no usable key, it can be neither shown nor requested again. Only that record is left out, and the rest
+of its page, or of the record around it, stays. Such records are counted in a metric, and each response with some of
+them is logged with one warning. Any other odd value stays in its record. It causes an error in its own field only, when
+the schema writes the field (gateway/schema).
 """
 
 import logging
@@ -45,9 +46,9 @@ def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]
 
 
 def _phone_number(row: dict[str, Any]) -> tuple[PhoneNumberRecord | None, int]:
-    """Return the row and how many of its associations are left out, or None and 1 if it names no number.
+    """Return the row and the number of its associations that are left out, or None and 1 if the row names no number.
 
-    The number is in both E164PhoneNumber and PhoneNumberId, so one of them is filled in from the other.
+    The number is in both E164PhoneNumber and PhoneNumberId. If one of them is not usable, the other replaces it.
     """
     changes: dict[str, Any] = {}
     number, number_id = row.get("E164PhoneNumber"), row.get("PhoneNumberId")
@@ -57,7 +58,7 @@ def _phone_number(row: dict[str, Any]) -> tuple[PhoneNumberRecord | None, int]:
             return None, 1
     if not isinstance(number_id, str) or not number_id:
         changes["PhoneNumberId"] = number
-    # By this key the schema tells an order from a phone number.
+    # The schema tells an order from a phone number by this key.
     if "PhoneNumberOrderId" in row:
         changes["PhoneNumberOrderId"] = None
     left_out = _leave_out(row, "Associations", _is_association, changes)
@@ -66,7 +67,7 @@ def _phone_number(row: dict[str, Any]) -> tuple[PhoneNumberRecord | None, int]:
 
 
 def _phone_number_order(row: dict[str, Any]) -> tuple[PhoneNumberOrderRecord | None, int]:
-    """Return the row and how many of its ordered numbers are left out, or None and 1 if it has no usable id."""
+    """Return the row, unless it has no usable id, and the number of its ordered numbers that are left out."""
     if not is_order_id(row.get("PhoneNumberOrderId")):
         return None, 1
     changes: dict[str, Any] = {}
@@ -76,17 +77,20 @@ def _phone_number_order(row: dict[str, Any]) -> tuple[PhoneNumberOrderRecord | N
 
 
 def is_order_id(value: object) -> bool:
-    """Return whether a value can be an order's id. Dots alone, in a URL's path, would lead to another resource."""
+    """Return whether a value can be an order's id.
+
+    If an id consisted of dots only, it would lead to another resource when it is in a URL's path.
+    """
     return isinstance(value, str) and len(value) <= MAX_ID_LENGTH and value.strip(".") != ""
 
 
 def _leave_out(row: dict[str, Any], key: str, is_usable: Callable[[Any], bool], changes: dict[str, Any]) -> int:
-    """Return how many records of a list within a row are left out. `changes` then holds the list without them."""
+    """Return how many records of a list within a row are left out. If any are, put the shorter list into `changes`."""
     value = row.get(key)
     if value is None:
         return 0
     usable = [each for each in value if is_usable(each)] if isinstance(value, list) else []
-    # A value that is no list counts as one record.
+    # If the value is not a list, it counts as one record.
     odd = len(value) - len(usable) if isinstance(value, list) else 1
     if odd:
         changes[key] = usable

@@ -1,6 +1,6 @@
-"""AWS's JSON objects as they arrive, typed. They are never copied into classes: the schema maps their keys to fields.
+"""The types of AWS's JSON objects. The objects are not copied into classes, because the schema maps keys to fields.
 
-Every key may be absent or null, which mean the same; enumerated values are plain strings, since AWS adds to them.
+Every key may be absent or null, and both mean the same. Enumerated values are plain strings, because AWS adds to them.
 Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03.
 """
 
@@ -13,7 +13,7 @@ _E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
 
 
 class CapabilitiesRecord(TypedDict, total=False):
-    """What a number can do: PhoneNumberCapabilities."""
+    """The capabilities of a number: PhoneNumberCapabilities."""
 
     InboundCall: bool | None
     OutboundCall: bool | None
@@ -24,7 +24,7 @@ class CapabilitiesRecord(TypedDict, total=False):
 
 
 class AssociationRecord(TypedDict, total=False):
-    """What a number belongs to: PhoneNumberAssociation."""
+    """A resource that a number is associated with: PhoneNumberAssociation."""
 
     Name: str | None
     Value: str | None
@@ -47,7 +47,7 @@ class PhoneNumberRecord(TypedDict, total=False):
     CreatedTimestamp: str | None
     UpdatedTimestamp: str | None
     DeletionTimestamp: str | None
-    # chime-sdk-voice alone
+    # The following keys exist in chime-sdk-voice only.
     OrderId: str | None
     Name: str | None
 
@@ -68,27 +68,27 @@ class PhoneNumberOrderRecord(TypedDict, total=False):
     OrderedPhoneNumbers: list[OrderedPhoneNumberRecord] | None
     CreatedTimestamp: str | None
     UpdatedTimestamp: str | None
-    # chime-sdk-voice alone
+    # The following keys exist in chime-sdk-voice only.
     OrderType: str | None
     FocDate: str | None
 
 
 class PhoneNumberPage(NamedTuple):
-    """One answer of ListPhoneNumbers; a next_token of None ends the list."""
+    """One response of ListPhoneNumbers. If it has no next_token, the list ends with it."""
 
     records: list[PhoneNumberRecord]
     next_token: str | None
 
 
 class PhoneNumberOrderPage(NamedTuple):
-    """One answer of ListPhoneNumberOrders; a next_token of None ends the list."""
+    """One response of ListPhoneNumberOrders. If it has no next_token, the list ends with it."""
 
     records: list[PhoneNumberOrderRecord]
     next_token: str | None
 
 
 def e164_of(record: PhoneNumberRecord) -> str:
-    """Return the number a record is known by, always with its `+`."""
+    """Return the number that identifies a record, always with its `+`."""
     return with_plus(record["E164PhoneNumber"] or "")
 
 
@@ -102,7 +102,7 @@ def with_plus(number: str) -> str:
 def read_e164_number(value: object) -> str | None:
     """Return an E.164 number with its `+`, or None if the value is not the text of one.
 
-    Callers' numbers are read by it too, so every number in a response is accepted in a request.
+    Clients' numbers are read by this function too, so a request may contain any number of a response.
     """
     return with_plus(value) if isinstance(value, str) and _E164.fullmatch(value) else None
 

@@ -1,4 +1,4 @@
-"""The request that upstream calls are made for, as far as it steers them."""
+"""The request that upstream calls are made for, and its options for these calls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ DEFAULT_DIRECTIVES: Final = CacheDirectives()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Requester:
-    """One request. The fair queue tells requests apart by the identity of this object.
+    """The request that calls are made for. The fair queue tells requests apart by the identity of this object.
 
     Attributes:
-        deadline: When the request gives up, in seconds of the event loop's clock.
+        deadline: The time at which the request gives up, in seconds of the event loop's clock.
         cache: How its calls use the response cache.
         trace_headers: The headers traceparent and tracestate that its calls carry if no span is recorded.
     """

@@ -1,20 +1,28 @@
-"""The two generations of the API that AWS has published, and where they differ for a caller."""
+"""The two AWS services that this gateway can call, and their differences for a caller."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Api = Literal["chime", "chime-sdk-voice"]
 
-# Characters of an id that may be AWS's: its own are GUIDs and the like, of some forty.
+# Characters of the longest id that may be AWS's. AWS's own ids are GUIDs and similar, of about 40 characters.
 MAX_ID_LENGTH: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One published API: its name in AWS's SDKs and the values its requests take."""
+    """A published AWS service.
 
-    api: Api
-    # Rows a list call may ask for: ResultMax of the service's model.
+    Attributes:
+        name: Its name in AWS's SDKs.
+        max_results: The most rows that a list call may request. Source: ResultMax of the service's model.
+        default_region: The region to call if the AWS configuration names no region.
+        filter_names: The values of FilterName in its requests.
+        product_types: The values of ProductType in its requests.
+        phone_number_statuses: The values of Status in its requests.
+    """
+
+    name: Api
     max_results: int
     default_region: str | None
     filter_names: frozenset[str]
@@ -36,9 +44,9 @@ _STATUSES: Final = frozenset(
 )
 
 CHIME: Final = Service(
-    api="chime",
+    name="chime",
     max_results=99,
-    # The service lives in one region alone: service.chime.aws.amazon.com is us-east-1.
+    # The service exists in one region only: service.chime.aws.amazon.com is us-east-1.
     default_region="us-east-1",
     filter_names=frozenset({"AccountId", "UserId", "VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId"}),
     product_types=frozenset({"BusinessCalling", "VoiceConnector", "SipMediaApplicationDialIn"}),
@@ -46,7 +54,7 @@ CHIME: Final = Service(
 )
 
 CHIME_SDK_VOICE: Final = Service(
-    api="chime-sdk-voice",
+    name="chime-sdk-voice",
     max_results=100,
     default_region=None,
     filter_names=frozenset({"VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId"}),

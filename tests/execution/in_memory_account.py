@@ -35,7 +35,7 @@ class Account:
     got: dict[str, Any] = field(default_factory=dict)
     rows_each: int = 100
     failing: Mapping[str, UpstreamError] = field(default_factory=dict)
-    generation: Service = CHIME
+    service: Service = CHIME
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class Account:
 
     def context(self) -> RequestContext:
         """Return the context of one request."""
-        return request_contexts(_settings(self.generation.api), cast("Upstream", self))(ANONYMOUS)
+        return request_contexts(_settings(self.service.name), cast("Upstream", self))(ANONYMOUS)
 
     def _call(self, operation: str) -> None:
         self.calls.append(operation)

@@ -148,5 +148,5 @@ def random_account(random: Random) -> Account:
         got={NUMBERS[6]: _number(random, 6), ORDER_IDS[3]: _order(random, 3)},
         rows_each=random.choice([1, 2, 100, 100]),
         failing=random.choice(_FAULTS) if random.random() < 0.1 else {},
-        generation=random.choice([CHIME, CHIME_SDK_VOICE]),
+        service=random.choice([CHIME, CHIME_SDK_VOICE]),
     )

@@ -72,7 +72,7 @@ async def _checked_region(session: Any, service: Service, settings: Settings) ->
     Raises:
         ConfigurationError: If a value is wrong. The message names it.
     """
-    checks = AwsChecks(session, service.api)
+    checks = AwsChecks(session, service.name)
     checks.values()
     region: str | None = session.get_config_variable("region") or service.default_region
     if region is not None:
@@ -93,7 +93,7 @@ def _client(session: Any, service: Service, region: str | None, settings: Settin
         _reject_without_region(missing_files(session))
     url = settings.upstream_endpoint_url
     endpoint_url = None if url is None else str(url).rstrip("/")
-    return aws_client(session, service.api, region_name=region, endpoint_url=endpoint_url, config=config)
+    return aws_client(session, service.name, region_name=region, endpoint_url=endpoint_url, config=config)
 
 
 def _reject_without_credentials(missing: str) -> NoReturn:

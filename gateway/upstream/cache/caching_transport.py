@@ -1,4 +1,4 @@
-"""Calls behind the response cache: each is made once for all who wait for it, and not at all if it is cached."""
+"""The response cache in front of the calls: identical calls are made once, and not at all if a response is cached."""
 
 import asyncio
 from contextlib import suppress
@@ -26,8 +26,8 @@ class CachingTransport:
     Args:
         transport: Makes the calls.
         cache: This process's cache.
-        shared: The cache in Redis. None keeps responses in this process.
-        credentials: If they are missing at a deadline, they are the reason.
+        shared: The cache in Redis, if there is one.
+        credentials: If they are missing at a deadline, they are the cause of the error.
         host: The host that is called, for the log.
     """
 
@@ -53,7 +53,8 @@ class CachingTransport:
         Raises:
             UpstreamError: If there is no response before the requester's deadline.
 
-        Cost: A few microseconds if memory holds the response. One round trip more if Redis is searched in vain.
+        Cost: A few microseconds if memory holds the response. Otherwise one round trip to Redis, if there is one, and
+        one upstream call if Redis does not hold the response.
         """
         error: UpstreamError
         try:
@@ -72,7 +73,7 @@ class CachingTransport:
         if not call.requester.cache.bypass:
             cached = self._cache.fresh(call.key)
             if cached is None and self._shared is not None:
-                # Those who join the load do not extend this call.
+                # Requests that join the load must not extend the deadline of this call.
                 await self._loads.do(call.key, self._load_shared, replace(call))
                 cached = self._cache.fresh(call.key)
             if cached is not None:
@@ -85,7 +86,7 @@ class CachingTransport:
         return await self._fetches.do(call.key, self._fetch, call)
 
     async def _load_shared(self, call: Call) -> None:
-        """Store in memory a response that Redis holds, even if it may only replace an error."""
+        """Store a response from Redis in memory, even if it is stale and may only replace an error."""
         found = None if self._shared is None else await self._shared.get(call.key)
         if found is None:
             return
@@ -111,7 +112,8 @@ class CachingTransport:
     def _stale_fallback(self, call: Call, error: UpstreamError) -> UpstreamResponse | None:
         """Return a cached response that may replace an error.
 
-        RFC 5861 allows this for a failing upstream only: for 500 and above, a timeout, a bad response, no connection.
+        RFC 5861 allows this for a failing upstream only: a status of 500 and above, a timeout, a bad response or no
+        connection.
         """
         if call.requester.cache.bypass or not error.retryable or isinstance(error, Throttled):
             return None
@@ -123,7 +125,7 @@ class CachingTransport:
         return cached.response
 
     def _deadline_error(self, operation: str) -> UpstreamError:
-        """Return the error of a call without a response at its deadline. It says what the call waited for."""
+        """Return the error of a call without a response at its deadline. If credentials are missing, name them."""
         missing_credentials = self._credentials.overdue(operation)
         if missing_credentials is not None:
             return missing_credentials

@@ -1,7 +1,7 @@
-"""The response cache: upstream responses of the last seconds, in this process's memory.
+"""The response cache: recent upstream responses in this process's memory.
 
 Responses belong to the account and not to a caller. Scopes are checked before a call (gateway/context.py). The cache
-returns the stored objects themselves, and no one changes a record.
+returns the stored objects themselves, so callers must not change a record.
 """
 
 import time
@@ -14,9 +14,9 @@ from gateway.upstream.call import CacheKey, UpstreamResponse
 
 # Bytes of JSON in memory: 70 pages of 99 numbers. Python's objects take about four times as much.
 MAX_BYTES: Final = 4 * 1024 * 1024
-# Bytes that a response takes beside its own, for its key and the objects around it.
+# Bytes that a response takes in addition to its JSON, for its key and the objects around it.
 OVERHEAD_BYTES: Final = 500
-# A missing record may exist soon: an order's numbers enter the inventory while a client waits for them.
+# If a record is missing, it may exist soon. An order's numbers enter the inventory while a client waits for them.
 NEGATIVE_TTL_RATIO: Final = 0.25
 
 
@@ -25,7 +25,7 @@ class CachedResponse:
     """A response in the cache.
 
     Attributes:
-        stored_at: When it came from the upstream, in seconds since 1970.
+        stored_at: The time when it came from the upstream, in seconds since 1970.
         ttl: Seconds from then for which it is fresh.
         size: Bytes that it counts for.
     """
@@ -40,7 +40,7 @@ class ResponseCache:
     """Responses by the identity of their calls.
 
     Args:
-        ttl: Seconds for which a response is fresh. 0 caches none.
+        ttl: Seconds for which a response is fresh. If 0, it never is.
         stale_seconds: Seconds after the TTL for which a response may replace the error of a failing upstream.
         clock: Seconds since 1970.
     """
@@ -49,7 +49,7 @@ class ResponseCache:
         self.ttl = ttl
         self.stale_seconds = stale_seconds
         self._clock = clock
-        # The oldest first, so the first one is always the first to become too old.
+        # The oldest response comes first, so it is always the first to become too old.
         self._cached: OrderedDict[CacheKey, CachedResponse] = OrderedDict()
         self._size = 0
 
@@ -78,7 +78,7 @@ class ResponseCache:
         """Store a response, unless a newer one is stored or it is too large. Evict the oldest if there are too many.
 
         Args:
-            stored_at: When it came from the upstream. None stands for now.
+            stored_at: The time when it came from the upstream. The default is now.
         """
         now = self._clock()
         # A response without a record is the API's NotFound.

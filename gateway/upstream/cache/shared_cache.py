@@ -1,8 +1,9 @@
-"""Answers that replicas share by Redis, which can neither read them nor have any other taken for one of them.
+"""The response cache that replicas share in Redis. Redis can neither read a response nor replace it with another one.
 
-Each is sealed with a key that comes from the credentials that AWS was asked with, and bound to its own name. So only
-replicas that sign with the same access key share answers: others may not have the same rights, and cannot be told
-apart from here. The temporary credentials of a role differ from one replica to the next, and with each renewal.
+Each response is encrypted with a key that is derived from the AWS credentials of its call. The encryption binds it to
+its own name in Redis. So replicas share responses only if they sign with the same access key. Other credentials may
+have other rights, and the gateway cannot see which. A role's temporary credentials differ between replicas, and change
+with each renewal.
 """
 
 import time
@@ -21,23 +22,25 @@ from gateway.shared_state.redis_client import KEY_PREFIX, RedisClient, RedisUnav
 from gateway.upstream.aws.sigv4 import Credentials
 from gateway.upstream.call import Body, CacheKey
 
-# A page of 100 numbers is 60 KB. What is longer is fetched again: it would hold up what others ask of Redis.
+# A page of 100 numbers is 60 KB. Larger responses are fetched again, because they would delay other commands to Redis.
 MAX_VALUE_BYTES: Final = 512 * 1024
-# Seconds that replicas' clocks may differ by. Hosts that keep time at all are within a tenth of that.
+# Seconds by which replicas' clocks may differ. If hosts synchronize their clocks, they are within a tenth of that.
 CLOCK_SKEW_SECONDS: Final = 1.0
 
-# Another form of the values takes another label, and with it other names and keys.
+# If the form of the values changes, change the label. The names and keys then change too.
 _LABEL: Final = b"chime-gateway answer, form 1"
-# Random ones: at a hundred answers a second two meet no sooner than in a year, by a chance of one in 2**32.
+# Nonces are random. At 100 responses a second, the chance that two are equal is below one in 2**32 for a year.
 _NONCE_BYTES: Final = 12
 
 
 class SharedResponseCache:
-    """The answers in one Redis of one upstream.
+    """The responses of one upstream in one Redis.
 
-    credentials: those that calls are signed with now; None before they have come.
-    upstream: generation, region and endpoint: what else an answer depends on.
-    clock: seconds since 1970, which replicas about agree on.
+    Args:
+        link: The client of that Redis.
+        credentials: Returns the credentials that calls are signed with now, if they are loaded.
+        upstream: The service, region and endpoint. A response depends on them as much as on the call.
+        clock: Seconds since 1970. The clocks of replicas roughly agree.
     """
 
     def __init__(
@@ -51,18 +54,20 @@ class SharedResponseCache:
         self._credentials = credentials
         self._upstream = upstream
         self._clock = clock
-        # The seal of an access key and its secret, those seen last.
-        self._sealing: tuple[str, str, AESGCM] | None = None
+        # The access key and secret key that were used last, and the cipher that is derived from them.
+        self._cipher: tuple[str, str, AESGCM] | None = None
 
     async def get(self, key: CacheKey) -> tuple[Body, float, int] | None:
-        """An answer, when it came from upstream, and its bytes of JSON; None where there is none, or none to trust.
+        """Return the body of a response, the time when it came from the upstream, and its bytes of JSON.
 
-        Whatever else than a sealed answer Redis holds under the name is a lie, after which it is left alone.
+        Return None if Redis is not available, or holds no response that can be trusted. If a value was not encrypted
+        by this class for this name, or comes from the future, Redis is wrong, and the gateway stops using it for a
+        while.
         """
-        sealing = self._named(key)
-        if sealing is None:
+        named = self._name_and_cipher(key)
+        if named is None:
             return None
-        name, seal = sealing
+        name, cipher = named
         try:
             value = await self._link.execute("GETRANGE", name, 0, MAX_VALUE_BYTES - 1)
         except RedisUnavailable:
@@ -70,40 +75,45 @@ class SharedResponseCache:
         if value == b"":
             return None
         try:
-            opened = seal.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], name.encode())
+            decrypted = cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], name.encode())
         except (InvalidTag, TypeError, ValueError):
             self._link.mark_unhealthy("it gave out a value that was not put there")
             return None
-        stored_at, answer = orjson.loads(opened)
+        stored_at, body = orjson.loads(decrypted)
         if stored_at > self._clock() + CLOCK_SKEW_SECONDS:
             self._link.mark_unhealthy("it gave out a value of the future; compare the replicas' clocks")
             return None
-        return answer, stored_at, len(opened)
+        return body, stored_at, len(decrypted)
 
     def put(self, key: CacheKey, body: Body, stored_at: float, seconds: float) -> None:
-        """Have an answer be kept for so many seconds. Waits for nothing."""
-        sealing = self._named(key)
-        if sealing is None:
+        """Cache a response without waiting for Redis, unless the response is too large.
+
+        Args:
+            stored_at: The time when the response came from the upstream, in seconds since 1970.
+            seconds: How long Redis keeps it.
+        """
+        named = self._name_and_cipher(key)
+        if named is None:
             return
-        name, seal = sealing
+        name, cipher = named
         text = orjson.dumps((stored_at, body))
         nonce = token_bytes(_NONCE_BYTES)
-        value = nonce + seal.encrypt(nonce, text, name.encode())
+        value = nonce + cipher.encrypt(nonce, text, name.encode())
         if len(value) <= MAX_VALUE_BYTES:
             self._link.execute_nowait("SET", name, value, "PX", max(1, round(seconds * 1000)))
 
-    def _named(self, key: CacheKey) -> tuple[str, AESGCM] | None:
-        """The answer's name in Redis, and what it is sealed with; None where there are no credentials yet.
+    def _name_and_cipher(self, key: CacheKey) -> tuple[str, AESGCM] | None:
+        """Return the response's name in Redis and the cipher that encrypts it, if the credentials are loaded.
 
-        The name is a digest, for a key holds phone numbers and tokens.
+        The name is a digest, because a key holds phone numbers and tokens.
         """
         credentials = self._credentials()
         if credentials is None:
             return None
         access_key, secret_key = credentials.access_key, credentials.secret_key
-        if self._sealing is None or self._sealing[:2] != (access_key, secret_key):
+        if self._cipher is None or self._cipher[:2] != (access_key, secret_key):
             derived = HKDF(SHA256(), 32, salt=None, info=_LABEL).derive(secret_key.encode())
-            self._sealing = (access_key, secret_key, AESGCM(derived))
+            self._cipher = (access_key, secret_key, AESGCM(derived))
         # JSON, because a value may hold any separator.
         described = orjson.dumps((_LABEL.decode(), self._upstream, access_key, key))
-        return f"{KEY_PREFIX}answer:{sha256(described).hexdigest()}", self._sealing[2]
+        return f"{KEY_PREFIX}answer:{sha256(described).hexdigest()}", self._cipher[2]

@@ -1,4 +1,4 @@
-"""Single flight: identical calls that are in flight at once are one call."""
+"""Single flight: if identical calls are in flight at the same time, only one is made."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class SingleFlight(Generic[C, T]):
     """Identical calls in flight, which share one result or one error.
 
-    Nothing is cached. A caller that arrives after the result starts a new call.
+    Results are not cached. If a caller arrives after the result, it starts a new call.
     """
 
     def __init__(self) -> None:
@@ -27,11 +27,12 @@ class SingleFlight(Generic[C, T]):
     async def do(self, key: Hashable, work: Callable[[C], Coroutine[Any, Any, T]], call: C) -> T:
         """Return the result of `work(call)`, or of a call in flight with the same key.
 
-        A caller may be cancelled without harm to the others. The work is cancelled when its last caller has left.
+        If a caller is cancelled, the others still get the result. The work is cancelled when its last caller has left.
 
         Args:
-            work: Does the call. It is passed the first caller's call.
-            call: The caller's own. Its deadline tells the work how long this caller waits. The caller itself gives up.
+            work: Makes the call. Its argument is the first caller's call.
+            call: The caller's own call. Its deadline tells the work how long this caller waits. This method does not
+                enforce the deadline, so the caller must give up itself.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -40,7 +41,7 @@ class SingleFlight(Generic[C, T]):
         flight.callers += 1
         flight.call.deadline = max(flight.call.deadline, call.deadline)
         try:
-            # The first caller may be cancelled while those who joined still wait.
+            # The first caller may be cancelled while other callers still wait.
             return await asyncio.shield(flight.task)
         finally:
             flight.callers -= 1
@@ -50,7 +51,7 @@ class SingleFlight(Generic[C, T]):
 
     def _land(self, key: Hashable, flight: "_Flight[C, T]") -> None:
         if flight.task.done() and not flight.task.cancelled():
-            # If all callers have left, no one else reads the error, and asyncio would log it as never retrieved.
+            # Read the error. If all callers have left, asyncio would otherwise log it as never retrieved.
             flight.task.exception()
         # A cancelled flight may end after a new one with its key has started.
         if self._flights.get(key) is flight:

@@ -1,4 +1,4 @@
-"""Calls behind circuit breakers: an operation that keeps failing is not called for a while."""
+"""Circuit breakers in front of the calls: if an operation keeps failing, it is not called for a while."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from gateway.errors import UpstreamError, UpstreamFailure, UpstreamTimeout, Upst
 from gateway.upstream.call import Call, Transport, UpstreamResponse
 from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 
-# A call that is cancelled after this long, or after half of a request's time, counts as one that hangs. One that is
-# cancelled earlier says nothing about AWS, which responds in well under a second.
+# Seconds after which a cancelled call counts as one that hangs, or half of a request's time if that is less. If a call
+# is cancelled earlier, that is no sign of a failure. AWS responds in well under a second.
 HUNG_SECONDS: Final = 5.0
 
-# The errors that the breaker counts. Any other one (a rejection, a 429, an unreadable response) comes from a server
-# that is there, so an open circuit would save callers no wait.
+# The errors that the breaker counts. Any other error (a rejection, a 429, an unreadable response) comes from a server
+# that responds, so an open circuit would save callers no time.
 _FAILURES: Final = (UpstreamFailure, UpstreamUnavailable, UpstreamUnreachable, UpstreamTimeout)
 _FIRST_SERVER_ERROR: Final = 500
 
@@ -25,7 +25,7 @@ class CircuitBreakingTransport:
     Args:
         transport: Makes the calls.
         breakers: The circuit breaker of each operation.
-        request_seconds: The time that a request may take in all.
+        request_seconds: Seconds that a request may take in all.
     """
 
     def __init__(self, transport: Transport, breakers: Mapping[str, CircuitBreaker], request_seconds: float) -> None:
@@ -38,16 +38,16 @@ class CircuitBreakingTransport:
 
         Raises:
             UpstreamError: If the call fails.
-            UpstreamUnavailable: If the circuit is open. The call is not sent then.
+            UpstreamUnavailable: If the circuit is open. The call is then not sent.
         """
         breaker, started_at = self._breakers[call.operation.name], monotonic()
-        # It may have opened while the call was in the queue.
+        # The circuit may have opened while the call was in the queue.
         reject_if_open(breaker, call.operation.name)
         generation, is_retry = breaker.on_start(), call.attempt > 1
         try:
             response = await self._transport.call(call)
         except UpstreamError as error:
-            # A 408 or another 4xx is no failure.
+            # If the status is a 408 or another 4xx, the error is no failure.
             if isinstance(error, _FAILURES) and (error.status or _FIRST_SERVER_ERROR) >= _FIRST_SERVER_ERROR:
                 breaker.on_failure(generation, is_retry=is_retry)
             else:

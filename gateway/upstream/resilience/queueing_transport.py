@@ -1,4 +1,4 @@
-"""Calls in the fair queue: each attempt waits for its place, and a throttled one slows the rate."""
+"""The fair queue in front of the calls: each attempt waits for its place, and a 429 slows the rate."""
 
 from collections.abc import Mapping
 from math import inf
@@ -14,7 +14,7 @@ from gateway.upstream.resilience.fair_queue import FairQueue
 
 
 class QueueingTransport:
-    """Calls that are made when the fair queue lets them.
+    """Calls that are made when the fair queue admits them.
 
     Args:
         transport: Makes the calls.
@@ -37,7 +37,7 @@ class QueueingTransport:
         self._shown_rate: float | None = None
 
     async def call(self, call: Call) -> UpstreamResponse:
-        """Return the response to a call, made in its turn.
+        """Return the response to a call, which is made when the fair queue admits it.
 
         Raises:
             UpstreamError: If the call fails, if its operation's circuit is open, or if it would leave the queue too

@@ -1,4 +1,4 @@
-"""Retries: a failed call is repeated if that may help, up to three attempts and within the retry budget."""
+"""Retries: a failed call is retried if that may help, up to three attempts and within the retry budget."""
 
 import asyncio
 import random
@@ -14,10 +14,10 @@ from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.retry_budget import RetryBudget
 
-# The AWS SDKs' own count. One call and two retries ride out a passing error and multiply a storm by at most 3.
+# The AWS SDKs' own count. One call and two retries outlast a short error, and multiply an outage's calls by at most 3.
 MAX_ATTEMPTS: Final = 3
 # Full jitter: 0 to 100 ms before the second attempt and 0 to 200 ms before the third, as AWS's architecture blog
-# advises for crowds of clients. Both fit in any sensible deadline.
+# advises if there are many clients. Both fit in any sensible deadline.
 BACKOFF_SECONDS: Final = 0.1
 
 
@@ -59,7 +59,7 @@ class RetryingTransport:
                     self._budget.on_success()
                     return response
                 wait = self._wait_before_retry(call, error)
-                # No one else holds the error yet: it is shared once the call has ended.
+                # The error may still be changed, because other requests get it only when the call has ended.
                 if isinstance(error, Throttled) and error.retry_after is None:
                     error.retry_after = self._queue.expected_wait(call.requester)
                 if wait is None:
@@ -68,10 +68,10 @@ class RetryingTransport:
                 count_retry(call.operation.name)
         finally:
             self._in_flight -= 1
-        raise AssertionError  # The loop has no end of its own.
+        raise AssertionError  # The loop above ends only by return or raise.
 
     def _wait_before_retry(self, call: Call, error: UpstreamError) -> float | None:
-        """Return the seconds until the next attempt, or None if there is to be none."""
+        """Return the seconds until the next attempt, or None if the call must not be retried."""
         if call.attempt == MAX_ATTEMPTS or not is_transient(error):
             return None
         jitter = random.uniform(0, BACKOFF_SECONDS * 2 ** (call.attempt - 1))  # noqa: S311  # No secret.
@@ -79,7 +79,7 @@ class RetryingTransport:
         operation = call.operation.name
         if asyncio.get_running_loop().time() + wait >= call.deadline or self._breakers[operation].retry_after > 0:
             return None
-        # A storm is many calls. A call that is alone needs no budget, however much was spent before it.
+        # Only many calls make a retry storm. If this call is alone, it needs no budget, even if the budget is spent.
         if self._in_flight > 1 and not self._budget.spend():
             count_retry_budget_exhausted(operation)
             return None
