@@ -1,4 +1,4 @@
-"""An emulated account of which single calls can be made to go wrong."""
+"""An emulated account in which a test can make single calls fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from gateway.emulator.service_model import Api
 from tests.support.aws import Aws
 from tests.support.serving import served
 
-# Of a call's path, as `/phone-numbers/+12065550000`, and its query.
+# A predicate of a call's path, such as `/phone-numbers/+12065550000`, and its query.
 Which = Callable[[str, str], bool]
 
 
@@ -28,15 +28,15 @@ class FaultyAws(Aws):
         self._hanging: list[Which] = []
 
     def fails_where(self, which: Which, error: ErrorShape) -> None:
-        """End those calls in an error."""
+        """Answer matching calls with an error."""
         self._answers.append((which, error.status, orjson.dumps({"Code": error.code, "Message": error.message})))
 
     def answers_where(self, which: Which, body: object) -> None:
-        """Answer those calls with a body."""
+        """Answer matching calls with a body."""
         self._answers.append((which, 200, orjson.dumps(body)))
 
     def hangs_where(self, which: Which) -> None:
-        """Leave those calls without a response until the client closes the connection."""
+        """Leave matching calls without a response until the client closes the connection."""
         self._hanging.append(which)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +67,7 @@ def faulty_aws(api: Api) -> Iterator[FaultyAws]:
 
 
 def get_of(number: str) -> Which:
-    """The get of one number."""
+    """Return a predicate that matches the get of one number."""
     return lambda path, _: path == f"/phone-numbers/{number}"
 
 

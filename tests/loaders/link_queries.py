@@ -14,12 +14,12 @@ query ($first: Int) {
 
 
 def number_id(number: str) -> str:
-    """The node id of a number, in whichever spelling."""
+    """Return the node id of a number in any spelling."""
     return str(global_id("PhoneNumber", number))
 
 
 def linked(data: Any) -> dict[str, str | None]:
-    """Ordered number -> the number of the record it is linked to."""
+    """Map each ordered number to the number of the record it is linked to."""
     return {
         ordered["e164PhoneNumber"]: ordered["phoneNumber"] and ordered["phoneNumber"]["e164PhoneNumber"]
         for order in data["phoneNumberOrders"]["nodes"]

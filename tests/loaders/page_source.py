@@ -1,4 +1,4 @@
-"""A list and its gets in memory, to carry out whole batches by plain calls and count what they cost."""
+"""An in-memory list with gets. Tests run whole batches on it and count the calls."""
 
 import asyncio
 from collections.abc import Container, Sequence
@@ -10,10 +10,11 @@ from gateway.loaders.batch import Batch, GetAccess, RecordSource
 
 @dataclass(slots=True)
 class Pages:
-    """An upstream that holds texts, each its own key.
+    """An upstream that holds texts, each of which is its own key.
 
-    pages: what each list page gives; one of a product type gives those that start with its name alone.
-    failing_pages: numbers of list pages that fail. failing_gets: keys whose get fails.
+    pages: The texts of each list page. A list of one product type returns only the texts that start with its name.
+    failing_pages: Numbers of the list pages that fail.
+    failing_gets: Keys whose get fails.
     """
 
     pages: Sequence[Sequence[str]]
@@ -47,7 +48,7 @@ class Pages:
         return key if key in self.held else None
 
     async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:
-        """Carry out a batch for keys."""
+        """Run a batch for keys."""
         source = RecordSource(
             list_page=self.list_page,
             list_operation="List",
@@ -64,7 +65,7 @@ class Pages:
 
 
 def calls_of(pages: Sequence[Sequence[str]], held: Container[str], keys: Sequence[str]) -> int:
-    """Upstream calls that a batch for keys takes."""
+    """Return the number of upstream calls that a batch for keys makes."""
     upstream = Pages(pages, held)
     asyncio.run(upstream.find(keys))
     return upstream.calls

@@ -1,4 +1,4 @@
-"""The plan: simulated with plain calls, and carried out by whole batches over lists in memory."""
+"""The batch plan, simulated with plain calls and run by whole batches over in-memory lists."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ KEYS = [f"k{index}" for index in range(40)]
 
 
 def calls_made(asked: int, pages: Iterator[int]) -> int:
-    """What asked keys cost, where pages would resolve so many each; a key no page resolves is got."""
+    """Return the calls for `asked` keys if each page resolves so many. The remaining keys are fetched by get."""
     left, resolved = asked, list[int]()
     while should_fetch_page(asked, left, resolved):
         resolved.append(min(left, next(pages, 0)))
@@ -40,8 +40,8 @@ def test_k_keys_need_at_most_k_plus_two_calls_if_pages_just_about_pay(asked: int
 
 
 @pytest.mark.parametrize("asked", range(11))
-def test_no_sequence_of_pages_makes_few_keys_cost_more_than_two_calls_extra(asked: int) -> None:
-    """Every sequence that the plan can meet, one by one."""
+def test_few_keys_cost_at_most_two_extra_calls_on_every_sequence_of_pages(asked: int) -> None:
+    """Try every sequence that the plan can meet."""
 
     @cache
     def worst(left: int, resolved: tuple[int, ...]) -> int:
@@ -58,7 +58,7 @@ def test_one_or_two_keys_are_fetched_by_get_without_a_page(asked: int) -> None:
 
 
 @pytest.mark.parametrize("asked", [3, 4, 5, 100, 1_000])
-def test_three_keys_or_more_are_worth_a_first_page(asked: int) -> None:
+def test_three_or_more_keys_start_with_a_list_page(asked: int) -> None:
     assert should_fetch_page(asked, asked, [])
 
 
@@ -69,43 +69,43 @@ def test_keys_left_after_few_or_empty_pages_are_fetched_by_get(left: int, resolv
     assert not should_fetch_page(10, left, resolved)
 
 
-def test_a_list_that_starts_with_all_but_a_few_is_left_after_at_most_four_barren_pages() -> None:
+def test_walk_stops_after_at_most_four_pages_without_a_key() -> None:
     resolved = [90]
     while should_fetch_page(100, 10, resolved):
         resolved.append(0)
     assert resolved == [90, 0, 0, 0, 0]
 
 
-def test_a_list_is_walked_for_as_long_as_each_page_resolves_a_key() -> None:
+def test_walk_continues_while_each_page_resolves_a_key() -> None:
     assert calls_made(50, iter([1] * 50)) == 50
 
 
-async def test_a_list_that_ends_settles_the_keys_that_it_does_not_hold() -> None:
-    """Ten keys, three of them nowhere: the whole list is three pages, and no get follows."""
+async def test_complete_walk_proves_that_unlisted_keys_are_missing() -> None:
+    """Three of the ten keys are missing. The whole list has three pages, and no get follows."""
     upstream = Pages([["k0", "k1", "k2"], ["k3", "k4"], ["k5", "k6"]], held=KEYS[:7])
     outcomes = await upstream.find(KEYS[:10])
     assert outcomes == {key: (key if key in KEYS[:7] else None) for key in KEYS[:10]}
     assert (upstream.list_calls, upstream.get_calls) == (3, 0)
 
 
-async def test_an_empty_list_settles_all_keys_with_one_call() -> None:
+async def test_empty_list_proves_with_one_call_that_all_keys_are_missing() -> None:
     upstream = Pages([[]], held=())
     assert await upstream.find(KEYS) == dict.fromkeys(KEYS)
     assert upstream.calls == 1
 
 
-async def test_a_filtered_list_that_ends_settles_nothing_beyond_what_it_holds() -> None:
-    """The filter is a guess from the orders; a number may have become another product's since."""
+async def test_complete_filtered_walk_does_not_prove_that_unlisted_keys_are_missing() -> None:
+    """The filter is guessed from the orders. A number may have moved to another product type since."""
     keys = ["VoiceConnector1", "VoiceConnector2", "BusinessCalling3", "BusinessCalling4", "VoiceConnector5"]
     upstream = Pages([keys[:4]], held=keys[:4])
     assert await upstream.find(keys, "VoiceConnector") == {**{key: key for key in keys[:4]}, keys[4]: None}
-    # The list of that product type, then the list of all, whose end does settle the rest.
+    # The list of that product type, then the unfiltered list, whose end proves that the rest is missing.
     assert (upstream.list_calls, upstream.get_calls) == (2, 0)
 
 
 @st.composite
 def upstreams(draw: st.DrawFn) -> tuple[Pages, list[str]]:
-    """Keys in any order on any pages, some of them nowhere, some list pages failing; and the keys to ask for."""
+    """Draw keys on pages and the keys to request. Some keys are missing and some list pages fail."""
     held = draw(st.lists(st.sampled_from(KEYS), unique=True))
     pages: list[Sequence[str]] = []
     start = 0
@@ -118,10 +118,10 @@ def upstreams(draw: st.DrawFn) -> tuple[Pages, list[str]]:
 
 
 @given(upstreams(), st.sampled_from([None, "k", "k1", "none"]))
-def test_every_key_comes_to_its_record_or_to_none_for_two_calls_extra_at_most(
+def test_every_key_gets_its_record_or_none_at_no_more_than_two_extra_calls(
     given_upstream: tuple[Pages, list[str]], product_type: str | None
 ) -> None:
-    """On any list, short and empty pages, failing ones and a wrong guess of the product type included."""
+    """Lists may have short, empty and failing pages. The guessed product type may be wrong."""
     upstream, asked = given_upstream
     outcomes = asyncio.run(upstream.find(asked, product_type))
     assert outcomes == {key: (key if key in upstream.held else None) for key in asked}
@@ -129,9 +129,7 @@ def test_every_key_comes_to_its_record_or_to_none_for_two_calls_extra_at_most(
 
 
 @given(upstreams(), st.sets(st.sampled_from(KEYS)))
-def test_a_key_fails_only_where_its_own_get_fails(
-    given_upstream: tuple[Pages, list[str]], failing_gets: set[str]
-) -> None:
+def test_key_fails_only_if_its_own_get_fails(given_upstream: tuple[Pages, list[str]], failing_gets: set[str]) -> None:
     upstream, asked = given_upstream
     upstream.failing_gets = failing_gets
     outcomes = asyncio.run(upstream.find(asked))
@@ -144,7 +142,7 @@ def test_a_key_fails_only_where_its_own_get_fails(
 
 
 @given(upstreams())
-def test_without_permission_to_get_every_key_is_found_by_walking(given_upstream: tuple[Pages, list[str]]) -> None:
+def test_every_key_is_found_by_walking_if_gets_are_denied(given_upstream: tuple[Pages, list[str]]) -> None:
     upstream, asked = given_upstream
     upstream.failing_pages = ()
 
@@ -163,7 +161,7 @@ def test_without_permission_to_get_every_key_is_found_by_walking(given_upstream:
 
 
 class ClockAhead(asyncio.SelectorEventLoop):
-    """A loop whose clock can be put forward."""
+    """An event loop whose clock a test can advance."""
 
     ahead = 0.0
 
@@ -187,13 +185,13 @@ def test_denied_get_is_retried_after_the_denial_expires() -> None:
         assert runner.run(granted_over_time()) == [True, False, False, True]
 
 
-def test_random_keys_cost_at_most_twice_the_best_in_hindsight_in_the_median() -> None:
+def test_median_cost_of_random_keys_is_at_most_twice_the_optimum() -> None:
     rows = list(measure(RANDOM, inventories=(10, 100, 250, 1_000, 10_000), draws=15))
     assert len(rows) == 37
     assert [(row.k, row.inventory, row.median_ratio) for row in rows if row.median_ratio > 2] == []
 
 
 @pytest.mark.slow
-def test_the_table_of_calls_is_what_the_code_makes() -> None:
-    """Python -m benchmarks.lookup_calls writes it anew."""
+def test_documented_table_of_calls_matches_the_code() -> None:
+    """Run `python -m benchmarks.lookup_calls` to update the table."""
     assert WRITTEN_TO.read_text().splitlines() == list(tables())

@@ -1,4 +1,4 @@
-"""Credentials that may list and not get: the answer comes by walking, within a bound."""
+"""Credentials that may list but not get. Lookups walk the list, up to the page limit."""
 
 from collections import Counter
 
@@ -34,7 +34,7 @@ async def test_one_number_is_found_by_walking(gateway: Gateway, aws: Aws) -> Non
 
 
 async def test_many_numbers_are_found_by_walking(gateway: Gateway, aws: Aws) -> None:
-    """Ordered as one product and another product's now: the pages that were listed by product hold none."""
+    """The numbers have moved to another product type since. The pages listed by the ordered type hold none of them."""
     aws.holds(inventory=150)
     numbers = [e164(index) for index in range(0, 150, 10)]
     aws.adds_orders([order_record(0, numbers, ProductType="BusinessCalling")])
@@ -44,13 +44,13 @@ async def test_many_numbers_are_found_by_walking(gateway: Gateway, aws: Aws) -> 
     assert counts["ListPhoneNumbers"] <= 1 + MAX_WALK_PAGES
 
 
-async def test_a_number_that_the_whole_list_does_not_hold_is_null(gateway: Gateway, aws: Aws) -> None:
+async def test_number_missing_from_the_whole_list_is_null(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=150)
     assert await gateway.query(PHONE_NUMBER, number="+4930123456") == {"phoneNumber": None}
     assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers", "ListPhoneNumbers"]
 
 
-async def test_the_walk_ends_where_all_is_found(gateway: Gateway, aws: Aws) -> None:
+async def test_walk_ends_once_all_numbers_are_found(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     await gateway.query(PHONE_NUMBER, number=e164(5))
     assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers"]
@@ -75,7 +75,7 @@ async def test_denied_get_of_numbers_does_not_affect_orders(gateway: Gateway, aw
     assert aws.calls == ["GetPhoneNumberOrder"]
 
 
-async def test_an_order_is_found_by_walking_too(gateway: Gateway, aws: Aws) -> None:
+async def test_order_is_found_by_walking(gateway: Gateway, aws: Aws) -> None:
     aws.holds(orders=150)
     order_id = order_record(120, [])["PhoneNumberOrderId"]
     data = await gateway.query(
@@ -97,7 +97,7 @@ async def test_number_beyond_the_page_limit_is_an_error_of_its_own_field(gateway
     assert Counter(aws.calls)["ListPhoneNumbers"] == MAX_WALK_PAGES
 
 
-async def test_the_bound_holds_for_all_lookups_of_a_remembered_refusal(gateway: Gateway, aws: Aws) -> None:
+async def test_page_limit_applies_to_all_lookups_after_a_remembered_denial(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=500)
     await gateway.query(PHONE_NUMBER, number=e164(5))
     aws.calls.clear()
@@ -110,16 +110,18 @@ async def test_the_bound_holds_for_all_lookups_of_a_remembered_refusal(gateway: 
     assert aws.calls == ["ListPhoneNumbers"] * MAX_WALK_PAGES
 
 
-async def test_pages_listed_before_the_refusal_count_as_walked(gateway: Gateway, aws: Aws) -> None:
-    """Two pages resolve nothing, then the gets are refused: the walk's bound holds for all pages of the lookup."""
+async def test_pages_listed_before_the_denial_count_towards_the_page_limit(gateway: Gateway, aws: Aws) -> None:
+    """Two pages resolve no key, then the gets are denied. The page limit includes those two pages."""
     aws.holds(inventory=500)
     ids = [number_id(e164(index)) for index in range(400, 410)]
     await gateway.answer("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
     assert Counter(aws.calls)["ListPhoneNumbers"] <= MAX_WALK_PAGES
 
 
-async def test_pages_listed_by_a_wrong_guess_do_not_count_as_walked(gateway: Gateway, aws: Aws) -> None:
-    """The list of the orders' product type holds none of the numbers; all of the bound is left for the whole list."""
+async def test_pages_of_a_wrongly_guessed_product_type_do_not_count_towards_the_page_limit(
+    gateway: Gateway, aws: Aws
+) -> None:
+    """The list of the orders' product type holds none of the numbers. The full list keeps the whole page limit."""
     aws.adds_numbers(
         number_record(index, ProductType="SipMediaApplicationDialIn") for index in range(99 * MAX_WALK_PAGES)
     )

@@ -1,4 +1,4 @@
-"""Ordered numbers and their records over real HTTP, every upstream call counted."""
+"""Links from ordered numbers to their records, over real HTTP. Every upstream call is counted."""
 
 import random
 from collections import Counter
@@ -16,7 +16,7 @@ VOICE = pytest.mark.parametrize("aws", ["chime-sdk-voice"], indirect=True)
 
 
 def order_numbers(aws: Aws, indexes: Sequence[int], *, orders: int) -> list[str]:
-    """Put orders that share out these numbers evenly."""
+    """Add orders that share these numbers evenly."""
     numbers = [e164(index) for index in indexes]
     aws.adds_orders(order_record(index, numbers[index::orders]) for index in range(orders))
     return numbers
@@ -27,7 +27,7 @@ def list_queries(aws: Aws) -> list[str]:
 
 
 @BOTH
-async def test_twenty_orders_of_five_numbers_over_250_numbers_are_at_most_four_calls(
+async def test_twenty_orders_of_five_numbers_over_250_numbers_cost_at_most_four_calls(
     gateway: Gateway, aws: Aws
 ) -> None:
     aws.holds(inventory=250)
@@ -37,7 +37,7 @@ async def test_twenty_orders_of_five_numbers_over_250_numbers_are_at_most_four_c
 
 
 @pytest.mark.parametrize("start", [0, 75, 150])
-async def test_neighbouring_numbers_are_at_most_four_calls_wherever_they_stand(
+async def test_neighbouring_numbers_cost_at_most_four_calls_anywhere_in_the_list(
     gateway: Gateway, aws: Aws, start: int
 ) -> None:
     aws.holds(inventory=250)
@@ -48,7 +48,7 @@ async def test_neighbouring_numbers_are_at_most_four_calls_wherever_they_stand(
 
 @BOTH
 @pytest.mark.parametrize("inventory", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
-async def test_a_hundred_numbers_anywhere_in_a_long_list_are_at_most_a_hundred_and_three_calls(
+async def test_hundred_numbers_scattered_in_a_long_list_cost_at_most_103_calls(
     gateway: Gateway, aws: Aws, inventory: int
 ) -> None:
     aws.holds(inventory=inventory)
@@ -58,37 +58,35 @@ async def test_a_hundred_numbers_anywhere_in_a_long_list_are_at_most_a_hundred_a
 
 
 @BOTH
-async def test_one_order_of_one_number_is_two_calls(gateway: Gateway, aws: Aws) -> None:
+async def test_one_order_of_one_number_costs_two_calls(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     numbers = order_numbers(aws, [200], orders=1)
     assert linked(await gateway.query(LINKED, first=1)) == to_themselves(numbers)
     assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber"]
 
 
-async def test_a_number_that_many_orders_hold_is_asked_for_once(gateway: Gateway, aws: Aws) -> None:
+async def test_number_in_many_orders_is_fetched_once(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     aws.adds_orders(order_record(index, [e164(200)]) for index in range(20))
     assert linked(await gateway.query(LINKED, first=20)) == {e164(200): e164(200)}
     assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber"]
 
 
-async def test_orders_whose_numbers_are_not_asked_for_look_nothing_up(gateway: Gateway, aws: Aws) -> None:
+async def test_orders_without_selected_numbers_cost_no_lookup(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250, orders=20, numbers_each=5)
     await gateway.query("{ phoneNumberOrders(first: 20) { nodes { orderedPhoneNumbers { e164PhoneNumber } } } }")
     assert aws.calls == ["ListPhoneNumberOrders"]
 
 
 @BOTH
-async def test_a_number_that_is_in_no_inventory_is_null_for_one_get(gateway: Gateway, aws: Aws) -> None:
+async def test_number_missing_from_the_inventory_is_null_and_costs_one_get(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=500)
     aws.adds_orders([order_record(0, ["+4930123456"])])
     assert linked(await gateway.query(LINKED, first=1)) == {"+4930123456": None}
     assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber"]
 
 
-async def test_many_numbers_that_are_in_no_inventory_are_null_and_never_a_whole_walk(
-    gateway: Gateway, aws: Aws
-) -> None:
+async def test_many_missing_numbers_are_null_without_a_walk_of_the_whole_list(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=2_000)
     numbers = order_numbers(aws, range(5_000, 5_020), orders=4)
     assert linked(await gateway.query(LINKED, first=4)) == dict.fromkeys(numbers)
@@ -99,7 +97,7 @@ SPELLINGS = [e164(7), e164(7).removeprefix("+"), e164(7).replace("+", "%2B"), e1
 
 
 @BOTH
-async def test_one_number_in_every_spelling_and_by_every_way_is_one_call(gateway: Gateway, aws: Aws) -> None:
+async def test_number_is_fetched_once_for_all_spellings_and_fields(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     aliases = " ".join(f's{at}: phoneNumber(e164PhoneNumber: "{text}") {{ ...N }}' for at, text in enumerate(SPELLINGS))
     nodes = " ".join(f'n{at}: node(id: "{number_id(text)}") {{ ...N }}' for at, text in enumerate(SPELLINGS))
@@ -123,7 +121,7 @@ async def test_one_number_in_every_spelling_and_by_every_way_is_one_call(gateway
     assert aws.calls == ["GetPhoneNumber"]
 
 
-async def test_orders_may_spell_a_number_in_any_way(gateway: Gateway, aws: Aws) -> None:
+async def test_orders_link_numbers_in_any_spelling(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.adds_orders(order_record(index, [spelling]) for index, spelling in enumerate(SPELLINGS))
     data = await gateway.query(LINKED, first=4)
@@ -133,10 +131,8 @@ async def test_orders_may_spell_a_number_in_any_way(gateway: Gateway, aws: Aws) 
     assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber"]
 
 
-async def test_ordered_numbers_and_numbers_asked_for_alone_are_one_batch_of_distinct_keys(
-    gateway: Gateway, aws: Aws
-) -> None:
-    """All keys that are known in the same tick: ten by nodes, the same ten by entities."""
+async def test_ordered_and_directly_requested_numbers_share_one_batch(gateway: Gateway, aws: Aws) -> None:
+    """All keys of one tick form one batch: ten by `nodes`, and the same ten by `_entities`."""
     aws.holds(inventory=250)
     numbers = [e164(index) for index in range(10)]
     await gateway.query(
@@ -152,11 +148,11 @@ async def test_ordered_numbers_and_numbers_asked_for_alone_are_one_batch_of_dist
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-# What the same query has listed
+# Records that the same query has listed
 
 
 def voice_number(index: int, order: int) -> dict[str, Any]:
-    """A number that names its order, as chime-sdk-voice does."""
+    """Return a number that names its order, as chime-sdk-voice does."""
     return number_record(index, OrderId=order_record(order, [])["PhoneNumberOrderId"])
 
 
@@ -170,7 +166,7 @@ query ($first: Int) {
 
 
 @VOICE
-async def test_numbers_of_one_order_are_one_call_for_it(gateway: Gateway, aws: Aws) -> None:
+async def test_numbers_of_one_order_fetch_it_with_one_call(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers(voice_number(index, 3) for index in range(50))
     aws.holds(orders=10, numbers_each=5)
     data = await gateway.query("{ phoneNumbers(first: 50) { nodes { order { phoneNumberOrderId } } } }")
@@ -180,7 +176,7 @@ async def test_numbers_of_one_order_are_one_call_for_it(gateway: Gateway, aws: A
 
 
 @VOICE
-async def test_distinct_orders_of_numbers_are_asked_for_once_and_together(gateway: Gateway, aws: Aws) -> None:
+async def test_distinct_orders_of_numbers_are_fetched_once_and_together(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers(voice_number(index, index // 5) for index in range(50))
     aws.holds(orders=40, numbers_each=5)
     data = await gateway.query("{ phoneNumbers(first: 50) { nodes { order { phoneNumberOrderId } } } }")
@@ -190,14 +186,14 @@ async def test_distinct_orders_of_numbers_are_asked_for_once_and_together(gatewa
 
 
 @VOICE
-async def test_an_order_that_is_gone_is_null(gateway: Gateway, aws: Aws) -> None:
+async def test_deleted_order_is_null(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers([voice_number(0, 77)])
     data = await gateway.query("{ phoneNumbers { nodes { order { id } } } }")
     assert data["phoneNumbers"]["nodes"] == [{"order": None}]
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumberOrder"]
 
 
-async def test_a_number_of_the_first_generation_has_no_order_and_asks_for_none(gateway: Gateway, aws: Aws) -> None:
+async def test_number_of_the_chime_api_has_no_order_and_costs_no_lookup(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=3, orders=1, numbers_each=3)
     data = await gateway.query("{ phoneNumbers { nodes { order { id } } } }")
     assert data["phoneNumbers"]["nodes"] == [{"order": None}] * 3
@@ -205,7 +201,7 @@ async def test_a_number_of_the_first_generation_has_no_order_and_asks_for_none(g
 
 
 @VOICE
-async def test_numbers_that_the_query_listed_need_no_call_to_be_linked(gateway: Gateway, aws: Aws) -> None:
+async def test_numbers_listed_by_the_query_are_linked_without_a_call(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers(voice_number(index, index // 5) for index in range(100))
     aws.holds(orders=20, numbers_each=5)
     data = await gateway.query(ORDERS_OF_NUMBERS, first=100)
@@ -216,7 +212,7 @@ async def test_numbers_that_the_query_listed_need_no_call_to_be_linked(gateway: 
 
 
 @VOICE
-async def test_numbers_listed_for_an_association_need_no_call_to_be_linked(gateway: Gateway, aws: Aws) -> None:
+async def test_numbers_listed_for_an_association_are_linked_without_a_call(gateway: Gateway, aws: Aws) -> None:
     connector = [{"Name": "VoiceConnectorId", "Value": "abcdef1ghij2klmno3pqr4"}]
     aws.adds_numbers({**voice_number(index, 0), "Associations": connector} for index in range(5))
     aws.holds(orders=1, numbers_each=5)
@@ -242,7 +238,7 @@ async def test_numbers_listed_for_an_association_need_no_call_to_be_linked(gatew
 
 
 @VOICE
-async def test_orders_that_the_query_listed_need_no_call_to_be_linked(gateway: Gateway, aws: Aws) -> None:
+async def test_orders_listed_by_the_query_are_linked_without_a_call(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers(voice_number(index, index // 5) for index in range(100))
     aws.holds(orders=20, numbers_each=5)
     data = await gateway.query(
@@ -259,8 +255,8 @@ async def test_orders_that_the_query_listed_need_no_call_to_be_linked(gateway: G
 
 
 @VOICE
-async def test_pages_that_a_lookup_listed_need_not_be_listed_again(gateway: Gateway, aws: Aws) -> None:
-    """The first lookup lists the whole inventory for orders 0 to 9; it holds what orders 10 to 19 lead to as well."""
+async def test_pages_listed_by_a_lookup_are_not_listed_again(gateway: Gateway, aws: Aws) -> None:
+    """The first lookup lists the whole inventory for orders 0 to 9. It includes the numbers of orders 10 to 19."""
     aws.adds_numbers(voice_number(index, 10 + index // 5) for index in range(50))
     aws.adds_numbers(voice_number(index, 10) for index in range(50, 100))
     aws.holds(orders=20, numbers_each=5)
@@ -275,12 +271,12 @@ async def test_pages_that_a_lookup_listed_need_not_be_listed_again(gateway: Gate
     assert aws.calls == ["ListPhoneNumberOrders", "ListPhoneNumbers", "ListPhoneNumberOrders"]
 
 
-# The orders' product type
+# The product type of the orders
 
 
 @BOTH
-async def test_orders_of_one_product_type_have_their_numbers_listed_by_it(gateway: Gateway, aws: Aws) -> None:
-    """Two hundred numbers of another product come first; the list of this one has a single page."""
+async def test_numbers_are_listed_by_product_type_if_all_orders_share_it(gateway: Gateway, aws: Aws) -> None:
+    """Two hundred numbers of another product type come first. The list of this type has a single page."""
     other = "SipMediaApplicationDialIn"
     aws.adds_numbers(number_record(index, ProductType=other) for index in range(200))
     aws.adds_numbers(number_record(index) for index in range(200, 250))
@@ -291,7 +287,7 @@ async def test_orders_of_one_product_type_have_their_numbers_listed_by_it(gatewa
 
 
 @BOTH
-async def test_orders_of_several_product_types_have_their_numbers_listed_by_none(gateway: Gateway, aws: Aws) -> None:
+async def test_numbers_are_listed_without_a_product_type_if_orders_differ_in_it(gateway: Gateway, aws: Aws) -> None:
     other = "SipMediaApplicationDialIn"
     aws.adds_numbers(number_record(index, ProductType=other if index % 2 else "VoiceConnector") for index in range(40))
     aws.adds_orders([order_record(0, [e164(index) for index in range(0, 40, 2)])])
@@ -303,7 +299,7 @@ async def test_orders_of_several_product_types_have_their_numbers_listed_by_none
 
 
 @BOTH
-async def test_a_number_of_another_product_type_than_its_order_is_found(gateway: Gateway, aws: Aws) -> None:
+async def test_number_is_found_if_its_product_type_differs_from_its_order(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers(number_record(index) for index in range(10))
     aws.adds_numbers([number_record(3, ProductType="SipMediaApplicationDialIn")])
     numbers = order_numbers(aws, range(10), orders=2)
@@ -312,7 +308,7 @@ async def test_a_number_of_another_product_type_than_its_order_is_found(gateway:
     assert "product-type=VoiceConnector" in list_queries(aws)[0]
 
 
-async def test_the_product_type_of_the_pages_sample_is_a_filter_without_its_space(gateway: Gateway, aws: Aws) -> None:
+async def test_product_type_with_a_space_is_sent_as_a_filter_without_it(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.adds_orders([order_record(0, [e164(each) for each in range(5)], ProductType="Voice Connector")])
     await gateway.query(LINKED, first=1)
@@ -321,7 +317,7 @@ async def test_the_product_type_of_the_pages_sample_is_a_filter_without_its_spac
 
 
 @pytest.mark.parametrize("product_type", ["NewerThanThisGateway", None, ""])
-async def test_a_product_type_that_the_api_does_not_take_is_no_filter(
+async def test_product_type_unknown_to_the_api_is_not_sent_as_a_filter(
     gateway: Gateway, aws: Aws, product_type: str | None
 ) -> None:
     aws.holds(inventory=10)
@@ -331,10 +327,8 @@ async def test_a_product_type_that_the_api_does_not_take_is_no_filter(
     assert "product-type" not in list_queries(aws)[0]
 
 
-async def test_numbers_of_an_order_asked_for_by_its_id_are_listed_by_its_product_type(
-    gateway: Gateway, aws: Aws
-) -> None:
-    """However the query came by the order."""
+async def test_numbers_of_an_order_requested_by_id_are_listed_by_its_product_type(gateway: Gateway, aws: Aws) -> None:
+    """The query may reach the order by any field."""
     aws.adds_numbers(number_record(index, ProductType="SipMediaApplicationDialIn") for index in range(200))
     aws.adds_numbers(number_record(index) for index in range(200, 250))
     order_numbers(aws, range(200, 240), orders=1)
@@ -345,7 +339,7 @@ async def test_numbers_of_an_order_asked_for_by_its_id_are_listed_by_its_product
     assert aws.calls == ["GetPhoneNumberOrder", "ListPhoneNumbers"]
 
 
-# Odd records
+# Malformed records
 
 
 @pytest.mark.parametrize(
@@ -369,7 +363,7 @@ async def test_numbers_of_an_order_asked_for_by_its_id_are_listed_by_its_product
         "a list as its type",
     ],
 )
-async def test_an_odd_order_leaves_the_numbers_of_others_linked(
+async def test_malformed_order_does_not_affect_the_numbers_of_other_orders(
     gateway: Gateway, aws: Aws, odd: dict[str, Any]
 ) -> None:
     aws.holds(inventory=20, orders=2, numbers_each=5)
@@ -379,10 +373,10 @@ async def test_an_odd_order_leaves_the_numbers_of_others_linked(
     assert linked(answer["data"]).items() >= to_themselves([e164(index) for index in range(10)]).items()
 
 
-async def test_numbers_whose_product_type_was_guessed_wrong_are_listed_with_all_the_others(
+async def test_numbers_are_listed_without_a_filter_if_their_guessed_product_type_is_wrong(
     gateway: Gateway, aws: Aws
 ) -> None:
-    """A hundred numbers have moved to another product since they were ordered: two lists, not a hundred gets."""
+    """A hundred numbers have moved to another product type. They cost two lists instead of a hundred gets."""
     aws.adds_numbers(number_record(index, ProductType="SipMediaApplicationDialIn") for index in range(250))
     aws.holds(orders=20, numbers_each=5)
     await gateway.query("{ phoneNumberOrders(first: 20) { nodes { orderedPhoneNumbers { phoneNumber { status } } } } }")

@@ -23,7 +23,7 @@ from tests.support.aws import Aws, e164, number_record, order_record
 
 @pytest.fixture
 def aws(request: pytest.FixtureRequest) -> Iterator[FaultyAws]:
-    """An account of which single calls can be made to fail."""
+    """An account in which a test can make single calls fail."""
     with faulty_aws(getattr(request, "param", "chime")) as account:
         yield account
 
@@ -37,7 +37,7 @@ def codes_by_path(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
 
 
 @pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
-async def test_one_failing_number_nulls_its_own_field_alone(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_failing_number_nulls_only_its_own_field(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=250)
     aws.adds_orders([order_record(0, [e164(7), e164(8)])])
     aws.fails_where(get_of(e164(8)), BAD_REQUEST)
@@ -54,7 +54,7 @@ async def test_one_failing_number_nulls_its_own_field_alone(gateway: Gateway, aw
     }
 
 
-async def test_a_number_that_fails_is_an_error_wherever_it_stands(gateway: Gateway, aws: FaultyAws) -> None:
+async def test_failing_number_is_an_error_at_each_of_its_paths(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=10)
     aws.adds_orders([order_record(0, [e164(7), e164(7)]), order_record(1, [e164(7)])])
     aws.fails_where(get_of(e164(7)), UNAUTHORIZED)
@@ -66,9 +66,7 @@ async def test_a_number_that_fails_is_an_error_wherever_it_stands(gateway: Gatew
     assert Counter(aws.calls)["GetPhoneNumber"] == 1
 
 
-async def test_numbers_that_a_list_page_resolved_do_not_fail_with_the_gets_of_others(
-    gateway: Gateway, aws: FaultyAws
-) -> None:
+async def test_numbers_found_on_a_list_page_are_kept_if_gets_of_others_fail(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=5_000)
     found, failing = [e164(index) for index in range(10)], [e164(index) for index in range(4_000, 4_005)]
     aws.adds_orders([order_record(0, found + failing)])
@@ -79,16 +77,14 @@ async def test_numbers_that_a_list_page_resolved_do_not_fail_with_the_gets_of_ot
 
 
 @pytest.mark.parametrize("error", [BAD_REQUEST, FORBIDDEN, NOT_FOUND, THROTTLED], ids=lambda e: e.code)
-async def test_a_failing_list_falls_back_to_gets(gateway: Gateway, aws: FaultyAws, error: Any) -> None:
+async def test_failing_list_falls_back_to_gets(gateway: Gateway, aws: FaultyAws, error: Any) -> None:
     aws.holds(inventory=10, orders=1, numbers_each=10)
     aws.fails_where(any_list_of_numbers, error)
     assert linked(await gateway.query(LINKED)) == to_themselves([e164(index) for index in range(10)])
     assert Counter(aws.calls)["GetPhoneNumber"] == 10
 
 
-async def test_a_list_page_that_fails_amid_the_walk_loses_nothing_found_before(
-    gateway: Gateway, aws: FaultyAws
-) -> None:
+async def test_numbers_found_before_a_failing_list_page_are_kept(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=250)
     aws.adds_orders([order_record(0, [e164(index) for index in range(90, 110)])])
     aws.fails_where(second_list_page_of_numbers, BAD_REQUEST)
@@ -96,9 +92,7 @@ async def test_a_list_page_that_fails_amid_the_walk_loses_nothing_found_before(
     assert Counter(aws.calls) == {"ListPhoneNumberOrders": 1, "ListPhoneNumbers": 2, "GetPhoneNumber": 11}
 
 
-async def test_where_list_and_gets_fail_each_field_has_its_error_and_the_rest_stands(
-    gateway: Gateway, aws: FaultyAws
-) -> None:
+async def test_each_field_has_its_own_error_if_list_and_gets_fail(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=10, orders=2, numbers_each=5)
     aws.fails_where(any_list_of_numbers, UNAUTHORIZED)
     aws.fails_where(any_get_of_a_number, BAD_REQUEST)
@@ -111,9 +105,7 @@ async def test_where_list_and_gets_fail_each_field_has_its_error_and_the_rest_st
     }
 
 
-async def test_where_gets_are_refused_and_the_walk_fails_each_field_has_the_walks_error(
-    gateway: Gateway, aws: FaultyAws
-) -> None:
+async def test_each_field_has_the_error_of_the_walk_if_gets_are_denied(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=10)
     aws.adds_orders([order_record(0, [e164(7), e164(8)])])
     aws.fails_where(any_get_of_a_number, FORBIDDEN)
@@ -139,8 +131,8 @@ async def test_list_that_leads_in_a_circle_falls_back_to_gets(gateway: Gateway, 
     assert len(aws.calls) <= 1 + 10 + 2
 
 
-async def test_a_record_that_a_get_names_by_its_id_alone_is_whole(gateway: Gateway, aws: FaultyAws) -> None:
-    """As in a list, where the number is filled in from PhoneNumberId."""
+async def test_record_of_a_get_with_only_an_id_is_complete(gateway: Gateway, aws: FaultyAws) -> None:
+    """The number is filled in from PhoneNumberId, as in a list."""
     record = number_record(7)
     del record["E164PhoneNumber"]
     aws.answers_where(get_of(e164(7)), {"PhoneNumber": record})
@@ -164,7 +156,7 @@ SPELLINGS = pytest.mark.parametrize("names_type", [True, False], ids=["by header
 
 @pytest.mark.parametrize(("name", "code", "retryable"), ERRORS, ids=[name for name, _, _ in ERRORS])
 @SPELLINGS
-async def test_an_error_of_get_phone_number_is_the_linked_fields_with_its_code(
+async def test_get_phone_number_error_is_reported_on_the_linked_field(
     gateway: Gateway, aws: Aws, *, name: str, code: str, retryable: bool, names_type: bool
 ) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)
@@ -181,7 +173,7 @@ async def test_an_error_of_get_phone_number_is_the_linked_fields_with_its_code(
 
 
 @SPELLINGS
-async def test_a_number_not_found_is_null_without_an_error(gateway: Gateway, aws: Aws, *, names_type: bool) -> None:
+async def test_number_not_found_is_null_without_an_error(gateway: Gateway, aws: Aws, *, names_type: bool) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)
     aws.fails("GetPhoneNumber", "NotFound", names_type=names_type)
     assert linked(await gateway.query(LINKED)) == {e164(0): None}
@@ -207,7 +199,7 @@ class TestPastTheDeadline:
     def settings(self, aws: Aws) -> Settings:
         return Settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, request_timeout_seconds=1)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
-    async def test_no_get_follows_a_list_page_that_outlasts_the_deadline(
+    async def test_no_get_is_made_after_a_list_page_exceeds_the_deadline(
         self, gateway: Gateway, aws: FaultyAws
     ) -> None:
         aws.holds(inventory=40)
@@ -216,11 +208,11 @@ class TestPastTheDeadline:
             "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[number_id(e164(index)) for index in range(40)]
         )
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_TIMEOUT"] * 40
-        # A get in flight would arrive before the call of another request.
+        # If a get were in flight, it would arrive before the call of another request.
         await gateway.answer("{ phoneNumberOrders { nodes { id } } }")
         assert [call for call in aws.calls if call != "ListPhoneNumberOrders"] == ["ListPhoneNumbers"]
 
-    async def test_no_further_page_follows_a_list_page_that_outlasts_the_deadline_after_a_denied_get(
+    async def test_no_page_is_requested_after_the_deadline_if_gets_are_denied(
         self, gateway: Gateway, aws: FaultyAws
     ) -> None:
         aws.holds(inventory=40)

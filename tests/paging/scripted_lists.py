@@ -1,8 +1,9 @@
-"""An in-memory list behind forward-only tokens, which can behave as an upstream may, and which records its calls.
+"""An in-memory list behind forward-only tokens. A test scripts its pages, and the list records its calls.
 
-Its rows are numbers of four digits in ascending order, so that no two of them share a key's hash. Its tokens name
-- keyset: the last row given out. Rows may come and go anywhere; what is behind the token stays behind it.
-- offset: how many rows were given out. What comes or goes before them moves all that follows.
+Its rows are numbers of four digits in ascending order, so that no two of them share a key's hash. It has two kinds of
+tokens:
+- keyset: The token names the last row returned. Rows after it stay after it if other rows are added or removed.
+- offset: The token names the number of rows returned. Rows added or removed before it move all rows after it.
 """
 
 from bisect import bisect_right
@@ -22,19 +23,19 @@ Tokens = Literal["keyset", "offset"]
 
 KEY_RING = CursorKeyRing([b"k" * 32])
 BINDING = KEY_RING.bind(api="chime", operation="ListRows", filters={})
-# An upstream that never stops giving empty pages is another fault than the ones these lists are for.
+# These lists do not model an upstream that returns empty pages without end.
 MOST_EMPTY_PAGES = 2
 
 
 class Call(NamedTuple):
-    """One call of fetch."""
+    """One call of `fetch`."""
 
     token: str | None
     size: int
 
 
 def in_turn(*fills: Fill) -> Callable[[str | None], Fill]:
-    """The first call's page, the second's, and so on; full ones when these are used up."""
+    """Return fills for the first call, the second, and so on. Later pages are full."""
     turns = iter(fills)
     return lambda _: next(turns, "full")
 
@@ -52,12 +53,12 @@ def full(_: str | None) -> Fill:
 class UpstreamList:
     """A list that records its calls.
 
-    page_size: the most rows that one call may request.
-    fill: how full a page is: full, half full, empty, or with three rows more than requested.
-    trailing_token: the last rows come with a token that leads to an empty page.
-    token_length: characters of a token, where it is to be longer than it need be.
-    leads_to: next tokens that are other than they should be, by the token that they come after.
-    expired: tokens that are no longer accepted.
+    page_size: The most rows that one call may request.
+    fill: How full a page is: full, half full, empty, or with three rows more than requested.
+    trailing_token: If true, the last rows come with a token that leads to an empty page.
+    token_length: Characters of a token, if it should be longer than necessary.
+    leads_to: Wrong next tokens, by the token of the page that returns them.
+    expired: Tokens that are no longer accepted.
     """
 
     rows: list[int]
@@ -83,7 +84,7 @@ class UpstreamList:
         return rows, self.leads_to.get(token, next_token)
 
     def place_of(self, token: str | None) -> tuple[int, int]:
-        """How many rows lie before a token's page, and how many empty pages in a row led to it."""
+        """Return the number of rows before a token's page and of the consecutive empty pages that led to it."""
         if token is None:
             return 0, 0
         _, place, empty_pages, *_ = token.split("|")
@@ -92,18 +93,18 @@ class UpstreamList:
         return bisect_right(self.rows, int(place)), int(empty_pages)
 
     def add(self, *rows: int) -> None:
-        """Rows that come; each at its place in the order."""
+        """Add rows, each at its position in the order."""
         assert not set(rows) & set(self.rows)
         self.rows = sorted([*self.rows, *rows])
 
     def remove(self, *rows: int) -> None:
-        """Rows that go."""
+        """Remove rows."""
         assert set(rows) <= set(self.rows)
         self.rows = [row for row in self.rows if row not in rows]
 
     @property
     def source(self) -> TokenList[int]:
-        """The list as the gateway sees it."""
+        """Return the list as the gateway sees it."""
         return TokenList(
             fetch=self.fetch, key="{:04}".format, binding=BINDING, operation="ListRows", page_size=self.page_size
         )
@@ -123,12 +124,12 @@ class UpstreamList:
 
 
 def rows_of(count: int, *, apart: int = 2) -> list[int]:
-    """So many rows, with room between them, and before the first, for others."""
+    """Return `count` rows, with space for other rows before each."""
     return list(range(1, 1 + count * apart, apart))
 
 
 class PageInfo(NamedTuple):
-    """The four fields of Relay's."""
+    """The four fields of Relay's PageInfo."""
 
     has_previous_page: bool
     has_next_page: bool
@@ -138,7 +139,7 @@ class PageInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class Response:
-    """What a request was given, and at how many calls."""
+    """The response to a request, and the number of its calls."""
 
     slice: Slice[int]
     calls: int
@@ -183,7 +184,7 @@ async def request(
     before: str | None = None,
     max_pages: int = 20,
 ) -> Response:
-    """One request, by a walk that knows nothing of the ones before: any replica might have it."""
+    """Make one request with a new paginator, as if another replica served it."""
     calls = len(upstream.calls)
     window = read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=1_000)
     given = await Paginator(upstream.source, max_pages=max_pages).slice(window)
@@ -191,7 +192,7 @@ async def request(
 
 
 async def forwards(upstream: UpstreamList, sizes: Iterable[int], *, after: str | None = None) -> list[int]:
-    """All rows, page by page as clients do it: each page from the endCursor of the one before."""
+    """Return all rows page by page, as clients do. Each page starts at the endCursor of the previous one."""
     rows: list[int] = []
     for size in sizes:
         response = await request(upstream, first=size, after=after)
@@ -203,7 +204,7 @@ async def forwards(upstream: UpstreamList, sizes: Iterable[int], *, after: str |
 
 
 async def backwards(upstream: UpstreamList, sizes: Iterable[int], *, before: str | None = None) -> list[int]:
-    """All rows, page by page from the end: each page from the startCursor of the one before."""
+    """Return all rows page by page from the end. Each page ends at the startCursor of the previous one."""
     rows: list[int] = []
     for size in sizes:
         response = await request(upstream, last=size, before=before, max_pages=1_000)

@@ -64,4 +64,4 @@ async def test_cursor_without_first_or_last_requests_the_first_fifty_rows() -> N
 @pytest.mark.parametrize("argument", ["after", "before"])
 def test_invalid_cursor_is_rejected_in_after_and_before(argument: str) -> None:
     with pytest.raises(BadCursor):
-        window(**{argument: "no cursor"})  # type: ignore[arg-type]  # mypy takes the one value for every argument's.
+        window(**{argument: "no cursor"})  # type: ignore[arg-type]  # mypy checks the one value against every argument.

@@ -1,4 +1,4 @@
-"""What a request costs, in calls of the upstream: these numbers are promised."""
+"""The cost of a request in upstream calls. The documentation promises these numbers."""
 
 import asyncio
 from math import ceil
@@ -48,14 +48,14 @@ async def test_first_call_has_no_token() -> None:
 
 
 @pytest.mark.parametrize(("first", "calls"), [(1, 1), (98, 1), (99, 1), (100, 2), (198, 2), (500, 6), (1_000, 11)])
-async def test_rows_from_the_start_cost_a_call_for_each_99(first: int, calls: int) -> None:
+async def test_rows_from_the_start_cost_one_call_per_99_rows(first: int, calls: int) -> None:
     response = await request(UpstreamList(rows=rows_of(2_000)), first=first)
     assert len(response.rows) == first
     assert response.calls == calls
 
 
 @pytest.mark.parametrize("size", [1, 5, 50, 98, 99])
-async def test_a_page_from_an_end_cursor_is_one_call(size: int) -> None:
+async def test_page_after_an_end_cursor_costs_one_call(size: int) -> None:
     upstream = UpstreamList(rows=rows_of(400))
     response = await request(upstream, first=size)
     for _ in range(3):
@@ -64,7 +64,7 @@ async def test_a_page_from_an_end_cursor_is_one_call(size: int) -> None:
         assert response.calls == 1
 
 
-async def test_500_rows_from_an_end_cursor_are_six_calls() -> None:
+async def test_500_rows_after_an_end_cursor_cost_six_calls() -> None:
     upstream = UpstreamList(rows=rows_of(1_500))
     response = await request(upstream, first=500)
     response = await request(upstream, first=500, after=response.end_cursor)
@@ -79,7 +79,7 @@ async def test_end_of_the_list_costs_no_extra_call() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 98, 99, 100, 500])
-async def test_rows_from_a_cursor_in_mid_page_cost_at_most_one_call_more(size: int) -> None:
+async def test_rows_after_a_cursor_in_mid_page_cost_at_most_one_extra_call(size: int) -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
     response = await request(upstream, first=250)
     for at in (0, 1, 49, 97, 98, 99, 150, 197, 198, 200, 249):
@@ -88,7 +88,7 @@ async def test_rows_from_a_cursor_in_mid_page_cost_at_most_one_call_more(size: i
         assert more.calls <= ceil(size / 99) + 1, at
 
 
-async def test_rows_that_follow_within_the_page_are_one_call() -> None:
+async def test_rows_on_the_page_of_the_cursor_cost_one_call() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     response = await request(upstream, first=99)
     more = await request(upstream, first=20, after=response.cursors[50])
@@ -96,7 +96,7 @@ async def test_rows_that_follow_within_the_page_are_one_call() -> None:
     assert more.calls == 1
 
 
-async def test_the_page_of_a_cursor_is_fetched_again_as_it_was_and_no_larger() -> None:
+async def test_page_of_a_cursor_is_fetched_again_with_its_original_size() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     response = await request(upstream, first=20)
     await request(upstream, first=5, after=response.cursors[5])
@@ -113,8 +113,8 @@ async def test_deleted_edge_costs_at_most_one_extra_call() -> None:
 
 
 @pytest.mark.parametrize("size", [6, 20, 99])
-async def test_rows_before_a_cursor_that_its_page_holds_are_one_call(size: int) -> None:
-    """However far from the start the page is, and for the last edge of it too."""
+async def test_rows_before_a_cursor_on_its_page_cost_one_call(size: int) -> None:
+    """This holds at any distance from the start and for the last edge of a page."""
     upstream = UpstreamList(rows=rows_of(3_000))
     response = await request(upstream, first=size)
     for number in range(25):
@@ -125,7 +125,7 @@ async def test_rows_before_a_cursor_that_its_page_holds_are_one_call(size: int) 
         response = await request(upstream, first=size, after=response.end_cursor)
 
 
-async def test_rows_before_a_cursor_of_the_first_page_are_one_call_even_if_there_are_fewer() -> None:
+async def test_rows_before_a_cursor_on_the_first_page_cost_one_call_even_if_fewer_exist() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     response = await request(upstream, first=99)
     for at in range(99):
@@ -135,7 +135,7 @@ async def test_rows_before_a_cursor_of_the_first_page_are_one_call_even_if_there
 
 
 @pytest.mark.parametrize("held", [0, 10, 49])
-async def test_rows_before_a_cursor_that_its_page_does_not_hold_read_up_to_it_and_no_further(held: int) -> None:
+async def test_rows_before_the_page_of_a_cursor_are_read_from_the_start_up_to_the_cursor(held: int) -> None:
     upstream = UpstreamList(rows=rows_of(1_000))
     response = await request(upstream, first=500)
     at = 99 * 3 + held
@@ -161,7 +161,7 @@ async def test_last_rows_after_a_cursor_read_from_the_cursor() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 98, 99, 100, 250, 1_000, 1_980])
-async def test_a_count_is_a_call_for_each_99_rows(count: int) -> None:
+async def test_count_costs_one_call_per_99_rows(count: int) -> None:
     upstream = UpstreamList(rows=rows_of(count))
     assert await Paginator(upstream.source, max_pages=20).count() == count
     assert len(upstream.calls) == max(1, ceil(count / 99))
@@ -170,7 +170,7 @@ async def test_a_count_is_a_call_for_each_99_rows(count: int) -> None:
 @pytest.mark.parametrize("size", [0, 1, 50, 99, 250, 600])
 @pytest.mark.parametrize("backward", [False, True])
 async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) -> None:
-    """As the fields of one selection: both asked for before either is awaited, in either order."""
+    """Like two fields of one selection, both are requested before either is awaited, in either order."""
     for count_first in (True, False):
         upstream = UpstreamList(rows=rows_of(500))
         walk = Paginator(upstream.source, max_pages=20)
@@ -184,7 +184,7 @@ async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) 
         assert len(upstream.calls) == ceil(500 / 99)
 
 
-async def test_a_count_after_the_rows_fetches_only_what_they_did_not() -> None:
+async def test_count_after_the_rows_fetches_only_the_remaining_pages() -> None:
     upstream = UpstreamList(rows=rows_of(500))
     walk = Paginator(upstream.source, max_pages=20)
     await walk.slice(window(first=198))
@@ -193,7 +193,7 @@ async def test_a_count_after_the_rows_fetches_only_what_they_did_not() -> None:
     assert len(upstream.calls) == 6
 
 
-async def test_a_count_with_rows_after_a_cursor_costs_what_both_cost() -> None:
+async def test_count_with_rows_after_a_cursor_costs_the_sum_of_both() -> None:
     upstream = UpstreamList(rows=rows_of(500))
     cursor = (await request(upstream, first=99)).end_cursor
     upstream.calls.clear()
@@ -212,7 +212,7 @@ async def test_two_counts_of_one_paginator_share_their_calls() -> None:
 
 
 async def test_cursors_of_a_counted_page_resume_with_one_call() -> None:
-    """The count has larger pages fetched than the rows alone would have."""
+    """The count fetches larger pages than the rows alone need."""
     upstream = UpstreamList(rows=rows_of(500))
     walk = Paginator(upstream.source, max_pages=20)
     _, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10)))

@@ -61,12 +61,12 @@ def is_refused(text: str, binding: CursorBinding = BINDING) -> bool:
 
 
 @given(POSITIONS)
-def test_a_cursor_keeps_every_field_of_its_position(position: Position) -> None:
+def test_cursor_round_trip_preserves_every_field_of_the_position(position: Position) -> None:
     assert read_cursor(written(position), BINDING) == position
 
 
 @given(POSITIONS)
-def test_a_cursor_needs_no_escaping_in_a_url(position: Position) -> None:
+def test_cursor_needs_no_escaping_in_a_url(position: Position) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]+", written(position))
 
 
@@ -101,7 +101,7 @@ async def test_any_single_changed_character_is_rejected() -> None:
     for cursor in await several_cursors():
         assert not is_refused(cursor)
         for at, right in enumerate(cursor):
-            # Those nearest to the right one, in bits and in the alphabet, and those with a meaning of their own.
+            # The nearest characters in bits and in the alphabet, and characters with a special meaning.
             others = {chr(ord(right) ^ 1 << bit) for bit in range(8)} | {*"aA0_-.=+/ %\n", chr(ord(right) + 1)}
             for other in others - {right}:
                 damaged = cursor[:at] + other + cursor[at + 1 :]
@@ -189,11 +189,11 @@ def decoded(cursor: str) -> bytes:
         pytest.param("\N{PILE OF POO}", id="emoji"),
     ],
 )
-def test_text_that_was_never_issued_is_a_bad_cursor(text: str) -> None:
+def test_text_the_gateway_never_issued_is_a_bad_cursor(text: str) -> None:
     with pytest.raises(BadCursor) as refused:
         read_cursor(text, BINDING)
     assert refused.value.code == "BAD_CURSOR"
-    assert len(str(refused.value)) < 100  # The text itself is not said back.
+    assert len(str(refused.value)) < 100  # The error does not repeat the text.
 
 
 async def test_white_space_around_a_cursor_is_rejected() -> None:
@@ -207,7 +207,7 @@ def test_oversized_cursor_is_rejected_with_the_limit() -> None:
         read_cursor("A" * 65_537, BINDING)
 
 
-def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
+def test_position_with_two_4_kb_tokens_is_within_the_limit() -> None:
     position = Position(
         token="t" * 4_096,
         size=99,
@@ -228,7 +228,7 @@ def test_a_position_of_two_tokens_of_4_kb_is_within_the_limit() -> None:
     own=st.integers(0, 60_000),
     following=st.integers(0, 120_000),
 )
-def test_cursor_of_any_tokens_is_either_accepted_or_not_issued(characters: str, own: int, following: int) -> None:
+def test_cursor_with_any_tokens_is_either_accepted_or_never_issued(characters: str, own: int, following: int) -> None:
     def repeated(length: int) -> str | None:
         return (characters * (length // len(characters) + 1))[:length] or None
 
@@ -287,7 +287,7 @@ SCOPES = st.tuples(
     ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector\nStatus=Assigned"}, ""),
     ("chime", "ListPhoneNumbers", {"ProductType": "VoiceConnector", "Status": "Assigned"}, ""),
 )
-def test_other_filters_or_callers_are_another_binding_for_any_values(
+def test_different_filters_or_callers_have_different_bindings(
     mine: tuple[str, str, dict[str, str], str], other: tuple[str, str, dict[str, str], str]
 ) -> None:
     one, two = (
@@ -306,7 +306,7 @@ TEXTS = (
 
 
 @given(TEXTS)
-def test_any_text_is_a_position_or_a_bad_cursor(text: str) -> None:
+def test_any_text_is_either_a_position_or_a_bad_cursor(text: str) -> None:
     try:
         position = read_cursor(text, BINDING)
     except BadCursor:
@@ -315,7 +315,7 @@ def test_any_text_is_a_position_or_a_bad_cursor(text: str) -> None:
 
 
 @given(POSITIONS, st.data())
-def test_a_position_is_read_from_no_other_text_than_its_own(position: Position, data: st.DataObject) -> None:
+def test_only_the_issued_text_decodes_to_a_position(position: Position, data: st.DataObject) -> None:
     cursor = written(position)
     begin = data.draw(st.integers(0, len(cursor)))
     end = data.draw(st.integers(begin, min(begin + 4, len(cursor))))
@@ -324,7 +324,7 @@ def test_a_position_is_read_from_no_other_text_than_its_own(position: Position, 
 
 
 @given(POSITIONS, st.data())
-def test_flipped_bit_is_rejected_anywhere(position: Position, data: st.DataObject) -> None:
+def test_cursor_with_any_flipped_bit_is_rejected(position: Position, data: st.DataObject) -> None:
     cursor = written(position)
     encrypted = bytearray(decoded(cursor))
     bit = data.draw(st.integers(0, 8 * len(encrypted) - 1))
@@ -333,7 +333,7 @@ def test_flipped_bit_is_rejected_anywhere(position: Position, data: st.DataObjec
 
 
 @given(POSITIONS, st.data())
-def test_a_position_cannot_be_read_without_the_key(position: Position, data: st.DataObject) -> None:
+def test_position_cannot_be_read_without_the_key(position: Position, data: st.DataObject) -> None:
     """Neither another key nor the decoded text reveals it."""
     assert is_refused(written(position), another_ring(random_key()))
     token = data.draw(st.text(string.ascii_letters, min_size=6, max_size=40))
@@ -343,7 +343,7 @@ def test_a_position_cannot_be_read_without_the_key(position: Position, data: st.
 
 
 def another_ring(*keys: bytes) -> CursorBinding:
-    """The scope of these tests, of a gateway with other keys."""
+    """Return the scope of these tests for a gateway with other keys."""
     return CursorKeyRing(keys).bind(api="chime", operation="ListRows", filters={})
 
 
@@ -380,7 +380,7 @@ def test_first_key_encrypts_and_cursors_of_a_removed_key_are_rejected() -> None:
     assert is_refused(written(POSITION, another_ring(NEW, OLD)), another_ring(OLD))
 
 
-async def test_same_page_has_the_same_cursors_again_and_no_two_edges_share_one() -> None:
+async def test_page_fetched_twice_has_the_same_unique_cursors() -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     once, again = [(await request(upstream, first=30)).cursors for _ in range(2)]
     assert once == again

@@ -1,4 +1,4 @@
-"""The work of cursors: none unless they are read, and little then. Work is counted, not timed."""
+"""The work of cursors: none unless they are read, and little if they are. Tests count it instead of timing it."""
 
 from collections import Counter
 
@@ -64,7 +64,7 @@ async def test_unread_cursors_cost_no_work() -> None:
     assert counted.keys == 0
 
 
-async def test_each_cursor_is_one_message_and_each_key_is_hashed_once() -> None:
+async def test_each_cursor_costs_one_encryption_and_each_key_one_hash() -> None:
     counted = CountedList()
     cursors = [edge.cursor for edge in (await counted.slice()).edges()]
     assert len(set(cursors)) == 3 * ROWS
@@ -73,7 +73,7 @@ async def test_each_cursor_is_one_message_and_each_key_is_hashed_once() -> None:
     assert counted.keys <= 3 * ROWS
 
 
-async def test_page_info_repeats_the_cursors_of_the_edges_for_one_message_each() -> None:
+async def test_page_info_reuses_the_cursors_of_the_edges() -> None:
     counted = CountedList()
     rows = await counted.slice(pages=2)
     cursors = [edge.cursor for edge in rows.edges()]
@@ -85,7 +85,7 @@ async def test_page_info_repeats_the_cursors_of_the_edges_for_one_message_each()
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_an_end_cursor_alone_costs_one_message_and_the_keys_of_its_page_at_most(times: int) -> None:
+async def test_end_cursor_alone_costs_one_encryption_and_at_most_the_keys_of_its_page(times: int) -> None:
     counted = CountedList()
     rows = await counted.slice(pages=2)
     for _ in range(times):

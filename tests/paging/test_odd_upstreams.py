@@ -1,4 +1,4 @@
-"""Upstreams that do what the API's pages do not say."""
+"""Upstreams whose behaviour the API's documentation does not describe."""
 
 from collections.abc import Callable
 from itertools import repeat
@@ -29,13 +29,13 @@ async def test_empty_pages_with_a_token_are_skipped() -> None:
 async def test_empty_first_page_with_a_token_is_skipped() -> None:
     for arguments in ({"first": 3}, {"last": 30}):
         upstream = UpstreamList(rows=rows_of(10), page_size=10, fill=in_turn("empty"))
-        response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+        response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy checks the value against any argument.
         assert response.rows == upstream.rows[:3] if "first" in arguments else upstream.rows
         assert response.calls == 2
         assert response.page_info[:2] == (False, "first" in arguments)
 
 
-async def test_what_follows_a_first_page_that_is_empty_is_resumed_and_known_to_be_the_first() -> None:
+async def test_cursors_after_an_empty_first_page_resume_and_have_no_previous_page() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=10, fill=by_token(["empty"]))
     given = await request(upstream, first=5)
     assert given.rows == upstream.rows[:5]
@@ -47,17 +47,17 @@ async def test_what_follows_a_first_page_that_is_empty_is_resumed_and_known_to_b
         assert (await request(upstream, first=5, after=cursor)).rows == upstream.rows[at + 1 : at + 6]
 
 
-async def test_a_list_of_empty_pages_alone_is_empty() -> None:
+async def test_list_with_only_empty_pages_is_empty() -> None:
     upstream = UpstreamList(rows=[], leads_to={None: "keyset|-1|1|", "keyset|-1|1|": "keyset|-1|2|"})
     for arguments in ({"first": 5}, {"last": 5}):
-        response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+        response = await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy checks the value against any argument.
         assert (response.rows, response.page_info) == ([], (False, False, None, None))
         assert response.calls == 3
     assert await Paginator(upstream.source, max_pages=20).count() == 0
 
 
 @pytest.mark.parametrize("count", [10, 20, 30])
-async def test_a_last_full_page_with_a_token_to_an_empty_one_ends_a_walk_at_its_last_row(count: int) -> None:
+async def test_walk_ends_at_the_last_row_if_a_token_leads_to_an_empty_page(count: int) -> None:
     upstream = UpstreamList(rows=rows_of(count), page_size=10, trailing_token=True)
     assert await forwards(upstream, repeat(10)) == upstream.rows
     assert await backwards(upstream, repeat(10)) == upstream.rows
@@ -124,7 +124,7 @@ async def test_list_that_leads_in_a_circle_is_an_upstream_error(
     for arguments in ({"first": 20}, {"last": 1}):
         upstream.calls.clear()
         with pytest.raises(UpstreamBadResponse) as fault:
-            await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+            await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy checks the value against any argument.
         assert (fault.value.operation, fault.value.detail) == ("ListRows", "a page token repeats")
         assert len(upstream.calls) == len({call.token for call in upstream.calls})
     with pytest.raises(UpstreamBadResponse):
@@ -136,7 +136,7 @@ async def test_list_that_leads_in_a_circle_is_an_upstream_error(
 async def test_circle_is_detected_if_each_request_reads_one_page(
     circle: Callable[..., UpstreamList], size: int
 ) -> None:
-    """No walk sees more than one page of it: what the request before met is in its cursor."""
+    """No request reads more than one page of the circle. The cursor carries the previous request's state."""
     upstream = circle(size)
     with pytest.raises(UpstreamBadResponse, match="could not be read"):
         await forwards(upstream, repeat(size, 20))
@@ -169,7 +169,7 @@ async def test_token_that_expires_between_pages_is_cursor_expired() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=2, expired={token_after(7)})
     for arguments in ({"first": 20}, {"last": 1}):
         with pytest.raises(CursorExpired, match="Start again from the first page"):
-            await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy takes the value for any argument's.
+            await request(upstream, **arguments)  # type: ignore[arg-type]  # mypy checks the value against any argument.
     with pytest.raises(CursorExpired):
         await Paginator(upstream.source, max_pages=20).count()
 
@@ -179,9 +179,9 @@ async def test_cursor_with_an_expired_token_is_cursor_expired_in_either_directio
     given = await request(upstream, first=10)
     upstream.expired |= {token_after(3), token_after(7)}
     with pytest.raises(CursorExpired):
-        await request(upstream, first=5, after=given.cursors[2])  # In mid-page: by its own page's token.
+        await request(upstream, first=5, after=given.cursors[2])  # In mid-page, its own page's token is used.
     with pytest.raises(CursorExpired):
-        await request(upstream, first=5, after=given.cursors[1])  # At its page's end: by the next page's.
+        await request(upstream, first=5, after=given.cursors[1])  # At a page's end, the next page's token is used.
     with pytest.raises(CursorExpired):
         await request(upstream, last=1, before=given.cursors[3])
     assert (await request(upstream, first=1, after=given.cursors[0])).rows == upstream.rows[1:2]

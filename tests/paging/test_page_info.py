@@ -1,4 +1,4 @@
-"""pageInfo, in all four fields."""
+"""All four fields of `pageInfo`."""
 
 import asyncio
 
@@ -12,19 +12,19 @@ EMPTY = PageInfo(False, False, None, None)
 
 
 def around(response: Response, *, previous: bool, more: bool) -> PageInfo:
-    """What is right for rows with or without neighbours: the cursors are always those of the first and last edge."""
+    """Return the expected pageInfo. The cursors are always those of the first and last edge."""
     return PageInfo(previous, more, response.cursors[0], response.cursors[-1])
 
 
 @pytest.mark.parametrize("arguments", [{"first": 5}, {"first": 0}, {"last": 5}, {"last": 0}, {}])
-async def test_an_empty_list_has_nothing_before_after_or_in_it(arguments: dict[str, int]) -> None:
-    response = await request(UpstreamList(rows=[]), **arguments)  # type: ignore[arg-type]  # mypy takes the values for any argument's.
+async def test_empty_list_has_no_previous_or_next_page(arguments: dict[str, int]) -> None:
+    response = await request(UpstreamList(rows=[]), **arguments)  # type: ignore[arg-type]  # mypy checks the values against any argument.
     assert response.rows == []
     assert response.page_info == EMPTY
 
 
 @pytest.mark.parametrize("tokens", ["keyset", "offset"])
-async def test_forwards_it_tells_what_is_before_and_behind(tokens: Tokens) -> None:
+async def test_forward_page_reports_previous_and_next_page(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(10), tokens=tokens, page_size=4)
     whole = await request(upstream, first=10)
     assert whole.page_info == around(whole, previous=False, more=False)
@@ -37,7 +37,7 @@ async def test_forwards_it_tells_what_is_before_and_behind(tokens: Tokens) -> No
 
 
 @pytest.mark.parametrize("tokens", ["keyset", "offset"])
-async def test_backwards_it_tells_what_is_before_and_behind(tokens: Tokens) -> None:
+async def test_backward_page_reports_previous_and_next_page(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(10), tokens=tokens, page_size=4)
     whole = await request(upstream, last=10)
     assert whole.rows == upstream.rows
@@ -50,7 +50,7 @@ async def test_backwards_it_tells_what_is_before_and_behind(tokens: Tokens) -> N
             assert response.page_info == around(response, previous=size < end, more=end < 10), (end, size)
 
 
-async def test_between_two_cursors_it_tells_what_is_outside_of_what_was_given() -> None:
+async def test_page_between_two_cursors_has_a_previous_and_a_next_page() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=4)
     cursors = (await request(upstream, first=10)).cursors
     for begin in range(10):
@@ -66,7 +66,7 @@ async def test_between_two_cursors_it_tells_what_is_outside_of_what_was_given() 
                     assert response.slice.end_cursor == (response.cursors[-1] if between else None)
 
 
-async def test_after_the_last_edge_nothing_is_left_and_all_is_before() -> None:
+async def test_page_after_the_last_edge_is_empty_and_has_a_previous_page() -> None:
     upstream = UpstreamList(rows=rows_of(10))
     cursor = (await request(upstream, last=1)).end_cursor
     for response in (await request(upstream, first=5, after=cursor), await request(upstream, last=5, after=cursor)):
@@ -74,7 +74,7 @@ async def test_after_the_last_edge_nothing_is_left_and_all_is_before() -> None:
         assert response.page_info == PageInfo(True, False, None, None)
 
 
-async def test_before_the_first_edge_nothing_is_left_and_all_is_behind() -> None:
+async def test_page_before_the_first_edge_is_empty_and_has_a_next_page() -> None:
     upstream = UpstreamList(rows=rows_of(10))
     cursor = (await request(upstream, first=5)).start_cursor
     for response in (await request(upstream, last=5, before=cursor), await request(upstream, first=5, before=cursor)):
@@ -82,8 +82,8 @@ async def test_before_the_first_edge_nothing_is_left_and_all_is_behind() -> None
         assert response.page_info == PageInfo(False, True, None, None)
 
 
-async def test_of_no_rows_it_says_what_the_arguments_say() -> None:
-    """`first: 0` looks forwards at nothing: no next page. What a cursor stands on is there without looking."""
+async def test_page_info_of_zero_rows_follows_the_arguments() -> None:
+    """`first: 0` fetches no row and reports no next page. The edge of a cursor exists without a fetch."""
     upstream = UpstreamList(rows=rows_of(10))
     cursor = (await request(upstream, first=5)).end_cursor
     assert (await request(upstream, first=0)).page_info == EMPTY
@@ -92,7 +92,7 @@ async def test_of_no_rows_it_says_what_the_arguments_say() -> None:
     assert (await request(upstream, last=0, before=cursor)).page_info == PageInfo(False, True, None, None)
 
 
-async def test_before_an_edge_without_first_or_last_are_the_first_fifty() -> None:
+async def test_before_without_first_or_last_returns_the_first_fifty_rows() -> None:
     upstream = UpstreamList(rows=rows_of(200))
     whole = await request(upstream, first=200)
     near = await request(upstream, before=whole.cursors[20])
@@ -103,8 +103,8 @@ async def test_before_an_edge_without_first_or_last_are_the_first_fifty() -> Non
     assert far.page_info == around(far, previous=False, more=True)
 
 
-async def test_a_before_that_stands_in_front_of_after_bounds_nothing() -> None:
-    """Relay cuts at `after` first; an edge that is then no longer there is not looked for."""
+async def test_before_cursor_that_precedes_after_is_ignored() -> None:
+    """Relay applies `after` first. An edge that this removes no longer applies as `before`."""
     upstream = UpstreamList(rows=rows_of(10), page_size=4)
     cursors = (await request(upstream, first=10)).cursors
     for before in (0, 2, 5):
@@ -114,23 +114,23 @@ async def test_a_before_that_stands_in_front_of_after_bounds_nothing() -> None:
         assert (last.rows, last.page_info[:2]) == (upstream.rows[7:], (True, False))
 
 
-async def test_empty_pages_in_front_are_nothing_before() -> None:
+async def test_leading_empty_pages_are_no_previous_page() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=4, fill=in_turn("empty", "empty"))
     response = await request(upstream, first=3)
     assert response.rows == upstream.rows[:3]
     assert response.page_info == around(response, previous=False, more=True)
 
 
-async def test_rows_that_were_given_beyond_what_was_asked_for_are_a_next_page() -> None:
-    """The upstream's only page holds them, and has no next token."""
+async def test_surplus_rows_of_an_overfull_page_are_a_next_page() -> None:
+    """The only page holds these rows and has no next token."""
     upstream = UpstreamList(rows=rows_of(7), fill=in_turn("over"))
     response = await request(upstream, first=5)
     assert response.rows == upstream.rows[:5]
     assert response.page_info == around(response, previous=False, more=True)
 
 
-async def test_a_token_to_an_empty_page_is_a_next_page_until_it_was_seen() -> None:
-    """To know better beforehand would cost every page a call more."""
+async def test_token_to_an_empty_page_is_a_next_page_until_it_is_fetched() -> None:
+    """To detect the empty page earlier would cost one more call for every page."""
     upstream = UpstreamList(rows=rows_of(10), trailing_token=True)
     whole = await request(upstream, first=10)
     assert whole.page_info == around(whole, previous=False, more=True)
@@ -141,14 +141,14 @@ async def test_a_token_to_an_empty_page_is_a_next_page_until_it_was_seen() -> No
     assert more.page_info == around(more, previous=False, more=False)
 
 
-async def test_the_last_rows_have_no_next_page_where_an_empty_one_ends_the_list() -> None:
+async def test_last_rows_have_no_next_page_if_an_empty_page_ends_the_list() -> None:
     upstream = UpstreamList(rows=rows_of(10), page_size=5, trailing_token=True)
     response = await request(upstream, last=3)
     assert response.rows == upstream.rows[-3:]
     assert response.page_info == around(response, previous=True, more=False)
 
 
-async def test_with_a_count_it_is_the_same() -> None:
+async def test_page_info_is_unchanged_by_a_count() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=4)
     for size in range(1, 22):
         walk = Paginator(upstream.source, max_pages=20)

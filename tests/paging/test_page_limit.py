@@ -1,4 +1,4 @@
-"""Walks from the start of a list are bounded, and say what to do instead."""
+"""The page limit of walks from the start of a list. The error advises the client on alternatives."""
 
 import asyncio
 import re
@@ -37,30 +37,30 @@ async def test_empty_pages_count_towards_the_limit() -> None:
         await request(upstream, last=5, max_pages=3)
 
 
-async def test_a_cursor_far_from_the_start_is_refused_where_its_page_does_not_hold_the_rows() -> None:
+async def test_cursor_far_from_the_start_is_rejected_if_its_page_lacks_the_rows() -> None:
     upstream = UpstreamList(rows=rows_of(200), page_size=10)
     far = (await request(upstream, first=100)).cursors[52]
     upstream.calls.clear()
     with pytest.raises(PageLimitExceeded, match=WORDS):
         await request(upstream, last=5, before=far, max_pages=3)
-    assert len(upstream.calls) <= 3 + 2  # The walk, and a look at whether the edge is gone.
+    assert len(upstream.calls) <= 3 + 2  # The walk, and a check if the edge was deleted.
     assert (await request(upstream, last=2, before=far, max_pages=3)).rows == upstream.rows[50:52]
 
 
-async def test_a_cursor_near_the_start_of_a_long_list_is_within_the_bound() -> None:
+async def test_cursor_near_the_start_of_a_long_list_is_within_the_limit() -> None:
     upstream = UpstreamList(rows=rows_of(2_000), page_size=10)
     near = (await request(upstream, first=100)).cursors[25]
     assert (await request(upstream, last=20, before=near, max_pages=3)).rows == upstream.rows[5:25]
 
 
-async def test_an_edge_that_is_gone_near_the_start_of_a_long_list_is_within_the_bound() -> None:
+async def test_deleted_edge_near_the_start_of_a_long_list_is_within_the_limit() -> None:
     upstream = UpstreamList(rows=rows_of(2_000), page_size=10)
     near = (await request(upstream, first=100)).cursors[25]
     upstream.remove(upstream.rows[25])
     assert (await request(upstream, last=20, before=near, max_pages=3)).rows == upstream.rows[5:25]
 
 
-async def test_the_last_rows_after_a_cursor_are_bounded_from_there() -> None:
+async def test_page_limit_of_last_rows_after_a_cursor_counts_from_the_cursor() -> None:
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
     given = await request(upstream, first=80)
     assert (await request(upstream, last=5, after=given.cursors[69], max_pages=3)).rows == upstream.rows[-5:]
@@ -78,7 +78,7 @@ async def test_count_beyond_the_limit_is_rejected() -> None:
 
 @pytest.mark.parametrize("size", [5, 45])
 async def test_count_beyond_the_limit_does_not_affect_the_rows(size: int) -> None:
-    """totalCount nulls itself alone."""
+    """Only totalCount is null."""
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
     walk = Paginator(upstream.source, max_pages=3)
     window = read_page_arguments(first=size, after=None, last=None, before=None, binding=BINDING, max_size=1_000)

@@ -1,8 +1,8 @@
 """Random lists, upstreams and requests against a plain model: a list, slices, and Relay's algorithm.
 
-One body serves two tests: a few hundred sessions by default, and so many with `-m slow` that they make 20,000 walks.
-A session is one list, on which requests are made, its rows come and go (keyset tokens), and which is then walked as
-clients do, forwards and backwards, by random page sizes.
+One body serves two tests. By default it runs a few hundred sessions, with `-m slow` enough of them for 20,000 walks.
+A session makes requests to one list and adds and removes rows if the list has keyset tokens. It then walks the list
+as clients do, forwards and backwards, with random page sizes.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.paging.cursor import read_cursor
 from tests.paging.scripted_lists import BINDING, Response, UpstreamList, backwards, by_token, forwards, request
 
-MAX_PAGES = 10_000  # These are not about the bound.
+MAX_PAGES = 10_000  # These tests do not reach the page limit.
 HIGHEST = 9_999
 
 PAGE_SIZES = st.integers(1, 8)
@@ -31,7 +31,7 @@ FILLS = st.sampled_from(
 
 @dataclass(frozen=True)
 class Held:
-    """A cursor that a caller keeps, and the list as it was when it was given out."""
+    """A cursor that a caller keeps, and a copy of the list at the time."""
 
     cursor: str
     row: int
@@ -61,7 +61,7 @@ class Session:
         )
 
     def keeps(self, response: Response) -> None:
-        """The caller keeps the cursors of what it was given: those at the ends and one between."""
+        """Keep the first and last cursor of a response and one between them."""
         edges = response.edges
         for edge in {0: None, len(edges) // 2: None, len(edges) - 1: None} if edges else ():
             self.held.append(Held(edges[edge].cursor, edges[edge].node, tuple(self.upstream.rows)))
@@ -70,12 +70,12 @@ class Session:
         return held is None or held.rows == tuple(self.upstream.rows)
 
     def is_known(self, held: Held | None, *, forwards: bool) -> bool:
-        """Whether a cursor can still name its edge's place exactly.
+        """Return whether a cursor still identifies the exact position of its edge.
 
-        It names the edge, the row behind it, and how many rows of its page lie before it. So it knows an edge that is
-        listed, moved on by no more rows than a page holds, and the place of one that is gone by the row behind, or
-        while its page is otherwise as it was up to there; not what came in between. A last edge's next token is its
-        place itself.
+        A cursor holds its edge, the next row, and the number of rows of its page before the edge. It finds a listed
+        edge if at most one page of rows was added before it. It finds the position of a deleted edge by the next row,
+        or if the page is unchanged up to there. It cannot see rows that were added in between. For the last edge of a
+        page, the next token is the position.
         """
         if held is None or self.is_as_given(held) or self.upstream.tokens == "offset":
             return True
@@ -93,13 +93,13 @@ class Session:
         if came_between:
             return False
         return moved == 0 or (
-            # The last row of its page has none behind it that its cursor could name.
+            # The last row of a page has no next row that its cursor could hold.
             position.next_row_hash != 0 and next_row_hash in self.upstream.rows and moved <= self.upstream.page_size
         )
 
 
 async def check_request(session: Session, data: st.DataObject) -> None:
-    """One request with any of the four arguments, against Relay's algorithm on the list."""
+    """Compare one request with any of the four arguments to Relay's algorithm on the list."""
     cursors = st.none() | st.sampled_from(session.held) if session.held else st.none()
     after, before = data.draw(cursors, "after"), data.draw(cursors, "before")
     size, backward = data.draw(WINDOW_SIZES, "size"), data.draw(st.booleans(), "backward")
@@ -108,7 +108,7 @@ async def check_request(session: Session, data: st.DataObject) -> None:
     )
     rows = session.upstream.rows
 
-    # What is true of any response, whatever the cursors still know.
+    # These assertions hold for any response, even if the cursors no longer identify their edges.
     assert len(response.rows) <= size
     if response.rows:
         place = rows.index(response.rows[0])
@@ -119,7 +119,7 @@ async def check_request(session: Session, data: st.DataObject) -> None:
     if not (session.is_known(after, forwards=True) and session.is_known(before, forwards=False)):
         return
 
-    # Relay: what is after `after`, of that what is before `before` if it is there, of that the first or the last ones.
+    # Relay keeps the rows after `after`, then those before `before` if it is there, then the first or last of them.
     begin = 0 if after is None else bisect_right(rows, after.row)
     end = len(rows) if before is None or bisect_left(rows, before.row) < begin else bisect_left(rows, before.row)
     start, stop = (max(begin, end - size), end) if backward else (begin, min(begin + size, end))
@@ -137,7 +137,7 @@ async def check_request(session: Session, data: st.DataObject) -> None:
 
 
 def change(session: Session, data: st.DataObject) -> None:
-    """Rows that come and go, anywhere."""
+    """Add and remove rows anywhere."""
     upstream = session.upstream
     absent = st.integers(0, HIGHEST).filter(lambda row: row not in upstream.rows)
     near = st.sampled_from([row + 1 for row in upstream.rows if row + 1 not in upstream.rows] or [HIGHEST])
@@ -148,7 +148,7 @@ def change(session: Session, data: st.DataObject) -> None:
 
 
 async def check_whole_walks(session: Session, data: st.DataObject) -> None:
-    """From one end to the other, by pages of random sizes: every row once. And from any cursor that is held."""
+    """Check that walks with random page sizes return every row once, from either end and from any kept cursor."""
     steps = data.draw(STEPS, "steps")
     upstream = session.upstream
     assert await forwards(upstream, around(steps)) == upstream.rows
@@ -169,7 +169,7 @@ async def check_whole_walks(session: Session, data: st.DataObject) -> None:
 
 
 async def check_walk_through_changes(session: Session, data: st.DataObject) -> None:
-    """A walk while rows come and go between its pages: what stays is given once, in order; nothing is given twice."""
+    """Check that a walk of a changing list returns remaining rows once and in order, and repeats no row."""
     upstream = session.upstream
     backward = data.draw(st.booleans(), "backward")
     stays = set(upstream.rows)
@@ -196,7 +196,7 @@ async def check_walk_through_changes(session: Session, data: st.DataObject) -> N
         kept = upstream.rows
         if len(pages) < 12:
             change(session, data)
-        # A change that no cursor can follow is taken back.
+        # Undo a change that no cursor can follow.
         if not session.is_known(at, forwards=not backward):
             upstream.rows = kept
         stays &= set(upstream.rows)
@@ -233,12 +233,12 @@ async def check_session(data: st.DataObject) -> Session:
 
 @settings(max_examples=600, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
 @given(st.data())
-async def test_any_walk_gives_what_the_model_gives(data: st.DataObject) -> None:
+async def test_any_walk_matches_the_model(data: st.DataObject) -> None:
     await check_session(data)
 
 
 @pytest.mark.slow
-def test_20_000_walks_give_what_the_model_gives() -> None:
+def test_20_000_walks_match_the_model() -> None:
     made = {"sessions": 0, "requests": 0, "walks": 0}
 
     @settings(
@@ -257,5 +257,5 @@ def test_20_000_walks_give_what_the_model_gives() -> None:
 
     with asyncio.Runner() as runner:
         check()
-    print(made)  # noqa: T201  # How much was proved.
+    print(made)  # noqa: T201  # Shows the amount of evidence.
     assert made["walks"] >= 20_000

@@ -1,4 +1,4 @@
-"""A cursor continues right behind its edge, or right in front of it: later, elsewhere, and with the list changed."""
+"""Cursors resume right after or right before their edge, even later, in another replica or if the list has changed."""
 
 import asyncio
 from itertools import repeat
@@ -25,7 +25,7 @@ KINDS: list[Tokens] = ["keyset", "offset"]
 
 
 async def counted(upstream: UpstreamList, first: int) -> Response:
-    """Request rows with totalCount. The rows come from pages of full size, so the endCursor is amid a page."""
+    """Request rows with totalCount. The rows come from pages of full size, so the endCursor is in mid-page."""
     walk = Paginator(upstream.source, max_pages=20)
     window = read_page_arguments(first=first, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
     _, given = await asyncio.gather(walk.count(), walk.slice(window))
@@ -33,7 +33,7 @@ async def counted(upstream: UpstreamList, first: int) -> Response:
 
 
 @pytest.mark.parametrize("tokens", KINDS)
-async def test_every_cursor_resumes_at_its_edge_both_ways_with_any_page_size(tokens: Tokens) -> None:
+async def test_every_cursor_resumes_at_its_edge_in_both_directions_with_any_page_size(tokens: Tokens) -> None:
     upstream = UpstreamList(rows=rows_of(23), tokens=tokens, page_size=5)
     rows = upstream.rows
     for given_by in (1, 3, 5, 12, 23):
@@ -46,7 +46,7 @@ async def test_every_cursor_resumes_at_its_edge_both_ways_with_any_page_size(tok
                 assert before.rows == rows[:at][-size:], (given_by, at, size)
 
 
-async def test_the_cursors_of_pages_given_backwards_resume_as_well() -> None:
+async def test_cursors_of_backward_pages_resume_at_their_edges() -> None:
     upstream = UpstreamList(rows=rows_of(23), page_size=5)
     given = await request(upstream, last=23)
     for at, cursor in enumerate(given.cursors):
@@ -54,7 +54,7 @@ async def test_the_cursors_of_pages_given_backwards_resume_as_well() -> None:
         assert (await request(upstream, last=4, before=cursor)).rows == upstream.rows[:at][-4:]
 
 
-async def test_cursors_past_99_resume_as_those_before_do() -> None:
+async def test_cursors_beyond_row_99_resume_at_their_edges() -> None:
     upstream = UpstreamList(rows=rows_of(700))
     given = await request(upstream, first=500)
     for at in (*range(90, 110), 197, 198, 199, 300, 494, 495, 499):
@@ -66,13 +66,13 @@ async def test_cursors_past_99_resume_as_those_before_do() -> None:
 
 @pytest.mark.parametrize("tokens", KINDS)
 @pytest.mark.parametrize("size", [1, 4, 5, 7, 23, 40])
-async def test_whole_walks_give_every_row_once(tokens: Tokens, size: int) -> None:
+async def test_whole_walks_return_every_row_once(tokens: Tokens, size: int) -> None:
     upstream = UpstreamList(rows=rows_of(23), tokens=tokens, page_size=5)
     assert await forwards(upstream, repeat(size)) == upstream.rows
     assert await backwards(upstream, repeat(size)) == upstream.rows
 
 
-async def test_a_walk_may_turn_round_at_any_page() -> None:
+async def test_walk_can_change_direction_at_any_page() -> None:
     upstream = UpstreamList(rows=rows_of(23), page_size=5)
     there = await request(upstream, first=4)
     for _ in range(5):
@@ -84,7 +84,7 @@ async def test_a_walk_may_turn_round_at_any_page() -> None:
         there = onwards
 
 
-async def test_the_cursors_of_a_counted_page_resume_as_others_do() -> None:
+async def test_cursors_of_a_counted_page_resume_at_their_edges() -> None:
     upstream = UpstreamList(rows=rows_of(23), page_size=9)
     given = await counted(upstream, 12)
     for at, cursor in enumerate(given.cursors):
@@ -92,8 +92,8 @@ async def test_the_cursors_of_a_counted_page_resume_as_others_do() -> None:
         assert (await request(upstream, last=4, before=cursor)).rows == upstream.rows[:at][-4:]
 
 
-async def test_a_row_that_is_listed_twice_does_not_hold_a_walk_up() -> None:
-    """A number released and taken again; each of the two continues behind itself."""
+async def test_row_listed_twice_does_not_stop_a_walk() -> None:
+    """A number was released and ordered again. Each of its two cursors continues after its own row."""
     rows = ["a", "b", "a", "c", "d"]
 
     async def fetch(token: str | None, size: int) -> tuple[list[str], str | None]:
@@ -115,7 +115,7 @@ async def test_a_row_that_is_listed_twice_does_not_hold_a_walk_up() -> None:
         assert (await first(10, cursor))[0] == rows[at + 1 :], at
 
 
-# Drift. The list has room for a row in front of each: 1, 3, 5, ...
+# Drift. The list has space for a row before each: 1, 3, 5, ...
 
 
 @pytest.mark.parametrize("at", range(20))
@@ -143,7 +143,7 @@ async def test_rows_removed_before_an_edge_do_not_move_what_follows_it(at: int) 
 
 
 @pytest.mark.parametrize("at", range(20))
-async def test_rows_that_come_and_go_behind_an_edge_are_seen_as_they_are_now(at: int) -> None:
+async def test_changes_after_an_edge_are_visible_on_the_next_page(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     cursor = (await request(upstream, first=20)).cursors[at]
     upstream.remove(upstream.rows[at + 2])
@@ -153,7 +153,7 @@ async def test_rows_that_come_and_go_behind_an_edge_are_seen_as_they_are_now(at:
 
 
 @pytest.mark.parametrize("at", range(20))
-async def test_where_the_edge_itself_is_gone_its_place_is_kept(at: int) -> None:
+async def test_deleted_edge_resumes_at_its_position(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     cursor = (await request(upstream, first=20)).cursors[at]
     upstream.remove(upstream.rows[at])
@@ -163,7 +163,7 @@ async def test_where_the_edge_itself_is_gone_its_place_is_kept(at: int) -> None:
 
 
 @pytest.mark.parametrize("at", range(20))
-async def test_the_first_rows_before_an_edge_that_is_gone_end_at_its_place(at: int) -> None:
+async def test_rows_before_a_deleted_edge_end_at_its_position(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     cursors = (await request(upstream, first=20)).cursors
     upstream.remove(upstream.rows[at])
@@ -176,7 +176,7 @@ async def test_the_first_rows_before_an_edge_that_is_gone_end_at_its_place(at: i
 
 
 @pytest.mark.parametrize("at", [0, 4, 9, 10, 14, 19, 29])
-async def test_where_the_last_edge_of_the_list_is_gone_nothing_follows(at: int) -> None:
+async def test_no_row_follows_a_deleted_last_edge(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(at + 1), page_size=10)
     cursor = (await request(upstream, first=30)).end_cursor
     upstream.remove(upstream.rows[at])
@@ -184,7 +184,7 @@ async def test_where_the_last_edge_of_the_list_is_gone_nothing_follows(at: int) 
     assert (await request(upstream, last=5, before=cursor)).rows == upstream.rows[-5:]
 
 
-async def test_rows_that_come_at_the_end_follow_what_was_the_last_edge() -> None:
+async def test_rows_added_at_the_end_follow_the_former_last_edge() -> None:
     for count in (1, 9, 10, 11, 20, 25):
         upstream = UpstreamList(rows=rows_of(count), page_size=10)
         cursor = (await request(upstream, first=30)).end_cursor
@@ -194,8 +194,8 @@ async def test_rows_that_come_at_the_end_follow_what_was_the_last_edge() -> None
 
 
 @pytest.mark.parametrize("gone", [1, 2, 10, 20])
-async def test_after_a_page_whose_rows_were_all_removed_nothing_is_passed_over(gone: int) -> None:
-    """Show 20 with the count, delete them, go to the next page: what users do."""
+async def test_page_after_a_deleted_page_skips_no_row(gone: int) -> None:
+    """A user lists 20 rows with the count, deletes them and goes to the next page."""
     upstream = UpstreamList(rows=rows_of(300))
     page = await counted(upstream, 20)
     upstream.remove(*page.rows[20 - gone :])
@@ -203,14 +203,14 @@ async def test_after_a_page_whose_rows_were_all_removed_nothing_is_passed_over(g
 
 
 @pytest.mark.parametrize("gone", [1, 2, 10])
-async def test_before_a_page_whose_first_rows_were_removed_with_some_before_them_nothing_is_repeated(gone: int) -> None:
+async def test_page_before_deleted_rows_repeats_no_row(gone: int) -> None:
     upstream = UpstreamList(rows=rows_of(300))
     whole = await request(upstream, first=90)
     upstream.remove(*whole.rows[50 - gone : 51])
     assert (await request(upstream, last=20, before=whole.cursors[50])).rows == upstream.rows[30 - gone : 50 - gone]
 
 
-async def test_where_an_edge_is_gone_and_rows_before_it_came_nothing_is_repeated() -> None:
+async def test_page_after_a_deleted_edge_repeats_no_row_if_rows_were_added_before_it() -> None:
     upstream = UpstreamList(rows=rows_of(300))
     page = await counted(upstream, 20)
     upstream.remove(page.rows[-1])
@@ -219,7 +219,7 @@ async def test_where_an_edge_is_gone_and_rows_before_it_came_nothing_is_repeated
 
 
 @pytest.mark.parametrize("added", [1, 50, 98, 99])
-async def test_an_edge_is_found_where_as_many_rows_came_before_it_as_a_page_holds(added: int) -> None:
+async def test_edge_is_found_after_a_full_page_of_rows_is_added_before_it(added: int) -> None:
     upstream = UpstreamList(rows=list(range(1_000, 1_300)))
     page = await request(upstream, first=99)
     upstream.add(*range(added))
@@ -229,20 +229,20 @@ async def test_an_edge_is_found_where_as_many_rows_came_before_it_as_a_page_hold
 
 
 @pytest.mark.parametrize("added", [1, 3, 9, 10])
-async def test_where_tokens_count_rows_those_that_came_before_an_edge_repeat_nothing(added: int) -> None:
+async def test_rows_added_before_an_edge_repeat_no_row_with_offset_tokens(added: int) -> None:
     upstream = UpstreamList(rows=rows_of(60), tokens="offset", page_size=10)
     given = await request(upstream, first=30)
     upstream.add(*range(0, 2 * added, 2))
     for at in range(10, 30):
         now = upstream.rows.index(given.rows[at])
-        # An edge at its page's end is looked for only among the rows that are fetched anyway.
+        # The last edge of a page is searched only among the rows that are fetched anyway.
         size = added if at in {19, 29} else 7
         assert (await request(upstream, first=size, after=given.cursors[at])).rows == upstream.rows[now + 1 :][:size], (
             at
         )
 
 
-async def test_a_walk_through_a_list_that_changes_all_the_time_gives_every_row_that_stays_once() -> None:
+async def test_walk_of_a_changing_list_returns_every_remaining_row_once() -> None:
     upstream = UpstreamList(rows=rows_of(100), page_size=9)
     stays = set(upstream.rows[::2])
     seen: list[int] = []
@@ -261,7 +261,7 @@ async def test_a_walk_through_a_list_that_changes_all_the_time_gives_every_row_t
 
 
 @pytest.mark.parametrize("tokens", KINDS)
-async def test_short_empty_and_overfull_pages_are_resumed_at_each_of_their_edges(tokens: Tokens) -> None:
+async def test_cursors_of_short_empty_and_overfull_pages_resume_at_their_edges(tokens: Tokens) -> None:
     upstream = UpstreamList(
         rows=rows_of(40), tokens=tokens, page_size=7, fill=by_token(["short", "empty", "over", "full"])
     )
@@ -274,7 +274,7 @@ async def test_short_empty_and_overfull_pages_are_resumed_at_each_of_their_edges
 
 
 @pytest.mark.parametrize("at", range(10))
-async def test_a_page_that_is_shorter_when_it_is_fetched_again_is_resumed_at_its_edge(at: int) -> None:
+async def test_cursor_resumes_at_its_edge_if_its_page_is_shorter_on_refetch(at: int) -> None:
     upstream = UpstreamList(rows=rows_of(40), page_size=10)
     cursor = (await request(upstream, first=20)).cursors[10 + at]
     for again in (in_turn("short"), in_turn("empty"), in_turn("short", "short"), in_turn("short", "empty", "short")):
@@ -285,7 +285,7 @@ async def test_a_page_that_is_shorter_when_it_is_fetched_again_is_resumed_at_its
 
 
 @pytest.mark.parametrize("at", range(10))
-async def test_the_place_of_an_edge_that_is_gone_is_kept_across_short_and_empty_pages(at: int) -> None:
+async def test_deleted_edge_resumes_at_its_position_across_short_and_empty_pages(at: int) -> None:
     for again in (["short"], ["empty", "short"], ["full", "empty"], ["short", "empty", "short"]):
         upstream = UpstreamList(rows=rows_of(40), page_size=10)
         cursor = (await request(upstream, first=20)).cursors[10 + at]

@@ -1,4 +1,4 @@
-"""How the gateway holds its connections to AWS."""
+"""The gateway's connections to AWS."""
 
 import asyncio
 import ssl
@@ -23,7 +23,7 @@ NUMBERS = "{ phoneNumbers(first: 1) { nodes { id } } }"
 
 @asynccontextmanager
 async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
-    """An upstream that answers its first request and hangs up at every later one; gives its URL and the requests."""
+    """Serve an upstream that closes the connection on all but its first request. Yield the URL and the requests."""
     heads: list[bytes] = []
     answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -41,8 +41,8 @@ async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
         yield f"http://127.0.0.1:{port}", heads
 
 
-async def test_a_connection_that_breaks_is_tried_three_times_and_not_more() -> None:
-    """aiohttp by itself would repeat a GET on a kept-alive connection, unseen by our count."""
+async def test_broken_connection_is_tried_exactly_three_times() -> None:
+    """aiohttp would repeat a GET on a keep-alive connection, which our count would miss."""
     async with hanging_up() as (url, heads):
         settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:
@@ -53,7 +53,7 @@ async def test_a_connection_that_breaks_is_tried_three_times_and_not_more() -> N
     assert len(heads) == 1 + MAX_ATTEMPTS
 
 
-async def test_one_connection_serves_one_query_after_another(gateway: Gateway, aws: Aws) -> None:
+async def test_connection_is_reused_for_successive_queries(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     for _ in range(5):
         await gateway.query(NUMBERS)
@@ -61,7 +61,7 @@ async def test_one_connection_serves_one_query_after_another(gateway: Gateway, a
     assert len(aws.clients) == 1
 
 
-async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: Aws) -> None:
+async def test_concurrent_calls_stay_within_the_setting(aws: Aws) -> None:
     aws.holds(inventory=20)
     aws.takes_ms(30)
     settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url, upstream_concurrency=3)  # type: ignore[arg-type]  # Pydantic parses the URL.
@@ -73,7 +73,7 @@ async def test_no_more_calls_are_under_way_at_once_than_the_setting_allows(aws: 
     assert (aws.most_at_once, len(aws.calls), len(aws.clients)) == (3, 20, 3)
 
 
-def test_a_good_response_is_the_bodys_own_json_with_its_timestamps_as_text() -> None:
+def test_response_body_is_returned_with_timestamps_as_text() -> None:
     body = b'{"PhoneNumber":{"CreatedTimestamp":"2019-08-12T22:10:20.504Z"}}'
     assert parse_response(200, {"x-amzn-requestid": "a-1"}, body, {"PhoneNumber"}) == UpstreamResponse(
         {"PhoneNumber": {"CreatedTimestamp": "2019-08-12T22:10:20.504Z"}}, len(body), 200, "a-1"
@@ -81,11 +81,11 @@ def test_a_good_response_is_the_bodys_own_json_with_its_timestamps_as_text() -> 
 
 
 @pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])
-async def test_the_upstreams_certificate_is_verified_behind_a_proxy_as_well(proxy: str | None) -> None:
+async def test_upstream_certificate_is_verified_behind_a_proxy(proxy: str | None) -> None:
     session = HttpSession()
-    connector = session._create_connector(proxy)  # noqa: SLF001  # Where aiobotocore chooses what is verified.
+    connector = session._create_connector(proxy)  # noqa: SLF001  # aiobotocore decides on verification here.
     try:
-        context = connector._ssl  # noqa: SLF001  # aiohttp shows it nowhere else.
+        context = connector._ssl  # noqa: SLF001  # aiohttp has no public name for it.
         assert isinstance(context, ssl.SSLContext)
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname

@@ -1,4 +1,4 @@
-"""A program that is asked for credentials: it inherits nothing from the gateway, and ends with it."""
+"""The helper program of `credential_process`. It inherits no file from the gateway and ends with it."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def runs(process_id: int) -> bool:
 
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_helper_that_runs_ends_with_the_gateway_and_the_port_is_free(
+def test_running_helper_ends_with_the_gateway_and_frees_the_port(
     tmp_path: Path, program: Program, aws: Aws, workers: str, stop: signal.Signals
 ) -> None:
     """A child of the helper ends as well."""
@@ -92,8 +92,8 @@ def test_a_helper_that_runs_ends_with_the_gateway_and_the_port_is_free(
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_a_helper_inherits_no_descriptor(tmp_path: Path, program: Program, aws: Aws, workers: str) -> None:
-    """Neither those of the gateway nor those that the gateway was started with. Its input and errors lead nowhere."""
+def test_helper_inherits_no_file_descriptor(tmp_path: Path, program: Program, aws: Aws, workers: str) -> None:
+    """This covers the gateway's own descriptors and those it was started with. Its stdin and stderr are /dev/null."""
     seen = tmp_path / "seen"
     program.gives(3)
     with serving(tmp_path, program, aws, workers) as serve:
@@ -113,7 +113,7 @@ def test_a_helper_inherits_no_descriptor(tmp_path: Path, program: Program, aws: 
         [descriptors] = [json.loads(line) for line in seen.read_text().splitlines()]
     assert descriptors.pop("0") == descriptors.pop("2") == "/dev/null"
     assert descriptors.pop("1").startswith("pipe:")
-    # The program's own script.
+    # The script of the program itself.
     assert {path for path in descriptors.values() if not path.startswith(str(tmp_path))} == set()
 
 
@@ -132,7 +132,7 @@ def test_sockets_and_files_are_not_inheritable(tmp_path: Path, aws: Aws, command
     assert inheritable == []
 
 
-def test_a_stop_while_the_gateway_starts_ends_the_helper(tmp_path: Path, program: Program, aws: Aws) -> None:
+def test_stopping_the_gateway_during_startup_ends_the_helper(tmp_path: Path, program: Program, aws: Aws) -> None:
     program.does("import time; time.sleep(600)")
     env = environment(tmp_path, **variables(program, aws))
     starting = subprocess.Popen([COMMAND, "serve", "--port", "0"], env=env, stderr=subprocess.PIPE, text=True)

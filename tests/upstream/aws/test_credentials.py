@@ -1,4 +1,4 @@
-"""Credentials come from real sources before the call, and their failures are none of the API's."""
+"""Credentials from real sources. Their failures are not reported as errors of the API."""
 
 import asyncio
 import hashlib
@@ -61,7 +61,7 @@ def aws(aws: Aws) -> Aws:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """A credential_process that the default profile names."""
+    """A `credential_process` that the default profile names."""
     made = Program(tmp_path)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(made.config))
     return made
@@ -69,13 +69,13 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed renewal is tried again by the next caller."""
+    """Let the next caller retry a failed renewal at once."""
     monkeypatch.setattr(credentials, "FIRST_RETRY_SECONDS", 0.0)
 
 
 @asynccontextmanager
 async def gateway_of(aws: Aws, **given: Any) -> AsyncIterator[Gateway]:
-    """A gateway that finds its credentials by AWS's chain."""
+    """Serve a gateway that finds its credentials by AWS's chain."""
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, **given)
     with served(create_app(settings)) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
@@ -84,7 +84,7 @@ async def gateway_of(aws: Aws, **given: Any) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 def web_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An STS that the environment names for a web identity; it has no answer yet."""
+    """An STS that the environment names for a web identity. It has no response yet."""
     token = tmp_path / "token"
     token.write_text("web-identity-token")
     with credential_source() as sts:
@@ -112,7 +112,7 @@ def upstream_calls() -> float:
 async def fails_for_want_of_credentials(
     gateway: Gateway, named: str, reason: str, caplog: pytest.LogCaptureFixture, *, retryable: bool
 ) -> None:
-    """A request is UPSTREAM_UNAUTHORIZED, /readyz names the source, the log the reason, and no call is counted."""
+    """Check that a request fails with UPSTREAM_UNAUTHORIZED, that /readyz and the log say why, and no call counts."""
     before = upstream_calls()
     response = await gateway.http.post("/graphql", json={"query": NUMBERS}, headers={"x-debug-upstream": "1"})
     [error] = response.json()["errors"]
@@ -143,7 +143,7 @@ async def fails_for_want_of_credentials(
     ],
     ids=lambda each: each.code if isinstance(each, ErrorResponse) else "",
 )
-async def test_what_sts_refuses_is_no_error_of_the_api(
+async def test_sts_error_is_reported_as_missing_credentials(
     aws: Aws,
     web_identity: Any,
     caplog: pytest.LogCaptureFixture,
@@ -160,7 +160,7 @@ async def test_what_sts_refuses_is_no_error_of_the_api(
     assert renewals("web_identity", "failed") > failed
 
 
-async def test_a_renewal_that_fails_leaves_a_cursor_good(aws: Aws, web_identity: Any) -> None:
+async def test_cursor_stays_valid_after_a_failed_renewal(aws: Aws, web_identity: Any) -> None:
     web_identity.answers = [CredentialsResponse(1.5), ErrorResponse(400, "InvalidIdentityToken")]
     async with gateway_of(aws) as gateway:
         page = (await gateway.query(NUMBERS))["phoneNumbers"]
@@ -177,7 +177,7 @@ async def test_a_renewal_that_fails_leaves_a_cursor_good(aws: Aws, web_identity:
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_failures_open_no_breaker_and_get_stays_permitted(aws: Aws, web_identity: Any) -> None:
+async def test_failed_renewal_opens_no_breaker_and_marks_no_get_as_denied(aws: Aws, web_identity: Any) -> None:
     web_identity.answers = [ErrorResponse(403, "AccessDenied")]
     number = '{ phoneNumber(e164PhoneNumber: "+12065550000") { id } }'
     async with gateway_of(aws) as gateway:
@@ -190,7 +190,7 @@ async def test_failures_open_no_breaker_and_get_stays_permitted(aws: Aws, web_id
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber"]
 
 
-async def test_failures_take_no_part_of_the_rate(aws: Aws, web_identity: Any) -> None:
+async def test_failed_renewal_uses_no_rate_limit(aws: Aws, web_identity: Any) -> None:
     web_identity.answers = [ErrorResponse(403, "AccessDenied")]
     async with gateway_of(aws, upstream_rate_limit=1, request_timeout_seconds=2) as gateway:
         answers = await asyncio.gather(
@@ -200,19 +200,19 @@ async def test_failures_take_no_part_of_the_rate(aws: Aws, web_identity: Any) ->
 
 
 @pytest.mark.parametrize("token", [None, ""], ids=["missing", "empty"])
-async def test_a_token_file_that_cannot_be_used_any_longer(
+async def test_missing_or_empty_token_file_is_reported(
     aws: Aws, web_identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, token: str | None
 ) -> None:
     web_identity.answers = [ErrorResponse(400, "ValidationError")]
     async with gateway_of(aws) as gateway:
-        # At the start it is checked.
+        # Remove it only now, because the gateway checks it at startup.
         (tmp_path / "token").unlink()
         if token is not None:
             (tmp_path / "token").write_text(token)
         await fails_for_want_of_credentials(gateway, "web identity", "", caplog, retryable=False)
 
 
-async def test_an_sts_that_is_away_may_be_back_soon(
+async def test_unreachable_sts_is_a_retryable_error(
     aws: Aws, web_identity: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
@@ -221,10 +221,10 @@ async def test_an_sts_that_is_away_may_be_back_soon(
         await fails_for_want_of_credentials(gateway, "web identity", "cannot be reached", caplog, retryable=True)
 
 
-async def test_a_web_identity_is_shown_to_no_host_with_anothers_certificate(
+async def test_web_identity_is_not_sent_to_a_host_with_a_foreign_certificate(
     aws: Aws, web_identity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The certificate is of an authority that is trusted, and names another host."""
+    """A trusted authority issued the certificate, but for another host."""
     assert web_identity.actions == []
     heard: list[bytes] = []
 
@@ -242,7 +242,7 @@ async def test_a_web_identity_is_shown_to_no_host_with_anothers_certificate(
 
 
 def self_signed(host: str, path: Path) -> Path:
-    """Write a key and a certificate that it has signed for itself."""
+    """Write a key and its self-signed certificate."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
     certificate = (
@@ -257,10 +257,10 @@ def self_signed(host: str, path: Path) -> Path:
     return path
 
 
-async def test_a_role_from_a_program_that_fails(
+async def test_failing_source_profile_of_a_role_is_reported_until_it_recovers(
     aws: Aws, program: Program, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The program of the source profile gives what STS refuses; then it gives nothing more."""
+    """STS first rejects the credentials of the source profile's program. Then the program fails."""
     monkeypatch.setenv("AWS_PROFILE", "role")
     program.gives(1)
     with credential_source(ErrorResponse(403, "AccessDenied")) as sts:
@@ -278,7 +278,7 @@ async def test_a_role_from_a_program_that_fails(
 
 
 def printing(**keys: Any) -> str:
-    """A program that prints credentials which are right but for these keys; None leaves one out."""
+    """Return a program that prints valid credentials except for these keys. None omits a key."""
     usual = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t"}
     usual |= {"Expiration": "2999-01-01T00:00:00Z"}
     return f"print({json.dumps({name: value for name, value in (usual | keys).items() if value is not None})!r})"
@@ -304,7 +304,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("body", "reason"), BODIES.values(), ids=BODIES)
-async def test_a_program_that_fails_at_renewal(
+async def test_program_failure_at_renewal_is_reported(
     aws: Aws, program: Program, caplog: pytest.LogCaptureFixture, body: str, reason: str
 ) -> None:
     program.gives(0.2)
@@ -318,7 +318,9 @@ async def test_a_program_that_fails_at_renewal(
 
 
 @pytest.mark.parametrize("body", ["exits", "no JSON", "half", "an odd date", "a line in a key"])
-async def test_a_program_that_fails_at_the_start_stops_it_in_one_line(aws: Aws, program: Program, body: str) -> None:
+async def test_program_failure_at_startup_is_a_one_line_configuration_error(
+    aws: Aws, program: Program, body: str
+) -> None:
     program.does(BODIES[body][0])
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
     with pytest.raises(ConfigurationError, match=r"^no AWS credentials from credential_process: .+$") as raised:
@@ -328,7 +330,7 @@ async def test_a_program_that_fails_at_the_start_stops_it_in_one_line(aws: Aws, 
 
 
 @pytest.mark.parametrize("command", ["/nowhere/program", "'unclosed", "/tmp"], ids=["missing", "quote", "directory"])
-async def test_a_program_that_cannot_be_started_stops_the_start(aws: Aws, program: Program, command: str) -> None:
+async def test_program_that_cannot_run_is_a_configuration_error(aws: Aws, program: Program, command: str) -> None:
     program.config.write_text(f"[default]\ncredential_process = {command}\n")
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
     with pytest.raises(ConfigurationError, match=r"^no AWS credentials from credential_process: .+$"):
@@ -336,7 +338,7 @@ async def test_a_program_that_cannot_be_started_stops_the_start(aws: Aws, progra
 
 
 @pytest.mark.parametrize("expiration", [-3600, -1, 0.2])
-async def test_credentials_of_the_environment_that_have_expired(
+async def test_expired_environment_credentials_are_reported(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, expiration: float
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
@@ -347,9 +349,7 @@ async def test_credentials_of_the_environment_that_have_expired(
         await fails_for_want_of_credentials(gateway, "environment", "have expired", caplog, retryable=False)
 
 
-async def test_credentials_of_the_environment_with_a_second_left_are_used(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_environment_credentials_are_used_until_they_expire(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", seconds_from_now(5))
@@ -359,7 +359,7 @@ async def test_credentials_of_the_environment_with_a_second_left_are_used(
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(500, True), (429, True), (404, False)])
-async def test_a_container_endpoint_that_fails(
+async def test_container_endpoint_failure_is_reported(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, status: int, *, retryable: bool
 ) -> None:
     with credential_source(CredentialsResponse(0.2), ErrorResponse(status)) as container:
@@ -370,7 +370,7 @@ async def test_a_container_endpoint_that_fails(
     assert aws.calls == []
 
 
-async def test_a_container_endpoint_gives_credentials_at_one_request(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_container_endpoint_is_requested_once(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     with credential_source(CredentialsResponse(300)) as container:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials")
         async with gateway_of(aws) as gateway:
@@ -380,7 +380,7 @@ async def test_a_container_endpoint_gives_credentials_at_one_request(aws: Aws, m
 
 
 @pytest.mark.parametrize("expired", ["2019-01-01T00:00:00Z", None], ids=["expired", "no token"])
-async def test_an_sso_session_that_is_over(
+async def test_expired_sso_session_is_reported(
     aws: Aws,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -409,7 +409,7 @@ def _loading(path: Path) -> Any:
     return lambda *_args, **_kwargs: json.loads(path.read_text())
 
 
-async def test_a_slow_program_under_load_runs_once_and_nothing_is_charged_to_aws(aws: Aws, program: Program) -> None:
+async def test_slow_program_under_load_runs_once_and_fails_no_request(aws: Aws, program: Program) -> None:
     program.gives(1.5, after_seconds=0.5)
     async with gateway_of(aws) as gateway:
         await asyncio.sleep(1.6)
@@ -425,7 +425,7 @@ async def test_a_slow_program_under_load_runs_once_and_nothing_is_charged_to_aws
         assert len(program.runs) == runs + 1
 
 
-async def test_a_hundred_requests_share_one_failing_run(aws: Aws, program: Program) -> None:
+async def test_hundred_requests_share_one_failed_run(aws: Aws, program: Program) -> None:
     program.gives(0.2)
     async with gateway_of(aws) as gateway:
         program.does("import time; time.sleep(0.3); raise SystemExit(3)")
@@ -449,8 +449,8 @@ async def test_valid_credentials_are_used_while_a_renewal_hangs(aws: Aws, progra
     assert len(program.runs) == runs + 1
 
 
-async def test_a_deadline_that_passes_while_credentials_are_awaited_says_so(aws: Aws, program: Program) -> None:
-    """The renewal goes on for those who come later."""
+async def test_deadline_during_a_renewal_is_a_retryable_credentials_error(aws: Aws, program: Program) -> None:
+    """The renewal continues for later callers."""
     program.gives(0.2)
     async with gateway_of(aws, request_timeout_seconds=0.5) as gateway:
         program.gives(300, after_seconds=1.5)
@@ -465,7 +465,7 @@ async def test_a_deadline_that_passes_while_credentials_are_awaited_says_so(aws:
     assert aws.calls == ["ListPhoneNumbers"] * 2
 
 
-async def test_a_renewal_that_hangs_is_ended(
+async def test_hanging_renewal_is_killed(
     aws: Aws, program: Program, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     program.gives(0.2)
@@ -489,7 +489,7 @@ async def until(true: Any) -> None:
 
 
 class Renewable:
-    """botocore's own renewable credentials by a clock of ours; each renewal waits until it is let."""
+    """botocore's renewable credentials with a clock of the test. Each renewal waits until the test releases it."""
 
     def __init__(self, seconds: float) -> None:
         self.now = 1_000_000.0
@@ -501,7 +501,7 @@ class Renewable:
 
     async def cache(self) -> credentials.CredentialCache:
         made = AioRefreshableCredentials.create_from_metadata(self._metadata(), self._renew, "custom-process")
-        made._time_fetcher = self._local_now  # noqa: SLF001  # Public only where create_from_metadata does not take it.
+        made._time_fetcher = self._local_now  # noqa: SLF001  # create_from_metadata has no argument for it.
         opened = credentials.CredentialCache(made, lambda: self.now)
         await opened.open()
         return opened
@@ -539,7 +539,7 @@ async def test_credentials_are_renewed_in_the_background_before_they_expire(seco
     await cache.close()
 
 
-async def test_a_caller_that_is_cancelled_does_not_end_the_renewal() -> None:
+async def test_cancelled_caller_does_not_cancel_the_renewal() -> None:
     source = Renewable(60)
     cache = await source.cache()
     source.now += 61
@@ -554,7 +554,7 @@ async def test_a_caller_that_is_cancelled_does_not_end_the_renewal() -> None:
     assert source.renewals == 1
 
 
-async def test_a_failed_renewal_in_the_background_harms_nobody_until_they_expire() -> None:
+async def test_failed_background_renewal_has_no_effect_until_credentials_expire() -> None:
     source = Renewable(100)
     cache = await source.cache()
     source.fails = ValueError()

@@ -1,4 +1,4 @@
-"""What AWS, or the way to it, does wrong, and what a caller reads of it."""
+"""The mapping of AWS and network errors to the error codes that callers see."""
 
 import json
 from typing import Any
@@ -18,13 +18,13 @@ SECRET = "arn:aws:iam::123456789012:user/secret"
 
 
 async def ask(*answers: Says, document: str = NUMBERS, **settings: float) -> tuple[list[str], dict[str, Any]]:
-    """The calls that a query makes of an upstream with this script, and the answer to it."""
+    """Return the upstream calls of a query against this script, and the response."""
     with scripted_upstream(*answers) as upstream:
         async with gateway_over(over(upstream.url, **settings)) as gateway:
             return upstream.asked, await gateway.answer(document)
 
 
-# Table of the service's errors: HTTP status, the exception's name, the body's Code, our code, upstream calls made.
+# The errors of the service: HTTP status, exception name, Code in the body, our code, upstream calls.
 ERRORS = [
     (400, "BadRequestException", "BadRequest", "BAD_REQUEST", 1),
     (401, "UnauthorizedClientException", "Unauthorized", "UPSTREAM_UNAUTHORIZED", 1),
@@ -44,7 +44,7 @@ def over(url: str, **settings: float) -> Settings:
 
 @pytest.mark.parametrize("spelling", ["header", "code in the body"])
 @pytest.mark.parametrize(("status", "name", "word", "code", "calls"), ERRORS)
-async def test_each_upstream_error_gives_its_code_in_either_spelling(
+async def test_upstream_error_maps_to_its_code_in_either_spelling(
     status: int, name: str, word: str, code: str, calls: int, spelling: str
 ) -> None:
     headers = {"x-amzn-ErrorType": name} if spelling == "header" else {}
@@ -72,9 +72,7 @@ async def test_each_upstream_error_gives_its_code_in_either_spelling(
         (400, "ExpiredTokenException", "UPSTREAM_UNAUTHORIZED"),
     ],
 )
-async def test_the_errors_of_awss_front_door_are_known_by_name_whatever_their_status(
-    status: int, name: str, code: str
-) -> None:
+async def test_common_aws_errors_are_mapped_by_name_with_any_status(status: int, name: str, code: str) -> None:
     headers = {"x-amzn-ErrorType": f"{name}:http://internal.amazon.com/"}
     _, answer = await ask(Says({"message": "no"}, status, headers))
     assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
@@ -93,32 +91,32 @@ async def test_the_errors_of_awss_front_door_are_known_by_name_whatever_their_st
         '{"PhoneNumbers": [], "NextToken": 7}',
     ],
 )
-async def test_a_2xx_answer_that_is_no_list_is_a_bad_response(body: str) -> None:
+async def test_2xx_response_without_a_list_is_a_bad_response(body: str) -> None:
     asked, answer = await ask(Says(body))
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
     assert len(asked) == 1
 
 
 @pytest.mark.parametrize("request_id", ["123456789012", "AKIAIOSFODNN7EXAMPLE", SECRET, "a" * 36, "", " "])
-async def test_what_has_no_request_ids_form_is_none_for_a_caller(request_id: str) -> None:
+async def test_malformed_request_id_is_not_returned(request_id: str) -> None:
     _, answer = await ask(Says({"Message": SECRET}, 403, {"x-amzn-requestid": request_id}))
     assert [error["extensions"]["requestId"] for error in answer["errors"]] == [None]
 
 
-async def test_two_throttled_answers_are_ridden_out_unseen() -> None:
+async def test_two_throttled_responses_are_retried_transparently() -> None:
     throttled = Says({"Code": "Throttled"}, 429)
     asked, answer = await ask(throttled, throttled, Says({"PhoneNumbers": []}))
     assert answer == {"data": {"phoneNumbers": {"nodes": []}}}
     assert len(asked) == 3
 
 
-async def test_a_hung_upstream_costs_the_deadline_and_no_more() -> None:
+async def test_hanging_upstream_times_out_at_the_deadline_after_one_call() -> None:
     asked, answer = await ask(Says({"PhoneNumbers": []}, after_seconds=5), request_timeout_seconds=0.3)
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
     assert len(asked) == 1
 
 
-async def test_no_connection_is_unreachable() -> None:
+async def test_refused_connection_is_unreachable() -> None:
     gone = f"http://127.0.0.1:{free_port()}"
     async with gateway_over(over(gone)) as gateway:
         answer = await gateway.answer(NUMBERS)
@@ -127,7 +125,7 @@ async def test_no_connection_is_unreachable() -> None:
     assert gone not in json.dumps(answer)
 
 
-async def test_a_refused_token_is_an_expired_cursor_and_no_bad_request() -> None:
+async def test_rejected_token_is_an_expired_cursor() -> None:
     first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
     refusal = Says({"Code": "BadRequest"}, 400, {"x-amzn-ErrorType": "BadRequestException"})
     asked, answer = await ask(first_page, refusal)
@@ -137,7 +135,7 @@ async def test_a_refused_token_is_an_expired_cursor_and_no_bad_request() -> None
     assert len(asked) == 2
 
 
-async def test_a_garbled_part_of_a_record_nulls_its_own_field() -> None:
+async def test_malformed_part_of_a_record_nulls_only_its_own_field() -> None:
     _, answer = await ask(
         Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100", "Capabilities": SECRET}]}),
         document="{ phoneNumbers { nodes { e164PhoneNumber capabilities { inboundCall } } } }",
@@ -151,15 +149,15 @@ async def test_a_garbled_part_of_a_record_nulls_its_own_field() -> None:
     assert SECRET not in json.dumps(answer)
 
 
-async def test_a_redirect_is_a_bad_response_and_nothing_is_sent_where_it_leads() -> None:
-    """A signed request that is led elsewhere would show its session token there."""
+async def test_redirect_is_a_bad_response_and_is_not_followed() -> None:
+    """If the client followed it, the other host would receive the session token."""
     with scripted_upstream(Says({"PhoneNumbers": []})) as elsewhere:
         asked, answer = await ask(Says("", 307, {"location": f"{elsewhere.url}/phone-numbers"}))
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
     assert (len(asked), elsewhere.asked) == (1, [])
 
 
-async def test_a_clock_that_is_off_is_about_credentials_and_not_about_the_cursor() -> None:
+async def test_clock_skew_is_a_credentials_error_and_does_not_expire_the_cursor() -> None:
     first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
     _, answer = await ask(first_page, Says({"Code": "RequestExpired"}, 400))
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_UNAUTHORIZED"]
@@ -176,7 +174,7 @@ async def test_a_clock_that_is_off_is_about_credentials_and_not_about_the_cursor
         ({"PhoneNumberOrderId": None}, "id"),
     ],
 )
-async def test_no_odd_value_costs_more_than_its_own_field(record: dict[str, Any], field: str) -> None:
+async def test_unexpected_value_affects_only_its_own_field(record: dict[str, Any], field: str) -> None:
     odd = {"E164PhoneNumber": "+12065550100"} | record
     page = Says({"PhoneNumbers": [odd, None, 7, {"E164PhoneNumber": "+12065550101"}]})
     _, answer = await ask(page, document=f"{{ phoneNumbers {{ nodes {{ e164PhoneNumber {field} }} }} }}")
@@ -195,7 +193,7 @@ async def test_no_odd_value_costs_more_than_its_own_field(record: dict[str, Any]
         ({"PhoneNumberOrder": {"PhoneNumberOrderId": "p"}}, 'phoneNumberOrder(phoneNumberOrderId: "o")'),
     ],
 )
-async def test_a_record_that_was_not_asked_for_is_a_bad_response(body: dict[str, Any], field: str) -> None:
+async def test_record_of_another_key_is_a_bad_response(body: dict[str, Any], field: str) -> None:
     _, answer = await ask(Says(body), document=f"{{ {field} {{ id }} }}")
     assert list(answer["data"].values()) == [None]
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
@@ -214,7 +212,7 @@ async def test_a_record_that_was_not_asked_for_is_a_bad_response(body: dict[str,
         ({"MaxResults": 100, "NextToken": "t"}, "The token is not valid", CursorExpired),
     ],
 )
-def test_a_refused_page_size_of_the_other_api_says_which_variable_to_set(
+def test_rejected_page_size_names_the_setting_only_if_the_upstream_api_is_wrong(
     parameters: dict[str, str | int], message: str, kind: type[UpstreamError]
 ) -> None:
     response = FailedResponse(400, {}, error_names=("BadRequestException",), message=message)

@@ -1,4 +1,4 @@
-"""The log's line of a failed call: the host that was called and the kind of failure. Clients never see the host."""
+"""The log line of a failed call. It names the host and the kind of failure. Clients never see the host."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ ACCOUNT = "123456789012"
 
 @pytest.fixture(autouse=True)
 def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials of AWS's chain, since the emulator's own go past any proxy."""
+    """Use credentials of AWS's chain, because the emulator's own bypass any proxy."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
@@ -50,14 +50,14 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def a_port_that_is_closed() -> Iterator[int]:
-    """Bound and not listening, so that no other server gets it."""
+    """Bind a port without listening, so that no other server gets it."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield closed.getsockname()[1]
 
 
 async def said_of(url: str, caplog: pytest.LogCaptureFixture, deadline: float = 10) -> tuple[str, str]:
-    """The code of the error that a query ends in, and the log's words for it, the host named HOST."""
+    """Return the error code of a query and its log message, with the host replaced by HOST."""
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=url, request_timeout_seconds=deadline)
     with served(create_app(settings)) as gateway:
         async with httpx.AsyncClient(base_url=gateway, timeout=30) as http:
@@ -77,14 +77,16 @@ async def said_of(url: str, caplog: pytest.LogCaptureFixture, deadline: float = 
 
 @pytest.mark.parametrize("host", ["chime.us-esat-1.invalid", "phone.invalid:9000", "a.b.c.d.invalid"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_name_that_dns_does_not_know(scheme: str, host: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unresolvable_host_is_logged_as_a_dns_error(
+    scheme: str, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
     code, words = await said_of(f"{scheme}://{host}", caplog)
     assert code == "UPSTREAM_UNREACHABLE"
     assert words.startswith("DNS: the name of HOST cannot be resolved (")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_port_that_nobody_listens_on(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_closed_port_is_logged_as_connection_refused(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
     with a_port_that_is_closed() as port:
         said = await said_of(f"{scheme}://127.0.0.1:{port}", caplog)
     assert said == ("UPSTREAM_UNREACHABLE", "connect: no connection to HOST (Connection refused)")
@@ -111,7 +113,9 @@ async def test_a_port_that_nobody_listens_on(scheme: str, caplog: pytest.LogCapt
         ),
     ],
 )
-async def test_a_connection_that_fails(answer: Answer, code: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_broken_connection_is_logged_with_its_cause(
+    answer: Answer, code: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with answering(answer) as (url, _):
         said = await said_of(url, caplog, deadline=1 if answer is never else 10)
     assert said[0] == code
@@ -158,7 +162,9 @@ async def test_a_connection_that_fails(answer: Answer, code: str, words: str, ca
         ),
     ],
 )
-async def test_a_response_that_is_an_error(says: Says, code: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_response_is_logged_with_its_cause_and_no_account_number(
+    says: Says, code: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with scripted_upstream(says) as upstream:
         said = await said_of(upstream.url, caplog)
     assert said[0] == code
@@ -168,7 +174,7 @@ async def test_a_response_that_is_an_error(says: Says, code: str, words: str, ca
 
 @asynccontextmanager
 async def tls_server(directory: Path, name: str) -> AsyncIterator[int]:
-    """A server whose certificate is for a name, and signed by itself."""
+    """Serve TLS with a self-signed certificate for a name."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), datetime.now(UTC)
     certificate = (
@@ -193,14 +199,14 @@ async def tls_server(directory: Path, name: str) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_a_certificate_that_nobody_trusts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_untrusted_certificate_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with tls_server(tmp_path, "localhost") as port:
         code, words = await said_of(f"https://localhost:{port}", caplog)
     assert code == "UPSTREAM_UNREACHABLE"
     assert words.startswith("TLS: the certificate of HOST is not accepted (self")
 
 
-async def test_a_certificate_of_another_host(
+async def test_certificate_of_another_host_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with tls_server(tmp_path, "elsewhere.example") as port:
@@ -210,14 +216,16 @@ async def test_a_certificate_of_another_host(
     assert words.startswith("TLS: the certificate of HOST is not accepted (Hostname mismatch")
 
 
-async def test_a_port_that_speaks_no_tls(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_tls_handshake_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with scripted_upstream(Says({})) as upstream:
         code, words = await said_of(upstream.url.replace("http://", "https://"), caplog)
     assert code == "UPSTREAM_UNREACHABLE"
     assert words.startswith("TLS: the handshake with HOST failed (")
 
 
-async def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_proxy_is_logged_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     with a_port_that_is_closed() as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:password@127.0.0.1:{port}")
         code, line = await said_of("https://chime.invalid", caplog)
@@ -226,14 +234,16 @@ async def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch, caplog
     assert "password" not in caplog.text
 
 
-async def test_a_proxy_whose_name_is_wrong(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unresolvable_proxy_is_logged_as_a_dns_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     _, line = await said_of("https://chime.example", caplog)
     assert "DNS: the name of the proxy proxy.invalid:3128 of HOST cannot be resolved (" in line
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
-async def test_a_proxy_that_refuses(
+async def test_proxy_rejection_is_logged_with_its_status(
     status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def refuses(writer: asyncio.StreamWriter) -> None:
@@ -247,10 +257,10 @@ async def test_a_proxy_that_refuses(
     assert f"proxy: it answered {status} to CONNECT HOST" in line
 
 
-async def test_the_probe_of_readiness_is_logged_once_an_outage(
+async def test_failed_readiness_probe_is_logged_once_per_outage(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("gateway.upstream.readiness.FRESH_SECONDS", 0.0)  # Each answer of readiness takes a probe.
+    monkeypatch.setattr("gateway.upstream.readiness.FRESH_SECONDS", 0.0)  # Each readiness request makes a probe.
     with a_port_that_is_closed() as port:
         settings = read_settings(upstream_api="chime", upstream_endpoint_url=f"http://127.0.0.1:{port}")
         with served(create_app(settings)) as gateway:
@@ -261,7 +271,7 @@ async def test_the_probe_of_readiness_is_logged_once_an_outage(
     assert line == f"readiness: ListPhoneNumbers UPSTREAM_UNREACHABLE: {words}"
 
 
-def test_a_connection_that_takes_too_long() -> None:
+def test_connection_timeout_names_the_host_and_the_limit() -> None:
     fault = network_fault(aiohttp.ConnectionTimeoutError(), "chime.example")
     assert fault is not None
     assert fault[0].code == "UPSTREAM_UNREACHABLE"

@@ -1,4 +1,4 @@
-"""Responses that are not the API's: a proxy, a load balancer or another server sent them. They prove nothing."""
+"""Responses of a proxy, a load balancer or another server. They prove no fact about AWS's records."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ query ($after: String) { phoneNumberOrders(first: 1, after: $after) { nodes { id
 """
 LINKED = "{ phoneNumberOrders(first: 1) { nodes { orderedPhoneNumbers { phoneNumber { id } } } } }"
 ENTITIES = "query ($keys: [_Any!]!) { _entities(representations: $keys) { __typename } }"
-# One record each: without the API's word none of them is missing.
+# One record each. A record is missing only if the API says so.
 RECORDS: list[tuple[str, dict[str, Any]]] = [
     (f'{{ phoneNumber(e164PhoneNumber: "{NUMBER}") {{ id }} }}', {}),
     (f'{{ phoneNumberOrder(phoneNumberOrderId: "{ORDER}") {{ id }} }}', {}),
@@ -88,7 +88,7 @@ FOREIGN = {
     "200 with an error": Says({"Code": "NotFound", "Message": "no"}, 200, {"x-amzn-ErrorType": "NotFoundException"}),
     "200 without a body": Says(""),
 }
-# A name that does not go with its status.
+# The error name does not match the status.
 MISNAMED = {
     "400 not found": Says({"Code": "NotFound"}, 400),
     "403 not found": Says({"__type": "NotFoundException"}, 403),
@@ -96,7 +96,7 @@ MISNAMED = {
     "413 bad request": Says({"Code": "BadRequest"}, 413),
     "404 forbidden": Says({"Code": "Forbidden"}, 404),
 }
-# Statuses that only say to come back later, whoever sends them.
+# These statuses ask the client to retry later, even if a proxy sends them.
 PASSING = [
     (Says("<html>slow down</html>", 429, HTML), "THROTTLED", 3),
     (Says("", 429), "THROTTLED", 3),
@@ -126,7 +126,7 @@ async def codes(gateway: Gateway, document: str, **variables: Any) -> list[str]:
 
 
 async def cursor(gateway: Gateway, upstream: ScriptedUpstream, document: str) -> str:
-    """The cursor of a first page that has a next one."""
+    """Return the endCursor of a first page that has a next page."""
     pages = {"PhoneNumbers": [number_record(0)], "PhoneNumberOrders": [order_record(0, [NUMBER])], "NextToken": "t"}
     upstream.answers[:] = [Says(pages)]
     [page] = (await gateway.query(document)).values()
@@ -135,7 +135,7 @@ async def cursor(gateway: Gateway, upstream: ScriptedUpstream, document: str) ->
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("foreign", [*FOREIGN.values(), *MISNAMED.values()], ids=[*FOREIGN, *MISNAMED])
-async def test_a_response_that_is_not_the_apis_is_a_bad_response_to_any_call(api: Api, foreign: Says) -> None:
+async def test_foreign_response_is_a_bad_response_for_any_call(api: Api, foreign: Says) -> None:
     with scripted_upstream(foreign) as upstream:
         async with gateway_to(upstream.url, api) as gateway:
             ready = await gateway.http.get("/readyz")
@@ -154,7 +154,7 @@ async def test_a_response_that_is_not_the_apis_is_a_bad_response_to_any_call(api
 
 
 @pytest.mark.parametrize(("says", "code", "calls"), PASSING)
-async def test_a_status_that_asks_to_come_back_later_needs_no_name(says: Says, code: str, calls: int) -> None:
+async def test_retryable_status_needs_no_error_name(says: Says, code: str, calls: int) -> None:
     with scripted_upstream(says) as upstream:
         async with gateway_to(upstream.url) as gateway:
             for document, variables in [(ONE_PAGE, {}), RECORDS[0]]:
@@ -182,7 +182,7 @@ async def test_a_status_that_asks_to_come_back_later_needs_no_name(says: Says, c
         ({}, {"Error": {"__type": "NotFoundException"}}),
     ],
 )
-async def test_a_record_is_missing_if_the_api_says_so_in_any_spelling(headers: dict[str, str], body: Any) -> None:
+async def test_not_found_error_in_any_spelling_is_a_missing_record(headers: dict[str, str], body: Any) -> None:
     with scripted_upstream(Says(body, 404, headers)) as upstream:
         async with gateway_to(upstream.url) as gateway:
             for document, variables in RECORDS:
@@ -202,7 +202,7 @@ async def test_a_record_is_missing_if_the_api_says_so_in_any_spelling(headers: d
         Says({"Error": {"Code": "BadRequestException"}}, 400),
     ],
 )
-async def test_a_token_that_the_api_refuses_by_name_expires_the_cursor(refusal: Says) -> None:
+async def test_named_token_rejection_expires_the_cursor(refusal: Says) -> None:
     with scripted_upstream(refusal) as upstream:
         async with gateway_to(upstream.url) as gateway:
             for document in (ONE_PAGE, PAGE_OF_ORDERS):
@@ -223,7 +223,7 @@ async def test_a_token_that_the_api_refuses_by_name_expires_the_cursor(refusal: 
         (Says({"Code": "NotFound"}, 404), "NOT_FOUND"),
     ],
 )
-async def test_another_refusal_by_the_api_does_not_expire_the_cursor(refusal: Says, code: str) -> None:
+async def test_other_rejection_by_the_api_does_not_expire_the_cursor(refusal: Says, code: str) -> None:
     with scripted_upstream(refusal) as upstream:
         async with gateway_to(upstream.url) as gateway:
             after = await cursor(gateway, upstream, ONE_PAGE)
@@ -231,8 +231,8 @@ async def test_another_refusal_by_the_api_does_not_expire_the_cursor(refusal: Sa
             assert await codes(gateway, ONE_PAGE, after=after) == [code]
 
 
-async def test_a_page_size_that_the_api_never_took_does_not_expire_the_cursor() -> None:
-    """The newer API's page size, asked of the older API: a client that starts again would be refused for ever."""
+async def test_rejected_page_size_does_not_expire_the_cursor() -> None:
+    """The older API rejects the newer API's page size. A client that starts again would be rejected every time."""
     document = ONE_PAGE.replace("$after", "$first: Int, $after", 1).replace("first: 1", "first: $first")
     with emulated_aws("chime") as aws:
         aws.holds(inventory=150)
@@ -241,7 +241,7 @@ async def test_a_page_size_that_the_api_never_took_does_not_expire_the_cursor() 
             assert await codes(gateway, document, first=100, after=after) == ["BAD_REQUEST"]
 
 
-async def test_a_refused_token_on_a_larger_page_expires_the_cursor_if_the_size_is_fine() -> None:
+async def test_rejected_token_on_a_larger_page_expires_the_cursor_if_the_size_is_accepted() -> None:
     refusal, good = Says({"Code": "BadRequest"}, 400), Says({"PhoneNumbers": [number_record(0)]})
     document = "query ($after: String) { phoneNumbers(first: 50, after: $after) { nodes { id } } }"
     with scripted_upstream(refusal) as upstream:
@@ -253,8 +253,8 @@ async def test_a_refused_token_on_a_larger_page_expires_the_cursor_if_the_size_i
 
 
 @pytest.mark.parametrize("foreign", [FOREIGN["403 HTML of a firewall"], FOREIGN["403 JSON"], FOREIGN["401 HTML"]])
-async def test_gets_go_on_after_a_403_that_is_not_the_apis(foreign: Says) -> None:
-    """A list in their place would cost many calls, and find less."""
+async def test_gets_continue_after_a_foreign_403(foreign: Says) -> None:
+    """If the gateway listed instead, it would make many calls and find less."""
     record = Says({"PhoneNumber": number_record(0)})
     with scripted_upstream(foreign, record) as upstream:
         async with gateway_to(upstream.url) as gateway:
@@ -264,7 +264,7 @@ async def test_gets_go_on_after_a_403_that_is_not_the_apis(foreign: Says) -> Non
 
 
 @pytest.mark.parametrize("refusal", [Says({"Code": "Forbidden"}, 403), Says({"__type": "AccessDeniedException"}, 400)])
-async def test_gets_end_after_the_apis_own_refusal(refusal: Says) -> None:
+async def test_gets_stop_after_the_api_denies_one(refusal: Says) -> None:
     page = Says({"PhoneNumbers": [number_record(0)]})
     with scripted_upstream(refusal, page) as upstream:
         async with gateway_to(upstream.url) as gateway:
@@ -274,10 +274,10 @@ async def test_gets_end_after_the_apis_own_refusal(refusal: Says) -> None:
 
 @pytest.mark.parametrize("path", ["/v1", "/prod/api", "/graphql", "/phone-numbers", "/phone-number-orders"])
 @pytest.mark.parametrize("api", APIS)
-async def test_an_endpoint_with_a_wrong_path_is_told_and_no_record_is_missing(
+async def test_wrong_endpoint_path_is_reported_and_no_record_counts_as_missing(
     api: Api, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The emulator answers UnknownOperationException, as AWS does. With the path of a list, lists arrive as gets."""
+    """The emulator answers UnknownOperationException, as AWS does. On the path of a list, lists arrive as gets."""
     arrive_as_gets = path.startswith("/phone-number")
     with served(create_emulator(EmulatorOptions(api=api))) as url:
         async with gateway_to(url + path, api) as gateway:
@@ -297,8 +297,8 @@ async def test_an_endpoint_with_a_wrong_path_is_told_and_no_record_is_missing(
     assert "://" not in caplog.text
 
 
-async def test_one_callers_odd_response_does_not_take_the_gateway_out_of_service() -> None:
-    """As a proxy's 414 to one long request. One call finds out, however often readiness is asked."""
+async def test_bad_response_to_one_caller_does_not_make_the_gateway_unready() -> None:
+    """An example is a proxy's 414 for one long request. One call checks this, even if readiness is requested often."""
     with scripted_upstream(FOREIGN["414"], Says({"PhoneNumbers": []})) as upstream:
         async with gateway_to(upstream.url) as gateway:
             assert await codes(gateway, ONE_PAGE) == ["UPSTREAM_BAD_RESPONSE"]

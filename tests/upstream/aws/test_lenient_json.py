@@ -1,4 +1,4 @@
-"""Any JSON is read, and a value that orjson refuses is lost alone."""
+"""Lenient JSON parsing. If orjson rejects a value, only that value is lost."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.upstream.aws.lenient_json import loads
 
 LOST: Any = [[]]
-# Hypothesis makes halves of surrogate pairs, too.
+# Hypothesis also generates lone surrogates.
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -35,8 +35,8 @@ def as_read(value: Any) -> Any:
 
 
 @given(VALUES)
-def test_any_json_is_read(value: Any) -> None:
-    # Python reads two neighbouring halves as the pair that their escapes are.
+def test_any_json_is_parsed(value: Any) -> None:
+    # Python reads two adjacent surrogate escapes as one pair.
     written = json.dumps(value).replace("Infinity", "1e999")
     assert loads(written.encode()) == as_read(json.loads(written))
 
@@ -59,21 +59,21 @@ def test_any_json_is_read(value: Any) -> None:
         ("1e308", 1e308),
     ],
 )
-def test_each_value_but_the_odd_one_is_read_as_it_stands(odd: str, read: Any) -> None:
-    """Beside it stands one that is refused in any case, so that the text is rewritten."""
+def test_values_beside_an_unparsable_one_are_unchanged(odd: str, read: Any) -> None:
+    """The text also has a value that is always rejected, so that it is rewritten."""
     text = f'{{"before": [1, "\\u00e9"], "odd": {odd}, "after": {{"a": null}}, "refused": 1e999}}'
     assert loads(text.encode()) == {"before": [1, "é"], "odd": read, "after": {"a": None}, "refused": LOST}
 
 
 @pytest.mark.parametrize("name", [r"\ud800", r"a\udc00\ud800"])
-def test_a_name_with_half_a_pair_is_replaced(name: str) -> None:
+def test_member_name_with_a_lone_surrogate_is_replaced(name: str) -> None:
     [(read, value)] = loads(f'{{"{name}" : 1}}'.encode()).items()
     assert ("\ufffd" in read, value) == (True, 1)
 
 
 @pytest.mark.parametrize("depth", [33, 254, 900, 1_000, 1_025, 5_000, 100_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_what_is_too_deep_is_cut_off(depth: int, opening: str, closing: str) -> None:
+def test_too_deep_nesting_is_cut_off(depth: int, opening: str, closing: str) -> None:
     text = f'{{"deep": {opening * depth}1{closing * depth}, "after": 2}}'
     read = loads(text.encode())
     assert read["after"] == 2
@@ -81,7 +81,7 @@ def test_what_is_too_deep_is_cut_off(depth: int, opening: str, closing: str) -> 
 
 
 @pytest.mark.parametrize("text", ["[" * 1_000, "]{" * 500, "}" * 40, '"' + "[" * 40])
-def test_brackets_within_a_string_are_no_depth(text: str) -> None:
+def test_brackets_within_a_string_do_not_count_as_nesting(text: str) -> None:
     value = {"a": [{"b": text}], "after": [1]}
     assert loads(json.dumps(value).encode()) == value
 
@@ -90,12 +90,12 @@ def test_brackets_within_a_string_are_no_depth(text: str) -> None:
     "text",
     ["", "{", '{"a": 1e999', '{"a": NaN}', '{"a": "', '"\\', "[1e999]]", "[1-1]", "01", '["\x00"]', '"\\ud8"', "'a'"],
 )
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_rejected(text: str) -> None:
     with pytest.raises(orjson.JSONDecodeError):
         loads(text.encode())
 
 
-def test_a_text_without_an_end_is_looked_at_once() -> None:
-    """Twenty million steps for each of its million quotes would not end."""
+def test_unterminated_text_is_scanned_once() -> None:
+    """If each of its million quotes took twenty million steps, the test would not end."""
     with pytest.raises(orjson.JSONDecodeError):
         loads(b'{"a": "' + b'\\"' * 1_000_000)

@@ -1,4 +1,4 @@
-"""What AWS asks for with `Retry-After`."""
+"""Parsing of the `Retry-After` header."""
 
 from datetime import UTC, datetime
 
@@ -29,5 +29,7 @@ NOW = datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC)
         ("\u0662", None),
     ],
 )
-def test_it_is_seconds_or_a_date_and_all_else_says_nothing(field: str | None, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date_and_other_values_are_ignored(
+    field: str | None, seconds: float | None
+) -> None:
     assert retry_after_seconds(field, NOW) == seconds

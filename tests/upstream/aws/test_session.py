@@ -1,4 +1,4 @@
-"""What the gateway makes of the user's AWS configuration: certificates, empty entries, endpoints."""
+"""The user's AWS configuration: certificates, empty entries and endpoints."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -53,7 +53,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> User:
 
 @asynccontextmanager
 async def gateway(**given: object) -> AsyncIterator[httpx.AsyncClient]:
-    """A gateway with the credentials that AWS's chain finds."""
+    """Serve a gateway with the credentials that AWS's chain finds."""
     settings = read_settings(**{"upstream_api": "chime", **given})
     with serving_in_thread(create_app(settings)) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
@@ -76,20 +76,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stranger(certificates: Path) -> Iterator[TlsUpstream]:
-    """A server on localhost that shows the certificate of another host."""
+    """A server on localhost that presents the certificate of another host."""
     with tls_upstream(certificates / "other.example.pem") as upstream:
         yield upstream
 
 
 @pytest.fixture
 def known(certificates: Path) -> Iterator[TlsUpstream]:
-    """A server on localhost that shows its own certificate."""
+    """A server on localhost that presents its own certificate."""
     with tls_upstream(certificates / "localhost.pem") as upstream:
         yield upstream
 
 
 @pytest.mark.parametrize("bundle", ["", " ", "\t\n"])
-async def test_an_empty_ca_bundle_does_not_turn_verification_off(
+async def test_empty_ca_bundle_does_not_disable_verification(
     user: User, stranger: TlsUpstream, known: TlsUpstream, bundle: str
 ) -> None:
     user.sets(**KEYS, AWS_SESSION_TOKEN="token", AWS_CA_BUNDLE=bundle)
@@ -100,7 +100,7 @@ async def test_an_empty_ca_bundle_does_not_turn_verification_off(
 
 
 @pytest.mark.parametrize("entry", ["ca_bundle =", "ca_bundle=", "ca_bundle =   "])
-async def test_an_empty_ca_bundle_in_a_profile_does_not_turn_verification_off(
+async def test_empty_ca_bundle_in_a_profile_does_not_disable_verification(
     user: User, stranger: TlsUpstream, entry: str
 ) -> None:
     user.sets(**KEYS, AWS_SESSION_TOKEN="token")
@@ -111,12 +111,12 @@ async def test_an_empty_ca_bundle_in_a_profile_does_not_turn_verification_off(
 
 
 @pytest.mark.parametrize("verify", [None, False, ""])
-async def test_no_client_of_aws_verifies_nothing(verify: str | bool | None) -> None:
-    assert HttpSession(verify=verify)._verify is True  # noqa: SLF001  # Where aiobotocore chooses what is verified.
+async def test_every_aws_client_verifies_certificates(verify: str | bool | None) -> None:
+    assert HttpSession(verify=verify)._verify is True  # noqa: SLF001  # aiobotocore decides on verification here.
 
 
-async def test_the_clients_that_fetch_credentials_verify_host_names_as_well() -> None:
-    """botocore makes them by itself, some with a configuration of their own."""
+async def test_credential_clients_verify_host_names() -> None:
+    """botocore creates these clients itself, some with their own configuration."""
     session = aws_session(None)
     for config in (None, session.get_default_client_config()):
         async with session.create_client(
@@ -126,7 +126,7 @@ async def test_the_clients_that_fetch_credentials_verify_host_names_as_well() ->
             assert isinstance(http, HttpSession)
 
 
-async def test_a_ca_bundle_is_used_and_still_the_host_must_match(
+async def test_ca_bundle_is_used_and_the_host_name_must_match(
     user: User, certificates: Path, known: TlsUpstream, stranger: TlsUpstream
 ) -> None:
     user.sets(**KEYS, AWS_CA_BUNDLE=f" {certificates / 'localhost.pem'} ")
@@ -137,7 +137,7 @@ async def test_a_ca_bundle_is_used_and_still_the_host_must_match(
     assert stranger.requests == []
 
 
-async def test_a_profiles_ca_bundle_is_used(user: User, certificates: Path, known: TlsUpstream) -> None:
+async def test_ca_bundle_of_a_profile_is_used(user: User, certificates: Path, known: TlsUpstream) -> None:
     user.sets(**KEYS)
     user.writes_config(f"[default]\nca_bundle = {certificates / 'localhost.pem'}\n")
     assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
@@ -155,7 +155,7 @@ async def test_a_profiles_ca_bundle_is_used(user: User, certificates: Path, know
         ({"AWS_DEFAULT_REGION": "eu-west-1", "AWS_CONFIG_FILE": ""}, "", "eu-west-1"),
     ],
 )
-async def test_an_empty_variable_leaves_the_region_to_the_next_one(
+async def test_empty_region_variable_falls_back_to_the_next_source(
     user: User, variables: dict[str, str], config: str, region: str
 ) -> None:
     if config:
@@ -197,7 +197,7 @@ async def test_an_empty_variable_leaves_the_region_to_the_next_one(
     ],
 )
 @pytest.mark.parametrize("empty", ["", " \t"])
-async def test_an_empty_variable_is_an_unset_one(user: User, name: str, empty: str) -> None:
+async def test_empty_variable_counts_as_unset(user: User, name: str, empty: str) -> None:
     user.sets(**KEYS, **{name: empty})
     async with open_upstream(read_settings(upstream_api="chime")) as upstream:
         assert upstream.endpoint.url == "https://chime.us-east-1.amazonaws.com"
@@ -211,14 +211,14 @@ async def test_an_empty_variable_is_an_unset_one(user: User, name: str, empty: s
         "region =\nca_bundle =\nendpoint_url =\naws_access_key_id = local\naws_secret_access_key = local\n",
     ],
 )
-async def test_an_empty_entry_of_the_credentials_file_is_an_unset_one(user: User, credentials: str) -> None:
+async def test_empty_entry_of_the_credentials_file_counts_as_unset(user: User, credentials: str) -> None:
     user.writes_credentials(f"[default]\n{credentials}")
     with scripted_upstream(Says({})) as upstream:
         assert await answered(upstream_endpoint_url=upstream.url) == EMPTY_PAGE
         assert [headers.get("x-amz-security-token", "none") for headers in upstream.headers] == ["none"]
 
 
-async def test_an_empty_key_pair_in_a_profile_leaves_it_to_the_next_source(user: User) -> None:
+async def test_empty_key_pair_in_a_profile_falls_back_to_the_next_source(user: User) -> None:
     user.writes_credentials("[default]\naws_access_key_id =\naws_secret_access_key =\n")
     user.writes_config("[default]\naws_access_key_id = local\naws_secret_access_key = local\n")
     with emulated_aws() as aws:
@@ -241,10 +241,10 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.mark.parametrize("how", CONFIGURED)
-async def test_gateways_over_two_upstreams_share_no_answer_in_one_redis(
+async def test_gateways_with_different_upstreams_share_no_response_in_one_redis(
     user: User, redis: RedisServer, how: str
 ) -> None:
-    """And two over the same one do."""
+    """Two gateways with the same upstream share responses."""
     variables, config = CONFIGURED[how]
 
     def over(aws: Aws) -> None:
@@ -264,7 +264,9 @@ async def test_gateways_over_two_upstreams_share_no_answer_in_one_redis(
         assert (len(one.calls), len(other.calls)) == (1, 1)
 
 
-async def test_gateways_over_two_upstreams_have_a_quota_each_in_one_redis(user: User, redis: RedisServer) -> None:
+async def test_gateways_with_different_upstreams_have_separate_quotas_in_one_redis(
+    user: User, redis: RedisServer
+) -> None:
     user.sets(**KEYS)
     shared = {"redis_url": redis.url, "upstream_rate_limit": 0.001}
     with redis.client() as client:

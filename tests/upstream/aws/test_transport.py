@@ -1,4 +1,4 @@
-"""What goes over the wire is what aioboto3's own client would send, signature included."""
+"""Requests on the wire equal those of aioboto3's own client, including the signature."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -55,7 +55,7 @@ ENDPOINTS = [
 
 
 class Sent(Exception):
-    """Ends a call where it would go onto the wire."""
+    """An exception that ends a call right before it is sent."""
 
     def __init__(self, url: str, headers: Mapping[str, Any]) -> None:
         self.url = urlsplit(url)
@@ -82,12 +82,12 @@ async def client(api: str, endpoint: str | None, token: str | None = None, **con
 
 
 async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple[Sent, Sent]:
-    """What the client itself sends, and what AwsTransport does."""
+    """Return the request of the stock client and that of AwsTransport."""
     credentials = CredentialCache(opened._request_signer._credentials)  # noqa: SLF001  # No public name.
     await credentials.open()
     transport = await compile_transport(opened, OPERATION_NAMES, credentials)
     with pytest.raises(Sent) as stock:
-        await opened._make_api_call(operation, parameters)  # noqa: SLF001  # It has the parameters' own names.
+        await opened._make_api_call(operation, parameters)  # noqa: SLF001  # The method takes the parameters by their own names.
     [called] = [each for each in OPERATIONS if each.name == operation]
     with pytest.raises(UpstreamBadResponse) as ours:
         await transport.call(Call(called, parameters, Requester(deadline=0)))
@@ -99,12 +99,12 @@ async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("api", ["chime", "chime-sdk-voice"])
 @pytest.mark.parametrize(("operation", "parameters"), CALLS)
-async def test_it_goes_to_the_same_place_with_the_same_values_and_credential_scope(
+async def test_request_matches_stock_client_request(
     api: str, operation: str, parameters: dict[str, Any], endpoint: str | None
 ) -> None:
     async with client(api, endpoint) as opened:
         stock, ours = await both(opened, operation, parameters)
-    # A port that is its scheme's own may be written or not.
+    # The default port of a scheme is optional.
     host = stock.url.netloc.removesuffix({"http": ":80", "https": ":443"}[stock.url.scheme])
     assert (ours.url.scheme, ours.url.netloc, ours.url.path) == (stock.url.scheme, host, stock.url.path)
     assert ours.headers["host"] == host
@@ -113,14 +113,14 @@ async def test_it_goes_to_the_same_place_with_the_same_values_and_credential_sco
 
 
 @pytest.mark.parametrize("config", [{"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}], ids=str)
-async def test_the_endpoint_rules_of_the_client_are_kept(config: dict[str, Any]) -> None:
+async def test_endpoint_rules_match_stock_client(config: dict[str, Any]) -> None:
     async with client("chime-sdk-voice", None, **config) as opened:
         stock, ours = await both(opened, "ListPhoneNumbers", {})
     assert (ours.url, scope(ours)) == (stock.url, scope(stock))
     assert ours.url.netloc != "voice-chime.us-east-1.amazonaws.com"
 
 
-async def test_a_session_token_goes_along_and_is_signed() -> None:
+async def test_session_token_is_sent_and_signed() -> None:
     async with client("chime", None, token="session-token") as opened:
         stock, ours = await both(opened, "ListPhoneNumbers", {})
     assert ours.headers["x-amz-security-token"] == stock.headers["x-amz-security-token"] == "session-token"
@@ -132,9 +132,9 @@ def scope(sent: Sent) -> str:
     return credential
 
 
-# Whatever a caller's filter or an upstream's token may hold, but for surrogates, which no URL can.
+# Any text of a caller's filter or an upstream's token. Surrogates are excluded because no URL can hold them.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
-# Dots alone are another path, which signers take as such. No number and no order is asked for by them.
+# A segment of only dots changes the path, and signers treat it so. The gateway never sends one as a key.
 segments = texts.filter(lambda text: text not in {".", ".."})
 
 
@@ -144,7 +144,7 @@ segments = texts.filter(lambda text: text not in {".", ".."})
     st.one_of(st.none(), st.text("abc/+=", min_size=1)),
     st.integers(0, 2**32),
 )
-def test_a_signature_is_the_one_that_botocores_own_signer_makes(
+def test_signature_matches_botocore_signer(
     segment: str, values: dict[str, str], token: str | None, second: int
 ) -> None:
     credentials = ReadOnlyCredentials("AKIDLOCAL", "secret", token)
@@ -159,7 +159,7 @@ def test_a_signature_is_the_one_that_botocores_own_signer_makes(
     assert headers["x-amz-date"] == request.headers["X-Amz-Date"]
 
 
-async def test_an_answer_that_is_too_long_is_a_bad_response() -> None:
+async def test_oversized_response_is_a_bad_response() -> None:
     page = b'{"PhoneNumbers": [{"E164PhoneNumber": "+1206"}], "Filler": "%s"}'
     with scripted_upstream(Says(page % b""), Says(page % (b"x" * MAX_ANSWER_BYTES))) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
@@ -171,7 +171,7 @@ async def test_an_answer_that_is_too_long_is_a_bad_response() -> None:
 
 
 @pytest.mark.parametrize("order_id", [".", ".."])
-async def test_an_id_that_would_lead_to_another_path_is_no_orders(order_id: str) -> None:
+async def test_order_id_that_changes_the_path_is_not_found(order_id: str) -> None:
     with scripted_upstream(Says({})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:

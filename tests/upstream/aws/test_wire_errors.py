@@ -1,4 +1,4 @@
-"""An upstream that breaks HTTP itself, or takes its time: each ends in a code, within the request's deadline."""
+"""Upstreams that break HTTP or respond slowly. Each call ends in an error code before the request's deadline."""
 
 import asyncio
 import struct
@@ -26,7 +26,7 @@ async def never(_writer: asyncio.StreamWriter) -> None:
 
 
 async def drips(writer: asyncio.StreamWriter, drop: bytes) -> None:
-    """One after another, each sooner than any time-out between two reads could be."""
+    """Send `drop` repeatedly, each time sooner than any timeout between two reads."""
     while not writer.is_closing():
         writer.write(drop)
         await asyncio.sleep(0.05)
@@ -89,7 +89,7 @@ async def too_long_a_body(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """An upstream on a bare socket that gives each request this answer and hangs up; its URL, and the requests."""
+    """Serve this answer to each request on a raw socket, then close it. Yield the URL and the requests."""
     heads: list[bytes] = []
     serving: set[asyncio.Task[None] | None] = set()
 
@@ -107,7 +107,7 @@ async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
-        # The sockets are closed by then, before the loop is.
+        # Wait until the sockets are closed, before the loop closes.
         await asyncio.gather(*filter(None, serving), return_exceptions=True)
 
 
@@ -120,7 +120,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("answer", [never, a_head_that_drips, heads_that_drip, a_body_that_drips, chunks_that_drip])
-async def test_what_never_ends_costs_the_deadline_and_one_call(answer: Answer) -> None:
+async def test_endless_response_times_out_at_the_deadline_after_one_call(answer: Answer) -> None:
     async with answering(answer) as (url, heads), gateway_over(over(url, 0.5)) as gateway:
         assert codes(await gateway.answer(NUMBERS)) == ["UPSTREAM_TIMEOUT"]
     assert len(heads) == 1
@@ -130,7 +130,7 @@ async def test_what_never_ends_costs_the_deadline_and_one_call(answer: Answer) -
     "answer",
     [a_reset, a_reset_amid_the_head, an_end_amid_the_body, an_end_without_a_word, a_tls_alert, a_greeting_in_smtp],
 )
-async def test_a_connection_that_breaks_is_tried_three_times(answer: Answer) -> None:
+async def test_broken_connection_is_tried_three_times(answer: Answer) -> None:
     async with answering(answer) as (url, heads), gateway_over(over(url, 10)) as gateway:
         assert codes(await gateway.answer(NUMBERS)) == ["UPSTREAM_UNREACHABLE"]
     assert len(heads) == 3
@@ -140,14 +140,14 @@ async def test_a_connection_that_breaks_is_tried_three_times(answer: Answer) -> 
     ("answer", "code", "calls"),
     [(a_head_without_end, "UPSTREAM_UNREACHABLE", 3), (too_long_a_body, "UPSTREAM_BAD_RESPONSE", 1)],
 )
-async def test_what_is_too_long_is_not_read(answer: Answer, code: str, calls: int) -> None:
+async def test_oversized_response_is_not_read(answer: Answer, code: str, calls: int) -> None:
     async with answering(answer) as (url, heads), gateway_over(over(url, 10)) as gateway:
         assert codes(await gateway.answer(NUMBERS)) == [code]
     assert len(heads) == calls
 
 
-async def test_a_walk_over_slow_pages_ends_at_the_requests_deadline() -> None:
-    """Each page alone would be in time; the deadline is that of all of them."""
+async def test_walk_of_slow_pages_ends_at_the_request_deadline() -> None:
+    """Each page alone is fast enough, but the deadline applies to all of them."""
     page = {"PhoneNumbers": [number_record(0)]}
     pages = [Says({**page, "NextToken": str(count)}, after_seconds=0.2) for count in range(100)]
     with scripted_upstream(*pages) as upstream:
@@ -156,7 +156,7 @@ async def test_a_walk_over_slow_pages_ends_at_the_requests_deadline() -> None:
         assert 2 <= len(upstream.asked) <= 5
 
 
-async def test_many_slow_gets_end_at_the_requests_deadline() -> None:
+async def test_many_slow_gets_end_at_the_request_deadline() -> None:
     aliases = " ".join(f'n{n}: phoneNumber(e164PhoneNumber: "{e164(n)}") {{ id }}' for n in range(10))
     with scripted_upstream(Says({}, after_seconds=60)) as upstream:
         async with gateway_over(over(upstream.url, 0.5)) as gateway:

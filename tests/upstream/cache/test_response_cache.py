@@ -1,4 +1,4 @@
-"""The cache of upstream answers: over HTTP what is asked upstream and what is told, by plain calls what time does."""
+"""The response cache: calls and responses over HTTP, and expiry by plain calls."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ from tests.support.aws import Aws, e164, emulated_aws, order_record
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, served_issuer
 
 NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { e164PhoneNumber } }"
-# Whatever a record has is read, by each of the ways that lead to it.
+# The query reads all fields of a record, by each field that returns it.
 EVERYTHING = """
 query ($number: E164PhoneNumber!, $order: ID!) {
   phoneNumbers(first: 99) { totalCount edges { cursor node { ...N } } pageInfo { endCursor hasNextPage } }
@@ -67,21 +67,21 @@ def aws(account: Aws) -> Aws:
 
 
 def cached(aws: Aws, **given: Any) -> Settings:
-    """Settings with a cache whose answers outlive the test."""
+    """Return settings with a cache whose responses outlive the test."""
     given = {"cache_ttl_seconds": 3600, **given}
     return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, **given)
 
 
 @pytest.fixture(scope="module")
 def kept_for_good(account: Aws) -> Iterator[str]:
-    """The URL of one gateway for many tests, each of which asks what no other does."""
+    """The URL of one gateway for many tests. Each test makes its own distinct query."""
     with serving_in_thread(create_app(cached(account), AwsKeyPair("local", "local"))) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def kept_to_stand_in(account: Aws) -> Iterator[str]:
-    """Likewise; here every answer is past its time at once."""
+    """The URL of a shared gateway whose responses are stale at once."""
     settings = cached(account, cache_ttl_seconds=0, stale_if_error_seconds=3600)
     with serving_in_thread(create_app(settings, AwsKeyPair("local", "local"))) as url:
         yield url
@@ -101,7 +101,7 @@ async def stale_gateway(kept_to_stand_in: str) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 def page() -> str:
-    """A query whose answer no other test has had kept."""
+    """Return a query whose response no other test has cached."""
     return f"{{ phoneNumbers(first: {next(SIZES)}) {{ nodes {{ e164PhoneNumber }} }} }}"
 
 
@@ -109,9 +109,7 @@ async def posted(gateway: Gateway, document: str, headers: dict[str, str] | None
     return await gateway.http.post("/graphql", json={"query": document, "variables": variables}, headers=headers)
 
 
-async def test_what_was_asked_is_answered_again_at_no_call_and_says_its_age(
-    page: str, gateway: Gateway, aws: Aws
-) -> None:
+async def test_repeated_query_is_served_from_the_cache_with_its_age(page: str, gateway: Gateway, aws: Aws) -> None:
     first, second = await posted(gateway, page), await posted(gateway, page)
     assert first.content == second.content
     assert aws.calls == ["ListPhoneNumbers"]
@@ -120,21 +118,21 @@ async def test_what_was_asked_is_answered_again_at_no_call_and_says_its_age(
     assert first.headers["cache-control"] == second.headers["cache-control"] == "no-store"
 
 
-async def test_a_record_and_its_absence_are_kept(gateway: Gateway, aws: Aws) -> None:
+async def test_found_and_missing_records_are_cached(gateway: Gateway, aws: Aws) -> None:
     for number, found in ((e164(3), {"e164PhoneNumber": e164(3)}), ("+19995550100", None)):
         aws.calls.clear()
         assert [await gateway.query(NUMBER, number=number) for _ in range(3)] == [{"phoneNumber": found}] * 3
         assert aws.calls == ["GetPhoneNumber"]
 
 
-async def test_without_a_cache_everything_is_asked_anew(page: str, aws: Aws) -> None:
+async def test_every_query_calls_the_upstream_if_the_cache_is_off(page: str, aws: Aws) -> None:
     async with gateway_over(cached(aws, cache_ttl_seconds=0)) as gateway:
         answers = [await posted(gateway, page) for _ in range(3)]
     assert aws.calls == ["ListPhoneNumbers"] * 3
     assert ["age" in answer.headers for answer in answers] == [False] * 3
 
 
-async def test_no_fault_is_kept(page: str, gateway: Gateway, aws: Aws) -> None:
+async def test_errors_are_not_cached(page: str, gateway: Gateway, aws: Aws) -> None:
     aws.fails("ListPhoneNumbers", "Forbidden")
     assert (await gateway.answer(page))["errors"][0]["extensions"]["code"] == "UPSTREAM_FORBIDDEN"
     aws.recovers()
@@ -142,8 +140,8 @@ async def test_no_fault_is_kept(page: str, gateway: Gateway, aws: Aws) -> None:
     assert aws.calls == ["ListPhoneNumbers"] * 2
 
 
-async def test_what_answers_are_made_of_stays_as_it_came(gateway: Gateway, aws: Aws) -> None:
-    """All answers are made of the same records: whatever else was answered with them, they are answered as at first."""
+async def test_cached_responses_are_not_modified_by_other_queries(gateway: Gateway, aws: Aws) -> None:
+    """All responses share the cached records. Other queries that use them do not change them."""
     variables = {"number": e164(1), "order": ORDER_ID}
     first = await gateway.query(EVERYTHING, **variables)
     calls = len(aws.calls)
@@ -172,10 +170,10 @@ async def test_what_answers_are_made_of_stays_as_it_came(gateway: Gateway, aws: 
         ({"cache-control": "no-store"}, 1),
     ],
 )
-async def test_who_wants_no_cache_is_answered_anew(
+async def test_no_cache_request_is_sent_upstream(
     page: str, gateway: Gateway, aws: Aws, headers: dict[str, str], calls_after: int
 ) -> None:
-    """What was fetched for it others are answered, unless it says no-store."""
+    """Later callers get the fetched response from the cache, unless the request said no-store."""
     for _ in range(2):
         answer = await posted(gateway, page, headers)
         assert "age" not in answer.headers
@@ -184,7 +182,7 @@ async def test_who_wants_no_cache_is_answered_anew(
     assert aws.calls == ["ListPhoneNumbers"] * (2 + calls_after)
 
 
-async def test_who_wants_no_cache_may_join_a_call_that_is_under_way(page: str, gateway: Gateway, aws: Aws) -> None:
+async def test_no_cache_request_joins_a_call_in_flight(page: str, gateway: Gateway, aws: Aws) -> None:
     aws.takes_ms(300)
     wishes = [None, {"cache-control": "no-cache"}, {"cache-control": "no-store"}]
     answers = await asyncio.gather(*(posted(gateway, page, wish) for wish in wishes))
@@ -192,13 +190,11 @@ async def test_who_wants_no_cache_may_join_a_call_that_is_under_way(page: str, g
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_an_answer_is_kept_although_who_asked_for_it_first_has_left(
-    page: str, gateway: Gateway, aws: Aws
-) -> None:
+async def test_response_is_cached_if_its_first_caller_disconnects(page: str, gateway: Gateway, aws: Aws) -> None:
     aws.takes_ms(600)
     leaving = asyncio.create_task(posted(gateway, page))
     joined = [asyncio.create_task(posted(gateway, page)) for _ in range(3)]
-    while not aws.calls:  # noqa: ASYNC110  # It tells nobody.
+    while not aws.calls:  # noqa: ASYNC110  # The emulator has no event for it.
         await asyncio.sleep(0.01)
     leaving.cancel()
     assert {(await each).status_code for each in joined} == {200}
@@ -206,7 +202,7 @@ async def test_an_answer_is_kept_although_who_asked_for_it_first_has_left(
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_nobody_gets_out_of_the_cache_what_its_token_may_not_read(aws: Aws) -> None:
+async def test_cached_response_is_not_returned_without_the_required_scope(aws: Aws) -> None:
     key = SigningKey("a")
     document = f'{{ phoneNumbers {{ totalCount }} phoneNumberOrder(phoneNumberOrderId: "{ORDER_ID}") {{ id }} }}'
     with served_issuer(key) as issuer:
@@ -230,7 +226,7 @@ async def test_nobody_gets_out_of_the_cache_what_its_token_may_not_read(aws: Aws
     assert {error["extensions"]["code"] for error in none["errors"]} == {"FORBIDDEN"}
 
 
-async def test_an_old_answer_stands_in_for_an_upstream_that_fails_and_says_so(
+async def test_stale_response_is_served_and_marked_if_the_upstream_fails(
     page: str, stale_gateway: Gateway, aws: Aws
 ) -> None:
     fresh = await posted(stale_gateway, page)
@@ -239,7 +235,7 @@ async def test_an_old_answer_stands_in_for_an_upstream_that_fails_and_says_so(
     stale = await posted(stale_gateway, page)
     assert stale.json() == {**fresh.json(), "extensions": {"stale": True}}
     assert int(stale.headers["age"]) >= 0
-    # What nobody has asked before has no answer, and whoever wants none that is kept gets none.
+    # An unseen query has no stale response, and a no-cache request does not get one.
     other = await stale_gateway.answer(NUMBER, number=e164(7))
     assert other["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
     anew = (await posted(stale_gateway, page, {"cache-control": "no-cache"})).json()
@@ -249,7 +245,7 @@ async def test_an_old_answer_stands_in_for_an_upstream_that_fails_and_says_so(
 
 
 @pytest.mark.parametrize("code", ["BadRequest", "Unauthorized", "Forbidden", "NotFound", "Throttled"])
-async def test_no_old_answer_stands_in_for_a_4xx(page: str, stale_gateway: Gateway, aws: Aws, code: str) -> None:
+async def test_stale_response_is_not_served_for_a_4xx(page: str, stale_gateway: Gateway, aws: Aws, code: str) -> None:
     await posted(stale_gateway, page)
     aws.fails("*", code)
     answer = (await posted(stale_gateway, page)).json()
@@ -287,7 +283,7 @@ class CachedUpstream:
         self._transport = CachingTransport(upstream, cache, None, cast("CredentialCache", Credentials()), "host")
 
     async def get(self, number: int = 0) -> Any:
-        """The result of one call among several."""
+        """Return the result of one call."""
         requester = Requester(asyncio.get_running_loop().time() + 60)
         return (await self._transport.call(Call(GET, {"Number": number}, requester))).result
 
@@ -318,7 +314,7 @@ async def test_response_is_cached_until_its_ttl_ends(upstream: Upstream) -> None
     cached = upstream.cached(2, 0)
     first = await cached.get()
     upstream.now += 1.999
-    # The object itself: it is not copied.
+    # The cache returns the object itself, without a copy.
     assert await cached.get() is first
     upstream.now += 0.001
     assert await cached.get() is not first

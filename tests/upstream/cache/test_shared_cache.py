@@ -1,4 +1,4 @@
-"""Answers that replicas share by Redis: what it saves, and that a Redis that fails or lies changes no answer."""
+"""Responses that replicas share in Redis. A failing or tampered Redis changes no response."""
 
 import asyncio
 import logging
@@ -65,7 +65,7 @@ async def two_gateways(settings: Settings) -> AsyncIterator[tuple[Gateway, Gatew
         yield one, other
 
 
-async def test_what_one_replica_asked_no_other_asks(aws: Aws, redis: RedisServer) -> None:
+async def test_response_fetched_by_one_replica_is_shared_with_others(aws: Aws, redis: RedisServer) -> None:
     async with two_gateways(shared(aws, redis.url)) as gateways:
         for gateway in gateways:
             assert await gateway.query(PAGE) == ANSWER
@@ -76,7 +76,7 @@ async def test_what_one_replica_asked_no_other_asks(aws: Aws, redis: RedisServer
     assert int(answer.headers["age"]) >= 0
 
 
-async def test_redis_can_read_nothing_of_what_it_keeps(aws: Aws, redis: RedisServer) -> None:
+async def test_responses_in_redis_are_encrypted(aws: Aws, redis: RedisServer) -> None:
     async with gateway_over(shared(aws, redis.url)) as gateway:
         await gateway.query("{ a: phoneNumbers(first: 99) { totalCount nodes { id } } }")
         await gateway.query(NUMBER, number=e164(3))
@@ -88,7 +88,7 @@ async def test_redis_can_read_nothing_of_what_it_keeps(aws: Aws, redis: RedisSer
     assert not any(word in text for pair in held.items() for text in pair for word in (number, b"NextToken", b"Phone"))
 
 
-async def test_replicas_of_other_endpoints_share_nothing(aws: Aws, redis: RedisServer) -> None:
+async def test_replicas_with_different_endpoints_share_no_response(aws: Aws, redis: RedisServer) -> None:
     with emulated_aws("chime") as other_account:
         async with gateway_over(shared(aws, redis.url)) as one, gateway_over(shared(other_account, redis.url)) as other:
             assert await one.query(PAGE) == ANSWER
@@ -97,7 +97,7 @@ async def test_replicas_of_other_endpoints_share_nothing(aws: Aws, redis: RedisS
 
 
 def another_keys_value(server: RedisServer) -> None:
-    """Two values change places."""
+    """Swap two values."""
     with server.client() as client:
         one, other, *_ = client.scan_iter("chime-gateway:answer:*")
         values = client.get(one), client.get(other)
@@ -125,7 +125,7 @@ def of_another_type(server: RedisServer) -> None:
     "lies",
     [another_keys_value, of_another_type, *map(overwritten, (b"x", b"null", b'{"PhoneNumbers": []}', bytes(100_000)))],
 )
-async def test_a_redis_that_lies_is_not_believed(
+async def test_tampered_redis_value_is_ignored(
     aws: Aws, redis: RedisServer, lies: Callable[[RedisServer], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with two_gateways(shared(aws, redis.url)) as (one, other):
@@ -134,14 +134,14 @@ async def test_a_redis_that_lies_is_not_believed(
         aws.calls.clear()
         lies(redis)
         assert await other.query(PAGE) == ANSWER
-        # After the first lie it is not even asked.
+        # After the first invalid value, the gateway does not ask Redis.
         assert await other.query(NUMBER, number=e164(3)) == {"phoneNumber": {"e164PhoneNumber": e164(3)}}
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber"]
     [said] = [record.message for record in caplog.records if "Redis" in record.message]
     assert redis.url not in said
 
 
-async def test_an_answer_goes_on_while_redis_is_killed_and_is_shared_again_once_it_is_back(aws: Aws) -> None:
+async def test_queries_succeed_while_redis_is_down_and_sharing_resumes_after_its_restart(aws: Aws) -> None:
     port = free_port()
     with redis_server(port) as first:
         async with asyncio.timeout(60), two_gateways(shared(aws, first.url)) as gateways:
@@ -175,14 +175,16 @@ def endless_list(_asked: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("answers", [hung, rubbish, all_is_well, endless_list])
-async def test_what_only_pretends_to_be_redis_is_gone_without(aws: Aws, answers: Callable[[bytes], bytes]) -> None:
+async def test_gateway_works_without_a_cache_if_redis_breaks_its_protocol(
+    aws: Aws, answers: Callable[[bytes], bytes]
+) -> None:
     with pretending(answers) as url:
         async with gateway_over(shared(aws, url)) as gateway:
             assert [await gateway.query(PAGE) for _ in range(3)] == [ANSWER] * 3
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_a_gateway_starts_without_its_redis_and_with_a_wrong_password(
+async def test_gateway_starts_with_redis_down_or_a_wrong_password(
     aws: Aws, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = f"redis://:not-the-word@127.0.0.1:{redis.port}/0"
@@ -194,8 +196,8 @@ async def test_a_gateway_starts_without_its_redis_and_with_a_wrong_password(
     assert not any("not-the-word" in each or "127.0.0.1" in each for each in said)
 
 
-async def test_a_hung_redis_is_waited_for_once(aws: Aws) -> None:
-    """By those who ask at that time; whoever asks after them is told at once."""
+async def test_hanging_redis_is_waited_for_once(aws: Aws) -> None:
+    """Only concurrent callers wait. Later callers skip Redis at once."""
     with redis_server() as own:
         async with gateway_over(shared(aws, own.url)) as gateway:
             own.process.send_signal(signal.SIGSTOP)
@@ -216,7 +218,7 @@ class Credentials:
 
 
 class Replica:
-    """A cache over a Redis, by a clock of its own."""
+    """A cache over Redis with its own clock."""
 
     def __init__(self, link: RedisClient, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
         self.now = now
@@ -254,19 +256,19 @@ async def linked(redis: RedisServer) -> AsyncIterator[RedisClient]:
         yield link
 
 
-async def test_an_answer_is_as_old_in_one_replica_as_in_another(redis: RedisServer) -> None:
+async def test_response_has_the_same_age_in_every_replica(redis: RedisServer) -> None:
     async with linked(redis) as link:
         one, other = Replica(link, Credentials()), Replica(link, Credentials())
         first = await one.answer()
         other.now += 1.9
         assert await other.answer() == first
-        # What it took over does not begin anew.
+        # The age of a shared response does not restart.
         other.now += 0.1
         assert await other.answer() != first
         assert (one.asked, other.asked) == (1, 1)
 
 
-async def test_only_who_signs_with_the_same_key_shares(redis: RedisServer) -> None:
+async def test_response_is_shared_only_between_the_same_access_keys(redis: RedisServer) -> None:
     async with linked(redis) as link:
         keys = ("AKIDEXAMPLE", "ASIAOTHER", "AKIDEXAMPLE", None, None)
         everybody = [Replica(link, None if key is None else Credentials(key)) for key in keys]
@@ -276,7 +278,7 @@ async def test_only_who_signs_with_the_same_key_shares(redis: RedisServer) -> No
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(0.9, True), (1.1, False)])
-async def test_a_value_of_the_future_is_a_lie_but_for_clocks_that_differ_a_little(
+async def test_value_from_the_future_is_rejected_beyond_the_allowed_clock_skew(
     redis: RedisServer, caplog: pytest.LogCaptureFixture, ahead: float, *, believed: bool
 ) -> None:
     async with linked(redis) as link:
@@ -284,12 +286,12 @@ async def test_a_value_of_the_future_is_a_lie_but_for_clocks_that_differ_a_littl
         await early.answer()
         await late.answer()
         assert late.asked == (0 if believed else 1)
-        # The task that keeps the connection hears of it.
+        # Let the connection task learn of it.
         await asyncio.sleep(0.05)
     assert [record.levelno for record in caplog.records] == ([] if believed else [logging.WARNING])
 
 
-async def test_what_redis_still_has_may_stand_in_where_this_replica_never_asked(redis: RedisServer) -> None:
+async def test_stale_response_from_redis_is_served_by_a_replica_that_never_fetched_it(redis: RedisServer) -> None:
     async with linked(redis) as link:
         one, other = Replica(link, Credentials()), Replica(link, Credentials())
         first = await one.answer()

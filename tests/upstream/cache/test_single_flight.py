@@ -1,4 +1,4 @@
-"""Identical calls that are in flight at once: over real HTTP from many requests, and SingleFlight by plain calls."""
+"""Identical concurrent calls: over real HTTP from many requests, and SingleFlight by plain calls."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber:
 # Over HTTP
 
 
-async def test_identical_queries_at_once_are_one_list_call(gateway: Gateway, aws: Aws) -> None:
+async def test_identical_concurrent_queries_share_one_list_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.takes_ms(200)
     answers = await asyncio.gather(*(gateway.query(PHONE_NUMBERS, first=10) for _ in range(30)))
@@ -34,7 +34,7 @@ async def test_identical_queries_at_once_are_one_list_call(gateway: Gateway, aws
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_identical_lookups_at_once_are_one_get(gateway: Gateway, aws: Aws) -> None:
+async def test_identical_concurrent_lookups_share_one_get(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.takes_ms(200)
     answers = await asyncio.gather(*(gateway.query(PHONE_NUMBER, number=e164(3)) for _ in range(30)))
@@ -42,7 +42,7 @@ async def test_identical_lookups_at_once_are_one_get(gateway: Gateway, aws: Aws)
     assert aws.calls == ["GetPhoneNumber"]
 
 
-async def test_identical_fields_of_one_query_are_one_call(gateway: Gateway, aws: Aws) -> None:
+async def test_identical_fields_of_one_query_share_one_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.takes_ms(100)
     data = await gateway.query(
@@ -52,7 +52,7 @@ async def test_identical_fields_of_one_query_are_one_call(gateway: Gateway, aws:
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_queries_with_different_values_are_different_calls(gateway: Gateway, aws: Aws) -> None:
+async def test_queries_with_different_values_make_separate_calls(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.takes_ms(200)
     numbers = [e164(index) for index in range(5)]
@@ -65,7 +65,7 @@ async def test_queries_with_different_values_are_different_calls(gateway: Gatewa
     assert Counter(aws.calls) == {"ListPhoneNumbers": 2, "GetPhoneNumber": 5}
 
 
-async def test_an_answer_is_not_kept_for_later_queries(gateway: Gateway, aws: Aws) -> None:
+async def test_response_is_not_kept_for_later_queries(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     assert await gateway.query(PHONE_NUMBER, number=e164(0)) == {"phoneNumber": {"e164PhoneNumber": e164(0)}}
     aws.loses_number(e164(0))
@@ -73,7 +73,7 @@ async def test_an_answer_is_not_kept_for_later_queries(gateway: Gateway, aws: Aw
     assert aws.calls == ["GetPhoneNumber"] * 2
 
 
-async def test_a_fault_reaches_every_query_that_waited_for_the_call(gateway: Gateway, aws: Aws) -> None:
+async def test_error_reaches_every_query_waiting_for_the_call(gateway: Gateway, aws: Aws) -> None:
     aws.takes_ms(200)
     aws.fails("GetPhoneNumber", "Unauthorized")
     answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(3)) for _ in range(10)))
@@ -84,12 +84,12 @@ async def test_a_fault_reaches_every_query_that_waited_for_the_call(gateway: Gat
 
 @pytest.fixture
 async def upstream(settings: Settings) -> AsyncIterator[Upstream]:
-    """The upstream itself, whose callers bring deadlines of their own."""
+    """The upstream itself. Its callers set their own deadlines."""
     async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
         yield opened
 
 
-async def test_a_caller_whose_deadline_passes_leaves_the_call_to_those_with_time(upstream: Upstream, aws: Aws) -> None:
+async def test_deadline_of_one_caller_does_not_cancel_the_call_for_others(upstream: Upstream, aws: Aws) -> None:
     aws.holds(inventory=3)
     aws.takes_ms(400)
     now = asyncio.get_running_loop().time()
@@ -104,9 +104,9 @@ async def test_a_caller_whose_deadline_passes_leaves_the_call_to_those_with_time
     assert aws.calls == ["ListPhoneNumbers"]
 
 
-async def test_a_call_that_all_have_left_is_made_anew_for_the_next(upstream: Upstream, aws: Aws) -> None:
+async def test_call_left_by_all_callers_is_made_again_for_the_next(upstream: Upstream, aws: Aws) -> None:
     aws.holds(inventory=3)
-    # Time enough for the call to arrive, also on a busy machine.
+    # Enough time for the call to arrive on a busy machine.
     aws.takes_ms(3_000)
     now = asyncio.get_running_loop().time()
     with pytest.raises(UpstreamTimeout):
@@ -122,7 +122,7 @@ async def test_a_call_that_all_have_left_is_made_anew_for_the_next(upstream: Ups
 
 @dataclass
 class Until:
-    """What a caller passes to a single flight: its deadline, which is far away unless a test sets it."""
+    """The argument of a caller: its deadline, which is far away unless a test sets it."""
 
     deadline: float = 60.0
 
@@ -130,7 +130,7 @@ class Until:
 class Call:
     """A call that ends when a test says so.
 
-    begun, cancelled: how often.
+    begun, cancelled: The number of times each happened.
     """
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class Call:
 
 
 async def turns() -> None:
-    """Let everything that can run, run."""
+    """Run all tasks that are ready."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -159,14 +159,14 @@ def callers(flights: SingleFlight[Until, str], call: Call, count: int) -> list[a
 
 @pytest.fixture
 async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
-    """What the event loop's handler is told: exceptions that nobody took, above all."""
+    """Contexts passed to the event loop's exception handler, such as exceptions never retrieved."""
     loop, told = asyncio.get_running_loop(), list[dict[str, Any]]()
     loop.set_exception_handler(lambda _, context: told.append(context))
     yield told
     loop.set_exception_handler(None)
 
 
-async def test_all_who_ask_the_same_share_one_call() -> None:
+async def test_callers_with_the_same_key_share_one_call() -> None:
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 5)
     await turns()
@@ -175,7 +175,7 @@ async def test_all_who_ask_the_same_share_one_call() -> None:
     assert call.begun == 1
 
 
-async def test_a_call_knows_until_when_the_most_patient_of_those_who_asked_waits() -> None:
+async def test_call_sees_the_latest_deadline_of_its_callers() -> None:
     flights, known = SingleFlight[Until, str](), list[float]()
     asked_by_all = asyncio.Event()
 
@@ -192,7 +192,7 @@ async def test_a_call_knows_until_when_the_most_patient_of_those_who_asked_waits
     assert known[-1] == 3.0
 
 
-async def test_different_keys_are_different_calls() -> None:
+async def test_different_keys_make_separate_calls() -> None:
     flights, one, other = SingleFlight[Until, str](), Call(), Call()
     waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call, Until())) for call in (one, other))
     await turns()
@@ -203,7 +203,7 @@ async def test_different_keys_are_different_calls() -> None:
 
 
 @pytest.mark.parametrize("leavers", [[0], [1], [0, 1], [0, 2], [1, 2]])
-async def test_those_who_leave_take_nothing_from_those_who_stay(leavers: list[int]) -> None:
+async def test_cancelled_callers_do_not_affect_the_others(leavers: list[int]) -> None:
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
@@ -217,7 +217,7 @@ async def test_those_who_leave_take_nothing_from_those_who_stay(leavers: list[in
     assert (call.begun, call.cancelled) == (1, 0)
 
 
-async def test_a_caller_may_join_after_the_first_has_left() -> None:
+async def test_caller_can_join_after_the_first_is_cancelled() -> None:
     flights, call = SingleFlight[Until, str](), Call()
     first, second = callers(flights, call, 2)
     await turns()
@@ -232,7 +232,7 @@ async def test_a_caller_may_join_after_the_first_has_left() -> None:
     assert (call.begun, call.cancelled) == (1, 0)
 
 
-async def test_the_last_one_to_leave_ends_the_call() -> None:
+async def test_cancelling_the_last_caller_cancels_the_call() -> None:
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
@@ -243,7 +243,7 @@ async def test_the_last_one_to_leave_ends_the_call() -> None:
     assert (call.begun, call.cancelled) == (1, 1)
 
 
-async def test_all_leaving_at_once_ends_the_call() -> None:
+async def test_cancelling_all_callers_at_once_cancels_the_call() -> None:
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
@@ -253,8 +253,8 @@ async def test_all_leaving_at_once_ends_the_call() -> None:
     assert (call.begun, call.cancelled) == (1, 1)
 
 
-async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
-    """Even while the old call has not yet taken its end in."""
+async def test_caller_after_a_cancelled_call_starts_a_new_one() -> None:
+    """The new call starts even if the cancelled one is still cleaning up."""
     flights, call = SingleFlight[Until, str](), Call()
     dragging_on = asyncio.Event()
 
@@ -280,7 +280,7 @@ async def test_whoever_comes_after_the_last_one_left_begins_anew() -> None:
     assert (call.cancelled, again.begun, again.cancelled) == (1, 1, 0)
 
 
-async def test_a_fault_reaches_all_who_wait() -> None:
+async def test_error_reaches_all_waiting_callers() -> None:
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 3)
     await turns()
@@ -289,7 +289,7 @@ async def test_a_fault_reaches_all_who_wait() -> None:
     assert await asyncio.gather(*waiting, return_exceptions=True) == [fault] * 3
 
 
-async def test_nothing_is_kept_after_an_answer_or_a_fault_or_a_cancellation() -> None:
+async def test_flight_is_removed_after_a_response_error_or_cancellation() -> None:
     flights = SingleFlight[Until, str]()
     for end in ("answer", "fault", "left"):
         call = Call()
@@ -305,10 +305,10 @@ async def test_nothing_is_kept_after_an_answer_or_a_fault_or_a_cancellation() ->
         await asyncio.gather(*waiting, return_exceptions=True)
         await turns()
         assert call.begun == 1, end
-        assert flights._flights == {}, end  # noqa: SLF001  # What is kept has no other sign than memory.
+        assert flights._flights == {}, end  # noqa: SLF001  # The flights are visible only here.
 
 
-async def test_a_fault_that_nobody_is_left_to_hear_is_no_complaint_of_the_loop(
+async def test_error_without_waiting_callers_is_not_reported_to_the_loop(
     complaints: list[dict[str, Any]],
 ) -> None:
     flights, call = SingleFlight[Until, str](), Call()
@@ -325,10 +325,10 @@ async def test_a_fault_that_nobody_is_left_to_hear_is_no_complaint_of_the_loop(
     assert complaints == []
 
 
-async def test_a_call_that_ends_in_a_fault_when_all_have_left_is_no_complaint_of_the_loop(
+async def test_error_during_cancellation_is_not_reported_to_the_loop(
     complaints: list[dict[str, Any]],
 ) -> None:
-    """A connection that is torn down may fail in its own words."""
+    """A connection that is closed may raise its own error."""
     flights = SingleFlight[Until, str]()
 
     async def torn_down(_call: Until) -> str:
