@@ -1,7 +1,8 @@
-"""Checks of the user's AWS configuration at start: each unusable value is named, with the variable that holds it.
+"""Checks of the user's AWS configuration at start, whose errors name each invalid value and its variable.
 
-botocore takes most bad values without a word, and fails later by something else: a misspelt region by DNS, a
-`maybe` by being false. Values that may hold secrets are not shown.
+botocore accepts most invalid values silently. It fails later with an unrelated error. If a region is misspelt, for
+example, the error is about DNS. If a boolean is `maybe`, botocore takes it as false. An error shows a value only
+if the value cannot be a secret.
 """
 
 import os
@@ -16,12 +17,12 @@ from urllib.parse import urlsplit
 import botocore.configloader
 from botocore.exceptions import BotoCoreError, ConfigParseError
 from botocore.utils import ensure_boolean
-from dateutil.parser import parse  # type: ignore[import-untyped]  # It carries no types.
+from dateutil.parser import parse  # type: ignore[import-untyped]  # It has no types.
 
 from gateway.errors import ConfigurationError
 from gateway.settings import variables
 
-# The largest port.
+# The highest TCP or UDP port.
 _PORTS: Final = 65535
 _CHOICES: Final = {
     "account_id_endpoint_mode": ("preferred", "disabled", "required"),
@@ -32,9 +33,9 @@ _CHOICES: Final = {
     "retry_mode": ("legacy", "standard", "adaptive"),
     "sts_regional_endpoints": ("legacy", "regional"),
 }
-# botocore takes the others in any case.
+# botocore accepts the other choices in upper and lower case.
 _CASE_MATTERS: Final = frozenset({"retry_mode", "sts_regional_endpoints"})
-# Lowest and highest value.
+# The lowest and the highest valid value.
 _NUMBERS: Final = {
     "csm_port": (1, _PORTS),
     "max_attempts": (1, 100),
@@ -46,9 +47,11 @@ _NEWER: Final = "if AWS has opened it since this release, set GATEWAY_UPSTREAM_E
 
 
 class AwsChecks:
-    """The user's AWS configuration, as one session reads it.
+    """Checks of the user's AWS configuration, as one session reads it.
 
-    service: `chime` or `chime-sdk-voice`.
+    Args:
+        session: An aiobotocore session.
+        service: `chime` or `chime-sdk-voice`.
     """
 
     def __init__(self, session: Any, service: str) -> None:
@@ -57,13 +60,14 @@ class AwsChecks:
         self._environment = variables("AWS_.+|BOTO_CONFIG")
 
     def values(self) -> None:
-        """Check all values but the region, each by itself.
+        """Check each value by itself, except the region.
 
-        Raises: Misconfigured, naming every one that is wrong.
+        Raises:
+            ConfigurationError: If a value is invalid. The message names all invalid values.
         """
         wrong = [*self._unprintable(), *self._files()]
         if not wrong:
-            # The profile can be read only now.
+            # botocore can read the profile only if the files are valid.
             wrong = [
                 *self._profile_entries(),
                 *self._choices(),
@@ -81,8 +85,12 @@ class AwsChecks:
     async def region(self, region: str, *, own_endpoint: bool) -> None:
         """Check that the service has an endpoint in the region.
 
-        own_endpoint: whether GATEWAY_UPSTREAM_ENDPOINT_URL is set. Over an endpoint that was set, any region will do.
-        Raises: Misconfigured, naming what is wrong.
+        Args:
+            region: The region's name.
+            own_endpoint: Whether GATEWAY_UPSTREAM_ENDPOINT_URL is set. If an endpoint is set, any region is valid.
+
+        Raises:
+            ConfigurationError: If the region, or a variant of its endpoint (FIPS, dual stack), is invalid.
         """
         source = self._source("region")
         if not fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", region) or region.isdigit():
@@ -105,7 +113,7 @@ class AwsChecks:
             near = get_close_matches(region, sorted(offered), n=1) or get_close_matches(region, sorted(regions), n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
             raise ConfigurationError(f"{source}: AWS has no region {region}{guess} ({_NEWER})")
-        # `chime` has one endpoint for all regions of its partition.
+        # The service `chime` has one endpoint for all regions of its partition.
         if region not in (offered or await self._session.get_available_regions("sts")):
             offer = f", but in {', '.join(sorted(offered))}" if offered else ""
             raise ConfigurationError(f"{source}: AWS does not offer {self._service} in {region}{offer} ({_NEWER})")
@@ -126,7 +134,7 @@ class AwsChecks:
 
     def _files(self) -> Iterator[str]:
         for variable, path in _profile_files(self._session):
-            # Programs are commonly kept from a user's files by the name of one that is not there, or by /dev/null.
+            # A missing file or /dev/null is valid. It is a common way to stop a program from reading the user's files.
             if not path.is_file() and not path.is_dir():
                 continue
             said = variable if variable in self._environment else f"{variable} (its default)"
@@ -136,7 +144,7 @@ class AwsChecks:
             try:
                 botocore.configloader.raw_config_parse(str(path))
             except ConfigParseError as error:
-                # What the parser says quotes the line, which may hold a secret.
+                # The parser's message quotes the line, which may contain a secret.
                 line = _line_of(error.kwargs["error"])
                 yield f"{said}: {path} cannot be parsed{line}: [sections] and name = value are needed"
         if self._environment.keys() & {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}:
@@ -190,7 +198,7 @@ class AwsChecks:
 
     def _proxies(self) -> Iterator[str]:
         for name, value in sorted(variables("https?_proxy").items()):
-            # botocore takes `proxy:3128`, too.
+            # botocore also accepts `proxy:3128`.
             url = value if "://" in value or ":" not in value else f"http://{value}"
             if not _is_url(url, may_have_user=True):
                 yield f"{name}: a URL of an HTTP proxy is needed, such as http://proxy.example.com:3128"
@@ -244,7 +252,7 @@ class AwsChecks:
         return profile
 
     def _profile_endpoints(self) -> Iterator[tuple[str, Any]]:
-        """The endpoints that a profile sets for the service, the one that is used first."""
+        """Yield the endpoints that a profile sets for the service, beginning with the one that botocore uses."""
         sections = self._session.full_config.get("services", {})
         service = sections.get(self._profile.get("services"), {}).get(self._service.replace("-", "_"), {})
         for said, held in (("its services section", service), ("the AWS profile", self._profile)):
@@ -252,7 +260,7 @@ class AwsChecks:
                 yield f"endpoint_url of {said}", held["endpoint_url"]
 
     def _endpoint_source(self) -> str | None:
-        """What sets an endpoint for the service; None: AWS's own is used."""
+        """Return the variable or entry that sets the service's endpoint. Return None if AWS's own endpoint is used."""
         if self._is_on("ignore_configured_endpoint_urls"):
             return None
         names = (f"AWS_ENDPOINT_URL_{self._service.replace('-', '_').upper()}", "AWS_ENDPOINT_URL")
@@ -264,7 +272,7 @@ class AwsChecks:
         return bool(self._session.get_config_variable(name))
 
     def _raw(self, name: str) -> str | None:
-        """A variable's text as it was written; None if it is unset."""
+        """Return a variable's text as it was written, if it is set."""
         entry, _, _, _ = self._session.session_var_map[name]
         for variable in self._names(name):
             if variable in self._environment:
@@ -273,7 +281,7 @@ class AwsChecks:
         return value if isinstance(value, str) else None
 
     def _source(self, name: str) -> str:
-        """The variable, or else the profile's entry, that a value comes from."""
+        """Return the name of the environment variable, or of the profile's entry, that a value comes from."""
         names = self._names(name)
         entry, _, _, _ = self._session.session_var_map[name]
         found = next((each for each in names if each in self._environment), None)
@@ -287,9 +295,10 @@ class AwsChecks:
 
 
 def missing_files(session: Any) -> str:
-    """Return which of AWS's two files a variable names in vain, in brackets, or "".
+    """Return text in brackets about AWS's config and credentials files if a variable names one that does not exist.
 
-    That is no mistake as long as neither a profile, nor a region, nor credentials are missed.
+    The text is empty if there is no such variable. A missing file is an error only if a profile, a region or
+    credentials are missing too.
     """
     named = variables("AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE")
     missing = [
@@ -302,12 +311,12 @@ def missing_files(session: Any) -> str:
 
 def _profile_files(session: Any) -> Iterator[tuple[str, Path]]:
     for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
-        # As botocore finds them.
+        # botocore expands variables and `~` in the same way.
         yield variable, Path(os.path.expandvars(session.get_config_variable(name))).expanduser()
 
 
 def _unreadable(path: Path, *, may_be_empty: bool = True) -> str | None:
-    """Why a file is of no use, in words."""
+    """Return the reason if a file cannot be used."""
     try:
         with path.open("rb") as file:
             is_empty = not file.read(1)
@@ -317,12 +326,12 @@ def _unreadable(path: Path, *, may_be_empty: bool = True) -> str | None:
 
 
 def _no_certificates(path: Path) -> str | None:
-    """Why a file is no bundle of CA certificates, in words."""
+    """Return the reason if a file is not a bundle of CA certificates."""
     if reason := _unreadable(path, may_be_empty=False):
         return reason
     try:
         ssl.create_default_context(cafile=path)
-    except OSError:  # ssl.SSLError is one.
+    except OSError:  # ssl.SSLError is a subclass.
         return f"{path} holds no certificate in PEM form"
     return None
 

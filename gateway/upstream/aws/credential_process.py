@@ -1,7 +1,8 @@
-"""The program that an AWS profile names as its credential_process.
+"""Runs of the program that an AWS profile names as its credential_process.
 
-botocore starts it with `asyncio.create_subprocess_exec`. Under uvloop such a child inherits every descriptor that its
-parent may pass on, has no time limit, and goes on after the gateway. So the gateway starts it itself.
+aiobotocore starts the program with `asyncio.create_subprocess_exec`. Under uvloop, such a child inherits all
+inheritable descriptors of its parent. It has no timeout and continues after the gateway exits. For these reasons the
+gateway starts the program itself.
 """
 
 import asyncio
@@ -13,18 +14,18 @@ from typing import Any, Final
 
 import aiobotocore.credentials
 
-# Bytes that the program may print. Its JSON has some 1,500, nearly all of them a session token.
+# Limit of the program's output in bytes. Its JSON has about 1,500 bytes, mostly the session token.
 MAX_OUTPUT_BYTES: Final = 64 * 1024
-# Seconds between two looks at whether a program that has closed its output has ended. Most end at once.
+# Seconds between two checks whether the program has exited, after it closed its output. Most exit at once.
 POLL_SECONDS: Final = 0.02
 
 
 class CredentialProcessFailed(Exception):
-    """The program could not be started, failed, or printed too much. The message quotes nothing that it printed."""
+    """An error for a program that did not start, failed or printed too much. The message never quotes its output."""
 
 
 class CredentialProcess:
-    """One run of the program, with the two members of `asyncio.subprocess.Process` that aiobotocore uses."""
+    """One run of the program. It has the two members of `asyncio.subprocess.Process` that aiobotocore uses."""
 
     returncode: Final = 0
 
@@ -32,16 +33,17 @@ class CredentialProcess:
         self._command = command
 
     async def communicate(self) -> tuple[bytes, bytes]:
-        """Run the program to its end and return its output, with an empty error output.
+        """Run the program until it exits. Return its output, with an empty error output.
 
-        The program runs in a process group of its own, which is killed if the caller is cancelled.
+        The program runs in its own process group, which is killed if the caller is cancelled.
 
         Raises:
-            CredentialProcessFailed: If it cannot be started, exits with another code than 0, or prints too much.
+            CredentialProcessFailed: If the program does not start, exits with a code other than 0, or prints more than
+                MAX_OUTPUT_BYTES.
         """
         try:
-            # It closes all other descriptors in the child. The error output may hold secrets, and no log takes it.
-            process = subprocess.Popen(  # noqa: ASYNC220, S603  # A fork takes a millisecond; the operator's own command.
+            # Popen closes all other descriptors in the child. The error output may contain secrets, so it is discarded.
+            process = subprocess.Popen(  # noqa: ASYNC220, S603  # A fork takes 1 ms. The operator configured the command.
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -54,7 +56,7 @@ class CredentialProcess:
             raise CredentialProcessFailed(f"credential_process cannot be started: {reason}") from None
         try:
             output = await _output_of(process)
-            while process.poll() is None:  # noqa: ASYNC110  # No event of the loop tells, whichever loop it is.
+            while process.poll() is None:  # noqa: ASYNC110  # asyncio and uvloop have no event for this.
                 await asyncio.sleep(POLL_SECONDS)
         finally:
             _end(process)
@@ -65,17 +67,17 @@ class CredentialProcess:
         return output, b""
 
 
-class ProcessProvider(aiobotocore.credentials.AioProcessProvider):  # type: ignore[misc]  # aiobotocore carries no types.
-    """aiobotocore's provider of credential_process, which runs the program as CredentialProcess does."""
+class ProcessProvider(aiobotocore.credentials.AioProcessProvider):  # type: ignore[misc]  # aiobotocore has no types.
+    """aiobotocore's provider for credential_process, which runs the program by CredentialProcess."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, popen=_started, **kwargs)
 
 
 def use_own_processes() -> None:
-    """Have aiobotocore run every credential_process by ProcessProvider, also that of a role's source profile.
+    """Make aiobotocore run every credential_process by ProcessProvider, including a source profile's.
 
-    aiobotocore looks its provider up by this name, and offers no other place to say how the program is started.
+    aiobotocore looks up its provider by this name. It has no other option for how the program is started.
     """
     aiobotocore.credentials.AioProcessProvider = ProcessProvider
 
@@ -85,10 +87,10 @@ async def _started(*command: str, **_pipes: Any) -> CredentialProcess:
 
 
 async def _output_of(process: subprocess.Popen[bytes]) -> bytes:
-    """Return what the program prints until it closes its output.
+    """Read the program's output until the program closes it.
 
     Raises:
-        CredentialProcessFailed: If that is more than MAX_OUTPUT_BYTES.
+        CredentialProcessFailed: If the output has more than MAX_OUTPUT_BYTES.
     """
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -106,9 +108,9 @@ async def _output_of(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program and its children unless it has ended. Until it is waited for, its group keeps its id."""
+    """Kill the program and its children unless it has exited. Its group keeps its id until `wait` returns."""
     if process.returncode is None:
-        # macOS refuses to signal a group whose leader is a zombie.
+        # If the group's leader is a zombie, macOS refuses the signal.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

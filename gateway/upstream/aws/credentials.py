@@ -1,7 +1,8 @@
-"""The gateway's AWS credentials: obtained in a step before the call, kept, and renewed before they expire.
+"""A cache of AWS credentials, which are obtained before a call and renewed before they expire.
 
-botocore obtains them within the call. Its errors then look like the API's, its time like the API's time, and
-credentials with less than 15 minutes left are renewed by one call after the other.
+botocore obtains credentials within the call, which has three drawbacks. Errors of the source look like errors of the
+API. The source's latency looks like the API's latency. When less than 15 minutes are left, one call after the other
+renews the credentials.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,  # noqa: A004  # botocore's own, which is no OSError.
+    ConnectionError,  # noqa: A004  # botocore's own class, which is not an OSError.
     CredentialRetrievalError,
     HTTPClientError,
     MetadataRetrievalError,
@@ -38,19 +39,20 @@ from gateway.upstream.aws.sigv4 import Credentials
 
 logger = logging.getLogger("gateway")
 
-# Seconds that a source may take. STS takes under one, a program that asks a corporate login up to ten. At the limit
-# the program is killed.
+# Timeout of a source in seconds. STS takes less than 1 s. A program that asks a corporate login takes up to 10 s. A
+# program is killed when the timeout passes.
 RENEWAL_SECONDS: Final = 30.0
-# Credentials are renewed this long before they expire, as AWS's SDKs do, or at half of the time that they have left.
-# A source that hands out the same ones until shortly before their end is then asked a few times, not at every call.
+# Credentials are renewed this many seconds before they expire, as AWS's SDKs do. If this is sooner than half of their
+# remaining time, they are renewed at that half. Some sources return the same credentials until shortly before they
+# expire. The rule of the half limits these sources to a few renewals, instead of one at every call.
 RENEW_BEFORE_SECONDS: Final = 15 * 60.0
 LEAST_SECONDS_BETWEEN_RENEWALS: Final = 1.0
-# Seconds after a failed renewal before the next one: for so long all callers share its failure. A source that has
-# recovered is noticed within the longest.
+# Seconds between a failed renewal and the next one. During this time, all callers share the failure. When a source
+# recovers, the gateway notices within the maximum.
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 4.0
 
-# botocore's names of sources: the label of the metric, and the words for the log and /readyz.
+# The metric's label, and the words for the log and /readyz, by botocore's name of a source.
 _SOURCES: Final = {
     "explicit": ("key_pair", "the given key pair"),
     "env": ("environment", "the environment variables (AWS_ACCESS_KEY_ID and its like)"),
@@ -64,7 +66,7 @@ _SOURCES: Final = {
     "iam-role": ("instance_metadata", "EC2 instance metadata (IMDS)"),
 }
 
-# Errors of STS and SSO that pass, besides those with status 500 and above.
+# Error codes of STS and SSO that are transient even if the status is below 500.
 _PASSING_CODES: Final = re.compile("Throttl|TooManyRequests|RequestLimitExceeded|IDPCommunicationError|RequestTimeout")
 _CODE: Final = re.compile(r"[A-Za-z.]{1,64}")
 _METADATA_STATUS: Final = re.compile(r"Received non 200 response (\d{3}) ")
@@ -74,9 +76,11 @@ _TOO_MANY_REQUESTS: Final = 429
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a source gave no credentials, in words that quote nothing of what it said.
+    """A source's failure to return credentials.
 
-    passing: whether the source's own error says that it may pass.
+    Attributes:
+        reason: The reason in the gateway's own words. It never quotes the source.
+        passing: Whether the source's error is transient.
     """
 
     reason: str
@@ -84,12 +88,12 @@ class _Failure:
 
 
 def _named(method: str) -> tuple[str, str]:
-    """Return the label and the words of a source that botocore calls so."""
+    """Return the label and the words for botocore's name of a source."""
     return _SOURCES.get(method, ("other", method))
 
 
-class _Chain(AioCredentialResolver):  # type: ignore[misc]  # aiobotocore carries no types.
-    """AWS's chain of sources, which remembers the one that was asked last."""
+class _Chain(AioCredentialResolver):  # type: ignore[misc]  # aiobotocore has no types.
+    """AWS's chain of sources, with the name of the source that was asked last."""
 
     asked = ""
 
@@ -103,17 +107,18 @@ class _Chain(AioCredentialResolver):  # type: ignore[misc]  # aiobotocore carrie
 
 
 class _Unusable(Exception):
-    """A source gave keys that no request can be signed with."""
+    """An error for keys that cannot sign a request."""
 
 
 class CredentialCache:
-    """The credentials of one source. One renewal at a time is shared by all callers.
+    """A cache of one source's credentials.
 
-    Nobody waits while the credentials at hand are valid. A caller that is cancelled does not end the renewal.
+    Callers do not wait if the cached credentials are valid. All callers share one renewal at a time. If a caller is
+    cancelled, the renewal continues.
 
     Args:
-        source: botocore's credentials object, which knows how to renew itself.
-        clock: Seconds since 1970, by which credentials expire.
+        source: botocore's credentials object, which can renew itself.
+        clock: Returns the time in seconds since 1970. Credentials expire by this clock.
     """
 
     def __init__(self, source: Any, clock: Callable[[], float] = time.time) -> None:
@@ -125,22 +130,22 @@ class CredentialCache:
         self._renewal: asyncio.Task[Credentials | _Failure] | None = None
         self._failure: _Failure | None = None
         self._failures = 0
-        # By the event loop's clock.
+        # In seconds, by the event loop's clock.
         self._retry_at = -inf
 
     @property
     def newest(self) -> Credentials | None:
-        """The credentials that came last, even if they have expired; None before the first."""
+        """The newest credentials, even if they have expired, or None before the first."""
         return self._current
 
     async def open(self) -> None:
-        """Take over what the source has loaded already. It is not asked again.
+        """Take over the credentials that the source has already loaded, without asking it again.
 
         Raises:
-            _Unusable: If that is no key pair.
+            _Unusable: If the loaded credentials cannot sign a request.
         """
         if isinstance(self._source, RefreshableCredentials):
-            # What has not been fetched yet, or has expired, is fetched by the first caller.
+            # If the credentials have expired or are not loaded yet, the first caller renews them.
             if not self._source.refresh_needed(refresh_in=0):
                 self._renews_within(0)
                 self._take(await self._source.get_frozen_credentials())
@@ -149,15 +154,19 @@ class CredentialCache:
             self._take(await self._source.get_frozen_credentials())
 
     async def close(self) -> None:
-        """End a renewal that is under way, and the program that it runs."""
+        """Cancel a running renewal, which also kills its program."""
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
 
     def latest(self) -> Credentials:
-        """Return the credentials to sign with now. Begin a renewal in the background when it is due.
+        """Return the credentials to sign with now. Start a renewal in the background if it is due.
 
-        Call this after `get`. If they have expired since, the expired ones are returned, and AWS rejects them.
+        Call this after `get`. If the credentials have expired since, this returns the expired ones and AWS rejects the
+        call.
+
+        Raises:
+            CredentialsUnavailable: If the source has never returned credentials.
         """
         credentials = self.at_hand() or self._current
         if credentials is None:
@@ -165,7 +174,7 @@ class CredentialCache:
         return credentials
 
     def at_hand(self) -> Credentials | None:
-        """Return the credentials if they are valid. Begin a renewal in the background when it is due."""
+        """Return the credentials if they are valid. Start a renewal in the background if it is due."""
         now = self._clock()
         if now >= self._expires_at:
             return None
@@ -174,10 +183,13 @@ class CredentialCache:
         return self._current
 
     async def get(self, operation: str | None = None) -> Credentials:
-        """Return valid credentials, waiting for the source if there are none at hand.
+        """Return valid credentials. Wait for the source if the cached ones have expired.
+
+        Args:
+            operation: The operation that the error names, if there is one.
 
         Raises:
-            CredentialsUnavailable: If the source fails, or failed a moment ago.
+            CredentialsUnavailable: If the source fails, or if the time to retry after its last failure has not come.
         """
         credentials = self.at_hand()
         if credentials is not None:
@@ -191,7 +203,7 @@ class CredentialCache:
         raise self._unavailable(operation, failure)
 
     def overdue(self, operation: str | None) -> CredentialsUnavailable | None:
-        """Return the error of a request whose deadline passed while there were no credentials, None if there are."""
+        """Return the error for a request that timed out without valid credentials. Return None if they are valid."""
         if self._clock() < self._expires_at:
             return None
         return self._unavailable(operation, self._failure or _Failure("they have not come in time", passing=True))
@@ -203,7 +215,7 @@ class CredentialCache:
 
     def _renewing(self) -> asyncio.Task["Credentials | _Failure"]:
         if self._renewal is None or self._renewal.done():
-            # It belongs to no request, whoever asked first.
+            # All callers share the renewal, so it does not run in the context of the first request.
             self._renewal = asyncio.get_running_loop().create_task(self._renew(), context=Context())
         return self._renewal
 
@@ -212,7 +224,7 @@ class CredentialCache:
             async with asyncio.timeout(RENEWAL_SECONDS):
                 renewed: Credentials = await self._source.get_frozen_credentials()
             self._take(renewed)
-        except Exception as error:  # noqa: BLE001  # A source may raise anything, and no caller may see it.
+        except Exception as error:  # noqa: BLE001  # A source may raise any error, and callers must not see it.
             failure = self._failure = _failure(error)
             seconds = min(FIRST_RETRY_SECONDS * 2**self._failures, MAX_RETRY_SECONDS)
             self._failures = min(self._failures + 1, 10)
@@ -236,12 +248,13 @@ class CredentialCache:
         self._renew_at = now + max(left - RENEW_BEFORE_SECONDS, left / 2, LEAST_SECONDS_BETWEEN_RENEWALS)
 
     def _renews_within(self, seconds: float) -> None:
-        """Have botocore renew whenever less than so many seconds are left, and raise what goes wrong then."""
-        self._source._advisory_refresh_timeout = seconds  # noqa: SLF001  # Public only where the object is made.
-        self._source._mandatory_refresh_timeout = seconds  # noqa: SLF001  # Public only where the object is made.
+        """Let botocore renew when less than this many seconds are left, and raise the errors of a renewal."""
+        self._source._advisory_refresh_timeout = seconds  # noqa: SLF001  # Public only in the constructor.
+        self._source._mandatory_refresh_timeout = seconds  # noqa: SLF001  # Public only in the constructor.
 
 
-# What a source that is asked at the start raises. Other errors are about the configuration, and name its place.
+# Errors of a source that is asked at start. Any other error is about the configuration and names the file or the
+# variable.
 _WRONG_ANSWERS: Final = (
     *(CredentialProcessFailed, CredentialRetrievalError, TimeoutError, _Unusable),
     *(ValueError, TypeError, KeyError, AttributeError),
@@ -249,16 +262,16 @@ _WRONG_ANSWERS: Final = (
 
 
 async def load_credentials(session: Any) -> CredentialCache | None:
-    """Find the source of credentials by AWS's chain, None if there is none.
+    """Return a cache of the first source in AWS's chain that has credentials, if there is one.
 
-    Sources that botocore only asks later (STS, SSO) need not answer yet: the gateway starts, and is not ready.
+    botocore asks some sources (STS, SSO) only later. If such a source is down, the gateway starts, but is not ready.
 
     Raises:
-        Misconfigured: If a source that is asked now (a program, the container's endpoint) fails.
+        ConfigurationError: If a source that is asked now (a program, the container's endpoint) fails.
     """
     chain = _Chain(session.get_component("credential_provider").providers)
     session.register_component("credential_provider", chain)
-    # botocore logs each failure with what the source said; the gateway logs it without.
+    # botocore logs each failure with the source's text, which may quote a secret. The gateway logs its own words.
     for name in ("aiobotocore.credentials", "aiobotocore.tokens", "botocore.tokens"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
@@ -276,7 +289,7 @@ async def load_credentials(session: Any) -> CredentialCache | None:
 
 
 def _must_be_usable(credentials: Credentials) -> None:
-    """Raise _Unusable if a key is missing, or cannot stand in a header."""
+    """Raise _Unusable if a key is missing, or if a header cannot contain it."""
     in_headers = (credentials.access_key, credentials.token or "-")
     if not isinstance(credentials.secret_key, str) or not credentials.secret_key:
         raise _Unusable
@@ -284,7 +297,7 @@ def _must_be_usable(credentials: Credentials) -> None:
         raise _Unusable
 
 
-# What is said of an error by its kind alone, the first kind that fits. What a source says may quote a secret.
+# The failure for each kind of error. The first match applies. A source's own text is not used: it may quote a secret.
 _BY_KIND: Final[tuple[tuple[type[Exception], _Failure], ...]] = (
     (TimeoutError, _Failure(f"no answer within {RENEWAL_SECONDS:g} s", passing=True)),
     (_Unusable, _Failure("its answer holds no usable keys", passing=False)),
@@ -293,13 +306,13 @@ _BY_KIND: Final[tuple[tuple[type[Exception], _Failure], ...]] = (
     (RefreshWithMFAUnsupportedError, _Failure("a role with mfa_serial cannot be renewed by a server", passing=False)),
     (JSONDecodeError, _Failure("its answer is not JSON", passing=False)),
     (UnicodeDecodeError, _Failure("its answer is not JSON", passing=False)),
-    # What is left of these is a date's.
+    # The only other ValueError is about a date. Keep this entry after its two subclasses.
     (ValueError, _Failure("the time of expiration (AWS_CREDENTIAL_EXPIRATION) is no date", passing=False)),
 )
 
 
-def _failure(error: Exception) -> _Failure:  # noqa: PLR0911  # One for each kind of error.
-    """Say why a source failed, by the kind of the error and its numbers."""
+def _failure(error: Exception) -> _Failure:  # noqa: PLR0911  # One return for each kind of error.
+    """Return the failure for a source's error, in words made from the error's class and numbers."""
     for kind, failure in _BY_KIND:
         if isinstance(error, kind):
             return failure
@@ -324,7 +337,7 @@ def _failure(error: Exception) -> _Failure:  # noqa: PLR0911  # One for each kin
 
 
 def _refusal(error: ClientError) -> _Failure:
-    """Return the failure of an error answer of STS or SSO."""
+    """Return the failure for an error response of STS or SSO."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
     code = str(error.response.get("Error", {}).get("Code", ""))
     named = f" {code}" if _CODE.fullmatch(code) else ""
@@ -333,12 +346,12 @@ def _refusal(error: ClientError) -> _Failure:
 
 
 def _no_credentials(error: CredentialRetrievalError | MetadataRetrievalError) -> _Failure:
-    """Return the failure of a container's or instance's endpoint, or of a program's output."""
+    """Return the failure for a container's or an instance's endpoint, or for a program's output."""
     answered = _METADATA_STATUS.search(str(error))
     if answered is not None:
         status = int(answered[1])
         return _Failure(f"it answered {status}", passing=status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS)
     if "Received error when attempting" in str(error):
         return _Failure("it cannot be reached", passing=True)
-    # Instance metadata that is away looks like an answer without credentials.
+    # If instance metadata is down, botocore reports a response without credentials.
     return _Failure("its answer holds no credentials", passing=error.kwargs.get("provider") == "iam-role")

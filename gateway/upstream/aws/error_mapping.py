@@ -1,9 +1,9 @@
-"""The one place where errors of AWS, or of the way to it, become the gateway's.
+"""The mapping from errors of AWS and of the network to the gateway's errors.
 
-An error is the API's only if a response to the signed request carries one of the API's own error names. The same error
-comes under either of two names (header `x-amzn-ErrorType: ThrottledClientException`, or body `"Code": "Throttled"`),
-and AWS's front end has names of its own (`ThrottlingException`, status 400). A status alone proves nothing: a proxy, a
-load balancer or another server may have sent it.
+An error is the API's only if the response to the signed request has one of the API's error names. The same error has
+two names: the header `x-amzn-ErrorType: ThrottledClientException`, and `"Code": "Throttled"` in the body. AWS's front
+end has further names (`ThrottlingException`, status 400). A status alone is no proof, because a proxy, a load balancer
+or another server may have sent it.
 """
 
 import re
@@ -31,8 +31,8 @@ from gateway.upstream.aws.network_errors import network_fault
 from gateway.upstream.aws.response_parser import FailedResponse
 from gateway.upstream.services import CHIME
 
-# Error names of the two APIs, without the suffixes Exception and Client: ErrorCode and the error shapes of the service
-# models. Those of operations that this gateway never calls are left out.
+# Error names of the two APIs, without the suffixes Exception and Client. They are the values of ErrorCode and the error
+# shapes in the service models. A name is left out if only operations that the gateway never calls use it.
 _API_NAMES: Final[dict[str, type[UpstreamError]]] = {
     "BadRequest": UpstreamBadRequest,
     "Unprocessable": UpstreamBadRequest,
@@ -46,7 +46,7 @@ _API_NAMES: Final[dict[str, type[UpstreamError]]] = {
     "ServiceFailure": UpstreamFailure,
     "ServiceUnavailable": UpstreamUnavailable,
 }
-# AWS's common errors: its front end answers with them in place of any API.
+# AWS's common errors, which its front end sends for every API.
 _COMMON_NAMES: Final[dict[str, type[UpstreamError]]] = {
     "Validation": UpstreamBadRequest,
     "ValidationError": UpstreamBadRequest,
@@ -73,8 +73,8 @@ _COMMON_NAMES: Final[dict[str, type[UpstreamError]]] = {
 }
 _BY_NAME: Final = _API_NAMES | _COMMON_NAMES
 
-# Statuses that go with a name. With any other status the name is not the API's own word: no record is missing because
-# of a 500. Kinds that are not listed say nothing of the request, only to come back later, and go with any error status.
+# Statuses that a kind of error may have. If a name comes with another status, the API did not send it: a 500 does not
+# mean that a record is missing. A kind that is not listed only asks to retry later, so it may have any error status.
 _STATUSES: Final[dict[type[UpstreamError], frozenset[int]]] = {
     UpstreamBadRequest: frozenset({400, 422}),
     UpstreamNotFound: frozenset({404}),
@@ -82,8 +82,8 @@ _STATUSES: Final[dict[type[UpstreamError], frozenset[int]]] = {
     UpstreamUnauthorized: frozenset({400, 401, 403}),
 }
 
-# What a status without a known name still means. Each says only that a later attempt may succeed, which holds whether
-# AWS says it or a proxy. Every other one, below 500, is somebody else's response.
+# Kinds of errors for a status without a known name. Each means only that a retry may succeed, which is true if AWS or
+# if a proxy sent it. If any other status below 500 has no known name, another server sent the response.
 _BY_STATUS: Final[dict[int, type[UpstreamError]]] = {
     HTTPStatus.REQUEST_TIMEOUT: UpstreamTimeout,
     HTTPStatus.TOO_MANY_REQUESTS: Throttled,
@@ -92,42 +92,46 @@ _BY_STATUS: Final[dict[int, type[UpstreamError]]] = {
     HTTPStatus.GATEWAY_TIMEOUT: UpstreamUnavailable,
 }
 
-# None: the SDK failed before it asked.
+# Statuses after which a retry may succeed. The status is None if the SDK failed before it sent the request.
 _PASSING: Final = frozenset({500, 503, None})
 
-# What an operator can do about responses that are not the API's.
+# Advice for the operator if a response is not the API's.
 CHECK_ENDPOINT: Final = "Check GATEWAY_UPSTREAM_ENDPOINT_URL or AWS_ENDPOINT_URL, and the proxy."
-# Characters of AWS's text in a log's line, which has 500 in all.
+# Limit of AWS's text in a log line, in characters. The whole line is limited to 500.
 _MAX_TEXT: Final = 250
-# A word of a sentence, or a name such as chime:GetPhoneNumber or ThrottledClientException, with the marks around it.
+# A word of a sentence, or a name such as chime:GetPhoneNumber or ThrottledClientException, with its punctuation.
 _WORD: Final = re.compile(
     r"""[('"]*(?:[A-Z]{1,5}|[A-Za-z][a-z]{0,20}|(?:[A-Z][a-z]{1,20}){2,6})(?:[:'/-](?:[a-z]{1,20}|(?:[A-Z][a-z]{1,20})+))*"""
     r"""[)'".,:;!?]*"""
 )
 
 
-def is_transient(fault: UpstreamError) -> bool:
-    """Return whether another attempt may succeed: after 429, 500, 503, and broken connections.
+def is_transient(error: UpstreamError) -> bool:
+    """Return True if a retry may succeed: after 429, 500, 503 and broken connections.
 
-    A timeout has spent the request's time already, and so has a proxy's 504. A garbled response would come again.
+    A timeout or a proxy's 504 has already used up the request's time. An invalid response would be the same again.
     """
-    if isinstance(fault, UpstreamFailure | UpstreamUnavailable):
-        return fault.status in _PASSING
-    return isinstance(fault, Throttled | UpstreamUnreachable)
+    if isinstance(error, UpstreamFailure | UpstreamUnavailable):
+        return error.status in _PASSING
+    return isinstance(error, Throttled | UpstreamUnreachable)
 
 
-def is_out_of_place(fault: UpstreamError, parameters: Mapping[str, str | int]) -> bool:
-    """Return whether a fault is none that the API gives to such a call: a list without a filter names no resource."""
-    is_list = fault.operation is not None and fault.operation.startswith("List")
-    return is_list and isinstance(fault, UpstreamNotFound) and "FilterName" not in parameters
+def is_out_of_place(error: UpstreamError, parameters: Mapping[str, str | int]) -> bool:
+    """Return True if the API never sends this error for such a call, such as NotFound for a list without a filter."""
+    is_list = error.operation is not None and error.operation.startswith("List")
+    return is_list and isinstance(error, UpstreamNotFound) and "FilterName" not in parameters
 
 
 def map_error(error: Exception, operation: str, parameters: Mapping[str, str | int], host: str) -> UpstreamError:
-    """Return the fault that an exception of a call means.
+    """Return the gateway's error for an exception of a call.
 
-    parameters: those of the call. If it has a NextToken, BadRequestException is about this token: the other values were
-    accepted when the token was issued. Upstream verifies that they were.
-    host: the host that was called, for the log.
+    Args:
+        error: Any exception of the HTTP session or of the response parser.
+        operation: The operation's name.
+        parameters: The call's parameters. If they have a NextToken, BadRequestException is about this token. AWS
+            accepted the other values when it issued the token. If the page size is larger than any size that AWS has
+            accepted so far, `client.py` verifies this by a call without the token.
+        host: The host that was called, for the log.
     """
     if isinstance(error, FailedResponse):
         return _fault_of_response(error, operation, parameters, host)
@@ -169,9 +173,9 @@ def _fault_of_response(
 
 
 def _is_of_the_other_api(parameters: Mapping[str, str | int], message: str) -> bool:
-    """Return whether a refusal is about a page size that only `chime-sdk-voice` takes.
+    """Return True if a BadRequest is about a page size that only `chime-sdk-voice` accepts.
 
-    Callers do not choose a call's MaxResults, so only the choice of the API can be wrong.
+    The gateway chooses a call's MaxResults, not its callers. So if AWS rejects the size, the configured API is wrong.
     """
     size = parameters.get("MaxResults")
     if not isinstance(size, int) or size <= CHIME.max_results:
@@ -182,10 +186,10 @@ def _is_of_the_other_api(parameters: Mapping[str, str | int], message: str) -> b
 
 
 def _for_the_log(text: str, parameters: Mapping[str, str | int]) -> str:
-    """Return the words of a text by AWS, or by a library, as far as they are language.
+    """Return a text by AWS or by a library with only its parameter names and plain words.
 
-    It may quote anything: what was sent, accounts, ARNs, a whole response. Values that were sent are replaced by their
-    names. Of everything else only words are kept.
+    The text may quote parameters, accounts, ARNs or a whole response. A parameter's value is replaced by its name.
+    Every other word is replaced by `[...]` unless it is language.
     """
     for name, value in parameters.items():
         if isinstance(value, str) and value:
@@ -200,7 +204,7 @@ def _bare(name: str) -> str:
 
 
 def _kind_by_name(name: str, status: int) -> type[UpstreamError] | None:
-    """Return the kind that a name stands for, None if the name is unknown or does not go with the status."""
+    """Return the kind of error for a name, if the name is known and the kind may have the status."""
     kind = _BY_NAME.get(name.removesuffix("Exception")) or _BY_NAME.get(_bare(name))
     if kind is None or status < HTTPStatus.BAD_REQUEST:
         return None

@@ -1,7 +1,8 @@
-"""A reader of AWS's JSON by orjson that does not lose a whole response for one value that orjson refuses.
+"""A JSON parser that keeps the rest of a response if orjson rejects one of its values.
 
-RFC 8259 allows three things that orjson does not read: half of a surrogate pair, a number beyond a double's range, and
-nesting deeper than 1,024. What is deeper than MAX_DEPTH is not read either. Text that is not JSON is still refused.
+RFC 8259 allows three values that orjson rejects: half of a surrogate pair, a number outside a double's range, and
+nesting deeper than 1,024. This parser replaces such a value. It also replaces a value if it is nested deeper than
+MAX_DEPTH. Text that is not JSON is still rejected.
 """
 
 import math
@@ -10,10 +11,10 @@ from typing import Any, Final
 
 import orjson
 
-# A record is at most five deep. What is deeper is in a value that no field can show.
+# Limit of the nesting. A record is at most 5 deep, so no field can show a value that is deeper than the limit.
 MAX_DEPTH: Final = 32
 
-# A string without its end matches up to the end of the text, so that each byte is looked at once.
+# If a string has no closing quote, it matches up to the end of the text. So each byte is read once.
 _TOKEN: Final = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)(?P<names>[ \t\r\n]*+:)?|-?[0-9][0-9.eE+-]*+|[\[\]{}]', re.DOTALL
 )
@@ -22,16 +23,18 @@ _ESCAPE: Final = re.compile(
     rb"(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
 )
-# No field, key or page token can be this, so it costs its field an error, or its row.
+# The replacement for a rejected value. No field, key or page token can have this value, so its field or its row becomes
+# an error.
 _NO_VALUE: Final = b"[[]]"
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _REPLACEMENT_CHARACTER: Final = rb"\ufffd"
 
 
 def loads(body: bytes) -> Any:
-    """Return the value of a JSON text.
+    """Parse a JSON text.
 
-    Raises: orjson.JSONDecodeError.
+    Raises:
+        orjson.JSONDecodeError: If the text is not JSON.
     """
     try:
         value = orjson.loads(body)
@@ -41,10 +44,12 @@ def loads(body: bytes) -> Any:
 
 
 def _may_be_deep(body: bytes) -> bool:
-    """Return False if a JSON text is at most MAX_DEPTH deep. Brackets within its strings may make it look deeper.
+    """Return True if a JSON text may be nested deeper than MAX_DEPTH.
 
-    Python compares and prints values by recursion, so a value that orjson reads may still be too deep for others.
-    Cost: 20 microseconds for a page of 99 numbers, which orjson reads in 70.
+    Brackets within strings count too, so a text may look deeper than it is. Python compares and prints values by
+    recursion. So a value may be too deep for other code even if orjson can read it.
+
+    Cost: 20 microseconds for a page of 99 numbers, which orjson reads in 70 microseconds.
     """
     brackets = body.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
@@ -55,7 +60,7 @@ def _may_be_deep(body: bytes) -> bool:
 
 
 def _rewritten(body: bytes) -> bytes:
-    """Return a body in which `[[]]` stands for each value that orjson cannot read."""
+    """Return the body with `[[]]` in place of each value that orjson rejects or that is too deep."""
     pieces: list[bytes] = []
     copied = depth = 0
     for match in _TOKEN.finditer(body):

@@ -1,4 +1,4 @@
-"""Calls that ended without a response, in the words of an operator: which host, and what went wrong on the way."""
+"""Network errors of calls that ended without a response, with the host and the reason in an operator's words."""
 
 import os
 import socket
@@ -10,22 +10,26 @@ import aiohttp
 
 from gateway.errors import UpstreamBadResponse, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 
-# Seconds that a connection may take to be made. A TCP and TLS handshake to a healthy endpoint takes well under one.
-# Past two, another attempt is the better bet.
+# Connect timeout in seconds. A TCP and TLS handshake with a healthy endpoint takes well under 1 s. After 2 s, a retry
+# is more likely to succeed.
 CONNECT_SECONDS: Final = 2.0
 
 
 class ResponseTooLong(Exception):
-    """A response longer than its limit. Its rest was not read."""
+    """An error for a response that exceeds the size limit. The rest of its body was not read."""
 
 
 def network_fault(error: Exception, host: str) -> tuple[type[UpstreamError], str] | None:
-    """Return the kind of a failure on the way to a host, and the words for the log. Return None for any other error.
+    """Return the kind of a network error and the words for the log, if the error is one.
 
-    The words hold no text of the other side and no address but the host's, or its proxy's.
+    The words never quote the server. They contain the host's or its proxy's address and no other.
+
+    Args:
+        error: Any exception of a call.
+        host: The host that was called. It has a port unless the port is the scheme's default.
     """
     match error:
-        # Before TimeoutError, which it is as well: no response was waited for.
+        # This case precedes TimeoutError, its base class. When a connect times out, the request was never sent.
         case aiohttp.ConnectionTimeoutError():
             return UpstreamUnreachable, f"connect: timeout, no connection to {host} within {CONNECT_SECONDS:g} s"
         case TimeoutError():
@@ -60,17 +64,17 @@ def _words(error: Exception, host: str) -> str:
 
 
 def _peer(error: aiohttp.ClientConnectorError, host: str) -> str:
-    """Return the host that a connection was meant for: the upstream's, or the proxy's in front of it."""
+    """Return the host of a failed connection. If the connection was to a proxy, name the proxy too."""
     if error.host == urlsplit(f"//{host}").hostname:
         return host
     return f"the proxy {error.host}:{error.port} of {host}"
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason in the system's own words, since an error's text may hold addresses."""
+    """Return the reason in the operating system's words, because an error's own text may contain addresses."""
     if isinstance(error, ssl.SSLError):
         return f" ({error.reason})" if error.reason else ""
-    # Those of getaddrinfo are negative, and its text is a fixed one for each.
+    # If getaddrinfo failed, the number is negative and os.strerror does not know it. Its text is fixed for each number.
     if isinstance(error, socket.gaierror):
         return f" ({error.strerror})"
     return f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""

@@ -1,10 +1,11 @@
-"""HTTP responses of the API: the JSON object of a good one, the error names of any other.
+"""A parser of the API's HTTP responses: the JSON object of a success, and the error names of a failure.
 
-botocore's rest-json parser visits every leaf and reads each timestamp through dateutil. That is 12 of the 15 ms of CPU
-that a page of 99 numbers costs, and one bad timestamp loses the page. Here a 2xx body is read by orjson and its
-timestamps stay AWS's strings.
+botocore's rest-json parser visits every leaf and reads each timestamp with dateutil. This takes 12 of the 15 ms of CPU
+that a page of 99 numbers costs. If one timestamp is invalid, the whole page is lost. Here orjson reads a 2xx body, and
+timestamps remain AWS's strings.
 
-A response may come from a proxy, a load balancer or another server. So an error keeps all that tells whose it is.
+A response may come from a proxy, a load balancer or another server. So an error keeps every detail that shows its
+sender.
 """
 
 import re
@@ -19,21 +20,23 @@ import orjson
 from gateway.upstream.aws.lenient_json import loads
 from gateway.upstream.call import UpstreamResponse
 
-# AWS's are UUIDs. A value without a dash may be an account's number, or a key's id.
+# AWS's request ids are UUIDs. If a value has no dash, it may be an account's number or a key's id.
 _REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
-# The media types of error pages, none of which can hold an id or a token.
+# Media types that are safe to log. They are too plain to contain an id or a token.
 _MEDIA_TYPE: Final = re.compile("[a-z]{1,12}/[a-z.+-]{1,30}")
 
 
 class FailedResponse(Exception):
-    """A response to a signed request that is not the answer of its operation.
+    """An error for a response that is not the operation's output.
 
-    status: 2xx as well, if the body is not the operation's.
-    error_names: names of errors that it carries, the most trustworthy first, without namespaces. They may be anyone's.
-    message: the sentence that comes with them, or the reason why a 2xx body is unusable.
-    media_type: of the body, for the log.
-    request_id: AWS's id of the call, None without one.
-    retry_after: seconds, None without one.
+    Attributes:
+        status: The HTTP status. It is 2xx if only the body is not the operation's.
+        error_names: The response's error names without namespaces, the most trustworthy first. Any server may have sent
+            them.
+        message: The response's error message, or the reason if a 2xx body is unusable.
+        media_type: The body's media type, for the log.
+        request_id: AWS's id of the call, if the response has one.
+        retry_after: Seconds to wait before a retry, if the response has a valid Retry-After.
     """
 
     def __init__(
@@ -49,11 +52,13 @@ class FailedResponse(Exception):
 
 
 def parse_response(status: int, headers: Mapping[str, str], body: bytes, fields: Set[str]) -> UpstreamResponse:
-    """Return a good response, with its JSON object.
+    """Return the response and its JSON object if the call succeeded.
 
     Args:
-        headers: The headers, which can be looked up by lower-case names.
-        fields: The names that the operation's output has. An object with other names only is another server's.
+        status: The HTTP status.
+        headers: The headers. Lower-case names must find them.
+        body: The whole body.
+        fields: The field names of the operation's output. If an object has only other names, it is another server's.
 
     Raises:
         FailedResponse: If the status is not 2xx, or if the body is not the operation's.
@@ -79,9 +84,9 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, fields:
 
 
 def _error_names(headers: Mapping[str, str], document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names in all places that AWS's services use.
+    """Yield the error names from the header and from the body fields that AWS's services use.
 
-    Both `NotFoundException:http://internal.amazon.com/` and `com.amazonaws.chime#NotFoundException` are in use.
+    AWS sends both `NotFoundException:http://internal.amazon.com/` and `com.amazonaws.chime#NotFoundException`.
     """
     candidates: list[Any] = [headers.get("x-amzn-errortype")]
     for part in (document, document.get("Error")):
@@ -101,7 +106,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
-    """Return AWS's id of a call. It goes out to callers and to traces, and the header may hold anything."""
+    """Return AWS's id of a call if the header has a valid one. Callers and traces see the id."""
     request_id = headers.get("x-amzn-requestid", "")
     return request_id if _REQUEST_ID.fullmatch(request_id) else None
 
@@ -114,9 +119,11 @@ def _media_type(headers: Mapping[str, str]) -> str:
 
 
 def retry_after_seconds(field: str | None, now: datetime) -> float | None:
-    """Seconds to wait, 0 or more; None where nothing that can be read was said.
+    """Return the seconds to wait, 0 or more, if the Retry-After header is valid.
 
-    field: seconds, or a date.
+    Args:
+        field: The header's value in seconds or as a date, if there is one.
+        now: The current time, which a date is compared with.
     """
     if field is None:
         return None
@@ -126,5 +133,5 @@ def retry_after_seconds(field: str | None, now: datetime) -> float | None:
         date = parsedate_to_datetime(field)
     except ValueError:
         return None
-    # A date in "-0000" has no zone of its own; HTTP's are all UTC.
+    # A date with the zone "-0000" is parsed without a zone. All dates in HTTP are UTC.
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())

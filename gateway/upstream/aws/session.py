@@ -1,7 +1,7 @@
-"""aiobotocore's session, as the gateway sets it up: what it reads of the user's AWS configuration, and how.
+"""The gateway's setup of aiobotocore's session, and of the clients made from it.
 
-An empty entry counts as unset. Every client made from the session verifies certificates and the names in them, also
-those that botocore makes by itself to ask STS or SSO for credentials.
+If an entry of the user's AWS configuration is empty, it counts as unset. Every client of the session verifies
+certificates and their host names. This includes the clients that botocore makes to ask STS or SSO for credentials.
 """
 
 import asyncio
@@ -22,17 +22,19 @@ from yarl import URL
 from gateway.settings import tidy_environment
 from gateway.upstream.aws.network_errors import CONNECT_SECONDS, ResponseTooLong
 
-# STS and SSO answer in well under a second.
+# Read timeout of STS and SSO in seconds. Both respond in well under 1 s.
 SOURCE_SECONDS: Final = 5.0
-# A page of 100 numbers is 60 KB. What is a hundred times as long is no page, and must not fill the memory.
+# Limit of a response body in bytes. A page of 100 numbers has 60 KB. If a body is a hundred times as long, it is not a
+# page, and it must not fill the memory.
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class AwsKeyPair:
-    """Credentials given by the program itself, in place of AWS's chain: those of a local emulator.
+    """Credentials for a local emulator, which replace AWS's chain of sources.
 
-    region: only signed, and emulators take any.
+    Attributes:
+        region: The region in the signature. Emulators accept any region.
     """
 
     access_key_id: str
@@ -40,27 +42,35 @@ class AwsKeyPair:
     region: str = "us-east-1"
 
 
-class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries no types.
-    """aiobotocore's HTTP session (its connections, TLS and proxies), with a way of its own for GETs."""
+class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types.
+    """aiobotocore's HTTP session (connections, TLS and proxies) with its own method for GET requests."""
 
     def __init__(self, verify: str | bool | None = True, **options: Any) -> None:
-        # aiobotocore verifies no certificate if this is empty, as a profile's `ca_bundle =` would make it.
+        # If `verify` is empty, aiobotocore does not verify certificates. A profile's `ca_bundle =` would make it empty.
         super().__init__(verify=verify or True, **options)
 
     def proxy_for(self, origin: str) -> str | None:
-        """The URL of the proxy that leads to an origin, None where none is set."""
+        """Return the URL of the proxy for an origin, if one is set."""
         proxy: str | None = self._proxy_config.proxy_url_for(origin)
         return proxy
 
     async def get(
         self, url: URL, headers: Mapping[str, str], proxy: str | None
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body of the answer to one request.
+        """Send one GET request and return the response's status, headers and body.
 
-        Raises: ResponseTooLong; aiohttp's ClientError; TimeoutError.
+        Args:
+            url: The percent-encoded URL.
+            headers: All headers, including the signature.
+            proxy: The proxy's URL, if there is one.
+
+        Raises:
+            ResponseTooLong: If the body has more than MAX_ANSWER_BYTES.
+            aiohttp.ClientError: If the connection fails.
+            TimeoutError: If the response does not arrive in time.
         """
         session = await self._get_session(proxy)
-        # AWS sends no redirects. A signed request that is led elsewhere would show its session token there.
+        # AWS sends no redirects. If aiohttp followed one, another server would see the request's session token.
         async with session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
             try:
                 await response.content.readexactly(MAX_ANSWER_BYTES + 1)
@@ -70,41 +80,43 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore carries 
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         context: ssl.SSLContext = super()._get_ssl_context()
-        # botocore leaves this to urllib3, which is not in use here: any host's certificate would do.
+        # botocore leaves this check to urllib3, which aiobotocore does not use. Without the check, a certificate of any
+        # host would be accepted.
         context.check_hostname = True
         return context
 
     def _create_connector(self, proxy_url: str | None) -> Any:  # noqa: ARG002  # Named by the base class.
-        # Given a proxy that has no certificates of its own, aiobotocore verifies nobody's, not even AWS's.
+        # If a proxy has no certificates of its own, aiobotocore verifies no certificate, not even AWS's.
         return super()._create_connector(None)
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
-        # aiohttp repeats a GET on a dropped kept-alive connection, unseen by the count of attempts in retry.py.
+        # aiohttp retries a GET if a kept-alive connection was dropped. RetryingTransport would not count such a retry.
         session._retry_connection = False  # noqa: SLF001  # aiohttp offers no public switch.
         return session
 
 
-class ClientConfig(AioConfig):  # type: ignore[misc]  # aiobotocore carries no types.
+class ClientConfig(AioConfig):  # type: ignore[misc]  # aiobotocore has no types.
     """A client's configuration that always uses HttpSession."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(http_session_cls=HttpSession, **options)
 
     def merge(self, other_config: Any) -> "ClientConfig":
-        """Return this configuration with another one's options. aiobotocore's own forgets the HTTP session."""
+        """Return this configuration with another one's options. aiobotocore's `merge` loses the HTTP session."""
         return ClientConfig(**{**self._user_provided_options, **other_config._user_provided_options})  # noqa: SLF001  # As the base class does.
 
 
 def aws_session(key_pair: AwsKeyPair | None) -> AioSession:
-    """Make a session.
+    """Return a new session.
 
-    key_pair: credentials in place of those that AWS's chain finds; then nothing that the user set up for AWS is read.
+    Args:
+        key_pair: Credentials that replace AWS's chain. If they are given, the user's AWS configuration is not read.
     """
     tidy_environment()
     session = get_session()
-    # Of the clients that renew credentials, botocore's for STS and SSO. By itself it makes five attempts, and waits for
-    # a minute each.
+    # botocore uses these options in its own STS and SSO clients, which renew credentials. By default, they make five
+    # attempts with a timeout of one minute each.
     session.set_default_client_config(
         ClientConfig(
             connect_timeout=CONNECT_SECONDS,
@@ -113,7 +125,7 @@ def aws_session(key_pair: AwsKeyPair | None) -> AioSession:
         )
     )
     if key_pair is None:
-        # botocore reads only the second; AWS's other SDKs, and the containers that AWS runs, know the first.
+        # botocore reads only AWS_DEFAULT_REGION. AWS's other SDKs and AWS's containers use AWS_REGION.
         session.session_var_map["region"] = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
     else:
         for name, (_, _, default, conversion) in list(session.session_var_map.items()):
@@ -125,7 +137,7 @@ def aws_session(key_pair: AwsKeyPair | None) -> AioSession:
 
 
 def _without_empty(held: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a profile file's sections without the entries that have no value."""
+    """Return a profile file's sections without the empty entries."""
     return {
         name: _without_empty(value) if isinstance(value, Mapping) else value
         for name, value in held.items()
@@ -134,9 +146,10 @@ def _without_empty(held: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leave_out_empty_entries() -> None:
-    """Have botocore take an empty entry of a profile for an unset one.
+    """Make botocore treat an empty entry of a profile as unset.
 
-    The session and each of botocore's sources of credentials parse the profile files anew, all by this one function.
+    The session and each of botocore's sources of credentials parse the profile files again. All of them call the
+    function that is replaced here.
     """
     parse = botocore.configloader.raw_config_parse
 
@@ -151,5 +164,5 @@ _leave_out_empty_entries()
 
 
 def aws_client(session: AioSession, service: str, **options: Any) -> Any:
-    """Return a client of a service, to be entered. Options are those of aioboto3's `Session.client`."""
+    """Return a service's client, an async context manager, for the options of aioboto3's `Session.client`."""
     return aioboto3.Session(botocore_session=session).client(service, **options)

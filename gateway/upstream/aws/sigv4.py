@@ -1,9 +1,10 @@
-"""AWS Signature Version 4 of a GET.
+"""AWS Signature Version 4 for GET requests.
 
-botocore's signer is general: it reads every header back, and derives the signing key by four digests for each call.
-Of the calls made here only parameters and second differ, so the key is kept for its day, and the date for its second.
+botocore's signer is general. For each call it reads back every header and derives the signing key by four digests. The
+gateway's calls differ only in their parameters and in the second of their date. So this module caches the key for its
+day, and the date for its second.
 
-Source: AWS General Reference, "Create a signed AWS API request". A test compares it with botocore's signer.
+Source: AWS General Reference, "Create a signed AWS API request". A test compares the result with botocore's signer.
 """
 
 import hashlib
@@ -15,12 +16,12 @@ from urllib.parse import quote
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _NO_BODY: Final = hashlib.sha256().hexdigest()
-# What RFC 3986 leaves as it is.
+# Characters that RFC 3986 does not percent-encode, besides letters and digits.
 UNRESERVED: Final = "-_.~"
 
 
 class Credentials(Protocol):
-    """Credentials at one moment, as botocore's get_frozen_credentials gives them."""
+    """Credentials that do not change, as botocore's `get_frozen_credentials` returns them."""
 
     access_key: str
     secret_key: str
@@ -30,9 +31,16 @@ class Credentials(Protocol):
 def signed_headers(
     host: str, path: str, query: str, credentials: Credentials, *, region: str, service: str
 ) -> dict[str, str]:
-    """The headers that make a GET a signed one, its Host among them.
+    """Return the signed headers of a GET request, including its Host.
 
-    path: as it is sent, percent-encoded. query: sorted by name, every value percent-encoded but for UNRESERVED.
+    Args:
+        host: The Host header. It has a port if the port is not the scheme's default.
+        path: The percent-encoded path, as it is sent.
+        query: The parameters, sorted by name. Every character of a value is percent-encoded unless it is a letter, a
+            digit or in UNRESERVED.
+        credentials: The credentials to sign with. If they have a token, it becomes a header.
+        region: The region to sign for.
+        service: The service's name in the signature.
     """
     date = _date(int(time.time()))
     day = date[:8]
@@ -41,7 +49,7 @@ def signed_headers(
         headers["x-amz-security-token"] = credentials.token
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    # Every service but S3 signs the path encoded once more.
+    # Every service except S3 signs the path after a second percent-encoding.
     request = f"GET\n{quote(path, safe='/~')}\n{query}\n{lines}\n{names}\n{_NO_BODY}"
     scope = f"{day}/{region}/{service}/aws4_request"
     text = f"{_ALGORITHM}\n{date}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
@@ -57,7 +65,7 @@ def _date(second: int) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
-# Two, for the minute in which a role's keys change while calls with the former ones are still being made.
+# The cache holds two keys. When a role's keys change, calls with the old keys are still made for a minute.
 @lru_cache(maxsize=2)
 def _key(secret_key: str, *scope: str) -> bytes:
     key = f"AWS4{secret_key}".encode()
