@@ -217,9 +217,7 @@ def source_of(path: str) -> str:
         found = inspect.getattr_static(found, name)
         if isinstance(found, type):
             # The gateway may have put a subclass in a library's place, if another test ran first.
-            found = next(
-                each for each in found.__mro__ if each.__module__.partition(".")[0] == module.partition(".")[0]
-            )
+            found = next(each for each in found.__mro__ if each.__module__.partition(".")[0] == library)
     if isinstance(found, property):
         found = found.fget
     assert callable(found)
