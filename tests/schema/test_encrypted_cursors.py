@@ -114,4 +114,4 @@ def test_workers_share_a_key_and_one_warning_says_that_replicas_do_not(
                 assert "errors" not in answer.json(), json.dumps(answer.json())
             assert serve.stop(signal.SIGTERM) == 0
             assert serve.process.stdout is not None
-            assert serve.process.stdout.read().count("GATEWAY_CURSOR_KEYS is not set") == warnings
+            assert serve.process.stdout.read().count("Cursors are encrypted with a random key") == warnings
