@@ -22,6 +22,8 @@ from graphql import (
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.word_rates import word_rates
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gateway"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -80,6 +82,17 @@ def test_no_two_classes_of_gateway_share_a_name() -> None:
         if isinstance(node, ast.ClassDef)
     )
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_english_of_gateway_keeps_its_word_rates() -> None:
+    """Conditions are written with "if", "when" or "unless". Sentences have concrete subjects and one fact each."""
+    rates = word_rates(path.read_text() for path in MODULES)
+    assert rates.words > 10_000
+    assert rates.conditions >= 6, rates
+    assert rates.where <= 3, rates
+    assert rates.what <= 3, rates
+    assert rates.indefinite <= 5, rates
+    assert rates.semicolons <= 4, rates
 
 
 def test_schema_graphql_equals_the_output_of_the_schema_command() -> None:
