@@ -1,6 +1,6 @@
 """Hosts and origins in one normalized spelling, so that two spellings of the same one compare as equal.
 
-Source: RFC 3986, 6.2.2 and 6.2.3 (case, default ports); RFC 5952 (IPv6); RFC 6454 (origins).
+Source: RFC 3986, 6.2.2 (case) and 6.2.3 (default ports), RFC 5952 (IPv6), and RFC 6454 (origins).
 """
 
 import re
@@ -22,7 +22,7 @@ class Authority(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """A scheme, a name or an address, and a port, which is the scheme's default if none is written."""
+    """A scheme, a name or an address, and a port. If no port is written, it is the scheme's default."""
 
     scheme: str
     name: str
@@ -30,7 +30,7 @@ class Origin(NamedTuple):
 
 
 def read_authority(text: str) -> Authority | None:
-    """Return a host with or without a port, or None if the text is not a host. `[0:0::1]` is read as `[::1]`."""
+    """Return a host with or without a port, if the text is a host. `[0:0::1]` is read as `[::1]`."""
     match = _AUTHORITY.fullmatch(text)
     if match is None:
         return None
@@ -46,7 +46,7 @@ def read_authority(text: str) -> Authority | None:
 
 
 def read_origin(text: str) -> Origin | None:
-    """Return an http or https origin, or None if the text is not one."""
+    """Return an http or https origin, if the text is one."""
     scheme, mark, rest = text.partition("://")
     scheme = scheme.lower()
     authority = read_authority(rest)

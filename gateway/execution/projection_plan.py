@@ -32,10 +32,10 @@ class PlannedValue:
     """A field whose value is read from the record.
 
     Attributes:
-        key: The record's key, or None if the value is an attribute.
-        attribute: The source's attribute, or None if the value has a key.
+        key: The record's key, unless the value is an attribute.
+        attribute: The source's attribute, unless the value has a key.
         type: The field's type, without its outer non-null.
-        absent: The value in the response if the record has none, or None if the field has no such value.
+        absent: The value in the response if the record lacks one, unless the field defines no such value.
         read: Converts the record's value, unless it needs no conversion.
         objects: How the objects within are read, if the type is an object or a list of objects.
     """
@@ -85,10 +85,10 @@ class _NotPlannable(Exception):
 def plan_selection(
     parent: GraphQLObjectType, selection: GroupedFieldSet, collect_subfields: CollectSubfields
 ) -> PlannedObject | None:
-    """Return the plan of a selection. Return None if no field of it is read from the source.
+    """Return the plan of a selection, or None if no field of it is read from the source.
 
-    Links are planned only if all other fields are planned as well. A plan of nothing but `__typename` would be followed
-    for nulls and exceptions too, so there is none.
+    Links are planned only if all other fields are planned as well. A plan of `__typename` alone would be followed for
+    nulls and exceptions too, so it is not made.
     """
     try:
         plan = _Planner(collect_subfields, with_links=True).object(parent, selection)
@@ -163,7 +163,7 @@ class _Planner:
         return PlannedValue(None, declared.python_name, inner, nullable, None, None, objects)
 
     def _objects(self, kind: Any, details: FieldDetailsList) -> PlannedObject | None:
-        """Return the plan of the objects within a value, or None if the value is a leaf.
+        """Return the plan of the objects within a value, unless the value is a leaf.
 
         Raises:
             _NotPlannable: If the type is neither a leaf, nor an object, nor a list of objects without nulls.

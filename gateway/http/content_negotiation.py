@@ -1,6 +1,6 @@
-"""Content negotiation: what the headers Accept and Content-Type mean for this gateway. Pure functions.
+"""Content negotiation: the meaning of the headers Accept and Content-Type for this gateway. Pure functions.
 
-Source: RFC 9110, 8.3 (Content-Type) and 12.5.1 (Accept); GraphQL over HTTP, "Media Types".
+Source: RFC 9110, 8.3 (Content-Type) and 12.5.1 (Accept), and GraphQL over HTTP, "Media Types".
 """
 
 import re
@@ -23,7 +23,7 @@ _INCREMENTAL_FORMATS: Final = {
     ("incrementalspec", INCREMENTAL_V0_2): INCREMENTAL_V0_2,
     ("deferspec", DEFER_2022): DEFER_2022,
 }
-# A client that names only subscriptionSpec wants a subscription, and the gateway has none.
+# A client that names only subscriptionSpec wants a subscription, which the gateway does not have.
 _SPECIFICATIONS: Final = frozenset({"incrementalspec", "deferspec", "subscriptionspec"})
 
 # "utf8" is not a registered name, but several clients send it.
@@ -41,11 +41,11 @@ _BETWEEN: Final = {mark: re.compile(rf'(?:[^{mark}"]+|"(?:[^"\\]+|\\.?)*+"?)+', 
 
 
 class Accept(NamedTuple):
-    """What an Accept header means for this gateway.
+    """The responses that a client accepts, according to its Accept header.
 
     Attributes:
-        media_type: The type of a response in one piece. It is None if the client accepts neither type.
-        incremental_format: The format of a response in parts. It is None if the client does not accept parts.
+        media_type: The type of a response in one piece, unless the client accepts neither type.
+        incremental_format: The format of a response in parts, if the client accepts parts.
         prefers_html: Whether the client, such as a browser, ranks a page above JSON.
     """
 
@@ -74,7 +74,7 @@ class _MediaType(NamedTuple):
 
 
 def read_accept(header: str) -> Accept:
-    """Return what an Accept header means. An empty header accepts every type."""
+    """Return the responses that an Accept header allows. If it is empty, it allows every type."""
     return (_read_accept_cached if len(header) <= MAX_CACHED_LENGTH else _read_accept)(header)
 
 
@@ -101,7 +101,7 @@ _read_accept_cached = lru_cache(MAX_CACHED_HEADERS)(_read_accept)
 
 
 def _negotiate(ranges: Sequence[_MediaType], offers: Sequence[str]) -> str | None:
-    """Return the offered media type that the ranges rank first, or None if they exclude all.
+    """Return the offered media type that the ranges rank first, unless they exclude all.
 
     The highest weight wins. Ties are broken by how exactly a range names the offer, then by the order of the ranges,
     then by the order of the offers. Parameters other than charset and q are ignored, because offers do not differ in
@@ -113,7 +113,7 @@ def _negotiate(ranges: Sequence[_MediaType], offers: Sequence[str]) -> str | Non
 
 
 def _rank(offer: str, ranges: Sequence[_MediaType]) -> tuple[float, int, int] | None:
-    """Return weight, exactness and position of the most exact range that matches an offer. None excludes the offer."""
+    """Return weight, exactness and position of the most exact range for an offer, or None if the offer is excluded."""
     exactness = {offer: 2, f"{offer.partition('/')[0]}/*": 1, "*/*": 0}
     matching = [
         (exactness[each.essence], -position, each.weight())

@@ -5,8 +5,8 @@ POST of JSON needs a preflight, so a page of another site cannot send one. For o
 browser adds tell which page sent them. Programs that are not browsers have no visitor whose network access or
 credentials a page could abuse, so their requests pass.
 
-Source: W3C, Fetch Metadata Request Headers; Fetch Standard, "CORS-safelisted request-header"; Go's
-net/http.CrossOriginProtection, for the order of the checks; Apollo Server, "csrfPrevention".
+Source: W3C's Fetch Metadata Request Headers, the Fetch Standard's "CORS-safelisted request-header", Apollo Server's
+"csrfPrevention", and for the order of the checks, Go's net/http.CrossOriginProtection.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from gateway.http.error_response import MisdirectedRequest, reject
 # The names by which a browser reaches its own machine. A page of another machine cannot have one of them.
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 
-# Probes use addresses instead of names, and their responses hold nothing secret.
+# Probes use addresses instead of names, and their responses hold no secrets.
 PROBES: Final = ("/healthz", "/readyz")
 
 
@@ -42,6 +42,6 @@ class TrustedHostMiddleware:
 
 
 def _name(host: str) -> str | None:
-    """Return the name within a host, or None if the text is no host. A fully qualified name loses its last dot."""
+    """Return the name within a host, if the text is a host. A fully qualified name loses its last dot."""
     authority = read_authority(host)
     return None if authority is None else authority.name.removesuffix(".")

@@ -37,9 +37,9 @@ class RecordSource(Generic[R]):
     """The calls and limits with which a batch finds the records of one kind.
 
     Attributes:
-        list_page: Returns the records and the next token for a token, a size and a product type (None for any).
+        list_page: Returns the records and the next token for a token, a size and a product type (unset for any).
         list_operation: The list's name, for errors and metrics.
-        get: Returns the record of a key, or None if there is none.
+        get: Returns the record of a key, if there is one.
         key: Returns the key of a record.
         get_access: Whether AWS allows `get`.
         page_size: The most records of one list page.
@@ -58,12 +58,12 @@ class RecordSource(Generic[R]):
 
 
 class Batch(Generic[R]):
-    """The distinct keys of one tick, each of which is resolved to its record, to None if there is none, or to an error.
+    """The distinct keys of one tick. Each is resolved to its record, to an error, or to None if it has no record.
 
     Args:
         source: The calls that find the records.
         keys: Distinct keys.
-        product_type: The product type that all records probably have, or None.
+        product_type: The product type that all records probably have, if it is known.
     """
 
     def __init__(self, source: RecordSource[R], keys: list[str], product_type: str | None) -> None:

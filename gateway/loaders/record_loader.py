@@ -18,7 +18,7 @@ class RecordLoader(Generic[R]):
 
     def __init__(self, source: RecordSource[R]) -> None:
         self._source = source
-        # For each key its record, None if there is none, or the error of the search for it.
+        # For each resolved key its record, if there is one, or the error of the search for it.
         self._outcomes: dict[str | None, R | Exception | None] = {}
         self._not_indexed: list[Iterable[R]] = []
         self._next: _PendingBatch | None = None
@@ -47,7 +47,7 @@ class RecordLoader(Generic[R]):
         return self._load(key)
 
     def known(self, key: str) -> R | None:
-        """Return the record of a key if it was listed or loaded before, otherwise None."""
+        """Return the record of a key if it was listed or loaded before."""
         while self._not_indexed:
             self._outcomes.update((self._source.key(record), record) for record in self._not_indexed.pop())
         outcome = self._outcomes.get(key)
@@ -65,7 +65,7 @@ class RecordLoader(Generic[R]):
         self._pending[key] = self._next
 
     async def load_many(self, keys: Sequence[str]) -> list[R | Exception | None]:
-        """Return the record, None or the error of each key, in their order.
+        """Return the record of each key, if there is one, or the error of the search for it, in the order of the keys.
 
         All keys are awaited at once, while `load` needs a task for each key.
         """
@@ -77,7 +77,7 @@ class RecordLoader(Generic[R]):
 
     def prime(self, records: Iterable[R]) -> None:
         """Add records that the request has listed, so that their keys need no call."""
-        # Most queries list records and load none. So the index waits for the first load.
+        # Most queries list records without loading any. So the index waits for the first load.
         self._not_indexed.append(records)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class RecordLoader(Generic[R]):
         pending.done.set()
 
     def _product_type_of(self, _keys: list[str]) -> str | None:
-        """Return the product type that all records of these keys probably have, or None if it is unknown."""
+        """Return the product type that all records of these keys probably have, if it is known."""
         return None
 
 

@@ -53,7 +53,7 @@ class Rows(Generic[T]):
         return list(chain.from_iterable(map(self._of, (await self._connection.slice()).ranges)))
 
     def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
-        """Return the rows of each upstream page, and whether it is the last. Return None if they cannot be streamed."""
+        """Return the rows of each upstream page, and whether it is the last, if the rows can be streamed."""
         pages = self._connection.pages()
         return None if pages is None else self._pages(pages)
 
@@ -99,7 +99,7 @@ class ListConnection(Generic[R]):
         return await self._slice
 
     def pages(self) -> AsyncIterator[tuple[list[RowRange[R]], bool]] | None:
-        """Return the pages of `slice` as they arrive. Return None if the page is read backwards or has `before`."""
+        """Return the pages of `slice` as they arrive, unless the page is read backwards or has `before`."""
         arguments = self._arguments
         return None if arguments.backward or arguments.before is not None else self._paginator.pages(arguments)
 

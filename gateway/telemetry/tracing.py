@@ -1,4 +1,4 @@
-"""The spans of a request's trace. If traces are off, a span does nothing, at the cost of a function call.
+"""The spans of a request's trace. If traces are off, a span has no effect and costs a function call.
 
 OpenTelemetry itself is imported only if traces are on (gateway/telemetry/opentelemetry.py).
 """
@@ -12,9 +12,9 @@ Attributes = Mapping[str, str | int]
 
 
 class Span:
-    """A span, from the begin to the end of a `with` block. This class is the span that is not recorded."""
+    """A span, from the beginning to the end of a `with` block. This class is the span that is not recorded."""
 
-    # The traceparent and tracestate headers of calls within this span. None: those of the request.
+    # The traceparent and tracestate headers of calls within this span. If unset, those of the request are used.
     headers: Mapping[str, str] | None = None
 
     def __enter__(self) -> Self:
@@ -42,7 +42,7 @@ class Recorder(Protocol):
             name: The name of the span.
             kind: OpenTelemetry's kind of the span.
             attributes: The attributes of the span.
-            parent: The headers of a trace that began elsewhere. None: the current span is the parent.
+            parent: The headers of a trace that began elsewhere. If unset, the current span is the parent.
         """
 
 
@@ -51,7 +51,7 @@ _recorder: Recorder | None = None
 
 
 def record_with(recorder: Recorder | None) -> None:
-    """Record the spans of this process with a recorder, or with None, stop recording."""
+    """Record the spans of this process with a recorder, or stop recording if it is unset."""
     global _recorder  # noqa: PLW0603  # A process has one recorder, as in OpenTelemetry.
     _recorder = recorder
 

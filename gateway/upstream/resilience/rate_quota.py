@@ -17,7 +17,7 @@ class RateLimiter(Protocol):
 
     @property
     def rate(self) -> float | None:
-        """Permits a second at most, or None if there is no limit now."""
+        """Permits a second at most, if there is a limit now."""
         ...
 
     @property
@@ -32,8 +32,8 @@ class RateLimiter(Protocol):
     async def fetch(self, count: int) -> None:  # noqa: ARG002  # Limiters that fetch use it.
         """Fetch up to `count` permits that can be used at once, or find out how long to wait.
 
-        It is called only if `wait` is None. At most one call is in flight, and it must not raise. Limiters whose `wait`
-        is never None inherit this one, which does nothing.
+        It is called only if `wait` demands it. At most one call is in flight, and it must not raise. Limiters whose
+        `wait` never demands it inherit this one, which has no effect.
         """
         return
 
