@@ -88,7 +88,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chime-gateway")
 def main() -> None:
-    """A GraphQL gateway in front of Amazon Chime's phone number and phone number order lists."""
+    """A GraphQL gateway in front of Amazon Chime's phone number and phone number order lists."""  # noqa: D401  # `--help` prints it.
 
 
 @main.command("serve")

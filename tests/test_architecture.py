@@ -103,7 +103,7 @@ def test_schema_graphql_equals_the_output_of_the_schema_command() -> None:
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    """The committed schema. It is not validated, because only composers define the federation directives in it."""
+    """Return the committed schema, not validated: only composers define the federation directives in it."""
     return build_schema((ROOT / "schema.graphql").read_text(), assume_valid=True, assume_valid_sdl=True)
 
 

@@ -27,7 +27,6 @@ class Started(Exception):
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command until it would serve, with given variables and none of this machine's user."""
-
     opened: list[socket.socket] = []
 
     def listen_until_the_end(*where: Any) -> socket.socket:

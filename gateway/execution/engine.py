@@ -109,6 +109,8 @@ class Engine:
         A result of introspection may be shared with other requests, so do not change it.
 
         Args:
+            prepared: What `prepare` returned.
+            context: The request's context.
             incremental: Whether deferred and streamed parts may follow later. Otherwise the result is in one piece.
         """
         if not prepared.document.introspects or prepared.variables:

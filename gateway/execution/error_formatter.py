@@ -38,6 +38,7 @@ def format_error(error: GraphQLError, *, before_execution: bool = False) -> dict
     """Return one entry of a response's `errors`. Log the error if needed, and note its code in the request record.
 
     Args:
+        error: The error, as graphql-core or this gateway raised it.
         before_execution: Whether parsing or validation found the error, so that the document was not executed.
     """
     cause, record = _cause(error), current_record()
@@ -65,6 +66,7 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
     the log. GraphQL's errors keep graphql-core's message. Every other error is masked.
 
     Args:
+        error: The error, as in `format_error`.
         cause: The exception that GraphQL's errors wrap.
         before_execution: As in `format_error`.
     """

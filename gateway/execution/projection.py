@@ -65,6 +65,7 @@ class PendingLink(NamedTuple):
         """Put the record's projection into the response. Leave null there if the record does not exist.
 
         Args:
+            record: The record, or the error with which its lookup failed.
             further: Receives the links within the record.
 
         Raises:

@@ -250,6 +250,8 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[
     """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
 
     Args:
+        request: The request that it answers.
+        content: The result, with `data` unless nothing was executed.
         cost: The entry of `extensions` that reports the cost, empty to leave it out.
     """
     media_type = request.media_type or JSON

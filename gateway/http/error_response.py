@@ -55,6 +55,8 @@ def json_response(status: int, body: bytes, headers: Headers, media_type: str = 
     """Build a response with a JSON body.
 
     Args:
+        status: The HTTP status.
+        body: The JSON text.
         headers: All headers but the body's own.
         media_type: JSON or GRAPHQL_RESPONSE.
     """
@@ -65,6 +67,7 @@ def error_response(error: HttpError, headers: Headers, media_type: str = JSON) -
     """Build the response to an HTTP error: a GraphQL result that has one error and no data.
 
     Args:
+        error: Its status, code, message and own headers are sent.
         headers: The `response_headers`, and further ones.
         media_type: JSON or GRAPHQL_RESPONSE.
     """

@@ -64,6 +64,8 @@ class MultipartResponse:
         At most one page is fetched before the client has read the parts so far.
 
         Args:
+            send: ASGI's callable.
+            results: The parts, as graphql-core makes them.
             extensions: Return the entry `extensions` as of now. The first part has it. The last part has it, too, if it
                 has changed by then.
         """

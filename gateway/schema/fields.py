@@ -91,6 +91,8 @@ def record_field(
         read: Converts the value, unless it is null.
         absent: The field's value if the key is missing or null.
         name: The name in the schema, unless it is the attribute's name in camel case.
+        description: The description in the schema.
+        directives: The schema directives of the field, such as its cost.
     """
     metadata = {"key": key, "read": read, "absent": absent}
     return RecordField(graphql_name=name, description=description, directives=directives, metadata=metadata)

@@ -89,6 +89,8 @@ def load_reference(context: RequestContext, type_name: str, keys: Mapping[str, s
     """Return the record of a federation representation, or None if it does not exist.
 
     Args:
+        context: The request's context.
+        type_name: The GraphQL type of the representation.
         keys: The representation's `id`, the type's own key, or both.
 
     Raises:

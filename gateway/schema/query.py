@@ -33,11 +33,13 @@ def _phone_numbers(
     """Return one page of the account's numbers, in AWS's own order, which AWS does not document.
 
     Args:
+        info: The field's execution info.
         first: Number of rows from the start, 0 to max_page_size. Above 99 (chime) or 100, each further 99 or 100 cost
             one upstream call.
         after: A cursor from this list with this filter. It expires with the NextToken inside it.
         last: Number of rows from the end, 0 to max_page_size.
         before: As `after`.
+        filter: Which numbers to list.
 
     Raises:
         BadCursor: If a cursor was not issued for this list, filter and caller.

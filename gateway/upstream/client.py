@@ -63,6 +63,7 @@ class Upstream:
         Args:
             token: The previous page's NextToken. The first page has no token.
             size: Rows to request, 1 to `max_results`. A page with fewer rows or no rows need not be the last.
+            requester: The request that makes the call.
             filters: Status, ProductType, FilterName and FilterValue, in AWS's spelling.
 
         Raises:
@@ -87,6 +88,7 @@ class Upstream:
 
         Args:
             e164: The number with its `+`. The form `%2B` of AWS's responses would be encoded twice on the way.
+            requester: The request that makes the call.
         """
         record: PhoneNumberRecord | None = await self._call(GET_PHONE_NUMBER, {"PhoneNumberId": e164}, requester)
         return record

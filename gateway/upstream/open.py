@@ -35,6 +35,7 @@ async def open_upstream(
     """Open the process's upstream.
 
     Args:
+        settings: The gateway's settings.
         key_pair: Credentials and region in place of those that AWS's chain finds.
         redis: Shares responses and the rate limit. None keeps both in this process.
 

@@ -24,7 +24,7 @@ Manifest = dict[str, Any]
 
 @cache
 def rendered() -> str:
-    """The manifests as kustomize hands them to a cluster."""
+    """Return the manifests as kustomize hands them to a cluster."""
     kubectl = needed("kubectl", "the Kubernetes example's check")
     command = [kubectl, "kustomize", str(DEPLOY / "kubernetes")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -42,19 +42,19 @@ def manifests() -> dict[str, Manifest]:
 
 
 def yaml_of(name: str) -> Manifest:
-    """A YAML file of deploy/."""
+    """Return a YAML file of deploy/."""
     read: Manifest = yaml.safe_load((DEPLOY / name).read_text())
     return read
 
 
 def dashboard() -> Manifest:
-    """The dashboard, as Grafana imports it."""
+    """Return the dashboard, as Grafana imports it."""
     read: Manifest = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
     return read
 
 
 def instruction(word: str) -> str:
-    """The Dockerfile's last instruction of this kind, which is the image's."""
+    """Return the Dockerfile's last instruction of this kind, which is the image's."""
     given: list[str] = re.findall(rf"^{word} (.+)$", DOCKERFILE, re.MULTILINE)
     return given[-1]
 

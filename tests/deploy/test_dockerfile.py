@@ -47,7 +47,7 @@ STAGES = by_stage()
 
 
 def only(keyword: str) -> str:
-    """The last instruction of this kind."""
+    """Return the last instruction of this kind."""
     return [text for word, text in INSTRUCTIONS if word == keyword][-1]
 
 
@@ -57,7 +57,7 @@ def as_nobody() -> dict[str, Any]:
 
 
 def a_python_for_everybody() -> Path:
-    """A directory with a python3 that an unprivileged user can run, as an image's is."""
+    """Return a directory with a python3 that an unprivileged user can run, as an image's is."""
     for directory in (Path(sys.base_prefix) / "bin", Path("/usr/local/bin"), Path("/usr/bin")):
         probe = "import sys, ensurepip; sys.exit(sys.version_info < (3, 11))"
         command = ["sh", "-c", f"{directory}/python3 -c '{probe}'"]
@@ -88,7 +88,7 @@ class Stage:
                 self._run(text, path)
 
     def here(self, text: str) -> Path:
-        """A path in this stage."""
+        """Return a path in this stage."""
         return Path(text.replace(self.workdir, str(self.folder)))
 
     def _run(self, text: str, path: str) -> None:
@@ -116,7 +116,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
-    """The folder that stands for /app after the build stages."""
+    """Return the folder that stands for /app after the build stages."""
     path = os.pathsep.join(
         [str(a_python_for_everybody()), str(Path(needed("npm", "the image's page")).parent), os.defpath]
     )

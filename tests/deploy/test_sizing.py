@@ -10,7 +10,7 @@ RESULTS = (ROOT / "benchmarks" / "results.md").read_text()
 
 
 def measured(query: str, server: str) -> tuple[float, float]:
-    """Requests a second and upstream calls each."""
+    """Return requests a second and upstream calls each."""
     section = RESULTS.partition(f"## {query}:")[2].partition("\n## ")[0]
     [row] = re.findall(rf"^\| {server} +\|(.*)\|$", section, re.MULTILINE)
     cells = [float(cell.strip(" %x").replace(",", "")) for cell in row.split("|")]

@@ -44,7 +44,7 @@ SERVES = [(name, block) for name, block, _ in found("sh") if "chime-gateway serv
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a gateway over the sample data, as `make run` starts it."""
+    """Return the address of a gateway over the sample data, as `make run` starts it."""
     env = environment(tmp_path_factory.mktemp("home"))
     with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=env, lines=1) as process:
         yield process.lines[0].split()[1]

@@ -52,7 +52,7 @@ def api(request: pytest.FixtureRequest) -> Api:
 
 @pytest.fixture(scope="session", params=["chime", "chime-sdk-voice"])
 def sample(request: pytest.FixtureRequest) -> Iterator[Emulated]:
-    """An emulator with sample data, for tests that do not change it."""
+    """Return an emulator with sample data, for tests that do not change it."""
     with running_emulator(api=request.param) as emulated:
         yield emulated
 

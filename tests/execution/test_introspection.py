@@ -15,7 +15,7 @@ from tests.support.serving import gateway_to_nowhere
 
 @pytest.fixture(scope="module")
 def closed() -> Iterator[httpx.Client]:
-    """A gateway with default settings."""
+    """Return a gateway with default settings."""
     with gateway_to_nowhere() as http:
         yield http
 

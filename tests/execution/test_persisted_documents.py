@@ -50,7 +50,7 @@ def code(answer: Any) -> str:
 
 @pytest.fixture(scope="module", params=[RELAY, APOLLO], ids=["relay", "apollo"])
 def trusting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A gateway that runs two documents only."""
+    """Return a gateway that runs two documents only."""
     file = tmp_path_factory.mktemp("trusted") / "documents.json"
     file.write_text(json.dumps(request.param))
     with gateway_to_nowhere(trusted_documents=file) as http:
@@ -157,7 +157,7 @@ def test_both_commands_report_an_invalid_file(tmp_path: Path, command: str) -> N
 
 @pytest.fixture
 def untrusting() -> Iterator[httpx.Client]:
-    """A new gateway without trusted documents."""
+    """Return a new gateway without trusted documents."""
     with gateway_to_nowhere() as http:
         yield http
 

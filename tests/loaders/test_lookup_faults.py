@@ -23,7 +23,7 @@ from tests.support.aws import Aws, e164, number_record, order_record
 
 @pytest.fixture
 def aws(request: pytest.FixtureRequest) -> Iterator[FaultyAws]:
-    """An account in which a test can make single calls fail."""
+    """Return an account in which a test can make single calls fail."""
     with faulty_aws(getattr(request, "param", "chime")) as account:
         yield account
 

@@ -100,14 +100,14 @@ def token_after(row: int) -> str:
 
 
 def circle_of_one(size: int = 2) -> UpstreamList:
-    """The second page leads to itself."""
+    """Return a list whose page 2 leads to itself."""
     rows = rows_of(20)
     second = token_after(rows[size - 1])
     return UpstreamList(rows=rows, page_size=size, leads_to={second: second})
 
 
 def circle_of_two(size: int = 2) -> UpstreamList:
-    """The third page leads to the second."""
+    """Return a list whose page 3 leads back to page 2."""
     rows = rows_of(20)
     second, third = token_after(rows[size - 1]), token_after(rows[2 * size - 1])
     return UpstreamList(rows=rows, page_size=size, leads_to={third: second})

@@ -23,7 +23,7 @@ CONNECTED = {"Associations": [{"Name": "VoiceConnectorId", "Value": "good"}]}
 
 @pytest.fixture
 def aws() -> Iterator[FaultyAws]:
-    """An account in which single calls can fail."""
+    """Return an account in which single calls can fail."""
     with faulty_aws("chime") as account:
         yield account
 

@@ -51,14 +51,14 @@ def settings(account: Aws) -> Settings:
 
 @pytest.fixture(scope="module")
 def gateway(settings: Settings) -> Iterator[str]:
-    """The URL of a gateway with the default limits."""
+    """Return the URL of a gateway with the default limits."""
     with served_gateway(settings) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def clocked(settings: Settings) -> Iterator[ClockedServer]:
-    """A gateway with LIMITS, on a clock that the test moves."""
+    """Return a gateway with LIMITS, on a clock that the test moves."""
     with served_on_clock(create_app(settings, AwsKeyPair("local", "local")), LIMITS) as server:
         yield server
 

@@ -11,7 +11,7 @@ QUERY = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 
 
 async def passed_on(given: list[tuple[str, str]]) -> dict[str, str]:
-    """The trace headers of an upstream call, made for a request with these headers."""
+    """Return the trace headers of an upstream call, made for a request with these headers."""
     with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:

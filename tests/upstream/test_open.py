@@ -42,7 +42,7 @@ async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
 
 
 async def test_broken_connection_is_tried_exactly_three_times() -> None:
-    """aiohttp would repeat a GET on a keep-alive connection, which our count would miss."""
+    """A repeat by aiohttp, on a keep-alive connection, would be missing from our count."""
     async with hanging_up() as (url, heads):
         settings = Settings(upstream_api="chime", upstream_endpoint_url=url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as upstream:

@@ -27,7 +27,9 @@ async def open_aws_transport(
     A process opens one, since a session and a client block the event loop for 45 to 95 ms.
 
     Args:
+        settings: The gateway's settings.
         key_pair: Credentials and region in place of those that AWS's chain finds.
+        operation_names: The operations that will be called.
 
     Raises:
         ConfigurationError: If there are no credentials or no region, or if AWS's own configuration cannot be read.

@@ -78,6 +78,8 @@ class ResponseCache:
         """Store a response, unless a newer one is stored or it is too large. Evict the oldest if there are too many.
 
         Args:
+            key: The call's identity.
+            response: The response. It must not change afterwards.
             stored_at: The time when it came from the upstream. The default is now.
         """
         now = self._clock()

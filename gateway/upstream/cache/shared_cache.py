@@ -89,6 +89,8 @@ class SharedResponseCache:
         """Cache a response without waiting for Redis, unless the response is too large.
 
         Args:
+            key: The call's identity.
+            body: The response's JSON object. A missing record has none.
             stored_at: The time when the response came from the upstream, in seconds since 1970.
             seconds: How long Redis keeps it.
         """

@@ -30,6 +30,7 @@ class SingleFlight(Generic[C, T]):
         If a caller is cancelled, the others still get the result. The work is cancelled when its last caller has left.
 
         Args:
+            key: Identifies identical calls.
             work: Makes the call. Its argument is the first caller's call.
             call: The caller's own call. Its deadline tells the work how long this caller waits. This method does not
                 enforce the deadline, so the caller must give up itself.

@@ -61,7 +61,7 @@ def aws(aws: Aws) -> Aws:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """A `credential_process` that the default profile names."""
+    """Return a `credential_process` that the default profile names."""
     made = Program(tmp_path)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(made.config))
     return made
@@ -84,7 +84,7 @@ async def gateway_of(aws: Aws, **given: Any) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 def web_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An STS that the environment names for a web identity. It has no response yet."""
+    """Return an STS that the environment names for a web identity. It has no response yet."""
     token = tmp_path / "token"
     token.write_text("web-identity-token")
     with credential_source() as sts:

@@ -76,14 +76,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stranger(certificates: Path) -> Iterator[TlsUpstream]:
-    """A server on localhost that presents the certificate of another host."""
+    """Return a server on localhost that presents the certificate of another host."""
     with tls_upstream(certificates / "other.example.pem") as upstream:
         yield upstream
 
 
 @pytest.fixture
 def known(certificates: Path) -> Iterator[TlsUpstream]:
-    """A server on localhost that presents its own certificate."""
+    """Return a server on localhost that presents its own certificate."""
     with tls_upstream(certificates / "localhost.pem") as upstream:
         yield upstream
 
@@ -116,7 +116,7 @@ async def test_every_aws_client_verifies_certificates(verify: str | bool | None)
 
 
 async def test_credential_clients_verify_host_names() -> None:
-    """botocore creates these clients itself, some with their own configuration."""
+    """These clients are created by botocore itself, some with their own configuration."""
     session = aws_session(None)
     for config in (None, session.get_default_client_config()):
         async with session.create_client(

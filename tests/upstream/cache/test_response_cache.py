@@ -74,14 +74,14 @@ def cached(aws: Aws, **given: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def kept_for_good(account: Aws) -> Iterator[str]:
-    """The URL of one gateway for many tests. Each test makes its own distinct query."""
+    """Return the URL of one gateway for many tests. Each test makes its own distinct query."""
     with serving_in_thread(create_app(cached(account), AwsKeyPair("local", "local"))) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def kept_to_stand_in(account: Aws) -> Iterator[str]:
-    """The URL of a shared gateway whose responses are stale at once."""
+    """Return the URL of a shared gateway whose responses are stale at once."""
     settings = cached(account, cache_ttl_seconds=0, stale_if_error_seconds=3600)
     with serving_in_thread(create_app(settings, AwsKeyPair("local", "local"))) as url:
         yield url

@@ -84,7 +84,7 @@ async def test_error_reaches_every_query_waiting_for_the_call(gateway: Gateway, 
 
 @pytest.fixture
 async def upstream(settings: Settings) -> AsyncIterator[Upstream]:
-    """The upstream itself. Its callers set their own deadlines."""
+    """Return the upstream itself. Its callers set their own deadlines."""
     async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
         yield opened
 

@@ -84,7 +84,7 @@ def pace(pace_clock: Clock) -> AdaptiveRateLimiter:
 
 @pytest.fixture
 async def loop_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of the test's event loop."""
+    """Return the clock of the test's event loop."""
     clock = Clock()
     monkeypatch.setattr(asyncio.get_running_loop(), "time", clock)
     return clock
