@@ -48,7 +48,7 @@ def schema_with(declared: Mapping[str, list[object]]) -> GraphQLSchema:
         nodes: list[Row] = strawberry.field(directives=declared["nodes"])
 
     def resolve_page(first: int | None = None) -> Rows:
-        raise NotImplementedError
+        raise NotImplementedError  # The schema is only built, never executed.
 
     @strawberry.type
     class Query:
