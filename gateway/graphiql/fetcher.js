@@ -1,4 +1,4 @@
-// How the page asks its gateway.
+// The function through which GraphiQL sends requests to its gateway.
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { parse } from 'graphql'
 
@@ -6,7 +6,8 @@ const send = createGraphiQLFetcher({ url: '/graphql' })
 
 export const fetcher = (request, options) => send({ ...request, operationName: namedIn(request) }, options)
 
-// For a tenth of a second after a change of tab or text GraphiQL still names the operation that was there before.
+// Return the operation's name if the document has it. For 0.1 s after a change of tab or text, GraphiQL still sends
+// the previous operation's name.
 function namedIn({ query, operationName }) {
   try {
     const names = parse(query).definitions.map(({ name }) => name?.value)

@@ -1,4 +1,4 @@
-// The page: GraphiQL over this gateway's own endpoint, opened on tabs that teach.
+// The page: GraphiQL over this gateway's endpoint. It opens with example tabs.
 import 'graphiql/setup-workers/vite'
 import 'graphiql/style.css'
 import '@graphiql/plugin-explorer/style.css'
@@ -21,7 +21,7 @@ const page = element(
     defaultTabs: tabs,
     defaultEditorToolsVisibility: 'variables',
     storage,
-    // Without these two, a choice to persist headers would be forgotten on the next visit, though not the headers.
+    // Without these two, the next visit would forget the choice to persist headers, but keep the headers.
     shouldPersistHeaders: persistsHeaders(),
     showPersistHeadersSettings: true,
   },

@@ -1,5 +1,5 @@
-// Where GraphiQL keeps what its user left: the browser's storage, but for headers, which may hold secrets. They are
-// kept only where "Persist headers" was turned on. GraphiQL heeds that itself, except in its history of what was run.
+// GraphiQL's storage: the browser's local storage. Headers may hold secrets, so they are stored only if the user turned
+// on "Persist headers". GraphiQL follows that choice everywhere except in its history of queries.
 const HISTORY = ['graphiql:queries', 'graphiql:favorites']
 const PERSIST = 'graphiql:shouldPersistHeaders'
 

@@ -1,9 +1,9 @@
-// What the page opens on: one tab for each operation in tabs.graphql, its variables null.
+// The tabs of a first visit: one for each operation in tabs.graphql. All variables are null.
 import { parse } from 'graphql'
 
 import source from './tabs.graphql?raw'
 
-// An operation ends where a line is but a brace; the comment above the next one is the next one's.
+// An operation ends at a line that is only a brace. A comment belongs to the operation below it.
 const operations = source.split(/(?<=^}$)\n+/m).filter(Boolean)
 
 export const tabs = operations.map((query) => {

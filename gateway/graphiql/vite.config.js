@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 
 import { defineConfig } from 'vite'
 
-// The gateway sends what lies in assets/ as it is: compressed here once, not on each request.
+// The gateway sends the files of assets/ unchanged. Compress them once here instead of on each request.
 const compressAssets = {
   name: 'compress-assets',
   async writeBundle({ dir }, bundle) {
@@ -20,9 +20,9 @@ export default defineConfig({
   base: '/graphql/',
   plugins: [compressAssets],
   build: {
-    // Small ones too are files of this origin, which the page's Content-Security-Policy asks for.
+    // Keep small assets as files too, because the page's Content-Security-Policy allows only files of this origin.
     assetsInlineLimit: 0,
-    // Others' code is passed on in the bundle, so their licences go with it.
+    // The bundle contains the code of other projects, so it includes their licences.
     license: { fileName: 'licenses.md' },
   },
 })

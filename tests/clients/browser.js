@@ -1,32 +1,32 @@
-// A browser for one reader: visits a page, presses its buttons, and says what is on the screen.
+// A small browser: it visits a page, presses buttons, and reports the screen.
 //
 //   node browser.js BUNDLE
 //
-// Each line of standard input is a JSON object, and each is answered by the screen once it is still:
+// Each line of standard input is a JSON object. For each, it prints the screen once the page is idle:
 //
-//   {"visit": "http://..."}                                  load the page anew, as served from there
+//   {"visit": "http://..."}                                  load the page again, as if served from there
 //   {"open": ["PhoneNumbers"], "props": {"pageSize": 99}}    show these components, side by side
-//   {"press": "More", "times": 3}                            press the first such button, as often as it is there
-//   {"spoil": "..."}                                         send this in place of the next cursor
+//   {"press": "More", "times": 3}                            press the first such button, while it exists
+//   {"spoil": "..."}                                         send this instead of the next cursor
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { Window } from 'happy-dom';
 
-// happy-dom's, and no more of it: Node has a real fetch and real timers.
-const OF_THE_WINDOW = ['document', 'location', 'navigator', 'HTMLElement', 'HTMLIFrameElement'];
-// Turns of the event loop with nothing under way, after which nothing comes of itself: React renders within one.
-const QUIET_TURNS = 3;
-// Turns of a millisecond each; the gateway gives up on a request after ten seconds.
-const PATIENCE = 30_000;
+// The globals that come from happy-dom. Node has a real fetch and real timers.
+const WINDOW_GLOBALS = ['document', 'location', 'navigator', 'HTMLElement', 'HTMLIFrameElement'];
+// The page is idle after this many ticks without a pending request. React renders within one tick.
+const IDLE_TICKS = 3;
+// The most ticks to wait, of 1 ms each. The gateway ends a request after 10 s.
+const MAX_TICKS = 30_000;
 
 const bundle = pathToFileURL(process.argv[2]);
 let visits = 0;
 let show;
-// Requests whose answer has not come to its end.
+// The number of requests whose response is not complete.
 let pending = 0;
 let spoilt = null;
 
-// What React or a client complains about.
+// Warnings and errors from React and the client.
 const complaints = [];
 console.error = console.warn = (...words) => complaints.push(words.join(' '));
 
@@ -36,18 +36,18 @@ globalThis.fetch = async (url, options) => {
   pending += 1;
   try {
     const response = await nodesFetch(new URL(url, location.href), { ...options, body: spoil(options.body) });
-    const answer = await response.text();
-    note(JSON.parse(answer));
-    return new Response(answer, response);
+    const text = await response.text();
+    recordRows(JSON.parse(text));
+    return new Response(text, response);
   } finally {
     pending -= 1;
   }
 };
 
-// The lists' rows as they came, which a client that has one already may not show again.
+// The ids of all rows received, with repeats. A client shows a row that it has already only once.
 let received;
 
-function note({ data }) {
+function recordRows({ data }) {
   const lists = Object.values(data ?? {}).filter((list) => list?.edges);
   received.push(...lists.flatMap(({ edges }) => edges.map(({ node }) => node.id)));
 }
@@ -63,20 +63,20 @@ function spoil(body) {
 
 async function visit(url) {
   const window = new Window({ url });
-  for (const name of OF_THE_WINDOW) Object.defineProperty(globalThis, name, { value: window[name], configurable: true });
+  for (const name of WINDOW_GLOBALS) Object.defineProperty(globalThis, name, { value: window[name], configurable: true });
   const root = document.body.appendChild(document.createElement('main'));
   received = [];
   visits += 1;
-  // By another name, so that its modules run anew: nothing is left of the visit before.
+  // Import it under another name, so that its modules run again and no state of the last visit is left.
   const page = await import(`${bundle}?${visits}`);
   show = (names, props) => page.show(root, names, props);
 }
 
-async function still() {
-  for (let turns = 0, quiet = 0; quiet < QUIET_TURNS; turns += 1) {
-    if (turns > PATIENCE) throw new Error(`the page stays busy: ${document.body.innerHTML.slice(-2000)}`);
+async function untilIdle() {
+  for (let ticks = 0, idle = 0; idle < IDLE_TICKS; ticks += 1) {
+    if (ticks > MAX_TICKS) throw new Error(`the page stays busy: ${document.body.innerHTML.slice(-2000)}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
-    quiet = pending || document.querySelector('[aria-busy=true]') ? 0 : quiet + 1;
+    idle = pending || document.querySelector('[aria-busy=true]') ? 0 : idle + 1;
   }
 }
 
@@ -85,10 +85,10 @@ const texts = (selector) => all(selector).map((element) => element.textContent);
 const button = (label) => all('button').find((found) => found.textContent === label);
 
 async function press(label, times) {
-  if (!button(label)) throw new Error(`no button says ${label}`);
+  if (!button(label)) throw new Error(`there is no button ${label}`);
   for (let presses = 0; presses < times && button(label); presses += 1) {
     button(label).click();
-    await still();
+    await untilIdle();
   }
 }
 
@@ -97,7 +97,7 @@ async function act({ visit: url, open, props, press: label, times, spoil: cursor
   if (open) show(open, props);
   if (label) await press(label, times);
   if (cursor) spoilt = cursor;
-  await still();
+  await untilIdle();
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -1,12 +1,12 @@
-// Makes one file of a page's sources, as an application's bundler does.
+// Bundle the sources of a page into one file, as an application's bundler does.
 //
-//   node bundle.js FOLDER    reads FOLDER/src, writes FOLDER/bundle.mjs
+//   node bundle.js FOLDER    read FOLDER/src, write FOLDER/bundle.mjs
 import babel from '@babel/core';
 import { build } from 'esbuild';
 
 const folder = process.argv[2];
 
-// Puts what relay-compiler wrote in the place of each graphql`...`.
+// Replace each graphql`...` by the output of relay-compiler.
 const relay = {
   name: 'relay',
   setup(esbuild) {
@@ -40,7 +40,7 @@ await build({
     resolveDir: folder,
   },
   bundle: true,
-  // React and the clients complain of what is wrong in development alone.
+  // React and the clients print warnings only in development.
   define: { 'process.env.NODE_ENV': '"development"' },
   format: 'esm',
   jsx: 'automatic',

@@ -1,7 +1,7 @@
-// schema.graphql by graphql-eslint's sets for schemas and for Relay. Run from the repository's top.
+// The rules for schema.graphql: graphql-eslint's sets for schemas and for Relay. Run it in the repository's root.
 import graphql from '@graphql-eslint/eslint-plugin';
 
-// What `@link` imports. Composers know these by heart, a linter does not.
+// The directives that `@link` imports. Composers know them, the linter does not.
 const importedDirectives = `
   directive @link(url: String!, import: [String!]) on SCHEMA
   directive @key(fields: String!) repeatable on OBJECT
@@ -26,12 +26,12 @@ export default [
       ...recommended,
       ...graphql.configs['flat/schema-relay'].rules,
 
-      // Federation named `_entities`, `_service` and their types.
+      // The federation specification names `_entities`, `_service` and their types.
       '@graphql-eslint/naming-convention': [
         'error',
         { ...recommended['@graphql-eslint/naming-convention'][1], allowLeadingUnderscore: true },
       ],
-      // The same ones, and `@oneOf`, which is GraphQL's own: their specifications describe them.
+      // The same names, and GraphQL's own `@oneOf`. Their specifications describe them.
       '@graphql-eslint/require-description': [
         'error',
         {
@@ -39,21 +39,21 @@ export default [
           ignoredSelectors: ['[name.value=/^_(Any|Entity|Service|entities|service)$/]', '[name.value=oneOf]'],
         },
       ],
-      // `phoneNumberId` on PhoneNumber, `sipRuleId` on SipRule: AWS's words, by which its users look.
+      // `phoneNumberId` on PhoneNumber and `sipRuleId` on SipRule are AWS's names, for which AWS's users search.
       '@graphql-eslint/no-typename-prefix': 'off',
       '@graphql-eslint/strict-id-in-types': [
         'error',
         {
-          // Entities that may live in other subgraphs are known by the key that those have too.
+          // Entities that other subgraphs may define too are identified by AWS's key.
           acceptedIdNames: ['id', 'accountId', 'userId', 'voiceConnectorId', 'voiceConnectorGroupId', 'sipRuleId'],
           exceptions: {
-            // Parts of the object that holds them, with no life of their own.
+            // Parts of another object, without an id of their own.
             types: ['OrderedPhoneNumber', 'PhoneNumberAssociation', 'PhoneNumberCapabilities', 'PageInfo', '_Service'],
             suffixes: ['Connection', 'Edge'],
           },
         },
       ],
-      // Not every list is a connection: an order's numbers come whole, and a page has `nodes` beside its `edges`.
+      // Some lists are not connections: an order's numbers are complete, and a page has `nodes` beside `edges`.
       '@graphql-eslint/relay-edge-types': [
         'error',
         { withEdgeSuffix: true, shouldImplementNode: true, listTypeCanWrapOnlyEdgeType: false },

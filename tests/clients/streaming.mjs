@@ -1,4 +1,4 @@
-// A client that follows a streamed list. Prints, as JSON, a line each time that it has more to show.
+// A client that shows a streamed list. It prints a line of JSON for each update.
 //
 //   node streaming.mjs urql|apollo|apollo-2022 URL QUERY
 import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
@@ -11,12 +11,12 @@ const [, , name, url, query] = process.argv;
 function show({ data, error }) {
   const list = data?.phoneNumbers;
   const numbers = list?.edges?.map(({ node }) => node.e164PhoneNumber);
-  const fault = (error?.graphQLErrors ?? error?.errors)?.[0].extensions.code ?? error?.message;
-  console.log(JSON.stringify({ numbers, hasNextPage: list?.pageInfo?.hasNextPage, fault }));
+  const errorCode = (error?.graphQLErrors ?? error?.errors)?.[0].extensions.code ?? error?.message;
+  console.log(JSON.stringify({ numbers, hasNextPage: list?.pageInfo?.hasNextPage, errorCode }));
 }
 
 function urql() {
-  // By itself it asks for parts by ids, and puts the items of each over the first ones.
+  // By default, urql requests parts by ids, and overwrites the first items with the items of each part.
   const headers = { accept: 'multipart/mixed;deferSpec=20220824, application/json' };
   const exchanges = [cacheExchange, fetchExchange];
   const client = new Client({ url, preferGetMethod: false, fetchOptions: { headers }, exchanges });

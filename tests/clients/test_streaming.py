@@ -97,4 +97,4 @@ async def test_failing_page_shows_its_error_code_and_keeps_earlier_rows(aws: Gat
             aws.release(1)
             last = follower.shows_at_last()
     assert last["numbers"] == [e164(index) for index in range(99)]
-    assert last["fault"] == "UPSTREAM_FORBIDDEN"
+    assert last["errorCode"] == "UPSTREAM_FORBIDDEN"

@@ -1,4 +1,4 @@
-// node apollo-gateway.mjs SUPERGRAPH PORT: the supergraph, served by Apollo Gateway.
+// Serve a supergraph with Apollo Gateway: node apollo-gateway.mjs SUPERGRAPH PORT
 import { readFileSync } from "node:fs";
 import { ApolloGateway, RemoteGraphQLDataSource } from "@apollo/gateway";
 import { ApolloServer } from "@apollo/server";
@@ -15,7 +15,7 @@ class WithSecret extends RemoteGraphQLDataSource {
 const [supergraph, port] = process.argv.slice(2);
 const gateway = new ApolloGateway({
   supergraphSdl: readFileSync(supergraph, "utf8"),
-  // The secret is for the gateway alone; no other subgraph is sent it.
+  // Send the secret only to the gateway, not to other subgraphs.
   buildService: ({ name, url }) =>
     secret && name === "phone-numbers" ? new WithSecret({ url }) : new RemoteGraphQLDataSource({ url }),
 });

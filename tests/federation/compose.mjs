@@ -1,6 +1,6 @@
-// node compose.mjs CONFIG SUPERGRAPH [COMPOSER]: write one schema, for a router, of the subgraphs that CONFIG names.
-// COMPOSER is @apollo/composition, @theguild/federation-composition or @wundergraph/composition. What it has to say goes
-// to standard error; the exit code is 1 where it composes nothing.
+// Compose the subgraphs that CONFIG names into one schema for a router: node compose.mjs CONFIG SUPERGRAPH [COMPOSER]
+// COMPOSER is @apollo/composition, @theguild/federation-composition or @wundergraph/composition. Its messages go to
+// standard error. The exit code is 1 if composition fails.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import * as apollo from "@apollo/composition";
@@ -11,32 +11,32 @@ import { parse, print } from "graphql";
 const composers = {
   "@apollo/composition"(subgraphs) {
     const { supergraphSdl, errors = [], hints = [] } = apollo.composeServices(subgraphs);
-    return { supergraph: supergraphSdl, said: [...errors, ...hints] };
+    return { supergraph: supergraphSdl, messages: [...errors, ...hints] };
   },
   "@theguild/federation-composition"(subgraphs) {
     const { supergraphSdl, errors = [] } = guild.composeServices(subgraphs);
-    return { supergraph: supergraphSdl, said: errors };
+    return { supergraph: supergraphSdl, messages: errors };
   },
-  // Its routers take a configuration of their own; this is the schema within it.
+  // Its routers read a configuration in another format, which contains this schema.
   "@wundergraph/composition"(subgraphs) {
     const { success, federatedGraphAST, errors = [], warnings } = wundergraph.federateSubgraphs({
       subgraphs: subgraphs.map(({ name, url, typeDefs }) => ({ name, url, definitions: typeDefs })),
       version: wundergraph.LATEST_ROUTER_COMPATIBILITY_VERSION,
     });
-    return { supergraph: success ? print(federatedGraphAST) : undefined, said: [...errors, ...warnings] };
+    return { supergraph: success ? print(federatedGraphAST) : undefined, messages: [...errors, ...warnings] };
   },
 };
 
 const [config, output, composer = "@apollo/composition"] = process.argv.slice(2);
 const { subgraphs } = JSON.parse(readFileSync(config, "utf8"));
-const { supergraph, said } = composers[composer](
+const { supergraph, messages } = composers[composer](
   Object.entries(subgraphs).map(([name, { routing_url, schema }]) => ({
     name,
     url: routing_url,
     typeDefs: parse(readFileSync(resolve(dirname(config), schema.file), "utf8")),
   })),
 );
-for (const { message } of said) {
+for (const { message } of messages) {
   console.error(message);
 }
 if (supergraph === undefined) {

@@ -3,7 +3,7 @@ const secret = process.env.GATEWAY_ROUTER_SECRET;
 
 export const gatewayConfig = {
   propagateHeaders: {
-    // The secret is for the gateway alone; no other subgraph is sent it.
+    // Send the secret only to the gateway, not to other subgraphs.
     fromClientToSubgraphs: ({ subgraphName }) =>
       secret && subgraphName === "phone-numbers" ? { "x-router-secret": secret } : {},
   },

@@ -1,4 +1,4 @@
-// node subgraphs.mjs CONTACTS_PORT VOICE_CONNECTORS_PORT: the two subgraphs that stand beside the gateway's.
+// Serve the two other subgraphs of the example: node subgraphs.mjs CONTACTS_PORT VOICE_CONNECTORS_PORT
 import { readFileSync } from "node:fs";
 import { ApolloServer } from "@apollo/server";
 import { ApolloServerPluginInlineTraceDisabled } from "@apollo/server/plugin/disabled";
@@ -8,8 +8,8 @@ import { parse } from "graphql";
 
 const range = (start, length) => Array.from({ length }, (_, index) => `+${start + index}`);
 
-// Of a PhoneNumber this subgraph knows the key, and nothing else. The gateway's sample data hold all of these numbers but
-// the last.
+// This subgraph knows only the key of a PhoneNumber. The gateway's sample data contain all of these numbers except the
+// last.
 const contacts = [...range(12065550100, 3), ...range(12125550100, 37), "+12065550199"].map((number, desk) => ({
   id: `desk-${desk}`,
   name: `Desk ${desk}`,

@@ -1,4 +1,4 @@
-// Prints what each audit of a GraphQL server says, as JSON. Argument: the endpoint's URL.
+// Print the result of each audit of a GraphQL server as JSON: node audit.mjs URL
 import { auditServer } from 'graphql-http';
 
 const results = await auditServer({ url: process.argv[2] });
