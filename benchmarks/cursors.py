@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import statistics
 import time
+from functools import partial
 
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.cursor import read_cursor
@@ -42,7 +43,14 @@ def numbers_behind_tokens(length: int) -> TokenList[dict[str, str]]:
 
 async def page(source: TokenList[dict[str, str]], after: str | None) -> Slice[dict[str, str]]:
     """Return a page of 99 rows after a cursor."""
-    window = read_page_arguments(first=ROWS, after=after, last=None, before=None, binding=BINDING, max_size=1_000)
+    window = read_page_arguments(
+        first=ROWS,
+        after=after,
+        last=None,
+        before=None,
+        read_cursor=partial(read_cursor, binding=BINDING),
+        max_size=1_000,
+    )
     return await Paginator(source, max_pages=20).slice(window)
 
 

@@ -1,18 +1,20 @@
 """The four paging arguments of a connection, checked before any upstream call."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from gateway.errors import BadUserInput, PageOutOfRange
-from gateway.paging.cursor import Position, read_cursor
-from gateway.paging.cursor_keys import CursorBinding
+
+# The position that a cursor of the list stands for.
+P = TypeVar("P")
 
 # Number of rows if neither `first` nor `last` is passed. They fill a screen, and are half an upstream page.
 DEFAULT_SIZE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class PageArguments:
+class PageArguments(Generic[P]):
     """A request for rows between two cursors.
 
     Attributes:
@@ -24,8 +26,8 @@ class PageArguments:
 
     count: int
     backward: bool
-    after: Position | None
-    before: Position | None
+    after: P | None
+    before: P | None
 
 
 def read_page_arguments(
@@ -34,15 +36,23 @@ def read_page_arguments(
     after: str | None,
     last: int | None,
     before: str | None,
-    binding: CursorBinding,
+    read_cursor: Callable[[str], P],
     max_size: int,
-) -> PageArguments:
+) -> PageArguments[P]:
     """Return the page arguments, with the first DEFAULT_SIZE rows if neither `first` nor `last` is passed.
+
+    Args:
+        first: Number of rows from the start.
+        after: The cursor before the first row.
+        last: Number of rows from the end.
+        before: The cursor behind the last row.
+        read_cursor: Returns the position that a cursor of this list stands for.
+        max_size: The most rows of one page.
 
     Raises:
         PageOutOfRange: If `first` or `last` is not between 0 and max_size.
         BadUserInput: If both `first` and `last` are passed.
-        BadCursor: If `after` or `before` was not issued for this binding.
+        BadCursor: If `after` or `before` was not issued for this list.
     """
     if first is not None and last is not None:
         raise BadUserInput("Pass first or last, not both.")
@@ -53,6 +63,6 @@ def read_page_arguments(
     return PageArguments(
         count=count,
         backward=last is not None,
-        after=None if after is None else read_cursor(after, binding),
-        before=None if before is None else read_cursor(before, binding),
+        after=None if after is None else read_cursor(after),
+        before=None if before is None else read_cursor(before),
     )

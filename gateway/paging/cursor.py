@@ -1,29 +1,25 @@
 """Cursors: the position of an edge in a list that can only be entered at a page token.
 
-A cursor is one encrypted message (see cursor_keys) in base64url without padding. The message holds the binding, flags,
-the page size, the edge's offset in its page, hashes of its row and of the next row, and the token of the page. The last
-edge of a page also holds the next page's token. `after` that edge starts at the next page with one call, and `before`
-it uses the edge's own page.
+A cursor holds flags, the page size, the edge's offset in its page, hashes of its row and of the next row, and the token
+of the page. The last edge of a page also holds the next page's token. `after` that edge starts at the next page with
+one call, and `before` it uses the edge's own page.
 
-Cursors that this gateway did not issue are rejected. The row hashes are encrypted, because someone who finds a cursor
-in a log could otherwise try phone numbers until one has the hash.
+The row hashes are encrypted (see cursor_text), because someone who finds a cursor in a log could otherwise try phone
+numbers until one has the hash.
 """
 
-import base64
-import binascii
 import struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from gateway.errors import BadCursor, CursorTooLong
-from gateway.paging.cursor_keys import BINDING_BYTES, TAG_BYTES, CursorBinding
+from gateway.paging.cursor_keys import CursorBinding
+from gateway.paging.cursor_text import decrypt_cursor, encrypt_cursor
 
-# The binding, flags, page size, offset, row hash, next row's hash, and bytes of the page's own token.
-_FIXED: Final = struct.Struct(f">{BINDING_BYTES}sBHIIIH")
+# Flags, page size, offset, row hash, next row's hash, and bytes of the page's own token.
+_FIXED: Final = struct.Struct(">BHIIIH")
+_MAX_TOKEN_BYTES: Final = 2**16 - 1
 _HAS_ROWS_BEFORE: Final = 1
 _NEXT_TOKEN_REPEATS: Final = 2
-
-_NOT_ISSUED: Final = "This cursor was not issued by this gateway, or it was changed. Use a cursor from a response."
 
 
 def hash_of(key: str) -> int:
@@ -74,21 +70,17 @@ def write_cursor(position: Position, binding: CursorBinding, operation: str) -> 
     Cost: 2 to 3 microseconds with tokens of 400 characters.
     """
     token, next_token = (position.token or "").encode(), (position.next_token or "").encode()
-    length = _length(_FIXED.size + len(token) + len(next_token))
-    if length > binding.key_ring.max_length:
-        detail = f"a cursor would have {length} characters; the limit is {binding.key_ring.max_length}"
-        raise CursorTooLong(operation, detail=detail)
     flags = position.has_rows_before * _HAS_ROWS_BEFORE | position.next_token_repeats * _NEXT_TOKEN_REPEATS
     fixed = _FIXED.pack(
-        binding.digest,
         flags,
         position.size,
         position.offset,
         position.row_hash,
         position.next_row_hash,
-        len(token),
+        # A cursor with a longer token is too long for any key ring, and encrypt_cursor says so.
+        min(len(token), _MAX_TOKEN_BYTES),
     )
-    return _text(binding.key_ring.encrypt(fixed + token + next_token))
+    return encrypt_cursor(fixed + token + next_token, binding, operation)
 
 
 def read_cursor(text: str, binding: CursorBinding) -> Position:
@@ -97,21 +89,8 @@ def read_cursor(text: str, binding: CursorBinding) -> Position:
     Raises:
         BadCursor: If the text was not issued for this binding.
     """
-    if len(text) > binding.key_ring.max_length:
-        raise BadCursor(f"A cursor has at most {binding.key_ring.max_length} characters.")
-    try:
-        encrypted = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise BadCursor(_NOT_ISSUED) from None
-    # Several texts decode to the same bytes. Only the text that was issued is accepted.
-    message = binding.key_ring.decrypt(encrypted) if _text(encrypted) == text else None
-    if message is None:
-        raise BadCursor(_NOT_ISSUED)
-    digest, flags, size, offset, row_hash, next_row_hash, token_bytes = _FIXED.unpack_from(message)
-    if digest != binding.digest:
-        raise BadCursor(
-            "This cursor belongs to another list, to the same list with another filter, or to another caller."
-        )
+    message = decrypt_cursor(text, binding)
+    flags, size, offset, row_hash, next_row_hash, token_bytes = _FIXED.unpack_from(message)
     next_token_start = _FIXED.size + token_bytes
     return Position(
         token=message[_FIXED.size : next_token_start].decode() or None,
@@ -123,12 +102,3 @@ def read_cursor(text: str, binding: CursorBinding) -> Position:
         has_rows_before=bool(flags & _HAS_ROWS_BEFORE),
         next_token_repeats=bool(flags & _NEXT_TOKEN_REPEATS),
     )
-
-
-def _text(encrypted: bytes) -> str:
-    return base64.urlsafe_b64encode(encrypted).rstrip(b"=").decode()
-
-
-def _length(message_bytes: int) -> int:
-    """Return the number of characters of a cursor: tag and message in base64 without padding."""
-    return (4 * (TAG_BYTES + message_bytes) + 2) // 3

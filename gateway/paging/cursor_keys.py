@@ -63,7 +63,7 @@ class CursorBinding:
 
     Attributes:
         key_ring: The keys for the cursors.
-        digest: BINDING_BYTES that differ if the API, operation, filter or caller differs.
+        digest: BINDING_BYTES that differ if the API, operation, filter, sort or caller differs.
     """
 
     key_ring: "CursorKeyRing"
@@ -98,10 +98,12 @@ class CursorKeyRing:
                 continue
         return None
 
-    def bind(self, *, api: str, operation: str, filters: Mapping[str, str], principal: str = "") -> CursorBinding:
-        """Return the binding for one API, operation and filter, as one caller requests it."""
+    def bind(
+        self, *, api: str, operation: str, filters: Mapping[str, str], principal: str = "", sort: str = ""
+    ) -> CursorBinding:
+        """Return the binding for one API, operation, filter and sort, as one caller requests it."""
         # JSON keeps the parts apart, because a filter's value may hold any separator.
-        described = json.dumps([api, operation, sorted(filters.items()), principal])
+        described = json.dumps([api, operation, sorted(filters.items()), principal, sort])
         return CursorBinding(self, blake2b(described.encode(), digest_size=BINDING_BYTES).digest())
 
 

@@ -4,11 +4,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, NamedTuple, Self, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from gateway.errors import GatewayError, UpstreamBadResponse
 from gateway.paging.cursor import Position, hash_of, write_cursor
 from gateway.paging.cursor_keys import CursorBinding
+from gateway.paging.sort_order import SortOrder
 
 R = TypeVar("R")
 
@@ -27,6 +28,8 @@ class TokenList(Generic[R]):
         binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
         operation: The list's name, for errors and metrics.
         page_size: The most rows that one page may request.
+        narrowed_by: The filters with which AWS returns fewer pages, for an error's advice. Empty if it has none.
+        order: The order in which connections show the rows, or None for the list's own order.
         pages_fetched: Number of pages requested so far.
     """
 
@@ -35,6 +38,8 @@ class TokenList(Generic[R]):
     binding: CursorBinding
     operation: str
     page_size: int
+    narrowed_by: str = ""
+    order: SortOrder[R] | None = None
     pages_fetched: int = field(default=0, init=False)
 
     def repeated_token(self) -> UpstreamBadResponse:
@@ -241,10 +246,19 @@ class PagesFrom(Generic[R]):
         return place, page
 
 
+class RowsWithCursors(Protocol[R]):
+    """Consecutive rows of a list, each with a cursor: one page, or a whole sorted list."""
+
+    rows: Sequence[R]
+
+    def cursor(self, index: int) -> str:
+        """Return the cursor of the row at an index."""
+
+
 class Row(NamedTuple, Generic[R]):
     """A row in its page. Its cursor is made when it is read, so that unused cursors cost no work."""
 
-    page: Page[R]
+    page: RowsWithCursors[R]
     at: int
 
     @property
@@ -261,7 +275,7 @@ class Row(NamedTuple, Generic[R]):
 class RowRange(NamedTuple, Generic[R]):
     """Consecutive rows of one page, at least one, from `start` up to but not including `stop`."""
 
-    page: Page[R]
+    page: RowsWithCursors[R]
     start: int
     stop: int
 

@@ -1,12 +1,12 @@
 """The way from page arguments to rows, with the fewest upstream pages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
-from gateway.paging.cursor import Position
+from gateway.paging.cursor import Position, read_cursor
 from gateway.paging.pages import START, Boundary, PageChain, RowRange, Slice, TokenList
 
 R = TypeVar("R")
@@ -58,7 +58,15 @@ class Paginator(Generic[R]):
         entered = "" if self._entered is None else ", from a cursor"
         return f"<Paginator of {self._from_start!r}, {self._source.pages_fetched} pages fetched{counting}{entered}>"
 
-    def slice(self, arguments: PageArguments) -> Awaitable[Slice[R]]:
+    def read_cursor(self, text: str) -> Position:
+        """Return the position that a cursor of this list stands for.
+
+        Raises:
+            BadCursor: If the cursor was not issued for this list and caller.
+        """
+        return read_cursor(text, self._source.binding)
+
+    def slice(self, arguments: PageArguments[Position]) -> Awaitable[Slice[R]]:
         """Return the rows for the page arguments.
 
         Raises:
@@ -70,8 +78,10 @@ class Paginator(Generic[R]):
         """
         return self._backward(arguments) if arguments.backward else self._forward(arguments)
 
-    async def pages(self, arguments: PageArguments) -> AsyncIterator[tuple[list[RowRange[R]], bool]]:
-        """Yield the rows page by page, and whether they are the last ones. For forward arguments without `before`.
+    def pages(self, arguments: PageArguments[Position]) -> AsyncIterator[tuple[list[RowRange[R]], bool]] | None:
+        """Return an iterator over the rows of each page, and whether they are the last ones.
+
+        Return None if the rows are known only when the last page is read: backward, or with `before`.
 
         Raises:
             PageLimitExceeded: As `slice` does.
@@ -79,6 +89,9 @@ class Paginator(Generic[R]):
 
         Cost: As for `slice`, with which the pages are shared. A page is fetched when it is requested.
         """
+        return None if arguments.backward or arguments.before is not None else self._pages(arguments)
+
+    async def _pages(self, arguments: PageArguments[Position]) -> AsyncIterator[tuple[list[RowRange[R]], bool]]:
         if arguments.count == 0:
             return
         chain, place = await self._begin(arguments)
@@ -103,7 +116,16 @@ class Paginator(Generic[R]):
         await self._find_from(self._from_start, START, None)
         return sum(len(page.rows) for page in self._from_start.pages)
 
-    async def _forward(self, arguments: PageArguments) -> Slice[R]:
+    def all_rows(self) -> Awaitable[Sequence[R]]:
+        """Return the rows of the whole list. Errors and cost are those of `count`, with which the pages are shared."""
+        self._from_start.full_pages = True
+        return self._all_rows()
+
+    async def _all_rows(self) -> Sequence[R]:
+        await self._count()
+        return [row for page in self._from_start.pages for row in page.rows]
+
+    async def _forward(self, arguments: PageArguments[Position]) -> Slice[R]:
         if arguments.count == 0:
             return Slice([], has_previous_page=arguments.after is not None, has_next_page=False)
         chain, begin = await self._begin(arguments)
@@ -115,7 +137,9 @@ class Paginator(Generic[R]):
             end = end if deleted is None else min(end, deleted)
         return _slice(chain, begin, end)
 
-    async def _read(self, chain: PageChain[R], begin: Boundary, arguments: PageArguments) -> AsyncIterator[_Progress]:
+    async def _read(
+        self, chain: PageChain[R], begin: Boundary, arguments: PageArguments[Position]
+    ) -> AsyncIterator[_Progress]:
         """Read forward from a boundary, page by page, as far as the arguments say.
 
         Raises:
@@ -138,7 +162,7 @@ class Paginator(Generic[R]):
             if empty_pages == self._max_pages:
                 raise self._limit_exceeded()
 
-    async def _backward(self, arguments: PageArguments) -> Slice[R]:
+    async def _backward(self, arguments: PageArguments[Position]) -> Slice[R]:
         before, count = arguments.before, arguments.count
         if count == 0:
             return Slice([], has_previous_page=False, has_next_page=before is not None)
@@ -151,7 +175,7 @@ class Paginator(Generic[R]):
         end = await self._find_from(chain, begin, before)
         return _last(chain, begin, end, count)
 
-    async def _begin(self, arguments: PageArguments) -> tuple[PageChain[R], Boundary]:
+    async def _begin(self, arguments: PageArguments[Position]) -> tuple[PageChain[R], Boundary]:
         """Return the chain and boundary of the rows after `after`. They are found once, for all readers to share."""
         if arguments.after is None:
             return self._from_start, START

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 
 from gateway.context import RequestContext
-from gateway.paging.arguments import read_page_arguments
+from gateway.paging.arguments import PageArguments, read_page_arguments
 from gateway.paging.pages import Row, RowRange, Slice, TokenList
 from gateway.paging.paginator import Paginator
+from gateway.paging.sorted_paginator import SortedPaginator
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
 
 T = TypeVar("T")
@@ -81,15 +82,21 @@ class ListConnection(Generic[R]):
         last: int | None,
         before: str | None,
     ) -> None:
-        self._arguments = read_page_arguments(
+        max_pages = context.settings.max_upstream_pages
+        # The two have cursors of different forms, so their page arguments hold positions of different types.
+        self._paginator: Paginator[R] | SortedPaginator[R] = (
+            Paginator(source, max_pages=max_pages)
+            if source.order is None
+            else SortedPaginator(source, source.order, max_pages=max_pages)
+        )
+        self._arguments: PageArguments[Any] = read_page_arguments(
             first=_or_none(first),
             after=_or_none(after),
             last=_or_none(last),
             before=_or_none(before),
-            binding=source.binding,
+            read_cursor=self._paginator.read_cursor,
             max_size=context.settings.max_page_size,
         )
-        self._paginator = Paginator(source, max_pages=context.settings.max_upstream_pages)
         self._slice: asyncio.Task[Slice[R]] | None = None
 
     async def slice(self) -> Slice[R]:
@@ -99,9 +106,8 @@ class ListConnection(Generic[R]):
         return await self._slice
 
     def pages(self) -> AsyncIterator[tuple[list[RowRange[R]], bool]] | None:
-        """Return the pages of `slice` as they arrive, unless the page is read backwards or has `before`."""
-        arguments = self._arguments
-        return None if arguments.backward or arguments.before is not None else self._paginator.pages(arguments)
+        """Return the rows of `slice` in parts, as they arrive, if they can be known one by one."""
+        return self._paginator.pages(self._arguments)
 
     def edges(self) -> Rows[Row[R]]:
         """Return the rows with their cursors."""

@@ -9,11 +9,13 @@ tokens:
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple
 from zlib import crc32
 
 from gateway.errors import CursorExpired
 from gateway.paging.arguments import read_page_arguments
+from gateway.paging.cursor import read_cursor
 from gateway.paging.cursor_keys import CursorKeyRing
 from gateway.paging.pages import Row, Slice, TokenList
 from gateway.paging.paginator import Paginator
@@ -23,6 +25,7 @@ Tokens = Literal["keyset", "offset"]
 
 KEY_RING = CursorKeyRing([b"k" * 32])
 BINDING = KEY_RING.bind(api="chime", operation="ListRows", filters={})
+READ_CURSOR = partial(read_cursor, binding=BINDING)
 # These lists do not model an upstream that returns empty pages without end.
 MOST_EMPTY_PAGES = 2
 
@@ -186,7 +189,9 @@ async def request(
 ) -> Response:
     """Make one request with a new paginator, as if another replica served it."""
     calls = len(upstream.calls)
-    window = read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=1_000)
+    window = read_page_arguments(
+        first=first, after=after, last=last, before=before, read_cursor=READ_CURSOR, max_size=1_000
+    )
     given = await Paginator(upstream.source, max_pages=max_pages).slice(window)
     return Response(given, len(upstream.calls) - calls)
 

@@ -4,7 +4,8 @@ import pytest
 
 from gateway.errors import BadCursor, BadUserInput, PageOutOfRange
 from gateway.paging.arguments import PageArguments, read_page_arguments
-from tests.paging.scripted_lists import BINDING, UpstreamList, request, rows_of
+from gateway.paging.cursor import Position
+from tests.paging.scripted_lists import READ_CURSOR, UpstreamList, request, rows_of
 
 
 def window(
@@ -13,8 +14,10 @@ def window(
     last: int | None = None,
     before: str | None = None,
     max_size: int = 1_000,
-) -> PageArguments:
-    return read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=max_size)
+) -> PageArguments[Position]:
+    return read_page_arguments(
+        first=first, after=after, last=last, before=before, read_cursor=READ_CURSOR, max_size=max_size
+    )
 
 
 async def cursor() -> str:

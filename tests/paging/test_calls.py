@@ -7,14 +7,17 @@ import pytest
 
 from gateway.errors import CursorExpired
 from gateway.paging.arguments import PageArguments, read_page_arguments
+from gateway.paging.cursor import Position
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import BINDING, Call, UpstreamList, request, rows_of
+from tests.paging.scripted_lists import READ_CURSOR, Call, UpstreamList, request, rows_of
 
 
 def window(
     *, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-) -> PageArguments:
-    return read_page_arguments(first=first, after=after, last=last, before=before, binding=BINDING, max_size=1_000)
+) -> PageArguments[Position]:
+    return read_page_arguments(
+        first=first, after=after, last=last, before=before, read_cursor=READ_CURSOR, max_size=1_000
+    )
 
 
 async def test_paginator_fetches_no_page_before_rows_are_requested() -> None:
@@ -182,6 +185,18 @@ async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) 
         assert count == 500
         assert rows.rows() == (upstream.rows[max(500 - size, 0) :] if backward else upstream.rows[:size])
         assert len(upstream.calls) == ceil(500 / 99)
+
+
+async def test_rows_of_the_whole_list_share_the_pages_of_the_slice_and_the_count() -> None:
+    upstream = UpstreamList(rows=rows_of(500))
+    walk = Paginator(upstream.source, max_pages=20)
+    everything, count, rows = await asyncio.gather(walk.all_rows(), walk.count(), walk.slice(window(first=10)))
+    assert (everything, count, rows.rows()) == (upstream.rows, 500, upstream.rows[:10])
+    assert [call.size for call in upstream.calls] == [99] * 6
+    slice_first = Paginator(upstream.source, max_pages=20)
+    rows, everything = await asyncio.gather(slice_first.slice(window(first=10)), slice_first.all_rows())
+    assert (everything, rows.rows()) == (upstream.rows, upstream.rows[:10])
+    assert len(upstream.calls) == 12
 
 
 async def test_count_after_the_rows_fetches_only_the_remaining_pages() -> None:

@@ -261,9 +261,10 @@ async def test_cursor_of_another_list_filter_or_caller_is_rejected_with_that_rea
         KEY_RING.bind(api="chime", operation="ListOtherRows", filters={}),
         KEY_RING.bind(api="chime", operation="ListRows", filters={"Status": "Assigned"}),
         KEY_RING.bind(api="chime", operation="ListRows", filters={}, principal="somebody else"),
+        KEY_RING.bind(api="chime", operation="ListRows", filters={}, sort="STATUS ASC"),
     ]
     for other in others:
-        with pytest.raises(BadCursor, match=r"belongs to another list, .* filter, or to another caller"):
+        with pytest.raises(BadCursor, match=r"belongs to another list, .* filter or sort, or to another caller"):
             read_cursor(mine, other)
 
 

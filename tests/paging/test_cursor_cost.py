@@ -7,7 +7,7 @@ import pytest
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.pages import Slice, TokenList
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import BINDING
+from tests.paging.scripted_lists import BINDING, READ_CURSOR
 
 ROWS = 99
 
@@ -49,7 +49,7 @@ class CountedList:
     async def slice(self, pages: int = 3) -> Slice[str]:
         source = TokenList(fetch=self.fetch, key=self.key, binding=BINDING, operation="ListRows", page_size=ROWS)
         arguments = read_page_arguments(
-            first=ROWS * pages, after=None, last=None, before=None, binding=BINDING, max_size=1_000
+            first=ROWS * pages, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
         )
         return await Paginator(source, max_pages=20).slice(arguments)
 

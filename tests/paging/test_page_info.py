@@ -6,7 +6,7 @@ import pytest
 
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import BINDING, PageInfo, Response, Tokens, UpstreamList, in_turn, request, rows_of
+from tests.paging.scripted_lists import READ_CURSOR, PageInfo, Response, Tokens, UpstreamList, in_turn, request, rows_of
 
 EMPTY = PageInfo(False, False, None, None)
 
@@ -152,7 +152,9 @@ async def test_page_info_is_unchanged_by_a_count() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=4)
     for size in range(1, 22):
         walk = Paginator(upstream.source, max_pages=20)
-        window = read_page_arguments(first=size, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
+        window = read_page_arguments(
+            first=size, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
+        )
         _, counted = await asyncio.gather(walk.count(), walk.slice(window))
         assert counted.rows() == upstream.rows[:size]
         assert (counted.has_previous_page, counted.has_next_page) == (False, size < 20)

@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import PageLimitExceeded, Throttled
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import BINDING, UpstreamList, in_turn, request, rows_of
+from tests.paging.scripted_lists import READ_CURSOR, UpstreamList, in_turn, request, rows_of
 
 WORDS = re.compile(
     r"more than 3 upstream pages\. Page with first and after, or narrow the filter \(GATEWAY_MAX_UPSTREAM_PAGES\)\.$"
@@ -81,7 +81,9 @@ async def test_count_beyond_the_limit_does_not_affect_the_rows(size: int) -> Non
     """Only totalCount is null."""
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
     walk = Paginator(upstream.source, max_pages=3)
-    window = read_page_arguments(first=size, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
+    window = read_page_arguments(
+        first=size, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
+    )
     count, given = await asyncio.gather(walk.count(), walk.slice(window), return_exceptions=True)
     assert isinstance(count, PageLimitExceeded)
     assert not isinstance(given, BaseException)
@@ -112,7 +114,7 @@ async def test_call_that_failed_for_the_rows_is_not_retried_for_the_count() -> N
         raise Throttled("List")
 
     walk = Paginator(replace(upstream.source, fetch=fetch), max_pages=3)
-    window = read_page_arguments(first=5, after=None, last=None, before=None, binding=BINDING, max_size=100)
+    window = read_page_arguments(first=5, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=100)
     outcomes = await asyncio.gather(walk.slice(window), walk.count(), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Throttled, Throttled]
     assert calls == 1

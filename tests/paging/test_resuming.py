@@ -10,6 +10,7 @@ from gateway.paging.pages import TokenList
 from gateway.paging.paginator import Paginator
 from tests.paging.scripted_lists import (
     BINDING,
+    READ_CURSOR,
     Response,
     Tokens,
     UpstreamList,
@@ -27,7 +28,9 @@ KINDS: list[Tokens] = ["keyset", "offset"]
 async def counted(upstream: UpstreamList, first: int) -> Response:
     """Request rows with totalCount. The rows come from pages of full size, so the endCursor is in mid-page."""
     walk = Paginator(upstream.source, max_pages=20)
-    window = read_page_arguments(first=first, after=None, last=None, before=None, binding=BINDING, max_size=1_000)
+    window = read_page_arguments(
+        first=first, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
+    )
     _, given = await asyncio.gather(walk.count(), walk.slice(window))
     return Response(given, len(upstream.calls))
 
@@ -103,12 +106,14 @@ async def test_row_listed_twice_does_not_stop_a_walk() -> None:
     source = TokenList(fetch=fetch, key=str, binding=BINDING, operation="ListRows", page_size=99)
 
     async def first(size: int, after: str | None) -> tuple[list[str], str | None]:
-        window = read_page_arguments(first=size, after=after, last=None, before=None, binding=BINDING, max_size=99)
+        window = read_page_arguments(
+            first=size, after=after, last=None, before=None, read_cursor=READ_CURSOR, max_size=99
+        )
         given = await Paginator(source, max_pages=20).slice(window)
         return given.rows(), given.end_cursor
 
     _, third = await first(10, None)
-    window = read_page_arguments(first=10, after=None, last=None, before=None, binding=BINDING, max_size=99)
+    window = read_page_arguments(first=10, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=99)
     cursors = [edge.cursor for edge in (await Paginator(source, max_pages=20).slice(window)).edges()]
     assert third == cursors[-1]
     for at, cursor in enumerate(cursors):
