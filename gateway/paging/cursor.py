@@ -20,6 +20,7 @@ _FIXED: Final = struct.Struct(">BHIIIH")
 _MAX_TOKEN_BYTES: Final = 2**16 - 1
 _HAS_ROWS_BEFORE: Final = 1
 _NEXT_TOKEN_REPEATS: Final = 2
+_HAS_NO_ROWS_BEHIND: Final = 4
 
 
 def hash_of(key: str) -> int:
@@ -44,6 +45,8 @@ class Position(NamedTuple):
         next_token: The token of the next page. Only the last edge of a page has it.
         has_rows_before: Whether the list has rows before the page.
         next_token_repeats: Whether `next_token` was seen earlier on the way to this page.
+        has_rows_behind: Whether a client that continues after this position leaves rows behind. A filtered read that
+            ended at the page limit may have found none.
     """
 
     token: str | None
@@ -54,6 +57,22 @@ class Position(NamedTuple):
     next_token: str | None
     has_rows_before: bool
     next_token_repeats: bool
+    has_rows_behind: bool = True
+
+    @classmethod
+    def at_start(cls, size: int) -> "Position":
+        """Return the position before all rows, with the number of rows of a page."""
+        return cls(
+            token=None,
+            size=size,
+            offset=0,
+            row_hash=0,
+            next_row_hash=0,
+            next_token=None,
+            has_rows_before=False,
+            next_token_repeats=False,
+            has_rows_behind=False,
+        )
 
 
 def write_cursor(position: Position, binding: CursorBinding, operation: str) -> str:
@@ -70,7 +89,11 @@ def write_cursor(position: Position, binding: CursorBinding, operation: str) -> 
     Cost: 2 to 3 microseconds with tokens of 400 characters.
     """
     token, next_token = (position.token or "").encode(), (position.next_token or "").encode()
-    flags = position.has_rows_before * _HAS_ROWS_BEFORE | position.next_token_repeats * _NEXT_TOKEN_REPEATS
+    flags = (
+        position.has_rows_before * _HAS_ROWS_BEFORE
+        | position.next_token_repeats * _NEXT_TOKEN_REPEATS
+        | (not position.has_rows_behind) * _HAS_NO_ROWS_BEHIND
+    )
     fixed = _FIXED.pack(
         flags,
         position.size,
@@ -101,4 +124,5 @@ def read_cursor(text: str, binding: CursorBinding) -> Position:
         next_token=message[next_token_start:].decode() or None,
         has_rows_before=bool(flags & _HAS_ROWS_BEFORE),
         next_token_repeats=bool(flags & _NEXT_TOKEN_REPEATS),
+        has_rows_behind=not flags & _HAS_NO_ROWS_BEHIND,
     )

@@ -1,7 +1,13 @@
-"""Consecutive pages of one list, fetched when they are first needed, and the rows in them."""
+"""Consecutive pages of one list, fetched when they are first needed, and the rows in them.
+
+A filtered list is a list whose pages are short: its rows are the records that match. The records between them stay in
+the page, because a cursor may point at them: its row may have stopped matching, or a read may have ended behind a
+record that does not match.
+"""
 
 import asyncio
 import sys
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -22,13 +28,15 @@ class TokenList(Generic[R]):
     """A list that can only be read page by page, by forward tokens.
 
     Attributes:
-        fetch: Returns the rows and the next token for a token (None for the first page) and a size. Only a next token
-            of None ends the list. A page may have fewer rows than requested, or none.
-        key: Returns the key of a row within the list.
+        fetch: Returns the records and the next token for a token (None for the first page) and a size. Only a next
+            token of None ends the list. A page may have fewer records than requested, or none.
+        key: Returns the key of a record within the list.
         binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
         operation: The list's name, for errors and metrics.
-        page_size: The most rows that one page may request.
+        page_size: The most records that one page may request.
         narrowed_by: The filters with which AWS returns fewer pages, for an error's advice. Empty if it has none.
+        matches: Returns whether a record is a row of the list. None if every record is. A filtered list requests full
+            pages only, so that the same pages are requested again and may come from the response cache.
         order: The order in which connections show the rows, or None for the list's own order.
         pages_fetched: Number of pages requested so far.
     """
@@ -39,6 +47,7 @@ class TokenList(Generic[R]):
     operation: str
     page_size: int
     narrowed_by: str = ""
+    matches: Callable[[R], bool] | None = None
     order: SortOrder[R] | None = None
     pages_fetched: int = field(default=0, init=False)
 
@@ -47,62 +56,103 @@ class TokenList(Generic[R]):
         return UpstreamBadResponse(self.operation, detail="a page token repeats")
 
 
+class Found(NamedTuple):
+    """The place of a record in a page.
+
+    Attributes:
+        row: Number of rows before the record.
+        is_row: Whether the record itself is a row of the list.
+    """
+
+    row: int
+    is_row: bool
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Page(Generic[R]):
-    """One page of a list and how it was fetched. cursor.Position describes the fields that have the same names."""
+    """One page of a list and how it was fetched. cursor.Position describes the fields that have the same names.
+
+    Attributes:
+        records: All records of the page, in the list's order.
+        places: The index of each row among the records. In an unfiltered list, all records are rows.
+        rows: The rows.
+    """
 
     source: TokenList[R]
-    rows: Sequence[R]
+    records: Sequence[R]
     token: str | None
     size: int
     next_token: str | None
     has_rows_before: bool
     next_token_repeats: bool
+    places: Sequence[int] = field(init=False)
+    rows: Sequence[R] = field(init=False)
     _hashes: list[int] = field(default_factory=list, init=False)
 
-    def cursor(self, index: int) -> str:
-        """Return the cursor of the row at an index.
+    def __post_init__(self) -> None:
+        matches, records = self.source.matches, self.records
+        if matches is None:
+            self.places, self.rows = range(len(records)), records
+        else:
+            self.places = [place for place, record in enumerate(records) if matches(record)]
+            self.rows = [records[place] for place in self.places]
+
+    def cursor(self, row: int) -> str:
+        """Return the cursor of a row.
 
         Raises:
             CursorTooLong: If the page's tokens are too long for a cursor.
         """
-        # A page's last cursor is often its only one. It needs no other row's hash.
-        is_last = index + 1 == len(self.rows)
-        hashes = self._hashes if is_last else self._hash_rows()
-        next_token = self.next_token if is_last else None
-        position = Position(
+        # If no row follows in the page, the next request need not read the page again.
+        next_token = self.next_token if row + 1 == len(self.places) else None
+        return write_cursor(self.position(self.places[row], next_token), self.source.binding, self.source.operation)
+
+    def position(self, place: int, next_token: str | None) -> Position:
+        """Return the position of a record, with the token of the page that a request after it begins with, if any."""
+        # A page's last cursor is often its only one. It needs no other record's hash.
+        is_last = place + 1 == len(self.records)
+        hashes = self._hashes if is_last else self._hash_records()
+        return Position(
             token=self.token,
             size=self.size,
-            offset=index,
-            row_hash=hashes[index] if hashes else hash_of(self.source.key(self.rows[index])),
-            next_row_hash=0 if is_last else hashes[index + 1],
+            offset=place,
+            row_hash=hashes[place] if hashes else hash_of(self.source.key(self.records[place])),
+            next_row_hash=0 if is_last else hashes[place + 1],
             next_token=next_token,
             has_rows_before=self.has_rows_before,
             next_token_repeats=self.next_token_repeats and next_token is not None,
         )
-        return write_cursor(position, self.source.binding, self.source.operation)
 
-    def find(self, row_hash: int, *, start: int = 0, near: int = 0) -> int | None:
-        """Return the index, from `start`, of a row whose key has this hash, or None.
+    def find(self, row_hash: int, *, start: int = 0, near: int = 0) -> Found | None:
+        """Return the place of the record whose key has this hash, or None if the page does not have it.
 
         Args:
-            row_hash: The `hash_of` the row's key.
-            start: The first index to look at.
-            near: The index to try first, because a list may hold a row twice.
+            row_hash: The `hash_of` the record's key.
+            start: The first row to look at. The records before it that follow another row are looked at as well.
+            near: The index of the record to try first, because a list may hold a record twice.
         """
-        hashes = self._hash_rows()
-        if start <= near < len(hashes) and hashes[near] == row_hash:
-            return near
+        hashes = self._hash_records()
+        first = self.places[start - 1] + 1 if start else 0
+        if first <= near < len(hashes) and hashes[near] == row_hash:
+            return self._found(near)
         try:
-            return hashes.index(row_hash, start)
+            return self._found(hashes.index(row_hash, first))
         except ValueError:
             return None
 
-    def _hash_rows(self) -> list[int]:
-        """Return the hashes of all rows. They are computed once, when one of them is first needed."""
+    def rows_before(self, place: int) -> int:
+        """Return the number of rows before a record."""
+        return bisect_left(self.places, place)
+
+    def _found(self, place: int) -> Found:
+        row = self.rows_before(place)
+        return Found(row, is_row=row < len(self.places) and self.places[row] == place)
+
+    def _hash_records(self) -> list[int]:
+        """Return the hashes of all records. They are computed once, when one of them is first needed."""
         if not self._hashes:
             key = self.source.key
-            self._hashes = [hash_of(key(row)) for row in self.rows]
+            self._hashes = [hash_of(key(record)) for record in self.records]
         return self._hashes
 
 
@@ -175,24 +225,44 @@ class PageChain(Generic[R]):
                 if self._error is not None:
                     raise self._error
                 full = self._source.page_size
+                is_filtered = self._source.matches is not None
                 try:
-                    await self._fetch_next(full if self.full_pages else min(size, full))
+                    await self._fetch_next(full if self.full_pages or is_filtered else min(size, full))
                 except GatewayError as error:
                     self._error = error
                     raise
         return self.pages[index]
 
     def place_of(self, offset: int) -> Boundary:
-        """Return the boundary behind that many rows, or behind all fetched rows if there are fewer."""
+        """Return the boundary behind that many records, or behind all fetched records if there are fewer."""
         for number, page in enumerate(self.pages):
-            if offset <= len(page.rows):
-                return Boundary(number, offset)
-            offset -= len(page.rows)
+            if offset <= len(page.records):
+                return Boundary(number, page.rows_before(offset))
+            offset -= len(page.records)
         return self.end()
 
     def end(self) -> Boundary:
         """Return the boundary behind all fetched rows."""
         return Boundary(len(self.pages) - 1, len(self.pages[-1].rows))
+
+    def position_read(self, page: int, after: Position | None) -> Position:
+        """Return the position of the last record of a page, or of the pages before it. The next page comes after it.
+
+        Args:
+            page: The number of the page, from 0.
+            after: The position behind which the chain begins, or None for the start of the list.
+        """
+        last = self.pages[page]
+        with_records = next((each for each in self.pages[page::-1] if each.records), None)
+        if with_records is not None:
+            position = with_records.position(len(with_records.records) - 1, None)
+        else:
+            position = after or Position.at_start(self._source.page_size)
+        return position._replace(
+            next_token=last.next_token,
+            next_token_repeats=last.next_token_repeats,
+            has_rows_behind=last.has_rows_before or bool(last.rows),
+        )
 
     async def _fetch_next(self, size: int) -> None:
         token, has_rows_before = self._token, self._has_rows_before
@@ -202,13 +272,13 @@ class PageChain(Generic[R]):
                 raise self._source.repeated_token()
             token, has_rows_before = last.next_token, last.has_rows_before or bool(last.rows)
         self._source.pages_fetched += 1
-        rows, next_token = await self._source.fetch(token, size)
+        records, next_token = await self._source.fetch(token, size)
         next_token_repeats = next_token is not None and next_token in self._seen_tokens
         self._seen_tokens.add(next_token)
         self.pages.append(
             Page(
                 source=self._source,
-                rows=rows,
+                records=records,
                 token=token,
                 size=size,
                 next_token=next_token,
@@ -290,11 +360,19 @@ class RowRange(NamedTuple, Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[R]):
-    """The rows for some page arguments, in the list's order, and the flags of Relay's PageInfo."""
+    """The rows for some page arguments, in the list's order, and the flags of Relay's PageInfo.
+
+    Attributes:
+        ranges: The rows.
+        has_previous_page: Whether rows come before.
+        has_next_page: Whether rows may follow.
+        cursor_at_limit: Returns the cursor of the last record read, if the read ended at the page limit.
+    """
 
     ranges: list[RowRange[R]]
     has_previous_page: bool
     has_next_page: bool
+    cursor_at_limit: Callable[[], str] | None = None
 
     def rows(self) -> list[R]:
         """Return the rows."""
@@ -314,7 +392,12 @@ class Slice(Generic[R]):
 
     @property
     def end_cursor(self) -> str | None:
-        """Return the cursor of the last edge, or None if there are no edges."""
+        """Return the cursor to continue after: that of the last edge, or of the last record read at the page limit.
+
+        It is None if there is neither.
+        """
+        if self.cursor_at_limit is not None:
+            return self.cursor_at_limit()
         if not self.ranges:
             return None
         page, _, stop = self.ranges[-1]

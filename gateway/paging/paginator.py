@@ -2,25 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
-from gateway.paging.cursor import Position, read_cursor
+from gateway.paging.cursor import Position, read_cursor, write_cursor
 from gateway.paging.pages import START, Boundary, PageChain, RowRange, Slice, TokenList
 
 R = TypeVar("R")
 
 
 class _CursorMatch(NamedTuple, Generic[R]):
-    """The position of a cursor's edge. If the row was deleted, `exists` is False and `place` is where it used to be."""
+    """The position of a cursor's edge. If it is no longer a row, `exists` is False and `place` is its former place."""
 
     chain: PageChain[R]
     place: Boundary
     exists: bool
 
     def just_after(self) -> Boundary:
-        """Return the boundary after the edge. If its row was deleted, the next row has moved up to its place."""
+        """Return the boundary after the edge. If it is no longer a row, the next row has moved up to its place."""
         return self.place._replace(row=self.place.row + 1) if self.exists else self.place
 
 
@@ -30,12 +32,14 @@ class _Progress(NamedTuple):
     Attributes:
         place: The boundary behind the last row read.
         at_before: Whether the edge of `before` was reached.
-        ended: Whether all requested rows were read, or the list has ended.
+        ended: Whether this is the last page that is read.
+        at_limit: Whether it is the last one because of the page limit.
     """
 
     place: Boundary
     at_before: bool
     ended: bool
+    at_limit: bool
 
 
 class Paginator(Generic[R]):
@@ -44,7 +48,8 @@ class Paginator(Generic[R]):
     Args:
         source: The list.
         max_pages: The most pages that `last`, `before` or a count may fetch from the start, and the most empty pages in
-            a row that any read may fetch. Beyond it they raise PageLimitExceeded.
+            a row that any read may fetch. Beyond it they raise PageLimitExceeded. It is also the most pages that a
+            forward read of a filtered list fetches. Beyond it the read returns the rows found so far.
     """
 
     def __init__(self, source: TokenList[R], *, max_pages: int) -> None:
@@ -129,37 +134,52 @@ class Paginator(Generic[R]):
         if arguments.count == 0:
             return Slice([], has_previous_page=arguments.after is not None, has_next_page=False)
         chain, begin = await self._begin(arguments)
-        end, at_before = begin, False
-        async for step in self._read(chain, begin, arguments):
-            end, at_before = step.place, step.at_before
-        if arguments.before is not None and not at_before:
+        step = _Progress(begin, at_before=False, ended=False, at_limit=False)
+        async for step in self._read(chain, begin, arguments):  # noqa: B007  # The last step counts.
+            pass
+        end, at_limit = step.place, step.at_limit
+        if arguments.before is not None and not step.at_before:
             deleted = await self._place_of_deleted(arguments.before, chain, begin)
-            end = end if deleted is None else min(end, deleted)
-        return _slice(chain, begin, end)
+            if deleted is not None and deleted <= end:
+                end, at_limit = deleted, False
+        rows = _slice(chain, begin, end)
+        if not at_limit:
+            return rows
+        position = chain.position_read(end.page, arguments.after)
+        return replace(
+            rows, cursor_at_limit=partial(write_cursor, position, self._source.binding, self._source.operation)
+        )
 
     async def _read(
         self, chain: PageChain[R], begin: Boundary, arguments: PageArguments[Position]
     ) -> AsyncIterator[_Progress]:
-        """Read forward from a boundary, page by page, as far as the arguments say.
+        """Read forward from a boundary, page by page, as far as the arguments say, or up to the page limit.
+
+        A filtered list has a limit of pages. Other lists have a limit of empty pages in a row.
 
         Raises:
-            PageLimitExceeded: If there are too many empty pages before the first row.
+            PageLimitExceeded: If there are too many empty pages before the first row of an unfiltered list.
         """
-        left, empty_pages, before = arguments.count, 0, arguments.before
+        left, limited_pages, before = arguments.count, 0, arguments.before
+        is_filtered = self._source.matches is not None
         async for place, page in chain.pages_from(begin, rows=left):
             stop = min(len(page.rows), place.row + left)
             edge = None if before is None else page.find(before.row_hash, start=place.row)
-            at_before = edge is not None and edge <= stop
+            at_before = edge is not None and edge.row <= stop
             if edge is not None and at_before:
-                stop = edge
+                stop = edge.row
             left -= stop - place.row
             ended = at_before or left == 0 or page.next_token is None
-            yield _Progress(place._replace(row=stop), at_before, ended)
-            empty_pages = 0 if page.rows else empty_pages + 1
-            # Empty pages may go on for ever. The rows found so far are returned. The client can continue after them.
-            if ended or (empty_pages == self._max_pages and left < arguments.count):
+            limited_pages = limited_pages + 1 if is_filtered or not page.rows else 0
+            at_limit = limited_pages == self._max_pages and not ended
+            # Pages without rows may go on for ever. The client can continue after the rows found so far.
+            stops_at_limit = at_limit and (is_filtered or left < arguments.count)
+            yield _Progress(
+                place._replace(row=stop), at_before, ended or stops_at_limit, at_limit=at_limit and is_filtered
+            )
+            if ended or stops_at_limit:
                 return
-            if empty_pages == self._max_pages:
+            if at_limit:
                 raise self._limit_exceeded()
 
     async def _backward(self, arguments: PageArguments[Position]) -> Slice[R]:
@@ -191,11 +211,13 @@ class Paginator(Generic[R]):
         if after.next_token_repeats:
             raise self._source.repeated_token()
         seen_tokens = frozenset() if after.token is None else frozenset({after.token})
-        chain = PageChain(self._source, after.next_token, has_rows_before=True, seen_tokens=seen_tokens)
+        chain = PageChain(
+            self._source, after.next_token, has_rows_before=after.has_rows_behind, seen_tokens=seen_tokens
+        )
         page = await chain.page(0, size)
         # If tokens count rows, rows added before the edge move it onto the page that used to follow it.
         moved = page.find(after.row_hash)
-        return chain, START if moved is None else Boundary(0, moved + 1)
+        return chain, START if moved is None else Boundary(0, moved.row + moved.is_row)
 
     async def _find(self, position: Position) -> _CursorMatch[R]:
         """Find an edge in its page, or up to one full page further, if rows that were added before it moved it there.
@@ -208,14 +230,14 @@ class Paginator(Generic[R]):
         await chain.page(0, position.size)
         passed = 0
         async for place, page in chain.pages_from(START, limit=self._max_pages + 1):
-            row = page.find(position.row_hash, near=position.offset - passed)
-            if row is not None:
-                return _CursorMatch(chain, place._replace(row=row), exists=True)
-            next_row = page.find(position.next_row_hash) if position.next_row_hash else None
-            if next_row is not None:
-                return _CursorMatch(chain, place._replace(row=next_row), exists=False)
-            # The distance is counted in rows, because a page may be short or empty the next time.
-            passed += len(page.rows)
+            edge = page.find(position.row_hash, near=position.offset - passed)
+            if edge is not None:
+                return _CursorMatch(chain, place._replace(row=edge.row), exists=edge.is_row)
+            following = page.find(position.next_row_hash) if position.next_row_hash else None
+            if following is not None:
+                return _CursorMatch(chain, place._replace(row=following.row), exists=False)
+            # The distance is counted in records, because a page may be short or empty the next time.
+            passed += len(page.records)
             if passed > position.offset + self._source.page_size:
                 break
         return _CursorMatch(chain, chain.place_of(position.offset), exists=False)
@@ -228,9 +250,9 @@ class Paginator(Generic[R]):
         """
         at_end = False
         async for place, page in chain.pages_from(begin, limit=self._max_pages):
-            row = None if edge is None else page.find(edge.row_hash, start=place.row)
-            if row is not None:
-                return place._replace(row=row)
+            found = None if edge is None else page.find(edge.row_hash, start=place.row)
+            if found is not None:
+                return place._replace(row=found.row)
             at_end = page.next_token is None
         deleted = None if edge is None else await self._place_of_deleted(edge, chain, begin)
         if deleted is not None:
@@ -262,9 +284,10 @@ class Paginator(Generic[R]):
         return None
 
     def _limit_exceeded(self) -> PageLimitExceeded:
+        narrow = f"Narrow the filter by {names}, or page" if (names := self._source.narrowed_by) else "Page"
         return PageLimitExceeded(
-            f"This request needs more than {self._max_pages} upstream pages. "
-            "Page with first and after, or narrow the filter (GATEWAY_MAX_UPSTREAM_PAGES)."
+            f"The gateway read {self._max_pages} upstream pages, and the list has more. {narrow} with first and after "
+            "(GATEWAY_MAX_UPSTREAM_PAGES)."
         )
 
 

@@ -1,63 +1,156 @@
-"""The filters of `phoneNumbers`, and their translation into AWS's parameters."""
+"""The filter arguments of the lists. gateway.schema.filter_conditions says which part of them AWS applies.
 
-from typing import Any, Final
+The costs follow the same division. A condition that the gateway checks costs as much as reading the whole list.
+"""
+
+from typing import Annotated, Any, Final
 
 import strawberry
 
-from gateway.schema.associations import ASSOCIATED_ENTITIES, association_parameters, class_of
-from gateway.schema.enums import PhoneNumberProductType, PhoneNumberStatus, aws_word, require_supported
-from gateway.upstream.services import Service
+from gateway.schema.associated_resources import ASSOCIATED_RESOURCES, class_of
+from gateway.schema.enums import (
+    CallingNameStatus,
+    OrderedPhoneNumberStatus,
+    PhoneNumberOrderStatus,
+    PhoneNumberOrderType,
+    PhoneNumberProductType,
+    PhoneNumberStatus,
+    PhoneNumberType,
+)
+from gateway.schema.scalars import DateTime, E164PhoneNumber
 
-_FIELDS: Final = {
-    entity.key: (str | None, strawberry.field(default=strawberry.UNSET, description=entity.key_description))
-    for entity in ASSOCIATED_ENTITIES
+
+def _condition(description: str, *, name: str | None = None) -> Any:
+    return strawberry.field(name=name, default=strawberry.UNSET, description=description)
+
+
+_ASSOCIATION_FIELDS: Final = {
+    resource.key: (
+        str | None,
+        _condition(f"The {resource.noun}'s id.{' Only with the chime API.' if resource.only_chime else ''}"),
+    )
+    for resource in ASSOCIATED_RESOURCES
 }
 # AWS's FilterName and FilterValue as one value, so that neither can be missing.
 _AssociationFilter: Final[Any] = strawberry.federation.input(
-    class_of("PhoneNumberAssociationFilter", _FIELDS),
+    class_of("PhoneNumberAssociationFilter", _ASSOCIATION_FIELDS),
     one_of=True,
-    description="The resource that the numbers are associated with. Set exactly one field.",
+    description='The resource that the numbers are associated with, such as `{ voiceConnectorId: "abcdef1ghij2" }`. '
+    "Set exactly one field.",
 )
 
 
-@strawberry.input(description="Which phone numbers to list. A number must match every field that is set.")
-class PhoneNumberFilter:
-    """The filters of ListPhoneNumbers."""
+@strawberry.input(
+    description="A period of time. `from` belongs to it and `before` does not, so periods can follow each other. "
+    'Example: all of 2026 is `{ from: "2026-01-01T00:00:00Z", before: "2027-01-01T00:00:00Z" }`.'
+)
+class DateTimeRange:
+    """A period between two points in time. Each may be missing."""
 
-    status: PhoneNumberStatus | None = strawberry.field(
-        default=strawberry.UNSET, description="Only numbers with this status."
+    from_: DateTime | None = _condition(
+        "The start of the period, which belongs to it. Without it, the period has no start.", name="from"
     )
-    product_type: PhoneNumberProductType | None = strawberry.field(
-        default=strawberry.UNSET, description="Only numbers for this product."
+    before: DateTime | None = _condition(
+        "The end of the period, which does not belong to it. Without it, the period has no end."
     )
+
+
+@strawberry.input(
+    description="The capabilities that the numbers have or lack. `false` matches numbers without the capability, and "
+    "those of which AWS does not report it. Example: text messages without multimedia messages are "
+    "`{ outboundSMS: true, outboundMMS: false }`."
+)
+class PhoneNumberCapabilitiesFilter:
+    """A value for some of the capabilities. Its fields are those of PhoneNumberCapabilities."""
+
+    inbound_call: bool | None = _condition("Whether the numbers can receive calls.")
+    outbound_call: bool | None = _condition("Whether the numbers can make calls.")
+    inbound_sms: bool | None = _condition("Whether the numbers can receive text messages.", name="inboundSMS")
+    outbound_sms: bool | None = _condition("Whether the numbers can send text messages.", name="outboundSMS")
+    inbound_mms: bool | None = _condition("Whether the numbers can receive multimedia messages.", name="inboundMMS")
+    outbound_mms: bool | None = _condition("Whether the numbers can send multimedia messages.", name="outboundMMS")
+
+
+@strawberry.input(
+    description="Which phone numbers to list. A number must match every field that is set, and null means not set. AWS "
+    "applies `status`, `productType` and `association`, and a `statusIn` with one value. The gateway applies the other "
+    "fields to the pages that it reads, up to its page limit (20 upstream pages by default). At the limit, a page has "
+    "the numbers found so far, and `hasNextPage` is true: continue after `endCursor`. Example: the toll-free numbers "
+    "that are not in use are `{ status: UNASSIGNED, type: TOLL_FREE }`."
+)
+class PhoneNumberFilter:
+    """The conditions of a list of phone numbers. All of them hold together."""
+
+    status: PhoneNumberStatus | None = _condition("Only numbers with this status. AWS applies it.")
+    product_type: PhoneNumberProductType | None = _condition("Only numbers for this product. AWS applies it.")
     association: Any = strawberry.field(
         graphql_type=_AssociationFilter | None,
         default=strawberry.UNSET,
-        description="Only numbers that are associated with this resource.",
+        description="Only numbers that are associated with this resource. AWS applies it. In the list of a resource "
+        "it is an error.",
+    )
+    status_in: list[PhoneNumberStatus] | None = _condition(
+        "Only numbers with one of these statuses, such as `[ASSIGNED, UNASSIGNED]`. An empty list matches nothing. AWS "
+        "applies a list of one status."
+    )
+    type: PhoneNumberType | None = _condition("Only numbers of this kind, such as `TOLL_FREE`.")
+    country: str | None = _condition(
+        "Only numbers of this country: a code of two letters (ISO 3166-1 alpha-2), in any case, such as `US`."
+    )
+    e164_starts_with: str | None = _condition(
+        "Only numbers that start with these digits: the country code first, with or without `+`, such as `+1206`."
+    )
+    search: str | None = _condition(
+        "Only numbers with this text in their digits, their name or their calling name, in any case. It has at least 2 "
+        "characters. Spaces, `+`, `-`, `(` and `)` do not matter for the digits: `(206) 555` finds `+12065550100`."
+    )
+    has_calling_name: bool | None = _condition(
+        "True for numbers with a calling name only, false for numbers without one only."
+    )
+    calling_name_status: CallingNameStatus | None = _condition(
+        "Only numbers whose calling name has this status, such as `UPDATE_FAILED`."
+    )
+    capabilities: PhoneNumberCapabilitiesFilter | None = _condition("Only numbers with these capabilities.")
+    associated: bool | None = _condition(
+        "True for numbers with at least one association only, false for numbers without any only."
+    )
+    created: DateTimeRange | None = _condition("Only numbers that were created in this period.")
+    updated: DateTimeRange | None = _condition("Only numbers that were last changed in this period.")
+    deletion: DateTimeRange | None = _condition(
+        "Only numbers that will be deleted for good in this period. They are in the deletion queue."
     )
 
 
-def filter_parameters(given: PhoneNumberFilter | None, service: Service) -> dict[str, str]:
-    """Return the parameters of ListPhoneNumbers for a filter.
+@strawberry.input(
+    description="Which orders to list. An order must match every field that is set, and null means not set. AWS has "
+    "no filter for orders, so the gateway applies all fields to the pages that it reads, up to its page limit (20 "
+    "upstream pages by default). At the limit, a page has the orders found so far, and `hasNextPage` is true: continue "
+    "after `endCursor`. Example: the orders in progress are `{ status: PROCESSING }`."
+)
+class PhoneNumberOrderFilter:
+    """The conditions of a list of orders. All of them hold together."""
 
-    Raises:
-        BadUserInput: If a value is UNKNOWN, or if the service lacks it. AWS would send status 400 or an empty list.
-    """
-    parameters: dict[str, str] = {}
-    if not given:
-        return parameters
-    if given.status:
-        status = parameters["Status"] = aws_word(given.status)
-        require_supported(status, service.phone_number_statuses, service)
-    if given.product_type:
-        product_type = parameters["ProductType"] = aws_word(given.product_type)
-        require_supported(product_type, service.product_types, service)
-    if given.association:
-        # GraphQL has checked that exactly one field is set (@oneOf).
-        filter_name, resource_id = next(
-            (entity.filter_name, value)
-            for entity in ASSOCIATED_ENTITIES
-            if isinstance(value := getattr(given.association, entity.key), str)
-        )
-        parameters |= association_parameters(filter_name, resource_id, service)
-    return parameters
+    status: PhoneNumberOrderStatus | None = _condition("Only orders with this status.")
+    status_in: list[PhoneNumberOrderStatus] | None = _condition(
+        "Only orders with one of these statuses, such as `[FAILED, PARTIAL]`. An empty list matches nothing."
+    )
+    product_type: PhoneNumberProductType | None = _condition("Only orders for this product.")
+    order_type: PhoneNumberOrderType | None = _condition(
+        "Only orders of this kind, such as `PORTING`. The chime API reports no kind, so there it matches nothing."
+    )
+    e164_phone_number: E164PhoneNumber | None = _condition(
+        "Only orders that contain this number, such as `+12065550100`."
+    )
+    ordered_phone_number_status: OrderedPhoneNumberStatus | None = _condition(
+        "Only orders with at least one number in this state, such as `FAILED`."
+    )
+    created: DateTimeRange | None = _condition("Only orders that were placed in this period.")
+    updated: DateTimeRange | None = _condition("Only orders that were last changed in this period.")
+
+
+PhoneNumberFilterArgument = Annotated[
+    PhoneNumberFilter | None, strawberry.argument(description="Which numbers to list. All, if it is not set.")
+]
+PhoneNumberOrderFilterArgument = Annotated[
+    PhoneNumberOrderFilter | None, strawberry.argument(description="Which orders to list. All, if it is not set.")
+]

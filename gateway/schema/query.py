@@ -10,7 +10,8 @@ from gateway.errors import BadUserInput
 from gateway.schema.associations import PhoneNumberConnection
 from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
 from gateway.schema.field_cost import CONNECTION, LOOKUP, list_of
-from gateway.schema.filters import PhoneNumberFilter, filter_parameters
+from gateway.schema.filter_conditions import phone_number_list_filter, phone_number_order_list_filter
+from gateway.schema.filters import PhoneNumberFilterArgument, PhoneNumberOrderFilterArgument
 from gateway.schema.node import Node, error_as_value, load_node
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
@@ -26,9 +27,7 @@ def _phone_numbers(
     after: After = strawberry.UNSET,
     last: Last = strawberry.UNSET,
     before: Before = strawberry.UNSET,
-    filter: Annotated[  # noqa: A002  # The argument's name in the schema.
-        PhoneNumberFilter | None, strawberry.argument(description="Which numbers to list. All, if it is not set.")
-    ] = strawberry.UNSET,
+    filter: PhoneNumberFilterArgument = strawberry.UNSET,  # noqa: A002  # The argument's name in the schema.
 ) -> Any:
     """Return one page of the account's numbers, in AWS's own order, which AWS does not document.
 
@@ -49,7 +48,7 @@ def _phone_numbers(
     Cost: See gateway.paging.paginator. The first page is fetched when edges, nodes, pageInfo or totalCount is resolved.
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumbers.
     """
-    source = phone_number_list(info.context, filter_parameters(filter, info.context.upstream.service))
+    source = phone_number_list(info.context, phone_number_list_filter(filter, info.context.upstream.service))
     return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 
@@ -59,6 +58,7 @@ def _phone_number_orders(
     after: After = strawberry.UNSET,
     last: Last = strawberry.UNSET,
     before: Before = strawberry.UNSET,
+    filter: PhoneNumberOrderFilterArgument = strawberry.UNSET,  # noqa: A002  # The argument's name in the schema.
 ) -> Any:
     """Return one page of the account's orders, in AWS's own order, which AWS does not document.
 
@@ -66,7 +66,7 @@ def _phone_number_orders(
 
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumberOrders.
     """
-    source = phone_number_order_list(info.context)
+    source = phone_number_order_list(info.context, phone_number_order_list_filter(filter))
     return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 

@@ -1,7 +1,7 @@
 """The two custom scalars: conversion of AWS's values for the response, and of a client's values."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NewType
 
@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from gateway.errors import BadUserInput, UpstreamBadResponse
+from gateway.listing.instants import read_instant
 from gateway.upstream.records import read_e164_number, with_plus
 
 DATE_TIME: Final = "DateTime"
@@ -43,27 +44,22 @@ def write_date_time(value: Any) -> str:
     """
     if isinstance(value, str) and len(value) <= MAX_TIMESTAMP_LENGTH and is_rfc_3339_utc(value):
         return value
-    try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            instant = datetime.fromtimestamp(value, UTC)
-        else:
-            instant = datetime.fromisoformat(value)
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        instant = instant.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise UpstreamBadResponse(None, detail="a timestamp cannot be parsed") from None
+    instant = read_instant(value)
+    if instant is None:
+        raise UpstreamBadResponse(None, detail="a timestamp cannot be parsed")
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_date_time(value: Any) -> DateTime:
-    """Return a client's timestamp. No argument has this type yet, but a scalar must be able to parse.
+    """Return a client's timestamp.
 
     Raises:
-        BadUserInput: If it is not in RFC 3339 and UTC.
+        BadUserInput: If it is not in RFC 3339 and UTC, or if there is no such time.
     """
-    if not isinstance(value, str) or not _RFC_3339_UTC.fullmatch(value):
-        raise BadUserInput("A DateTime must be in RFC 3339 and UTC, such as 2019-08-12T22:10:20.521Z.")
+    if not isinstance(value, str) or len(value) > MAX_TIMESTAMP_LENGTH or not is_rfc_3339_utc(value):
+        raise BadUserInput(
+            "A DateTime must be a time that exists, in RFC 3339 and UTC, such as 2019-08-12T22:10:20.521Z."
+        )
     return DateTime(value)
 
 

@@ -1,44 +1,63 @@
 """The two upstream lists as connections page through them, read through the request's data sources."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.context import RequestContext
+from gateway.listing.list_filter import ListFilter
 from gateway.paging.pages import TokenList
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
 R = TypeVar("R")
 
-
-def phone_number_list(context: RequestContext, filters: Mapping[str, str]) -> TokenList[PhoneNumberRecord]:
-    """Return ListPhoneNumbers, with Status, ProductType, FilterName and FilterValue as AWS spells them."""
-    fetch = partial(context.phone_numbers.page, filters=filters)
-    return _token_list(context, "ListPhoneNumbers", filters, fetch, e164_of)
+# The fields of a filter that AWS applies, by the parameters of ListPhoneNumbers.
+_APPLIED_BY_AWS: Final = {"Status": "status", "ProductType": "productType", "FilterName": "association"}
 
 
-def phone_number_order_list(context: RequestContext) -> TokenList[PhoneNumberOrderRecord]:
-    """Return ListPhoneNumberOrders. It takes no filter."""
+def phone_number_list(context: RequestContext, list_filter: ListFilter) -> TokenList[PhoneNumberRecord]:
+    """Return ListPhoneNumbers with a filter."""
+    fetch = partial(context.phone_numbers.page, filters=list_filter.parameters)
+    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of)
+    unused = [name for parameter, name in _APPLIED_BY_AWS.items() if parameter not in list_filter.parameters]
+    token_list.narrowed_by = " or ".join(unused)
+    return token_list
+
+
+def phone_number_order_list(context: RequestContext, list_filter: ListFilter) -> TokenList[PhoneNumberOrderRecord]:
+    """Return ListPhoneNumberOrders with a filter, of which AWS applies nothing."""
     fetch = context.phone_number_orders.page
-    return _token_list(context, "ListPhoneNumberOrders", {}, fetch, lambda order: order["PhoneNumberOrderId"] or "")
+    return _token_list(
+        context, "ListPhoneNumberOrders", list_filter, fetch, lambda order: order["PhoneNumberOrderId"] or ""
+    )
 
 
 def _token_list(
     context: RequestContext,
     operation: str,
-    filters: Mapping[str, str],
+    list_filter: ListFilter,
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
     key: Callable[[R], str],
 ) -> TokenList[R]:
     service = context.upstream.service
     token_list = TokenList(
-        fetch=fetch,
+        fetch=_fetch_nothing if list_filter.matches_nothing else fetch,
         key=key,
         binding=context.cursor_key_ring.bind(
-            api=service.name, operation=operation, filters=filters, principal=context.principal
+            api=service.name,
+            operation=operation,
+            filters=list_filter.description(),
+            principal=context.principal,
         ),
         operation=operation,
         page_size=service.max_results,
+        matches=list_filter.predicate(),
     )
-    context.lists.append(token_list)
+    if not list_filter.matches_nothing:
+        context.lists.append(token_list)
     return token_list
+
+
+async def _fetch_nothing(_token: str | None, _size: int) -> tuple[list[Any], None]:
+    """Return the only page of a list that has no rows, without a call."""
+    return [], None
