@@ -13,6 +13,7 @@ import pytest
 from gateway.settings import Settings
 from tests.support.aws import Aws, emulated_aws
 from tests.support.leak_search import FOUND, LogSearch, search_httpx_response
+from tests.support.one_read import one_read
 from tests.support.serving import served_gateway
 
 # Tests count upstream calls, so only the tests of the cache turn it on.
@@ -68,6 +69,13 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Return a gateway in front of the account."""
     async with gateway_over(settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Read what all gateways of this process share once."""
+    with one_read(tmp_path_factory.mktemp("certificate")):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
