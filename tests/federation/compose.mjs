@@ -3,29 +3,8 @@
 // standard error. The exit code is 1 if composition fails.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import * as apollo from "@apollo/composition";
-import * as guild from "@theguild/federation-composition";
-import * as wundergraph from "@wundergraph/composition";
-import { parse, print } from "graphql";
-
-const composers = {
-  "@apollo/composition"(subgraphs) {
-    const { supergraphSdl, errors = [], hints = [] } = apollo.composeServices(subgraphs);
-    return { supergraph: supergraphSdl, messages: [...errors, ...hints] };
-  },
-  "@theguild/federation-composition"(subgraphs) {
-    const { supergraphSdl, errors = [] } = guild.composeServices(subgraphs);
-    return { supergraph: supergraphSdl, messages: errors };
-  },
-  // Its routers read a configuration in another format, which contains this schema.
-  "@wundergraph/composition"(subgraphs) {
-    const { success, federatedGraphAST, errors = [], warnings } = wundergraph.federateSubgraphs({
-      subgraphs: subgraphs.map(({ name, url, typeDefs }) => ({ name, url, definitions: typeDefs })),
-      version: wundergraph.LATEST_ROUTER_COMPATIBILITY_VERSION,
-    });
-    return { supergraph: success ? print(federatedGraphAST) : undefined, messages: [...errors, ...warnings] };
-  },
-};
+import { parse } from "graphql";
+import { composers } from "./composers.mjs";
 
 const [config, output, composer = "@apollo/composition"] = process.argv.slice(2);
 const { subgraphs } = JSON.parse(readFileSync(config, "utf8"));

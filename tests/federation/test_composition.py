@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -54,21 +55,38 @@ OTHERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Composed:
     """The result of a composer: the supergraph, or an empty text if composition failed, and its messages."""
 
-    def __init__(self, composer: str, folder: Path, packages: Path, **subgraphs: str) -> None:
-        configuration: dict[str, object] = {}
-        for name, text in subgraphs.items():
-            (folder / f"{name}.graphql").write_text(text)
-            file = {"file": f"{name}.graphql"}
-            configuration[name] = {"routing_url": f"http://127.0.0.1/{name}", "schema": file}
-        config, supergraph = folder / "supergraph.json", folder / "supergraph.graphql"
-        config.write_text(json.dumps({"subgraphs": configuration}))
-        ran = node(packages, "compose.mjs", str(config), str(supergraph), composer)
-        self.messages = ran.stderr
-        self.supergraph = supergraph.read_text() if supergraph.exists() else ""
-        assert ran.returncode == (0 if self.supergraph else 1), self.messages
+    supergraph: str
+    messages: list[str]
+
+
+Compositions = dict[tuple[str, str], Composed]
+
+
+@pytest.fixture(scope="module")
+def compositions(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Compositions:
+    """Return the results of all compositions of this module, by the name of the set of subgraphs and by composer."""
+    without_node = subprocess.run(
+        [str(BIN / "chime-gateway"), "schema"],
+        env=environment(tmp_path_factory.mktemp("home"), GATEWAY_RELAY_NODE_FIELDS="false"),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    connectors = (HERE / "voice-connectors.graphql").read_text()
+    sets = {
+        "the example": {"ours": COMMITTED, "contacts": CONTACTS, "connectors": connectors},
+        "contacts alone": {"ours": COMMITTED, "contacts": CONTACTS},
+        "two with node": {"ours": COMMITTED, "contacts": NODE_OF_ITS_OWN},
+        "another with node": {"ours": without_node, "contacts": NODE_OF_ITS_OWN},
+        **{name: {"ours": COMMITTED, "other": other} for name, other in OTHERS.items()},
+    }
+    ran = node(packages, "compose-each.mjs", standard_input=json.dumps(sets))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return {(name, composer): Composed(*result) for name, composer, *result in json.loads(ran.stdout)}
 
 
 BY_EACH = pytest.mark.parametrize("composer", COMPOSERS)
@@ -76,21 +94,19 @@ BY_EACH = pytest.mark.parametrize("composer", COMPOSERS)
 
 @BY_EACH
 def test_committed_schema_composes_with_the_example_subgraphs_without_messages(
-    composer: str, tmp_path: Path, packages: Path
+    composer: str, compositions: Compositions
 ) -> None:
     """There is no error, warning or hint, although contacts also has interface Node, a node type and PageInfo."""
-    connectors = (HERE / "voice-connectors.graphql").read_text()
-    composed = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=CONTACTS, connectors=connectors)
-    assert composed.messages == ""
+    composed = compositions["the example", composer]
+    assert composed.messages == []
     for added in ("contact: Contact", "voiceConnectors: [VoiceConnector!]!", "phoneNumberOrders(", "node("):
         assert added in composed.supergraph
 
 
 # Cosmo's routers read the costs from their own configuration, which is not part of this supergraph.
 @pytest.mark.parametrize("composer", COMPOSERS[:2])
-def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, tmp_path: Path, packages: Path) -> None:
-    composed = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=CONTACTS)
-    supergraph = " ".join(composed.supergraph.split())
+def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, compositions: Compositions) -> None:
+    supergraph = " ".join(compositions["contacts alone", composer].supergraph.split())
     for kept in (
         "totalCount: Int @cost(weight: 20)",
         'slicingArguments: ["first", "last"]',
@@ -100,25 +116,35 @@ def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, tmp_p
 
 
 @BY_EACH
-@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_committed_schema_composes_with_a_subgraph(composer: str, other: str, tmp_path: Path, packages: Path) -> None:
-    composed = Composed(composer, tmp_path, packages, ours=COMMITTED, other=other)
+@pytest.mark.parametrize("other", OTHERS)
+def test_committed_schema_composes_with_a_subgraph(composer: str, other: str, compositions: Compositions) -> None:
+    composed = compositions[other, composer]
     assert "notes: [" in composed.supergraph, composed.messages
 
 
 @BY_EACH
-def test_query_node_can_belong_to_another_subgraph(composer: str, tmp_path: Path, packages: Path) -> None:
+def test_query_node_can_belong_to_another_subgraph(composer: str, compositions: Compositions) -> None:
     """The setting is needed, because two subgraphs that both have the field do not compose."""
-    rejected = Composed(composer, tmp_path, packages, ours=COMMITTED, contacts=NODE_OF_ITS_OWN)
+    rejected = compositions["two with node", composer]
     assert rejected.supergraph == ""
-    assert "node" in rejected.messages
-    ours = subprocess.run(
-        [str(BIN / "chime-gateway"), "schema"],
-        env=environment(tmp_path, GATEWAY_RELAY_NODE_FIELDS="false"),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    composed = Composed(composer, tmp_path, packages, ours=ours, contacts=NODE_OF_ITS_OWN)
-    assert composed.messages == ""
+    assert any("node" in message for message in rejected.messages)
+    composed = compositions["another with node", composer]
+    assert composed.messages == []
     assert composed.supergraph.count("node(") == 1
+
+
+def test_command_uses_the_composer_that_it_is_given_and_fails_if_composition_does(
+    compositions: Compositions, packages: Path, tmp_path: Path
+) -> None:
+    composer = COMPOSERS[1]
+    for name, sdl in {"ours": COMMITTED, "contacts": NODE_OF_ITS_OWN}.items():
+        (tmp_path / f"{name}.graphql").write_text(sdl)
+    subgraphs = {
+        name: {"routing_url": f"http://127.0.0.1/{name}", "schema": {"file": f"{name}.graphql"}}
+        for name in ("ours", "contacts")
+    }
+    config, supergraph = tmp_path / "supergraph.json", tmp_path / "supergraph.graphql"
+    config.write_text(json.dumps({"subgraphs": subgraphs}))
+    ran = node(packages, "compose.mjs", str(config), str(supergraph), composer)
+    assert (ran.returncode, supergraph.exists()) == (1, False)
+    assert ran.stderr.splitlines() == "\n".join(compositions["two with node", composer].messages).splitlines()

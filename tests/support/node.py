@@ -42,13 +42,19 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def node(
-    folder: Path, program: str, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 120
+    folder: Path,
+    program: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    standard_input: str | None = None,
+    seconds: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """Run a JavaScript file of an installed folder to its end, and return its output and exit code."""
     return subprocess.run(
         ["node", program, *arguments],
         cwd=folder,
         env=os.environ | (environment or {}),
+        input=standard_input,
         capture_output=True,
         text=True,
         timeout=seconds,
