@@ -1,4 +1,8 @@
-"""The Dockerfile, carried out without a container engine: its own commands, in an empty folder, by a nobody."""
+"""The Dockerfile, without a container engine.
+
+The slow tests carry out its own commands in an empty folder, as an unprivileged user. The others start its commands
+with the packages of the test environment.
+"""
 
 import json
 import os
@@ -8,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +31,7 @@ INSTRUCTIONS = [
     (match[1], match[2].replace("\\\n", " "))
     for match in re.finditer(r"^([A-Z]+) ((?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 ]
-# What a build needs of the machine's own set-up: how to reach the package indexes, and nothing else.
+# A build needs only these variables of the machine, which say how to reach the package indexes.
 PACKAGE_INDEXES = {
     key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_", "NODE_EXTRA_", "npm_config_"))
 }
@@ -52,7 +57,7 @@ def only(keyword: str) -> str:
 
 
 def as_nobody() -> dict[str, Any]:
-    """Only root can become somebody else; whoever else runs the tests is unprivileged already."""
+    """Return the options that run a process as an unprivileged user. Only root needs them, and can use them."""
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
 
 
@@ -68,7 +73,7 @@ def a_python_for_everybody() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the build, in a folder that stands for its WORKDIR, which nobody owns."""
+    """One stage of the build, in a folder in place of its WORKDIR. The unprivileged user owns it."""
 
     instructions: list[tuple[str, str]]
     folder: Path
@@ -116,7 +121,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
-    """Return the folder that stands for /app after the build stages."""
+    """Return the folder in place of /app after the build stages."""
     path = os.pathsep.join(
         [str(a_python_for_everybody()), str(Path(needed("npm", "the image's page")).parent), os.defpath]
     )
@@ -125,7 +130,7 @@ def built() -> Iterator[Path]:
     root.chmod(0o755)
     stages: dict[str, Stage] = {}
     try:
-        # The last one is what is shipped, and takes from the others.
+        # The last stage is the image, which only copies from the others.
         for name, instructions in list(STAGES.items())[:-1]:
             folder = root / name
             folder.mkdir()
@@ -135,26 +140,88 @@ def built() -> Iterator[Path]:
             stages[name].carry_out(path, stages)
         yield stages["build"].folder
     finally:
-        # 25,000 files, whose end nobody needs to wait for.
+        # To remove the 25,000 files takes seconds, for which no test needs to wait.
         Thread(target=shutil.rmtree, args=(root,)).start()
 
 
+def image_command(executable: str, port: int) -> list[str]:
+    """Return the image's start command with another executable, on a loopback port. The last option given counts."""
+    [entry_point] = json.loads(only("ENTRYPOINT"))
+    assert entry_point == "/app/venv/bin/chime-gateway"
+    return [executable, *json.loads(only("CMD")), "--host", "127.0.0.1", "--port", str(port)]
+
+
+def image_environment(aws: Aws, **variables: str) -> dict[str, str]:
+    """Return the image's variables, in front of an account. No folder for files exists."""
+    return {
+        **dict(pair.split("=", 1) for pair in only("ENV").split()),
+        "PATH": os.defpath,
+        "HOME": "/nonexistent",
+        "TMPDIR": "/nonexistent",
+        **aws.variables,
+        **variables,
+    }
+
+
+def health_check(python: str, port: int) -> list[str]:
+    words: list[str] = json.loads(only("HEALTHCHECK").partition("CMD ")[2])
+    assert words[0] == "/app/venv/bin/python"
+    return [word.replace("/app/venv/bin/python", python).replace("8000", str(port)) for word in words]
+
+
+def stop_during_a_request(server: subprocess.Popen[str], port: int, aws: Aws) -> None:
+    """Send the image's stop signal while a request is in flight. Check its response and the exit code."""
+    aws.takes_ms(1000)
+    aws.calls.clear()
+    with ThreadPoolExecutor() as callers:
+        query = {"query": "{ phoneNumbers { totalCount } }"}
+        answering = callers.submit(httpx.post, f"http://127.0.0.1:{port}/graphql", json=query, timeout=30)
+        while not aws.calls:
+            assert server.poll() is None
+            time.sleep(0.01)
+        server.send_signal(signal.Signals[only("STOPSIGNAL")])
+        answer = answering.result()
+    assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+    assert server.wait(30) == 0
+
+
+def test_commands_serve_without_a_folder_for_files_and_shut_down_gracefully(tmp_path: Path, aws: Aws) -> None:
+    """This is the smaller version of the slow test below."""
+    aws.holds(inventory=1)
+    assert only("USER") == f"{NOBODY}:{NOBODY}"
+    port = free_port()
+    start = image_command(str(BIN / "chime-gateway"), port)
+    env = image_environment(aws)
+    with subprocess.Popen(start, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            assert str(port) in server.stdout.readline()
+            check = health_check(str(BIN / "python"), port)
+            assert subprocess.run(check, env=env, check=False).returncode == 0
+            stop_during_a_request(server, port, aws)
+        finally:
+            server.kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_last_stage_copies_only_the_packages_of_the_build() -> None:
+    """Its build stage ends with the removal of the packages that only build."""
+    *_, last = STAGES.values()
+    assert [text for word, text in last if word == "COPY"] == ["--from=build /app/venv venv"]
+    word, command = STAGES["build"][-1]
+    assert (word, command.split(" ", 1)[0]) == ("RUN", "venv/bin/pip")
+    removed = set(command.partition(" uninstall --quiet --yes ")[2].split())
+    assert removed >= {"hatchling", "setuptools", "pip"}
+
+
+@pytest.mark.slow
 def test_image_serves_as_a_numeric_user_on_a_read_only_file_system_and_shuts_down_gracefully(
     built: Path, aws: Aws
 ) -> None:
     aws.holds(inventory=1)
-    assert only("USER") == f"{NOBODY}:{NOBODY}"
-    start = [*json.loads(only("ENTRYPOINT")), *json.loads(only("CMD"))]
-    # The last one given counts: here on the loopback and on a port that is free.
     port = free_port()
-    start = [word.replace("/app", str(built)) for word in [*start, "--host", "127.0.0.1", "--port", str(port)]]
-    env = dict(pair.split("=", 1) for pair in only("ENV").split()) | {
-        "PATH": os.defpath,
-        "HOME": "/nonexistent",
-        "TMPDIR": "/nonexistent",
-        "GATEWAY_GRAPHIQL": "true",
-        **aws.variables,
-    }
+    start = image_command(str(built / "venv/bin/chime-gateway"), port)
+    env = image_environment(aws, GATEWAY_GRAPHIQL="true")
     for path in (built, *built.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
@@ -163,28 +230,18 @@ def test_image_serves_as_a_numeric_user_on_a_read_only_file_system_and_shuts_dow
         assert server.stdout is not None
         try:
             assert str(port) in server.stdout.readline()
-            check = only("HEALTHCHECK").partition("CMD ")[2].replace("/app", str(built)).replace("8000", str(port))
-            assert subprocess.run(json.loads(check), env=env, check=False, **as_nobody()).returncode == 0
+            check = health_check(str(built / "venv/bin/python"), port)
+            assert subprocess.run(check, env=env, check=False, **as_nobody()).returncode == 0
             page = httpx.get(f"http://127.0.0.1:{port}/graphql", headers={"accept": "text/html"}, timeout=30)
             assert '<div id="graphiql">' in page.text
-            # A request is in flight when the signal arrives, and still gets its response.
-            aws.takes_ms(1000)
-            with ThreadPoolExecutor() as callers:
-                query = {"query": "{ phoneNumbers { totalCount } }"}
-                answering = callers.submit(httpx.post, f"http://127.0.0.1:{port}/graphql", json=query, timeout=30)
-                while not aws.calls:
-                    assert server.poll() is None
-                server.send_signal(signal.Signals[only("STOPSIGNAL")])
-                answer = answering.result()
-            assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
-            assert server.wait(30) == 0
+            stop_during_a_request(server, port, aws)
         finally:
             server.kill()
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.exists()} == before
 
 
 def test_image_does_not_start_without_authentication_and_names_the_settings(tmp_path: Path) -> None:
-    """`docker run` with credentials for AWS, and nothing that tells who may ask."""
+    """This is `docker run` with credentials for AWS and without authentication."""
     start = [str(BIN / "chime-gateway"), *json.loads(only("CMD")), "--port", "0"]
     env = environment(tmp_path, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
     result = subprocess.run(start, env=env, capture_output=True, text=True, timeout=60, check=False)
@@ -193,6 +250,7 @@ def test_image_does_not_start_without_authentication_and_names_the_settings(tmp_
     assert "set GATEWAY_AUTH to api-key or jwt" in line
 
 
+@pytest.mark.slow
 def test_build_tools_are_not_in_the_image(built: Path) -> None:
     packages = {path.name.lower() for path in built.glob("venv/lib/python*/site-packages/*")}
     assert "gateway" in packages
