@@ -164,27 +164,36 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
         "41f2eeceb4b921e8f969de9f35bd25884460188ef120896dd85de70c480bbbe6",
         "gateway/schema/federation.py, GatewaySchema: it appends the last newline.",
     ),
-    "aiobotocore.httpsession:AIOHTTPSession._create_connector": (
-        "ebe9c547d18060598b3e318320f10ab008c3d48a26958290d72a7d1abf60ac97",
-        (
-            "gateway/upstream/aws/session.py, HttpSession: it passes no proxy, so that AWS's certificate is "
-            "verified behind one as well."
-        ),
+    "aiobotocore.endpoint:AioEndpointCreator.create_endpoint": (
+        "4137bfb392515ddf9f9c367f1fc255203f7c2b7c495f6d4fafba782071218251",
+        "gateway/upstream/aws/http_session.py, HttpSession: its constructor takes the arguments that this passes.",
     ),
-    "aiobotocore.httpsession:AIOHTTPSession._get_ssl_context": (
-        "edf40308e93a7944a212a6981dd59189545988459aaaafa25caedd660e033403",
-        "gateway/upstream/aws/session.py, HttpSession: it turns the check of host names on.",
+    "aiobotocore.endpoint:AioEndpoint._send": (
+        "1d910e2ff7bff8db16dd4cb90510635f07bfd1f3380c1131dcbcb88f916d4e24",
+        "gateway/upstream/aws/http_session.py, HttpSession: its `send` is called here.",
     ),
-    "aiobotocore.httpsession:AIOHTTPSession._get_session": (
-        "0b8aee68c4f5e8bcd31a234460bcce87b9355a817380ec961fdd9800d0acf28d",
+    "aiohttp.client:ClientSession._request": (
+        "32986b8105faf5f829c07924811d1697c23685e86e68fa9148869d5369557615",
         (
-            "gateway/upstream/aws/session.py, HttpSession: it turns aiohttp's own retries off, and uses the "
-            "session for its GETs."
+            "gateway/upstream/aws/http_session.py, _send_once: a request must be repeated after no other error than "
+            "ClientOSError and ServerDisconnectedError."
         ),
     ),
     "aiobotocore.config:AioConfig.merge": (
         "a9d0bfc2bf3fc423b72feccd241482e7f17a88576f50608cf2a6ca423f8cd1c7",
-        "gateway/upstream/aws/session.py, ClientConfig replaces it: a copy that keeps the HTTP session class.",
+        "gateway/upstream/aws/session.py, ClientConfig: it sets the HTTP session class of the result.",
+    ),
+    "aiobotocore.credentials:AioRefreshableCredentials._refresh": (
+        "7ae88577da6f43fee078f1c2f562441e96d214d57b921c6ddf8ac729296b3feb",
+        "gateway/upstream/aws/credentials.py, _Source: this asks `refresh_needed` before a renewal.",
+    ),
+    "aiobotocore.credentials:AioRefreshableCredentials._protected_refresh": (
+        "e3be61204e4f74045e935fabc37f24ba2085e6afc0cd1cd7537e86738d334b38",
+        "gateway/upstream/aws/credentials.py, _Source: this asks `refresh_needed` with 0 afterwards.",
+    ),
+    "botocore.credentials:RefreshableCredentials.__init__": (
+        "ebff6237120d83d9c1d253b3b5c34010af349bde23bfbe29b996b58da7e7fd6f",
+        "gateway/upstream/aws/credentials.py, _Source: it reads `_expiry_time`, a datetime with a zone or None.",
     ),
     "aiobotocore.credentials:AioCredentialResolver.load_credentials": (
         "97833ff8b3b87eeedaea42ca86473bcf46cf542aa9afe46cbd86fa2e9225f375",

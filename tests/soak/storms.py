@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.fault_injection import RequestRateLimiter
-from gateway.upstream.aws.session import MAX_ANSWER_BYTES
+from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES
 from tests.support.aws import Aws
 from tests.support.serving import served
 

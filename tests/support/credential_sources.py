@@ -34,10 +34,15 @@ class CredentialsResponse:
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error response of STS or of the container endpoint."""
+    """An error response of STS or of the container endpoint.
+
+    Attributes:
+        location: The URL of a redirect.
+    """
 
     status: int
     code: str = "InternalFailure"
+    location: str | None = None
 
 
 class Source:
@@ -67,7 +72,8 @@ class Source:
 def _response(action: str, answer: CredentialsResponse | ErrorResponse) -> Response:
     if isinstance(answer, ErrorResponse):
         error = f"<Type>Sender</Type><Code>{answer.code}</Code><Message>{SECRET} 123456789012</Message>"
-        return Response(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", answer.status)
+        headers = {} if answer.location is None else {"location": answer.location}
+        return Response(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", answer.status, headers)
     expiration = seconds_from_now(answer.seconds)
     if action == "GET":
         keys = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "token", "Expiration": expiration}

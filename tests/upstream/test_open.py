@@ -1,7 +1,6 @@
 """The gateway's connections to AWS."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +9,7 @@ import pytest
 from gateway.errors import UpstreamUnreachable
 from gateway.settings import Settings
 from gateway.upstream.aws.response_parser import parse_response
-from gateway.upstream.aws.session import AwsKeyPair, HttpSession
+from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.call import UpstreamResponse
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
@@ -78,16 +77,3 @@ def test_response_body_is_returned_with_timestamps_as_text() -> None:
     assert parse_response(200, {"x-amzn-requestid": "a-1"}, body, {"PhoneNumber"}) == UpstreamResponse(
         {"PhoneNumber": {"CreatedTimestamp": "2019-08-12T22:10:20.504Z"}}, len(body), 200, "a-1"
     )
-
-
-@pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])
-async def test_upstream_certificate_is_verified_behind_a_proxy(proxy: str | None) -> None:
-    session = HttpSession()
-    connector = session._create_connector(proxy)  # noqa: SLF001  # aiobotocore decides on verification here.
-    try:
-        context = connector._ssl  # noqa: SLF001  # aiohttp has no public name for it.
-        assert isinstance(context, ssl.SSLContext)
-        assert context.verify_mode is ssl.CERT_REQUIRED
-        assert context.check_hostname
-    finally:
-        await connector.close()

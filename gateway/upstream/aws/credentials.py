@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from datetime import datetime
 from json import JSONDecodeError
 from math import inf
 from typing import Any, Final
@@ -110,6 +111,49 @@ class _Unusable(Exception):
     """An error for keys that cannot sign a request."""
 
 
+class _Source:
+    """botocore's credentials object of one source, which renews its credentials only when `renew` is called.
+
+    By itself, botocore renews them when less than 15 minutes are left. Until 10 minutes are left, it hides a failure.
+    It decides by the object's public method `refresh_needed`, which this class replaces.
+    """
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+        self._can_expire = isinstance(credentials, RefreshableCredentials)
+        self._is_renewing = False
+        if self._can_expire:
+            self._expire_within = credentials.refresh_needed
+            credentials.refresh_needed = self._refresh_needed
+
+    @property
+    def expires_at(self) -> float:
+        """The time in seconds since 1970: -inf before the first credentials, and inf if they never expire."""
+        if not self._can_expire:
+            return inf
+        expiry: datetime | None = self._credentials._expiry_time  # noqa: SLF001  # No public name.
+        return -inf if expiry is None else expiry.timestamp()
+
+    async def loaded(self) -> Credentials:
+        """Return the credentials that are loaded, without asking the source."""
+        loaded: Credentials = await self._credentials.get_frozen_credentials()
+        return loaded
+
+    async def renew(self) -> Credentials:
+        """Ask the source and return the new credentials. Return the loaded ones if they never expire."""
+        self._is_renewing = True
+        try:
+            return await self.loaded()
+        finally:
+            self._is_renewing = False
+
+    def _refresh_needed(self, refresh_in: float | None = None) -> bool:
+        if refresh_in == 0:
+            # After a renewal, botocore asks whether the new credentials have already expired.
+            return bool(self._expire_within(0))
+        return self._is_renewing
+
+
 class CredentialCache:
     """A cache of one source's credentials.
 
@@ -123,7 +167,7 @@ class CredentialCache:
 
     def __init__(self, source: Any, clock: Callable[[], float] = time.time) -> None:
         self._label, self.source = _named(source.method)
-        self._source = source
+        self._source = _Source(source)
         self._clock = clock
         self._current: Credentials | None = None
         self._expires_at = self._renew_at = -inf
@@ -144,14 +188,9 @@ class CredentialCache:
         Raises:
             _Unusable: If the loaded credentials cannot sign a request.
         """
-        if isinstance(self._source, RefreshableCredentials):
-            # If the credentials have expired or are not loaded yet, the first caller renews them.
-            if not self._source.refresh_needed(refresh_in=0):
-                self._renews_within(0)
-                self._take(await self._source.get_frozen_credentials())
-            self._renews_within(inf)
-        else:
-            self._take(await self._source.get_frozen_credentials())
+        # If the credentials have expired or are not loaded yet, the first caller renews them.
+        if self._clock() < self._source.expires_at:
+            self._take(await self._source.loaded())
 
     async def close(self) -> None:
         """Cancel a running renewal, which also kills its program."""
@@ -222,7 +261,7 @@ class CredentialCache:
     async def _renew(self) -> "Credentials | _Failure":
         try:
             async with asyncio.timeout(RENEWAL_SECONDS):
-                renewed: Credentials = await self._source.get_frozen_credentials()
+                renewed = await self._source.renew()
             self._take(renewed)
         except Exception as error:  # noqa: BLE001  # A source may raise any error, and callers must not see it.
             failure = self._failure = _failure(error)
@@ -240,17 +279,10 @@ class CredentialCache:
 
     def _take(self, credentials: Credentials) -> None:
         _must_be_usable(credentials)
-        now, expires_at = self._clock(), inf
-        if isinstance(self._source, RefreshableCredentials):
-            expires_at = self._source._expiry_time.timestamp()  # noqa: SLF001  # No public name.
+        now, expires_at = self._clock(), self._source.expires_at
         left = expires_at - now
         self._current, self._expires_at = credentials, expires_at
         self._renew_at = now + max(left - RENEW_BEFORE_SECONDS, left / 2, LEAST_SECONDS_BETWEEN_RENEWALS)
-
-    def _renews_within(self, seconds: float) -> None:
-        """Let botocore renew when less than this many seconds are left, and raise the errors of a renewal."""
-        self._source._advisory_refresh_timeout = seconds  # noqa: SLF001  # Public only in the constructor.
-        self._source._mandatory_refresh_timeout = seconds  # noqa: SLF001  # Public only in the constructor.
 
 
 # Errors of a source that is asked at start. Any other error is about the configuration and names the file or the

@@ -19,6 +19,10 @@ class ResponseTooLong(Exception):
     """An error for a response that exceeds the size limit. The rest of its body was not read."""
 
 
+class ConnectionLost(aiohttp.ClientConnectionError):
+    """An error for a connection that closed before a response arrived. Its cause is aiohttp's error."""
+
+
 def network_fault(error: Exception, host: str) -> tuple[type[UpstreamError], str] | None:
     """Return the kind of a network error and the words for the log, if the error is one.
 
@@ -59,7 +63,7 @@ def _words(error: Exception, host: str) -> str:
         case aiohttp.ClientPayloadError():
             words = f"connection lost: {host} closed it within a response"
         case _:
-            words = f"connection lost: {host} closed it before a response{_reason(error)}"
+            words = f"connection lost: {host} closed it before a response{_reason(error.__cause__ or error)}"
     return words
 
 
@@ -70,7 +74,7 @@ def _peer(error: aiohttp.ClientConnectorError, host: str) -> str:
     return f"the proxy {error.host}:{error.port} of {host}"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return the reason in the operating system's words, because an error's own text may contain addresses."""
     if isinstance(error, ssl.SSLError):
         return f" ({error.reason})" if error.reason else ""

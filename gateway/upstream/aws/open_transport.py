@@ -2,20 +2,20 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
+
+from botocore.utils import get_environ_proxies
 
 from gateway.errors import ConfigurationError
-from gateway.settings import Settings
+from gateway.settings import Settings, variables
 from gateway.upstream.aws.config_checks import AwsChecks, missing_files
 from gateway.upstream.aws.credential_process import use_own_processes
 from gateway.upstream.aws.credentials import CredentialCache, load_credentials
+from gateway.upstream.aws.http_session import HttpSession
 from gateway.upstream.aws.network_errors import CONNECT_SECONDS
-from gateway.upstream.aws.session import AwsKeyPair, ClientConfig, aws_client, aws_session
-from gateway.upstream.aws.transport import AwsTransport, compile_transport
+from gateway.upstream.aws.session import AwsKeyPair, aws_client, aws_session
+from gateway.upstream.aws.transport import AwsTransport, CompiledOperation, compile_operations
 from gateway.upstream.services import SERVICES, Service
-
-USER_AGENT: Final = f"chime-gateway aioboto3/{version('aioboto3')}"
 
 
 @asynccontextmanager
@@ -39,33 +39,17 @@ async def open_aws_transport(
         session = aws_session(key_pair)
         region = key_pair.region if key_pair else await _checked_region(session, service, settings)
         credentials = await _credentials(session)
-        client = _client(session, service, region, settings, _client_config(settings, key_pair))
-        transport = await compile_transport(await client.__aenter__(), operation_names, credentials)
+        operations = await _operations(session, service, region, settings, operation_names)
+        http = _http_session(session, operations[0].endpoint.url, settings, key_pair)
     except ConfigurationError:
         raise
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
         raise ConfigurationError(f"AWS's configuration cannot be used: {error}") from error
     try:
-        yield transport
+        async with http:
+            yield AwsTransport(operations, http, credentials)
     finally:
         await credentials.close()
-        await client.__aexit__(None, None, None)
-
-
-def _client_config(settings: Settings, key_pair: AwsKeyPair | None) -> ClientConfig:
-    return ClientConfig(
-        max_pool_connections=settings.upstream_concurrency,
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=settings.request_timeout_seconds,
-        # botocore's retry modes do not retry these APIs' 429, or wait for 11 s (botocore 1.40.61). The gateway retries.
-        retries={"total_max_attempts": 1},
-        # botocore composes its own for every call, at a seventh of the call's CPU.
-        user_agent=USER_AGENT,
-        # If a key pair is passed, the upstream is on this machine, and no proxy leads back to it.
-        proxies=None if key_pair is None else {},
-        # AWS itself rejects an enum value that is newer than botocore's model. Callers' values are checked before.
-        parameter_validation=False,
-    )
 
 
 async def _checked_region(session: Any, service: Service, settings: Settings) -> str | None:
@@ -90,12 +74,26 @@ async def _credentials(session: Any) -> CredentialCache:
     return credentials
 
 
-def _client(session: Any, service: Service, region: str | None, settings: Settings, config: ClientConfig) -> Any:
+async def _operations(
+    session: Any, service: Service, region: str | None, settings: Settings, names: Iterable[str]
+) -> list[CompiledOperation]:
     if region is None:
         _reject_without_region(missing_files(session))
     url = settings.upstream_endpoint_url
     endpoint_url = None if url is None else str(url).rstrip("/")
-    return aws_client(session, service.name, region_name=region, endpoint_url=endpoint_url, config=config)
+    async with aws_client(session, service.name, region_name=region, endpoint_url=endpoint_url) as client:
+        return await compile_operations(client, names)
+
+
+def _http_session(session: Any, endpoint_url: str, settings: Settings, key_pair: AwsKeyPair | None) -> HttpSession:
+    return HttpSession(
+        timeout=(CONNECT_SECONDS, settings.request_timeout_seconds),
+        # If a key pair is passed, the upstream is on this machine, and no proxy leads back to it.
+        proxies=get_environ_proxies(endpoint_url) if key_pair is None else None,
+        # botocore obeys the second name too.
+        verify=session.get_config_variable("ca_bundle") or variables("REQUESTS_CA_BUNDLE").get("REQUESTS_CA_BUNDLE"),
+        max_pool_connections=settings.upstream_concurrency,
+    )
 
 
 def _reject_without_credentials(missing: str) -> NoReturn:

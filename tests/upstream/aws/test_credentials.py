@@ -221,6 +221,16 @@ async def test_unreachable_sts_is_a_retryable_error(
         await fails_for_want_of_credentials(gateway, "web identity", "cannot be reached", caplog, retryable=True)
 
 
+async def test_web_identity_is_not_sent_to_the_host_of_a_redirect(
+    aws: Aws, web_identity: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with credential_source(CredentialsResponse()) as other:
+        web_identity.answers = [ErrorResponse(307, "Moved", location=other.url)]
+        async with gateway_of(aws) as gateway:
+            await fails_for_want_of_credentials(gateway, "web identity", "307", caplog, retryable=False)
+    assert other.actions == []
+
+
 async def test_web_identity_is_not_sent_to_a_host_with_a_foreign_certificate(
     aws: Aws, web_identity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

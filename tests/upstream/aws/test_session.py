@@ -1,16 +1,24 @@
 """The user's AWS configuration: certificates, empty entries and endpoints."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import httpx
 import pytest
+from aiobotocore.config import AioConfig
+from botocore import UNSIGNED
+from botocore.exceptions import HTTPClientError
+from yarl import URL
 
 from gateway.app import create_app
 from gateway.server.run import serving_in_thread
 from gateway.settings import read_settings, variables
-from gateway.upstream.aws.session import HttpSession, aws_session
+from gateway.upstream.aws.http_session import HttpSession
+from gateway.upstream.aws.session import aws_session
 from gateway.upstream.open import open_upstream
 from tests.support.aws import Aws, emulated_aws
 from tests.support.redis_server import RedisServer, redis_server
@@ -40,6 +48,32 @@ class User:
     def writes_credentials(self, text: str) -> None:
         (self._home / "credentials").write_text(text)
         self.sets(AWS_SHARED_CREDENTIALS_FILE=str(self._home / "credentials"))
+
+
+class Proxy:
+    """An HTTP proxy that opens tunnels. `targets` holds the host and port of each CONNECT request."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.targets: list[str] = []
+        self.tunnels: list[asyncio.Task[Any] | None] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tunnels.append(asyncio.current_task())
+        head = await reader.readuntil(b"\r\n\r\n")
+        target = head.split()[1].decode()
+        self.targets.append(target)
+        host, port = target.split(":")
+        upstream_reader, upstream_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(copy(reader, upstream_writer), copy(upstream_reader, writer))
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.close()
 
 
 @pytest.fixture
@@ -110,20 +144,64 @@ async def test_empty_ca_bundle_in_a_profile_does_not_disable_verification(
     assert stranger.requests == []
 
 
-@pytest.mark.parametrize("verify", [None, False, ""])
-async def test_every_aws_client_verifies_certificates(verify: str | bool | None) -> None:
-    assert HttpSession(verify=verify)._verify is True  # noqa: SLF001  # aiobotocore decides on verification here.
+@pytest.mark.parametrize("verify", [None, False, "", True])
+async def test_http_session_verifies_certificates_even_if_verification_is_off(
+    known: TlsUpstream, verify: str | bool | None
+) -> None:
+    async with HttpSession(timeout=(5, 5), verify=verify) as http:
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await http.get(URL(known.url), {}, None)
+    assert known.requests == []
 
 
-async def test_credential_clients_verify_host_names() -> None:
+@pytest.mark.parametrize("options", [None, {"signature_version": UNSIGNED}, {"read_timeout": 3}], ids=str)
+async def test_credential_clients_verify_host_names(
+    user: User, certificates: Path, stranger: TlsUpstream, options: dict[str, Any] | None
+) -> None:
     """These clients are created by botocore itself, some with their own configuration."""
-    session = aws_session(None)
-    for config in (None, session.get_default_client_config()):
-        async with session.create_client(
-            "sts", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=config
-        ) as client:
-            http = client._endpoint.http_session  # noqa: SLF001  # No public name.
-            assert isinstance(http, HttpSession)
+    user.sets(**KEYS, AWS_CA_BUNDLE=str(certificates / "other.example.pem"))
+    client = aws_session(None).create_client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=stranger.url,
+        config=None if options is None else AioConfig(**options),
+    )
+    async with client as sts:
+        with pytest.raises(HTTPClientError, match="CERTIFICATE_VERIFY_FAILED"):
+            await sts.get_caller_identity()
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    """Return a running HTTP proxy."""
+    running = Proxy()
+    server = await asyncio.start_server(running.serve, "127.0.0.1", 0)
+    async with server:
+        running.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield running
+        await asyncio.gather(*filter(None, running.tunnels))
+
+
+async def test_certificate_and_host_name_are_verified_behind_a_proxy(
+    user: User, proxy: Proxy, certificates: Path, known: TlsUpstream, stranger: TlsUpstream
+) -> None:
+    user.sets(**KEYS, AWS_SESSION_TOKEN="token", HTTPS_PROXY=proxy.url)
+    untrusted = await answered(upstream_endpoint_url=known.url)
+    user.sets(AWS_CA_BUNDLE=str(certificates / "other.example.pem"))
+    of_another_host = await answered(upstream_endpoint_url=stranger.url)
+    assert untrusted["data"] == of_another_host["data"] == {"phoneNumbers": None}
+    assert known.requests == stranger.requests == []
+    assert set(proxy.targets) == {url.removeprefix("https://") for url in (known.url, stranger.url)}
+    user.sets(AWS_CA_BUNDLE=str(certificates / "localhost.pem"))
+    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+
+
+async def test_proxy_is_not_used_for_a_host_of_no_proxy(
+    user: User, proxy: Proxy, certificates: Path, known: TlsUpstream
+) -> None:
+    user.sets(**KEYS, AWS_CA_BUNDLE=str(certificates / "localhost.pem"), HTTPS_PROXY=proxy.url, NO_PROXY="localhost")
+    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    assert proxy.targets == []
 
 
 async def test_ca_bundle_is_used_and_the_host_name_must_match(
@@ -135,6 +213,13 @@ async def test_ca_bundle_is_used_and_the_host_name_must_match(
     answer = await answered(upstream_endpoint_url=stranger.url)
     assert answer["data"] == {"phoneNumbers": None}
     assert stranger.requests == []
+
+
+async def test_ca_bundle_of_the_variable_that_botocore_obeys_too_is_used(
+    user: User, certificates: Path, known: TlsUpstream
+) -> None:
+    user.sets(**KEYS, REQUESTS_CA_BUNDLE=str(certificates / "localhost.pem"))
+    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
 
 
 async def test_ca_bundle_of_a_profile_is_used(user: User, certificates: Path, known: TlsUpstream) -> None:

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import aioboto3
 import pytest
 from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials
+from botocore import xform_name
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
@@ -21,9 +23,10 @@ from yarl import URL
 from gateway.errors import UpstreamBadResponse
 from gateway.settings import Settings
 from gateway.upstream.aws.credentials import CredentialCache
-from gateway.upstream.aws.session import MAX_ANSWER_BYTES, AwsKeyPair, HttpSession
+from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES, HttpSession
+from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.aws.sigv4 import signed_headers
-from gateway.upstream.aws.transport import compile_transport
+from gateway.upstream.aws.transport import AwsTransport, compile_operations
 from gateway.upstream.aws_operations import OPERATION_NAMES, OPERATIONS
 from gateway.upstream.call import Call
 from gateway.upstream.open import open_upstream
@@ -74,20 +77,22 @@ class NoWire(HttpSession):
 
 
 @asynccontextmanager
-async def client(api: str, endpoint: str | None, token: str | None = None, **config: Any) -> AsyncIterator[Any]:
-    session = aioboto3.Session("AKIDLOCAL", "secret", token, region_name="us-east-1")
+async def client(
+    api: str, endpoint: str | None, token: str | None = None, region: str = "us-east-1", **config: Any
+) -> AsyncIterator[Any]:
+    session = aioboto3.Session("AKIDLOCAL", "secret", token, region_name=region)
     settings = AioConfig(http_session_cls=NoWire, retries={"total_max_attempts": 1}, proxies={}, **config)
     async with session.client(api, endpoint_url=endpoint, config=settings) as opened:
         yield opened
 
 
-async def both(opened: Any, operation: str, parameters: dict[str, Any]) -> tuple[Sent, Sent]:
+async def both(opened: Any, operation: str, parameters: dict[str, Any], token: str | None = None) -> tuple[Sent, Sent]:
     """Return the request of the stock client and that of AwsTransport."""
-    credentials = CredentialCache(opened._request_signer._credentials)  # noqa: SLF001  # No public name.
+    credentials = CredentialCache(AioCredentials("AKIDLOCAL", "secret", token))
     await credentials.open()
-    transport = await compile_transport(opened, OPERATION_NAMES, credentials)
+    transport = AwsTransport(await compile_operations(opened, OPERATION_NAMES), NoWire(timeout=(1, 1)), credentials)
     with pytest.raises(Sent) as stock:
-        await opened._make_api_call(operation, parameters)  # noqa: SLF001  # The method takes the parameters by their own names.
+        await getattr(opened, xform_name(operation))(**parameters)
     [called] = [each for each in OPERATIONS if each.name == operation]
     with pytest.raises(UpstreamBadResponse) as ours:
         await transport.call(Call(called, parameters, Requester(deadline=0)))
@@ -112,17 +117,30 @@ async def test_request_matches_stock_client_request(
     assert scope(ours) == scope(stock)
 
 
-@pytest.mark.parametrize("config", [{"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}], ids=str)
-async def test_endpoint_rules_match_stock_client(config: dict[str, Any]) -> None:
-    async with client("chime-sdk-voice", None, **config) as opened:
+@pytest.mark.parametrize("config", [{}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}], ids=str)
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1"])
+@pytest.mark.parametrize("api", ["chime", "chime-sdk-voice"])
+async def test_endpoint_rules_match_stock_client(api: str, region: str, config: dict[str, Any]) -> None:
+    async with client(api, None, region=region, **config) as opened:
         stock, ours = await both(opened, "ListPhoneNumbers", {})
     assert (ours.url, scope(ours)) == (stock.url, scope(stock))
-    assert ours.url.netloc != "voice-chime.us-east-1.amazonaws.com"
+
+
+async def test_endpoint_rules_choose_host_and_signing_region() -> None:
+    """The rules are not trivial: `chime` has one endpoint for all regions, and `chime-sdk-voice` has variants."""
+    async with client("chime", None, region="eu-central-1") as opened:
+        _, one_for_all = await both(opened, "ListPhoneNumbers", {})
+    assert one_for_all.url.netloc == "chime.us-east-1.amazonaws.com"
+    assert "/us-east-1/" in scope(one_for_all)
+    async with client("chime-sdk-voice", None, region="eu-central-1", use_fips_endpoint=True) as opened:
+        _, variant = await both(opened, "ListPhoneNumbers", {})
+    assert variant.url.netloc == "voice-chime-fips.eu-central-1.amazonaws.com"
+    assert "/eu-central-1/" in scope(variant)
 
 
 async def test_session_token_is_sent_and_signed() -> None:
     async with client("chime", None, token="session-token") as opened:
-        stock, ours = await both(opened, "ListPhoneNumbers", {})
+        stock, ours = await both(opened, "ListPhoneNumbers", {}, "session-token")
     assert ours.headers["x-amz-security-token"] == stock.headers["x-amz-security-token"] == "session-token"
     assert "SignedHeaders=host;x-amz-date;x-amz-security-token," in ours.headers["authorization"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import Settings
-from gateway.upstream.aws.session import MAX_ANSWER_BYTES
+from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES
 from tests.conftest import gateway_over
 from tests.support.aws import e164, number_record
 from tests.support.scripted import Says, scripted_upstream
