@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -83,7 +84,7 @@ def inventory(folder: Path, numbers: int) -> Iterator[Operations]:
     started = time.perf_counter()
     store = Store(folder / f"{numbers}.db", CHIME.api)
     try:
-        fill(store, CHIME, numbers=numbers, orders=40)
+        fill(store, CHIME, numbers=numbers, orders=40, day=date(2026, 11, 28))
         print(f"{numbers:,} numbers inserted in {time.perf_counter() - started:.1f} s")  # noqa: T201  # Its output.
         yield Operations(CHIME, store, NextTokens(store.token_key, time.time))
     finally:

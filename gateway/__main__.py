@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +33,26 @@ from gateway.upstream.aws.transport import Endpoint
 logger = logging.getLogger("gateway")
 
 APIS: Final = ("chime", "chime-sdk-voice")
+# The records of AWS's API reference are from 2019. A later century is a typing error.
+SAMPLE_DAYS: Final = (date(2020, 1, 1), date(2099, 12, 31))
 FIRST_QUERY: Final = "{ phoneNumbers(first: 3) { nodes { e164PhoneNumber status } } }"
+
+
+def sample_day(text: str) -> date:
+    """Parse the value of --sample-day.
+
+    Raises:
+        click.BadParameter: If it is not a day, or not one that sample data can be made on.
+    """
+    first, last = SAMPLE_DAYS
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a day. Write it like {first}.") from None
+    if not first <= day <= last:
+        raise click.BadParameter(f"{day} is not between {first} and {last}.")
+    return day
+
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 numbers_option = click.option(
@@ -44,6 +64,12 @@ numbers_option = click.option(
 )
 orders_option = click.option(
     "--orders", type=click.IntRange(0, 1_000_000), default=40, show_default=True, help="Number of sample orders."
+)
+sample_day_option = click.option(
+    "--sample-day",
+    type=sample_day,
+    metavar="YYYY-MM-DD",
+    help="Day on which the sample data are made. They are from the two years before it. Without it, today in UTC.",
 )
 api_option = click.option("--api", type=click.Choice(APIS), default="chime", show_default=True, help="API to emulate.")
 db_option = click.option(
@@ -142,14 +168,15 @@ def serve_command(host: str, port: int, workers: int) -> None:
 @db_option
 @numbers_option
 @orders_option
+@sample_day_option
 @reports_errors
-def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: int) -> None:
+def dev(host: str, port: int, api: Any, **data: Any) -> None:
     """Serve the gateway over sample data.
 
     It brings its own emulator of AWS, so you need no AWS account and no settings.
     """
     listener = _listen_for_callers(read_settings(upstream_api=api), host, port)
-    options = EmulatorOptions(api=api, db=db, numbers=numbers, orders=orders)
+    options = EmulatorOptions(api=api, **data)
     emulator = create_emulator(options)
     stored = emulator.state.store.counts()
     with serving_in_thread(emulator) as upstream_url:
@@ -185,6 +212,7 @@ def dev(host: str, port: int, api: Any, db: Path | None, numbers: int, orders: i
 @db_option
 @numbers_option
 @orders_option
+@sample_day_option
 @click.option(
     "--load",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

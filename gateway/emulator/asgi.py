@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -35,6 +36,7 @@ class EmulatorOptions:
         db: The database file. Without it, data are in memory and end with the process.
         numbers: Number of sample phone numbers for an empty database. It includes the three in AWS's API reference.
         orders: Number of sample orders for an empty database. It includes the one in AWS's API reference.
+        sample_day: The day on which the sample data are made. Without it, the current day in UTC.
         load: Files with the output of `aws chime list-phone-numbers` and similar commands, used instead of sample data.
         latency_ms: Delay of each response, in milliseconds.
         rate: Requests a second. The emulator throttles more requests with 429.
@@ -47,6 +49,7 @@ class EmulatorOptions:
     db: Path | None = None
     numbers: int = 250
     orders: int = 40
+    sample_day: date | None = None
     load: tuple[Path, ...] = ()
     latency_ms: int = 0
     rate: int | None = None
@@ -67,7 +70,7 @@ def create_emulator(
 
     Args:
         options: The options of the emulator.
-        clock: Returns seconds since 1970, for signatures and next-tokens.
+        clock: Returns seconds since 1970, for signatures, next-tokens and the day of the sample data.
         sleep: Waits for the latency, in seconds.
 
     Raises:
@@ -79,7 +82,8 @@ def create_emulator(
         if options.load:
             import_files(options.load, store)
         elif store.counts() == (0, 0):
-            fill(store, service, numbers=options.numbers, orders=options.orders)
+            day = options.sample_day or datetime.fromtimestamp(clock(), UTC).date()
+            fill(store, service, numbers=options.numbers, orders=options.orders, day=day)
     except BaseException:
         store.close()
         raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -14,6 +15,8 @@ from gateway.emulator.service_model import SERVICE_MODELS, Api
 from tests.support.serving import served
 
 FIRST_NUMBER = 12_065_550_000
+# Sample data depend on the day on which they are made, so tests make them on this one.
+SAMPLE_DAY = date(2026, 11, 28)
 
 
 class Aws:
@@ -64,8 +67,8 @@ class Aws:
         )
 
     def holds_sample_data(self) -> None:
-        """Fill the account with the sample data of `make run`."""
-        fill(self._emulator.state.store, SERVICE_MODELS[self.api], numbers=250, orders=40)
+        """Fill the account with the sample data that `make run` serves on SAMPLE_DAY."""
+        fill(self._emulator.state.store, SERVICE_MODELS[self.api], numbers=250, orders=40, day=SAMPLE_DAY)
 
     def adds_numbers(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Append records to the list. Replace a record if its number is already there."""
@@ -121,7 +124,7 @@ class _CallRecorder:
 @contextmanager
 def emulated_aws(api: Api = "chime", *, numbers: int = 0, orders: int = 0) -> Iterator[Aws]:
     """Serve an account while the block runs. It is empty unless numbers or orders of the sample data are requested."""
-    emulator = create_emulator(EmulatorOptions(api=api, numbers=numbers, orders=orders))
+    emulator = create_emulator(EmulatorOptions(api=api, numbers=numbers, orders=orders, sample_day=SAMPLE_DAY))
     aws = Aws(api, emulator)
     with served(_CallRecorder(emulator, aws)) as url:
         aws.url = url

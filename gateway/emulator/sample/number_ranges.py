@@ -1,13 +1,14 @@
 """Phone numbers from ranges that national regulators reserve for films and examples. They reach no phone."""
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
+from typing import NamedTuple
 
 from gateway.emulator.aws_errors import EmulatorError
 
 
-@dataclass(frozen=True, slots=True)
-class SampleNumber:
+class SampleNumber(NamedTuple):
     """A phone number with the country and the type of its range."""
 
     e164: str
@@ -17,43 +18,39 @@ class SampleNumber:
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """Reserved numbers, of which each prefix has `size`.
-
-    After the prefix, they count up from `first` in `digits` digits.
-    """
+    """Reserved numbers: each prefix with each line number, which has `digits` digits."""
 
     country: str
     type: str
     prefixes: tuple[str, ...]
-    digits: int
-    first: int
-    size: int
+    lines: range
+    digits: int = 4
 
-    def number(self, ordinal: int) -> SampleNumber | None:
-        prefix, line = divmod(ordinal, self.size)
-        if prefix >= len(self.prefixes):
-            return None
-        e164 = f"{self.prefixes[prefix]}{self.first + line:0{self.digits}}"
-        return SampleNumber(e164, self.country, self.type)
+    def __iter__(self) -> Iterator[SampleNumber]:
+        for prefix in self.prefixes:
+            for line in self.lines:
+                yield SampleNumber(f"{prefix}{line:0{self.digits}}", self.country, self.type)
 
 
-def _area_codes(codes: str) -> tuple[str, ...]:
-    return tuple(f"+1{code}555" for code in codes.split())
+def _area_codes(*codes: int) -> tuple[str, ...]:
+    return tuple(f"+1{code}555" for code in codes)
 
 
 # North America: 555-0100 to 555-0199 of every area code. Area code 206 is left out, because the sample in AWS's API
 # reference has its numbers.
-_US = _Range("US", "Local", _area_codes("212 303 312 404 415 503 512 602 617 702 713 808 904 919"), 4, 100, 100)
-_US_TOLL_FREE = _Range("US", "TollFree", _area_codes("800 833 844 855 866 877 888"), 4, 100, 100)
-_CANADA = _Range("CA", "Local", _area_codes("403 416 514 604 613 902"), 4, 100, 100)
+_NORTH_AMERICAN_LINES = range(100, 200)
+_US_AREA_CODES = _area_codes(212, 303, 312, 404, 415, 503, 512, 602, 617, 702, 713, 808, 904, 919)
+_US = _Range("US", "Local", _US_AREA_CODES, _NORTH_AMERICAN_LINES)
+_US_TOLL_FREE = _Range("US", "TollFree", _area_codes(800, 833, 844, 855, 866, 877, 888), _NORTH_AMERICAN_LINES)
+_CANADA = _Range("CA", "Local", _area_codes(403, 416, 514, 604, 613, 902), _NORTH_AMERICAN_LINES)
 # United Kingdom: Ofcom's numbers for TV and radio drama, in London and freephone.
-_BRITAIN = _Range("GB", "Local", ("+44207946",), 4, 0, 1_000)
-_BRITAIN_TOLL_FREE = _Range("GB", "TollFree", ("+44808157",), 4, 0, 1_000)
+_BRITAIN = _Range("GB", "Local", ("+44207946",), range(1_000))
+_BRITAIN_TOLL_FREE = _Range("GB", "TollFree", ("+44808157",), range(1_000))
 # Reserved by the Bundesnetzagentur (Germany, in Berlin), ARCEP (France), ACMA (Australia) and ComReg (Ireland).
-_GERMANY = _Range("DE", "Local", ("+493023125",), 3, 0, 1_000)
-_FRANCE = _Range("FR", "Local", ("+3319900",), 4, 0, 10_000)
-_AUSTRALIA = _Range("AU", "Local", ("+6125550", "+6135550", "+6175550", "+6185550"), 4, 0, 10_000)
-_IRELAND = _Range("IE", "Local", ("+3532091",), 5, 0, 100_000)
+_GERMANY = _Range("DE", "Local", ("+493023125",), range(1_000), digits=3)
+_FRANCE = _Range("FR", "Local", ("+3319900",), range(10_000))
+_AUSTRALIA = _Range("AU", "Local", ("+6125550", "+6135550", "+6175550", "+6185550"), range(10_000))
+_IRELAND = _Range("IE", "Local", ("+3532091",), range(100_000), digits=5)
 
 _ROTATION = (
     _US,
@@ -71,42 +68,33 @@ _ROTATION = (
     _US,
     _IRELAND,
 )
-_TIMES_IN_ROTATION = Counter(_ROTATION)
-_EARLIER_IN_ROTATION = tuple(_ROTATION[:step].count(each) for step, each in enumerate(_ROTATION))
 
-# If the reserved ranges are used up, other 555 numbers follow. Apart from directory assistance, hardly any of them is
-# in use. The area codes are all possible ones of the North American plan, which has no codes that end in 11 or have the
+# If a reserved range is used up, other 555 numbers follow. Apart from directory assistance, hardly any of them is in
+# use. The area codes are all possible ones of the North American plan, which has no codes that end in 11 or have the
 # middle digit 9.
 _OVERFLOW = _Range(
     "US",
     "Local",
-    _area_codes(
-        " ".join(
-            str(code)
-            for code in range(200, 1_000)
-            if code % 100 != 11 and code // 10 % 10 != 9  # noqa: PLR2004  # Digits of the numbering plan.
-        )
-    ),
-    4,
-    2_000,
-    8_000,
+    _area_codes(*(code for code in range(200, 1_000) if code % 100 != 11 and str(code)[1] != "9")),  # noqa: PLR2004  # See above.
+    range(2_000, 10_000),
 )
 
 
-def sample_number(index: int) -> SampleNumber:
-    """Return the sample number at `index`, which starts at 0. All sample numbers are different.
+def sample_numbers() -> Iterator[SampleNumber]:
+    """Yield about 5.8 million different numbers, always in the same order.
 
     Raises:
-        EmulatorError: If `index` is above about five and a half million. There are no more sample numbers.
+        EmulatorError: If the caller needs more.
     """
-    round_, step = divmod(index, len(_ROTATION))
-    source = _ROTATION[step]
-    number = source.number(round_ * _TIMES_IN_ROTATION[source] + _EARLIER_IN_ROTATION[step]) or _OVERFLOW.number(index)
-    if number is None:
-        raise EmulatorError("There are not enough sample numbers. Use at most 5,000,000 (--numbers).")
-    return number
+    unused = {each: iter(each) for each in _ROTATION}
+    overflow = iter(_OVERFLOW)
+    for numbers in cycle([unused[each] for each in _ROTATION]):
+        number = next(numbers, None) or next(overflow, None)
+        if number is None:
+            raise EmulatorError("There are not enough sample numbers. Use at most 5,000,000 (--numbers).")
+        yield number
 
 
-def released_number(index: int) -> str:
-    """Return a number that no inventory has. It is one of a hundred numbers of an area code that is used only here."""
-    return f"+1907555{100 + index % 100:04}"
+def absent_numbers() -> Iterator[SampleNumber]:
+    """Yield numbers that no inventory has: a hundred numbers of an area code that is used only here, repeatedly."""
+    return cycle(_Range("US", "Local", _area_codes(907), _NORTH_AMERICAN_LINES))
