@@ -20,6 +20,10 @@ _QUANTITIES: Final = {
     "root_fields": "{} root fields",
     "directives": "{} directives",
 }
+# How to do without a quantity. A list of all statuses is the usual reason for many root fields.
+_ADVICE: Final = {
+    "root_fields": " To count rows by status, select facets of one list. To list several statuses, use statusIn",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,8 @@ def _has_long_name(document: DocumentNode) -> bool:
 
 
 def _too_complex(quantity: str, name: str, limit: int) -> GraphQLError:
-    return _error(f"The document has {quantity}; the limit is {limit} (GATEWAY_MAX_{name.upper()}).")
+    advice = f".{_ADVICE[name]}" if name in _ADVICE else ""
+    return _error(f"The document has {quantity}; the limit is {limit}{advice} (GATEWAY_MAX_{name.upper()}).")
 
 
 def _error(message: str) -> GraphQLError:

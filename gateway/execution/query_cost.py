@@ -25,6 +25,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
@@ -261,12 +262,30 @@ class _Visit:
         # The field rejects a size out of bounds without a call.
         rows = max(0, min(requested, model.max_page_size))
         calls = -(-rows // model.page_rows)
-        if rows and any(sizes.get(name) is not None for name in declared.whole_list_arguments):
+        if rows and self._reads_whole_list(declared, arguments):
             calls = max(calls, model.max_upstream_pages)
         return calls * declared.weight + rows * (declared.row_weight + inner.row_cost) + inner.cost
 
+    def _reads_whole_list(self, declared: FieldCost, arguments: Mapping[str, ValueNode]) -> bool:
+        """Return whether a connection may read all upstream pages of its list, for the arguments that are set."""
+        if any(self._value(arguments.get(name)) is not None for name in declared.whole_list_arguments):
+            return True
+        return any(
+            _value_count(value.get(name)) >= fewest
+            for argument, conditions in declared.whole_list_conditions.items()
+            if isinstance(value := self._value(arguments.get(argument)), Mapping)
+            for name, fewest in conditions.items()
+        )
+
     def _value(self, node: ValueNode | None) -> Any:
-        return self._variables.get(node.name.value) if isinstance(node, VariableNode) else _literal(node)
+        """Return a value as JSON has it."""
+        if isinstance(node, VariableNode):
+            return self._variables.get(node.name.value)
+        if isinstance(node, ObjectValueNode):
+            return {field.name.value: self._value(field.value) for field in node.fields}
+        if isinstance(node, ListValueNode):
+            return [self._value(value) for value in node.values]
+        return _literal(node)
 
 
 def _sum(selections: list[_Selection], parent: GraphQLNamedType | None) -> _Totals:
@@ -299,10 +318,19 @@ def _cost_of_one_object(selections: list[_Selection], parent: GraphQLNamedType |
 
 
 def _is_sized_by_variable(declared: FieldCost, arguments: Mapping[str, ValueNode]) -> bool:
+    deciding = {*declared.slicing_arguments, *declared.whole_list_arguments, *declared.whole_list_conditions}
     return any(
-        isinstance(value, VariableNode) and (name in declared.slicing_arguments or name == declared.key_argument)
+        (name in deciding or name == declared.key_argument) and _has_variable(value)
         for name, value in arguments.items()
     )
+
+
+def _has_variable(node: ValueNode) -> bool:
+    if isinstance(node, ObjectValueNode):
+        return any(_has_variable(field.value) for field in node.fields)
+    if isinstance(node, ListValueNode):
+        return any(_has_variable(value) for value in node.values)
+    return isinstance(node, VariableNode)
 
 
 def _saturated(numbers: Iterable[int]) -> int:
@@ -318,12 +346,25 @@ def _length(value: object) -> int:
     return len(value) if isinstance(value, list) else 1
 
 
+def _value_count(value: object) -> int:
+    """Return the number of different values of a condition: 0 if it is not set, or if its fields are not set."""
+    if isinstance(value, list):
+        return len({str(each) for each in value})
+    if isinstance(value, Mapping):
+        return any(each is not None for each in value.values())
+    return value is not None
+
+
 def _literal(node: ValueNode | None) -> Any:
-    """Return a literal as JSON would have it, as far as sizes need it. A list's values do not matter, only how many."""
+    """Return a literal as JSON has it, except that text and numbers with a fraction stay text."""
     if isinstance(node, IntValueNode):
         # Python refuses to read some thousand digits, and no size has ten.
         return int(node.value) if len(node.value) < 10 else SATURATED  # noqa: PLR2004  # See above.
-    return list(node.values) if isinstance(node, ListValueNode) else None
+    if isinstance(node, ListValueNode):
+        return [_literal(value) for value in node.values]
+    if isinstance(node, ObjectValueNode):
+        return {field.name.value: _literal(field.value) for field in node.fields}
+    return getattr(node, "value", None)
 
 
 def _as_number(value: object) -> int | None:

@@ -9,12 +9,15 @@ Source: IBM, GraphQL Cost Directives; Apollo Federation 2.9, `@cost` and `@listS
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from typing import Any, Final, TypeVar
 
 import strawberry
 from graphql import (
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     get_named_type,
@@ -35,6 +38,8 @@ PART_OF_RECORD: Final = Cost(weight=0)
 LOOKUP: Final = Cost(weight=2)
 # All upstream pages of a list, at the default of GATEWAY_MAX_UPSTREAM_PAGES. The gateway's own cost uses the setting.
 WHOLE_LIST: Final = Cost(weight=20)
+# The same, for a condition that is a list of values. AWS applies one value. The gateway reads the list for several.
+WHOLE_LIST_FOR_SEVERAL: Final = Cost(weight=20)
 # A row of a connection. `edges` and `nodes` hold the same rows, so the gateway counts each row once.
 ROW: Final = Cost(weight=1)
 # A connection: one call for each upstream page, and its rows.
@@ -78,6 +83,8 @@ class FieldCost:
         is_row_list: Whether a connection's `@listSize` gives the number of objects in this field.
         reads_whole_list: Whether the field reads the whole list.
         whole_list_arguments: Arguments with which the field reads the whole list.
+        whole_list_conditions: For each argument that is an input object, its fields with which the field may read the
+            whole list, each with the fewest values for which it does.
     """
 
     weight: int = 0
@@ -88,6 +95,7 @@ class FieldCost:
     is_row_list: bool = False
     reads_whole_list: bool = False
     whole_list_arguments: frozenset[str] = frozenset()
+    whole_list_conditions: Mapping[str, Mapping[str, int]] = attribute(default_factory=dict)
 
 
 FieldCosts = Mapping[tuple[str, str], FieldCost]
@@ -150,7 +158,20 @@ def _read_field(type_name: str, name: str, field: GraphQLField) -> FieldCost:
         whole_list_arguments=frozenset(
             argument for argument, definition in field.args.items() if _directive(definition, Cost) is WHOLE_LIST
         ),
+        whole_list_conditions={
+            argument: conditions
+            for argument, definition in field.args.items()
+            if (conditions := _whole_list_conditions(get_named_type(definition.type)))
+        },
     )
+
+
+def _whole_list_conditions(kind: GraphQLNamedType) -> dict[str, int]:
+    """Return the fields of an input object with which a list is read as a whole, and the fewest values of each."""
+    if not isinstance(kind, GraphQLInputObjectType):
+        return {}
+    costs = {name: _directive(each, Cost) for name, each in kind.fields.items()}
+    return {name: 2 if cost is WHOLE_LIST_FOR_SEVERAL else 1 for name, cost in costs.items() if cost is not None}
 
 
 def _require_size(costs: FieldCosts, type_name: str, name: str, field: GraphQLField) -> None:

@@ -6,6 +6,7 @@ The costs follow the same division. A condition that the gateway checks costs as
 from typing import Annotated, Any, Final
 
 import strawberry
+from strawberry.federation.schema_directives import Cost
 
 from gateway.schema.associated_resources import ASSOCIATED_RESOURCES, class_of
 from gateway.schema.enums import (
@@ -17,11 +18,18 @@ from gateway.schema.enums import (
     PhoneNumberStatus,
     PhoneNumberType,
 )
+from gateway.schema.field_cost import WHOLE_LIST, WHOLE_LIST_FOR_SEVERAL
 from gateway.schema.scalars import DateTime, E164PhoneNumber
 
 
-def _condition(description: str, *, name: str | None = None) -> Any:
-    return strawberry.field(name=name, default=strawberry.UNSET, description=description)
+def _condition(description: str, *, name: str | None = None, cost: Cost | None = None) -> Any:
+    directives = [] if cost is None else [cost]
+    return strawberry.field(name=name, default=strawberry.UNSET, description=description, directives=directives)
+
+
+def _checked_here(description: str) -> Any:
+    """Declare a condition that AWS does not offer."""
+    return _condition(description, cost=WHOLE_LIST)
 
 
 _ASSOCIATION_FIELDS: Final = {
@@ -91,32 +99,33 @@ class PhoneNumberFilter:
     )
     status_in: list[PhoneNumberStatus] | None = _condition(
         "Only numbers with one of these statuses, such as `[ASSIGNED, UNASSIGNED]`. An empty list matches nothing. AWS "
-        "applies a list of one status."
+        "applies a list of one status.",
+        cost=WHOLE_LIST_FOR_SEVERAL,
     )
-    type: PhoneNumberType | None = _condition("Only numbers of this kind, such as `TOLL_FREE`.")
-    country: str | None = _condition(
+    type: PhoneNumberType | None = _checked_here("Only numbers of this kind, such as `TOLL_FREE`.")
+    country: str | None = _checked_here(
         "Only numbers of this country: a code of two letters (ISO 3166-1 alpha-2), in any case, such as `US`."
     )
-    e164_starts_with: str | None = _condition(
+    e164_starts_with: str | None = _checked_here(
         "Only numbers that start with these digits: the country code first, with or without `+`, such as `+1206`."
     )
-    search: str | None = _condition(
+    search: str | None = _checked_here(
         "Only numbers with this text in their digits, their name or their calling name, in any case. It has at least 2 "
         "characters. Spaces, `+`, `-`, `(` and `)` do not matter for the digits: `(206) 555` finds `+12065550100`."
     )
-    has_calling_name: bool | None = _condition(
+    has_calling_name: bool | None = _checked_here(
         "True for numbers with a calling name only, false for numbers without one only."
     )
-    calling_name_status: CallingNameStatus | None = _condition(
+    calling_name_status: CallingNameStatus | None = _checked_here(
         "Only numbers whose calling name has this status, such as `UPDATE_FAILED`."
     )
-    capabilities: PhoneNumberCapabilitiesFilter | None = _condition("Only numbers with these capabilities.")
-    associated: bool | None = _condition(
+    capabilities: PhoneNumberCapabilitiesFilter | None = _checked_here("Only numbers with these capabilities.")
+    associated: bool | None = _checked_here(
         "True for numbers with at least one association only, false for numbers without any only."
     )
-    created: DateTimeRange | None = _condition("Only numbers that were created in this period.")
-    updated: DateTimeRange | None = _condition("Only numbers that were last changed in this period.")
-    deletion: DateTimeRange | None = _condition(
+    created: DateTimeRange | None = _checked_here("Only numbers that were created in this period.")
+    updated: DateTimeRange | None = _checked_here("Only numbers that were last changed in this period.")
+    deletion: DateTimeRange | None = _checked_here(
         "Only numbers that will be deleted for good in this period. They are in the deletion queue."
     )
 
@@ -130,22 +139,22 @@ class PhoneNumberFilter:
 class PhoneNumberOrderFilter:
     """The conditions of a list of orders. All of them hold together."""
 
-    status: PhoneNumberOrderStatus | None = _condition("Only orders with this status.")
-    status_in: list[PhoneNumberOrderStatus] | None = _condition(
+    status: PhoneNumberOrderStatus | None = _checked_here("Only orders with this status.")
+    status_in: list[PhoneNumberOrderStatus] | None = _checked_here(
         "Only orders with one of these statuses, such as `[FAILED, PARTIAL]`. An empty list matches nothing."
     )
-    product_type: PhoneNumberProductType | None = _condition("Only orders for this product.")
-    order_type: PhoneNumberOrderType | None = _condition(
+    product_type: PhoneNumberProductType | None = _checked_here("Only orders for this product.")
+    order_type: PhoneNumberOrderType | None = _checked_here(
         "Only orders of this kind, such as `PORTING`. The chime API reports no kind, so there it matches nothing."
     )
-    e164_phone_number: E164PhoneNumber | None = _condition(
+    e164_phone_number: E164PhoneNumber | None = _checked_here(
         "Only orders that contain this number, such as `+12065550100`."
     )
-    ordered_phone_number_status: OrderedPhoneNumberStatus | None = _condition(
+    ordered_phone_number_status: OrderedPhoneNumberStatus | None = _checked_here(
         "Only orders with at least one number in this state, such as `FAILED`."
     )
-    created: DateTimeRange | None = _condition("Only orders that were placed in this period.")
-    updated: DateTimeRange | None = _condition("Only orders that were last changed in this period.")
+    created: DateTimeRange | None = _checked_here("Only orders that were placed in this period.")
+    updated: DateTimeRange | None = _checked_here("Only orders that were last changed in this period.")
 
 
 PhoneNumberFilterArgument = Annotated[

@@ -76,6 +76,7 @@ _WINDOWS: Final = [
 _FILTERS: Final = [
     *("(filter: $filter)", "(filter: {status: ASSIGNED}, first: 2)", "(filter: {productType: UNKNOWN})"),
     '(filter: {association: {voiceConnectorId: "vc-1"}})',
+    '(filter: {search: "555", country: "us", statusIn: [ASSIGNED, UNASSIGNED]}, first: 2)',
 ]
 _ARGUMENTS: Final[dict[tuple[str, str], Sequence[str]]] = {
     ("Query", "phoneNumbers"): [*_WINDOWS, *_FILTERS],

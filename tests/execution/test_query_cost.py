@@ -274,6 +274,72 @@ def test_reading_a_whole_list_costs_the_set_number_of_pages(text: str, points: i
     assert measure(parse(text), COSTED, model)[None].cost(None) == points
 
 
+CONDITIONS: Final[list[tuple[str, str, Any, int]]] = [
+    # The type of the variable, the filter as a literal, the filter as JSON, and the upstream pages it may read.
+    ("PhoneNumberFilter", "null", None, 1),
+    ("PhoneNumberFilter", "{}", {}, 1),
+    ("PhoneNumberFilter", "{search: null, created: {}}", {"search": None, "created": {}}, 1),
+    ("PhoneNumberFilter", "{created: {from: null}}", {"created": {"from": None}}, 1),
+    ("PhoneNumberFilter", "{status: ASSIGNED}", {"status": "ASSIGNED"}, 1),
+    ("PhoneNumberFilter", "{statusIn: []}", {"statusIn": []}, 1),
+    ("PhoneNumberFilter", "{statusIn: ASSIGNED}", {"statusIn": "ASSIGNED"}, 1),
+    ("PhoneNumberFilter", "{statusIn: [ASSIGNED, ASSIGNED]}", {"statusIn": ["ASSIGNED", "ASSIGNED"]}, 1),
+    ("PhoneNumberFilter", "{statusIn: [ASSIGNED, UNASSIGNED]}", {"statusIn": ["ASSIGNED", "UNASSIGNED"]}, 20),
+    (
+        "PhoneNumberFilter",
+        '{productType: VOICE_CONNECTOR, association: {sipRuleId: "r"}}',
+        {"productType": "VOICE_CONNECTOR", "association": {"sipRuleId": "r"}},
+        1,
+    ),
+    ("PhoneNumberFilter", "{type: LOCAL}", {"type": "LOCAL"}, 20),
+    ("PhoneNumberFilter", "{associated: false}", {"associated": False}, 20),
+    ("PhoneNumberFilter", "{capabilities: {inboundSMS: false}}", {"capabilities": {"inboundSMS": False}}, 20),
+    ("PhoneNumberFilter", '{created: {before: "2"}}', {"created": {"before": "2"}}, 20),
+    ("PhoneNumberFilter", '{search: "ab", country: "US"}', {"search": "ab", "country": "US"}, 20),
+    ("PhoneNumberOrderFilter", "{}", {}, 1),
+    ("PhoneNumberOrderFilter", "{statusIn: []}", {"statusIn": []}, 1),
+    ("PhoneNumberOrderFilter", "{status: FAILED}", {"status": "FAILED"}, 20),
+    ("PhoneNumberOrderFilter", "{statusIn: [FAILED]}", {"statusIn": ["FAILED"]}, 20),
+    ("PhoneNumberOrderFilter", '{e164PhoneNumber: "+12"}', {"e164PhoneNumber": "+12"}, 20),
+]
+
+
+@pytest.mark.parametrize(("kind", "literal", "value", "pages"), CONDITIONS)
+def test_filter_costs_the_pages_that_may_be_read_as_a_literal_and_as_a_variable(
+    kind: str, literal: str, value: Any, pages: int
+) -> None:
+    field = "phoneNumbers" if kind == "PhoneNumberFilter" else "phoneNumberOrders"
+    page = f"{field}(first: 10, filter: $f) {{ {NODES} }}"
+    assert cost(f"{{ {page.replace('$f', literal)} }}") == 10 + pages
+    assert cost(f"query($f: {kind}) {{ {page} }}", f=value) == 10 + pages
+    assert cost(f"query($f: {kind} = {literal}) {{ {page} }}") == 10 + pages
+    assert cost(f"query($f: {kind}) {{ {page} }}") == 10 + 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "pages"),
+    [({}, 1), ({"s": "ab"}, 20), ({"s": None}, 1), ({"a": "ASSIGNED"}, 20), ({"a": "UNASSIGNED"}, 1)],
+)
+def test_variables_within_a_filter_decide_its_cost(variables: dict[str, Any], pages: int) -> None:
+    text = "query($s: String, $a: PhoneNumberStatus = UNASSIGNED) { phoneNumbers(first: 10, filter: "
+    text += f"{{search: $s, statusIn: [UNASSIGNED, $a]}}) {{ {NODES} }} }}"
+    assert cost(text, **variables) == 10 + pages
+
+
+def test_filter_of_a_nested_list_multiplies() -> None:
+    text = (
+        "query($f: PhoneNumberFilter) { phoneNumbers(first: 5) { nodes { associations { target { ... on VoiceConnector "
+        "{ phoneNumbers(first: 30, filter: $f) { nodes { id } } } } } } } }"
+    )
+    assert cost(text, f={"country": "US"}) == 5 + 1 + 5 * 2 * (30 + 20)
+
+
+@pytest.mark.parametrize("value", ["x", 7, True, [], [{}], {"search": [[]]}, {"statusIn": [{}, []]}, {"statusIn": {}}])
+def test_cost_is_computed_for_any_json_value_of_a_filter(value: object) -> None:
+    text = f"query($f: PhoneNumberFilter) {{ phoneNumbers(first: 10, filter: $f) {{ {NODES} }} }}"
+    assert cost(text, f=value) in {10 + 1, 10 + 20}
+
+
 def test_nested_pages_multiply() -> None:
     text = (
         "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "
