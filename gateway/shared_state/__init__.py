@@ -1,1 +1,1 @@
-"""Token buckets, and state that replicas share through Redis."""
+"""Token buckets, circuit breakers, and the Redis client through which replicas share state."""

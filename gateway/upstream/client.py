@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import CursorExpired
+from gateway.shared_state.circuit_breaker import CircuitBreaker
 from gateway.upstream.aws.transport import Endpoint
 from gateway.upstream.aws_operations import (
     GET_PHONE_NUMBER,
@@ -16,7 +17,6 @@ from gateway.upstream.readiness import Readiness
 from gateway.upstream.record_reader import is_order_id
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord, PhoneNumberPage, PhoneNumberRecord
 from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.services import Service
 

@@ -18,8 +18,7 @@ from gateway.upstream.call import Transport
 from gateway.upstream.client import Upstream
 from gateway.upstream.readiness import Readiness
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
-from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
-from gateway.upstream.resilience.circuit_breaking_transport import CircuitBreakingTransport
+from gateway.upstream.resilience.circuit_breaking_transport import CircuitBreakingTransport, operation_breaker
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.queueing_transport import QueueingTransport
 from gateway.upstream.resilience.rate_quota import LocalRateLimiter, RateLimiter
@@ -47,7 +46,7 @@ async def open_upstream(
 
 
 def _compose(settings: Settings, aws: AwsTransport, redis: RedisClient | None) -> Upstream:
-    breakers = {name: CircuitBreaker(name) for name in OPERATION_NAMES}
+    breakers = {name: operation_breaker(name) for name in OPERATION_NAMES}
     adaptive_rate = AdaptiveRateLimiter()
     limiters = (adaptive_rate, *_rate_limiters(settings, aws, redis))
     queue = FairQueue(OPERATION_NAMES, settings.upstream_concurrency, limiters)

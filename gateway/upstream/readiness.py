@@ -17,13 +17,13 @@ from gateway.errors import (
     UpstreamNotFound,
     UpstreamTimeout,
 )
+from gateway.shared_state.circuit_breaker import CircuitBreaker
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.error_mapping import CHECK_ENDPOINT
 from gateway.upstream.aws.instrumented_transport import ANSWERED, InstrumentedTransport
 from gateway.upstream.aws_operations import LIST_PHONE_NUMBERS
 from gateway.upstream.call import Call
 from gateway.upstream.requester import Requester
-from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 
 logger = logging.getLogger("gateway")
 

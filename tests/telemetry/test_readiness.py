@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.settings import Settings, read_settings
-from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
+from gateway.upstream.resilience.circuit_breaking_transport import FAILURES_TO_OPEN
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, started

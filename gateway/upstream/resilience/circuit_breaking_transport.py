@@ -1,14 +1,21 @@
 """Circuit breakers in front of the calls: if an operation keeps failing, it is not called for a while."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final
 
 from gateway.errors import UpstreamError, UpstreamFailure, UpstreamTimeout, UpstreamUnavailable, UpstreamUnreachable
+from gateway.shared_state.circuit_breaker import CircuitBreaker, State
+from gateway.telemetry.metrics import set_circuit_breaker_state
 from gateway.upstream.call import Call, Transport, UpstreamResponse
-from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 
+logger = logging.getLogger("gateway")
+
+# Failed calls in a row, each counted once however often it was retried. A few single errors are no outage.
+# Envoy opens after five error responses, and counts each retry.
+FAILURES_TO_OPEN: Final = 10
 # Seconds after which a cancelled call counts as one that hangs, or half of a request's time if that is less. If a call
 # is cancelled earlier, that is no sign of a failure. AWS responds in well under a second.
 HUNG_SECONDS: Final = 5.0
@@ -61,6 +68,24 @@ class CircuitBreakingTransport:
             raise
         breaker.on_success(generation)
         return response
+
+
+def operation_breaker(operation: str, clock: Callable[[], float] = monotonic) -> CircuitBreaker:
+    """Return the circuit breaker of one AWS operation, with its state in the log and in the metrics."""
+    return CircuitBreaker(operation, FAILURES_TO_OPEN, _report, clock)
+
+
+def _report(breaker: CircuitBreaker, state: State) -> None:
+    set_circuit_breaker_state(breaker.name, state.value)
+    if state is State.OPEN:
+        logger.warning(
+            "%s: %d calls in a row failed. No call is sent for %.0f s.",
+            breaker.name,
+            breaker.failures,
+            breaker.retry_after,
+        )
+    elif state is State.CLOSED:
+        logger.warning("%s responds again", breaker.name)
 
 
 def reject_if_open(breaker: CircuitBreaker, operation: str) -> None:

@@ -5,10 +5,10 @@ from math import inf
 from time import monotonic
 
 from gateway.errors import Throttled, UpstreamError
+from gateway.shared_state.circuit_breaker import CircuitBreaker
 from gateway.telemetry.metrics import set_rate_limit
 from gateway.upstream.call import Call, Transport, UpstreamResponse
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
-from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 from gateway.upstream.resilience.circuit_breaking_transport import reject_if_open
 from gateway.upstream.resilience.fair_queue import FairQueue
 

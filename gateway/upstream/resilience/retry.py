@@ -7,10 +7,10 @@ from itertools import count
 from typing import Final
 
 from gateway.errors import Throttled, UpstreamError
+from gateway.shared_state.circuit_breaker import CircuitBreaker
 from gateway.telemetry.metrics import count_retry, count_retry_budget_exhausted
 from gateway.upstream.aws.error_mapping import is_transient
 from gateway.upstream.call import Call, Transport, UpstreamResponse
-from gateway.upstream.resilience.circuit_breaker import CircuitBreaker
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.retry_budget import RetryBudget
 

@@ -26,7 +26,7 @@ from gateway.errors import ConfigurationError, CredentialsUnavailable
 from gateway.settings import read_settings
 from gateway.upstream.aws import credentials
 from gateway.upstream.open import open_upstream
-from gateway.upstream.resilience.circuit_breaker import FAILURES_TO_OPEN
+from gateway.upstream.resilience.circuit_breaking_transport import FAILURES_TO_OPEN
 from tests.conftest import Gateway
 from tests.support.aws import Aws
 from tests.support.credential_sources import (

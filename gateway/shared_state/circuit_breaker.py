@@ -1,21 +1,13 @@
-"""A circuit breaker: while an AWS operation is down, its calls fail at once and AWS gets none of them."""
+"""A circuit breaker: while a service is down, calls to it fail at once and the service gets none of them."""
 
-import logging
 import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from gateway.telemetry.metrics import set_circuit_breaker_state
-
-logger = logging.getLogger("gateway")
-
-# Failed calls in a row, each counted once however often it was retried. A few single errors are no outage.
-# Envoy opens after five error responses, and counts each retry.
-FAILURES_TO_OPEN: Final = 10
 # Seconds that the breaker stays open before one call may probe. Most failures pass soon, so the first time is short,
 # and each failed probe doubles it. If a probe hangs until a deadline of 10 s, the longest time still ends within 30 s
-# of AWS's recovery.
+# of the recovery.
 FIRST_OPEN_SECONDS: Final = 2.0
 MAX_OPEN_SECONDS: Final = 15.0
 # The retry-after of calls that arrive during a probe, whose length is unknown.
@@ -31,22 +23,42 @@ class State(StrEnum):
 
 
 class CircuitBreaker:
-    """The circuit breaker of one AWS operation.
+    """The circuit breaker of one service, such as an AWS operation or Redis.
 
-    It opens after FAILURES_TO_OPEN failed calls in a row. After its open time it is half open: one call at a time may
-    probe. A successful probe closes it, a failed one opens it again for twice as long.
+    It opens after some failed calls in a row. After its open time it is half open: one call at a time may probe. A
+    successful probe closes it, a failed one opens it again for twice as long.
 
     Start each call with `on_start`, and end it with one of `on_success`, `on_failure` and `on_cancel`, to which you
     pass the generation that `on_start` returned. Each opening begins a new generation. Results of an older generation
-    are ignored, because they say nothing about AWS's present state.
+    are ignored, because they say nothing about the service's present state.
+
+    Attributes:
+        name: The name of the service.
+        generation: The number of openings so far.
+        failures: Failed calls in a row.
     """
 
-    def __init__(self, operation: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Create a closed breaker. `clock` returns seconds from any start."""
+    def __init__(
+        self,
+        name: str,
+        failures_to_open: int,
+        report: Callable[["CircuitBreaker", State], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Create a closed breaker.
+
+        Args:
+            name: The name of the service.
+            failures_to_open: Failed calls in a row that open it.
+            report: Called after each change, with the breaker and its new state.
+            clock: Returns seconds from any start.
+        """
+        self.name = name
         self.generation = 0
-        self._operation = operation
+        self.failures = 0
+        self._failures_to_open = failures_to_open
+        self._report = report
         self._clock = clock
-        self._failures = 0
         # Both are None while the breaker is closed. A failed probe moves the second only.
         self._open_since: float | None = None
         self._open_until: float | None = None
@@ -54,9 +66,9 @@ class CircuitBreaker:
         self._is_probing = False
 
     def __repr__(self) -> str:
-        """Return the operation, the state and the numbers that decide the next state."""
+        """Return the name, the state and the numbers that decide the next state."""
         return (
-            f"<CircuitBreaker {self._operation} {self.state} failures={self._failures} generation={self.generation} "
+            f"<CircuitBreaker {self.name} {self.state} failures={self.failures} generation={self.generation} "
             f"retry_after={self.retry_after:g}>"
         )
 
@@ -83,22 +95,21 @@ class CircuitBreaker:
         """Note that a call starts, which it may only do if `retry_after` is 0, and return the generation."""
         if self._open_until is not None:
             self._is_probing = True
-            set_circuit_breaker_state(self._operation, State.HALF_OPEN.value)
+            self._change(State.HALF_OPEN)
         return self.generation
 
     def on_success(self, generation: int) -> None:
-        """Note that AWS responded. Rejected and throttled calls count as well, since AWS is there."""
+        """Note that the service responded. Rejected and throttled calls count as well, since the service is there."""
         if generation != self.generation:
             return
-        self._failures = 0
+        self.failures = 0
         if self._open_until is not None:
             self._open_since, self._open_until = None, None
             self._open_seconds, self._is_probing = FIRST_OPEN_SECONDS, False
-            set_circuit_breaker_state(self._operation, State.CLOSED.value)
-            logger.warning("%s responds again", self._operation)
+            self._change(State.CLOSED)
 
     def on_failure(self, generation: int, *, is_retry: bool = False) -> None:
-        """Note that AWS failed, could not be reached, or did not respond for a long time.
+        """Note that the service failed, could not be reached, or did not respond for a long time.
 
         Args:
             generation: The value that `on_start` returned for this call.
@@ -106,8 +117,8 @@ class CircuitBreaker:
         """
         if generation != self.generation:
             return
-        self._failures += not is_retry
-        if self._is_probing or self._failures >= FAILURES_TO_OPEN:
+        self.failures += not is_retry
+        if self._is_probing or self.failures >= self._failures_to_open:
             self._open()
 
     def on_cancel(self, generation: int) -> None:
@@ -116,15 +127,13 @@ class CircuitBreaker:
             self._is_probing = False
 
     def _open(self) -> None:
-        logger.warning(
-            "%s: %d calls in a row failed. No call is sent for %g s.",
-            self._operation,
-            self._failures,
-            self._open_seconds,
-        )
-        set_circuit_breaker_state(self._operation, State.OPEN.value)
         self.generation += 1
         now = self._clock()
         self._open_since = now if self._open_since is None else self._open_since
         self._open_until, self._is_probing = now + self._open_seconds, False
         self._open_seconds = min(2 * self._open_seconds, MAX_OPEN_SECONDS)
+        self._change(State.OPEN)
+
+    def _change(self, state: State) -> None:
+        if self._report is not None:
+            self._report(self, state)

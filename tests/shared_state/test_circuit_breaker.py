@@ -2,13 +2,10 @@
 
 import pytest
 
-from gateway.upstream.resilience.circuit_breaker import (
-    FAILURES_TO_OPEN,
-    FIRST_OPEN_SECONDS,
-    MAX_OPEN_SECONDS,
-    CircuitBreaker,
-)
+from gateway.shared_state.circuit_breaker import FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS, CircuitBreaker, State
 from tests.support.clock import Clock
+
+FAILURES_TO_OPEN = 10
 
 
 @pytest.fixture
@@ -18,7 +15,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def breaker(clock: Clock) -> CircuitBreaker:
-    return CircuitBreaker("ListPhoneNumbers", clock)
+    return CircuitBreaker("ListPhoneNumbers", FAILURES_TO_OPEN, clock=clock)
 
 
 def fail(breaker: CircuitBreaker, times: int = FAILURES_TO_OPEN) -> None:
@@ -126,16 +123,13 @@ def test_cancelled_calls_never_open_it(breaker: CircuitBreaker) -> None:
     assert breaker.state == "closed"
 
 
-def test_the_log_reports_when_it_opens_and_closes(
-    breaker: CircuitBreaker, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    fail(breaker)
-    clock.moves(60)
+def test_each_change_is_reported(clock: Clock) -> None:
+    reports: list[tuple[State, float]] = []
+    breaker = CircuitBreaker("Redis", 1, lambda breaker, state: reports.append((state, breaker.retry_after)), clock)
+    fail(breaker, 1)
+    clock.moves(FIRST_OPEN_SECONDS)
     breaker.on_success(breaker.on_start())
-    assert [record.getMessage() for record in caplog.records] == [
-        "ListPhoneNumbers: 10 calls in a row failed. No call is sent for 2 s.",
-        "ListPhoneNumbers responds again",
-    ]
+    assert reports == [(State.OPEN, FIRST_OPEN_SECONDS), (State.HALF_OPEN, 1), (State.CLOSED, 0)]
 
 
 def test_the_representation_shows_the_state(breaker: CircuitBreaker, clock: Clock) -> None:
