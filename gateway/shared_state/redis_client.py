@@ -1,37 +1,34 @@
 """The process's Redis (or Valkey) client: commands time out quickly, and every caller can do without Redis.
 
-A Redis that is broken, slow or returns rubbish costs the whole process TIMEOUT_SECONDS once. The commands that wait at
-that time fail together. Later commands fail at once, until a background task finds that Redis has recovered.
-
-The commands of all requests are pipelined on one connection. Redis replies in their order, so if one reply is late, all
-commands behind it wait too.
+redis-py speaks to Redis. This client adds a circuit breaker. The first command that fails opens it, and later commands
+fail at once. After the breaker's open time, the next command starts a probe in the background and does not wait for it.
+So a Redis that is broken, slow or returns rubbish costs a request at most 0.5 s, and only once: slow replies for
+TIMEOUT_SECONDS, and then one reply that does not come.
 """
 
 import asyncio
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import Any, Final
 
 from gateway.errors import ConfigurationError
+from gateway.shared_state.circuit_breaker import MAX_OPEN_SECONDS, CircuitBreaker
 
 logger = logging.getLogger("gateway")
 
-# Seconds that Redis may cost before it counts as unavailable. A reply takes well under a millisecond, or two if Redis
-# is in another availability zone.
-TIMEOUT_SECONDS: Final = 0.3
-# A slower reply uses up part of the timeout. A faster one restores half of the used part. 20 ms reach another region.
+# Seconds that one command may take. A reply takes well under a millisecond, or two if Redis is in another availability
+# zone.
+TIMEOUT_SECONDS: Final = 0.2
+# Slower replies may take TIMEOUT_SECONDS in all. A faster one halves what they have taken. 20 ms reach another region.
 SLOW_SECONDS: Final = 0.02
-# Requests never wait for a connection. Start-up does, for at most TIMEOUT_SECONDS.
-CONNECT_SECONDS: Final = 2.0
-# Seconds without a connection after a failure. They double with each failure, until Redis has worked for
-# MOST_PAUSE_SECONDS.
-FIRST_PAUSE_SECONDS: Final = 2.0
-MOST_PAUSE_SECONDS: Final = 30.0
+# Seconds that a probe may take. Only the start of the process waits for one.
+PROBE_SECONDS: Final = 2.0
+# Commands at the same time. Later ones wait, because a new connection takes longer than a command.
+MAX_CONNECTIONS: Final = 32
 
 # Every key starts with it, because other programs may use the same Redis.
 KEY_PREFIX: Final = "chime-gateway:"
@@ -52,226 +49,215 @@ def _idle_time() -> float:
 
 
 class RedisClient:
-    """A client for one event loop, with one connection.
+    """A client for one event loop.
 
     Attributes:
         healthy_since: The time, by time.monotonic, at which Redis recovered. It is -inf if Redis has never failed, and
             inf while Redis is unavailable.
     """
 
-    def __init__(self, url: str, idle_clock: Callable[[], float] = _idle_time) -> None:
+    def __init__(
+        self,
+        url: str,
+        idle_clock: Callable[[], float] = _idle_time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Create a client that is not connected.
 
         Args:
             url: A redis:// or rediss:// URL with user and password. No message shows it.
             idle_clock: Returns the seconds, from any start, that this thread spent waiting. It measures replies.
+            clock: Returns seconds of time.monotonic. It measures the time for which Redis is not used.
 
         Raises:
             ConfigurationError: If the URL's options, or a file that they name, cannot be used.
         """
         # The library takes 7 MB and 0.1 s, so it is imported only if there is a Redis.
-        from redis.asyncio import ConnectionPool  # noqa: PLC0415  # See above.
+        from redis.asyncio import ConnectionPool, Redis, SSLConnection  # noqa: PLC0415  # See above.
+        from redis.asyncio.retry import Retry  # noqa: PLC0415  # See above.
+        from redis.backoff import NoBackoff  # noqa: PLC0415  # See above.
 
         try:
-            # Protocol 2 has all the commands that are used, and a shorter handshake. This class keeps the connection,
-            # so the pool only makes it.
-            pool: Any = ConnectionPool.from_url(url, protocol=2, socket_timeout=None, driver_info=None)
-            self._new_connection: Callable[[], Any] = pool.make_connection
+            # Protocol 2 has all the commands that are used, and a shorter handshake. `execute` limits the time of
+            # a command as a whole, so the library must not limit its parts.
+            pool: Any = ConnectionPool.from_url(
+                url,
+                protocol=2,
+                driver_info=None,
+                max_connections=MAX_CONNECTIONS,
+                socket_timeout=None,
+                socket_connect_timeout=PROBE_SECONDS / 2,
+                retry=Retry(NoBackoff(), 0),
+            )
             # TLS options, and the files that they name, are not read before this.
-            tls = getattr(self._new_connection(), "ssl_context", None)
-            if tls is not None:
-                tls.get()
+            connection = pool.make_connection()
+            if isinstance(connection, SSLConnection):
+                connection.ssl_context.get()
         except Exception as error:  # noqa: BLE001  # redis-py, ssl and Python each raise other errors for wrong options.
             raise ConfigurationError(f"GATEWAY_REDIS_URL: The URL's options cannot be used: {error}") from None
         self.healthy_since = math.inf
+        self._pool = pool
+        self._redis: Any = Redis.from_pool(pool)
+        # The pool raises an error if all its connections are in use. So commands wait here.
+        self._connections = asyncio.Semaphore(MAX_CONNECTIONS)
+        # A failed command may just have cost TIMEOUT_SECONDS, so the first one opens it.
+        self._breaker = CircuitBreaker("Redis", 1, clock=clock)
+        self._has_failed = False
         self._idle_clock = idle_clock
-        self._connection: Any = None
-        # None while Redis is unavailable.
-        self._writer: asyncio.StreamWriter | None = None
-        # The futures of the replies to come, in their order. None for a command whose reply is ignored.
-        self._pending: deque[asyncio.Future[Any] | None] = deque()
-        # The part of TIMEOUT_SECONDS that slow replies have used up.
-        self._used_seconds = 0.0
-        # When the next reply became possible, by the idle clock, and when it is overdue, by the loop's clock.
-        self._waiting_since = 0.0
-        self._due = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._error: RedisUnavailable | None = None
+        self._clock = clock
+        # Seconds that slow replies have taken, and the time, by the idle clock, up to which they are counted.
+        self._slow_seconds = 0.0
+        self._slow_until = 0.0
+        self._probe_task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
-        """Return the state, the number of pending replies and the used part of the timeout."""
-        state = "unavailable" if self._writer is None else "connected"
-        return f"<RedisClient {state} pending={len(self._pending)} used={self._used_seconds:g}>"
+        """Return whether Redis is used, and the state of the circuit breaker."""
+        return f"<RedisClient {'healthy' if self._is_healthy else 'unavailable'} {self._breaker!r}>"
 
     async def execute(self, *command: Argument) -> Any:
         """Return the reply to one command: bytes, int, None, or a list of these. The caller must check its type.
+
+        redis-py turns the replies to some commands into others. SET returns True.
 
         Raises:
             RedisUnavailable: If Redis is unavailable, or replies with an error.
 
         Cost: One round trip, or none while Redis is unavailable.
         """
-        reply = asyncio.get_running_loop().create_future()
-        self._send(command, reply)
-        return await reply
+        self._check_health()
+        async with self._connections:
+            # Redis may have failed while this command waited.
+            self._check_health()
+            generation, began = self._breaker.generation, self._idle_clock()
+            try:
+                async with _time_limit():
+                    reply = await self._redis.execute_command(*command)
+            except Exception as error:  # noqa: BLE001  # A server that is no Redis may raise any error in redis-py.
+                self._fail(generation, _reason(error))
+                raise RedisUnavailable("it failed") from None
+        self._measure(generation, began)
+        return reply
 
     def execute_nowait(self, *command: Argument) -> None:
-        """Send a command and ignore its reply. While Redis is unavailable, do nothing."""
-        with suppress(RedisUnavailable):
-            self._send(command, None)
+        """Send a command in the background and ignore its reply. While Redis is unavailable, do nothing."""
+
+        async def write() -> None:
+            with suppress(RedisUnavailable):
+                await self.execute(*command)
+
+        if self._is_healthy:
+            self._start(write())
 
     def mark_unhealthy(self, reason: str) -> None:
         """Stop using Redis for a while, because a reply cannot be right. The reason is logged."""
-        if self._writer is not None:
-            self._error = RedisUnavailable(reason)
-            # The reading task then sees a broken connection, and ends.
-            self._writer.transport.abort()
-            self._fail_pending()
+        if self._is_healthy:
+            self._fail(self._breaker.generation, reason)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Keep a connection while the block runs. If none is ready soon, the block starts without one."""
-        tried = asyncio.Event()
-        connecting = asyncio.create_task(self._keep_connected(tried))
+        """Use Redis while the block runs, unless the first probe fails."""
+        await self._probe(self._breaker.on_start())
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TIMEOUT_SECONDS):
-                    await tried.wait()
             yield
         finally:
-            connecting.cancel()
-            with suppress(asyncio.CancelledError):
-                await connecting
+            if self._probe_task is not None:
+                self._probe_task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._disconnect(in_use=True)
 
-    def _send(self, command: tuple[Argument, ...], reply: asyncio.Future[Any] | None) -> None:
-        if self._writer is None:
-            raise RedisUnavailable("Redis is not used at present")
-        packed = self._connection.pack_command(*command)
-        if not self._pending:
-            self._expect_next()
-        # redis-py's own method is a coroutine. If its caller is cancelled, it closes the connection for all callers.
-        self._writer.writelines(packed)
-        self._pending.append(reply)
+    @property
+    def _is_healthy(self) -> bool:
+        return self.healthy_since < math.inf
 
-    def _expect_next(self) -> None:
-        """Begin to measure the next reply's time, and set the timer for it."""
-        loop = asyncio.get_running_loop()
-        self._waiting_since = self._idle_clock()
-        self._due = loop.time() + TIMEOUT_SECONDS - self._used_seconds
-        if self._timer is None:
-            self._timer = loop.call_at(self._due, self._check_timeout)
-
-    def _check_timeout(self) -> None:
-        """Fail if the next reply is overdue. Otherwise set the timer again for when it would be."""
-        self._timer = None
-        if not self._pending:
+    def _check_health(self) -> None:
+        """Raise RedisUnavailable while Redis is not used, and probe it if the circuit breaker allows that."""
+        if self._is_healthy:
             return
-        loop = asyncio.get_running_loop()
-        late = loop.time() - self._due
-        if 0 <= late < SLOW_SECONDS:
-            self.mark_unhealthy("it did not reply in time")
-            return
-        if late > 0:
-            # The timer itself is late because this process was busy. The reply may be there, but not read yet.
-            self._due = loop.time() + SLOW_SECONDS
-        self._timer = loop.call_at(self._due, self._check_timeout)
+        if self._breaker.retry_after == 0:
+            self._probe_task = self._start(self._probe(self._breaker.on_start()))
+        raise RedisUnavailable("Redis is not used at present")
 
-    async def _keep_connected(self, tried: asyncio.Event) -> None:
-        """Connect, read replies until a failure, pause, and start again."""
-        pause = FIRST_PAUSE_SECONDS
-        was_unavailable = False
-        while True:
-            healthy_since = math.inf
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await self._connect()
-                healthy_since = time.monotonic()
-                self.healthy_since = healthy_since if was_unavailable else -math.inf
-                if was_unavailable:
-                    logger.warning("Redis is available again (GATEWAY_REDIS_URL).")
-                was_unavailable = False
-                tried.set()
-                await self._read_replies()
-            except Exception as error:  # noqa: BLE001  # A server that is no Redis may raise any error in redis-py.
-                if not was_unavailable:
-                    cause = self._error or error
-                    # Other errors are logged by type alone, because some messages contain the host.
-                    reason = str(cause) if isinstance(cause, RedisUnavailable) else type(cause).__name__
-                    logger.warning("Redis is not used until it recovers: %s (GATEWAY_REDIS_URL).", reason)
-                was_unavailable = True
-                tried.set()
-            finally:
-                await self._disconnect()
-            if time.monotonic() - healthy_since > MOST_PAUSE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, MOST_PAUSE_SECONDS)
-
-    async def _connect(self) -> None:
-        """Connect, and check that Redis returns a stored value, and fast.
-
-        Raises:
-            RedisUnavailable: If it does not.
-            Exception: Any error of redis-py.
-        """
-        self._error = None
-        self._connection = connection = self._new_connection()
-        await connection.connect()
+    async def _probe(self, generation: int) -> None:
+        """Use Redis again if it returns a stored value, and fast."""
         key, value = f"{KEY_PREFIX}probe:{token_hex(8)}", token_hex(8)
-        began = self._idle_clock()
-        await connection.send_command("SET", key, value, "PX", 1000)
-        stored = await connection.read_response()
-        await connection.send_command("GET", key)
-        if (stored, await connection.read_response()) != (b"OK", value.encode()):
-            raise RedisUnavailable("it does not return a stored value")
-        if self._idle_clock() - began > 2 * SLOW_SECONDS:
-            raise RedisUnavailable("it is slow")
-        self._used_seconds = 0.0
-        self._writer = _writer(connection)
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                # They may be as dead as the one that failed.
+                await self._disconnect(in_use=False)
+                # Connect, so that the next commands measure Redis alone.
+                await self._redis.ping()
+                began = self._idle_clock()
+                await self._redis.set(key, value, px=1000)
+                stored = await self._redis.get(key)
+        except Exception as error:  # noqa: BLE001  # See `execute`.
+            self._fail(generation, _reason(error))
+            return
+        if stored != value.encode():
+            self._fail(generation, "it does not return a stored value")
+        elif self._idle_clock() - began > 2 * SLOW_SECONDS:
+            self._fail(generation, "it is slow")
+        else:
+            if self._has_failed:
+                logger.warning("Redis is available again (GATEWAY_REDIS_URL).")
+            self.healthy_since = self._clock() if self._has_failed else -math.inf
+            self._has_failed, self._slow_seconds = False, 0.0
 
-    async def _read_replies(self) -> None:
-        """Pass replies to their callers until an error.
-
-        Raises:
-            RedisUnavailable: If there is a reply too many, or slow replies have used up the timeout.
-            Exception: Any error of redis-py.
-        """
-        read, pending = self._connection.read_response, self._pending
-        while True:
-            reply = await read(timeout=math.inf, disconnect_on_error=False)
-            if not pending:
-                raise RedisUnavailable("it sent a reply without a command")
-            waited = self._idle_clock() - self._waiting_since
-            self._used_seconds = self._used_seconds + waited if waited > SLOW_SECONDS else self._used_seconds / 2
-            future = pending.popleft()
-            if future is not None and not future.done():
-                future.set_result(reply)
-            if self._used_seconds >= TIMEOUT_SECONDS:
-                raise RedisUnavailable("it is slow")
-            if pending:
-                self._expect_next()
-
-    def _fail_pending(self) -> None:
-        """Send no more commands, and raise RedisUnavailable for all that wait."""
-        self._writer = None
+    def _fail(self, generation: int, reason: str) -> None:
+        """Open the circuit breaker, unless it has opened since the command started."""
+        if generation != self._breaker.generation:
+            return
+        if not self._has_failed:
+            logger.warning("Redis is not used until it recovers: %s (GATEWAY_REDIS_URL).", reason)
+        self._has_failed = True
         self.healthy_since = math.inf
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._pending:
-            future = self._pending.popleft()
-            if future is not None and not future.done():
-                future.set_exception(RedisUnavailable("it failed"))
+        self._breaker.on_failure(generation)
 
-    async def _disconnect(self) -> None:
-        self._fail_pending()
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.is_connected:
-            # If Redis does not read, unsent bytes would keep the socket open forever. So they are dropped.
-            _writer(connection).transport.abort()
-            await connection.disconnect(nowait=True)
+    def _measure(self, generation: int, began: float) -> None:
+        """Note that a reply came, and stop using Redis if replies take too long."""
+        now = self._idle_clock()
+        if now - began <= SLOW_SECONDS:
+            self._slow_seconds /= 2
+        else:
+            # Replies that were awaited at the same time count once.
+            self._slow_seconds += now - max(began, self._slow_until)
+            self._slow_until = now
+        if self._slow_seconds > TIMEOUT_SECONDS:
+            self._fail(generation, "it is slow")
+        # Until then it stays half open. If Redis passes probes but fails commands, the open time doubles.
+        elif self._clock() - self.healthy_since > MAX_OPEN_SECONDS:
+            self._breaker.on_success(generation)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start work in the background, which ends before the client closes."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _disconnect(self, *, in_use: bool) -> None:
+        # A dead connection may not end its TLS session in time. It is closed all the same.
+        with suppress(Exception):
+            await self._pool.disconnect(inuse_connections=in_use)
 
 
-def _writer(connection: Any) -> asyncio.StreamWriter:
-    writer: asyncio.StreamWriter = connection._writer  # noqa: SLF001  # redis-py has no public name for it.
-    return writer
+@asynccontextmanager
+async def _time_limit() -> AsyncIterator[None]:
+    """Raise TimeoutError if the block takes longer than TIMEOUT_SECONDS.
+
+    If the timer is late because this process was busy or suspended, a reply may be there that it has not read yet. So
+    the block gets that time back, and a moment to read.
+    """
+    loop = asyncio.get_running_loop()
+    due = loop.time() + TIMEOUT_SECONDS
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_at(due, lambda: limit.reschedule(2 * loop.time() - due + SLOW_SECONDS))
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason of a failure for the log. It is the type alone, because some messages contain the host."""
+    return "it did not reply in time" if isinstance(error, TimeoutError) else type(error).__name__

@@ -4,8 +4,9 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import redis
@@ -16,11 +17,13 @@ from tests.support.processes import free_port, needed
 class RedisServer:
     """A running redis-server. A test may stop, continue or kill its `process`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, password: str | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, password: str | None, tls: Path | None) -> None:
         self.process = process
         self.port = port
         login = f":{quote(password, safe='')}@" if password else ""
         self.url = f"redis://{login}127.0.0.1:{port}/0"
+        if tls is not None:
+            self.url = f"rediss://{login}localhost:{port}/0?ssl_ca_certs={quote(str(tls))}"
 
     def client(self) -> redis.Redis:
         """Return a client for the test's own commands."""
@@ -41,15 +44,28 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(port: int | None = None, password: str | None = None) -> Iterator[RedisServer]:
-    """Run an empty Redis while the block runs, on a free port unless the port of an earlier server is passed."""
+def redis_server(
+    port: int | None = None, password: str | None = None, tls: Path | None = None
+) -> Iterator[RedisServer]:
+    """Run an empty Redis while the block runs.
+
+    Args:
+        port: The port of an earlier server. The default is a free port.
+        password: The password that clients need, if any.
+        tls: A file with a certificate of localhost and its key. If it is passed, the port takes TLS only.
+    """
     program = needed("redis-server", "a test of what replicas share")
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     if password is not None:
         options += ["--requirepass", password]
     port = port or free_port()
-    process = subprocess.Popen([program, "--port", str(port), *options], stdout=subprocess.DEVNULL)
-    server = RedisServer(process, port, password)
+    if tls is None:
+        options += ["--port", str(port)]
+    else:
+        options += ["--port", "0", "--tls-port", str(port), "--tls-cert-file", str(tls), "--tls-key-file", str(tls)]
+        options += ["--tls-ca-cert-file", str(tls), "--tls-auth-clients", "no"]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    server = RedisServer(process, port, password, tls)
     try:
         while not server.runs():
             assert process.poll() is None, "redis-server did not start"
@@ -60,15 +76,19 @@ def redis_server(port: int | None = None, password: str | None = None) -> Iterat
         process.wait()
 
 
-Answers = Callable[[bytes], bytes]
+# A reply, or its parts. An OSError between parts closes the connection.
+Reply = bytes | Iterable[bytes]
+Answers = Callable[[bytes], Reply]
 
 
 def well_until_asked(otherwise: Answers) -> Answers:
-    """Return a reply function that handles GET and SET like Redis, and passes every other command to `otherwise`."""
+    """Return a reply function that handles PING, GET and SET like Redis. It passes other commands to `otherwise`."""
     kept: dict[bytes, bytes] = {}
 
-    def answer(asked: bytes) -> bytes:
+    def answer(asked: bytes) -> Reply:
         words = asked.split(b"\r\n")[2::2]
+        if words[0] == b"PING":
+            return b"+PONG\r\n"
         if words[0] == b"SET":
             kept[words[1]] = words[2]
             return b"+OK\r\n"
@@ -82,7 +102,7 @@ def pretending(answer: Answers) -> Iterator[str]:
     """Listen as a fake Redis while the block runs, and yield its URL.
 
     Args:
-        answer: Returns the reply to the bytes of one read. If it returns b"", the server sends no reply.
+        answer: Returns the reply to the bytes of one read, as a whole or in parts. b"" sends no reply.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     connections: list[socket.socket] = []
@@ -91,7 +111,9 @@ def pretending(answer: Answers) -> Iterator[str]:
         with connection:
             try:
                 while asked := connection.recv(65_536):
-                    connection.sendall(answer(asked))
+                    reply = answer(asked)
+                    for part in (reply,) if isinstance(reply, bytes) else reply:
+                        connection.sendall(part)
             except OSError:
                 return
 

@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.shared_state.redis_client import CONNECT_SECONDS, MOST_PAUSE_SECONDS, RedisClient, RedisUnavailable
+from gateway.shared_state.circuit_breaker import MAX_OPEN_SECONDS
+from gateway.shared_state.redis_client import PROBE_SECONDS, RedisClient, RedisUnavailable
 from gateway.shared_state.token_bucket import SECOND, acquire
 from gateway.upstream.resilience.rate_quota import LATENESS_SECONDS, LocalRateLimiter, RateLimiter
 
 # Seconds over which waiting processes spread their requests. Otherwise the processes next to Redis, whose round trip is
 # a millisecond shorter, would get every permit. It is well within LATENESS_SECONDS, so no permit is lost by it.
 SPREAD_SECONDS: Final = 0.01
-# Seconds in which every process has reconnected to a Redis that recovered.
-ALL_RECONNECTED_SECONDS: Final = MOST_PAUSE_SECONDS + CONNECT_SECONDS
+# Seconds in which every process that wants permits has found that Redis recovered.
+ALL_RECONNECTED_SECONDS: Final = MAX_OPEN_SECONDS + PROBE_SECONDS
 
 
 class SharedRateLimiter(RateLimiter):
