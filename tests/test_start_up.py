@@ -43,7 +43,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(command_line, "configure_logs", lambda _: None)
         foreign = variables("(AWS|GATEWAY|OTEL)_.*|.*_(PROXY|CA_BUNDLE)")
         env = {**dict.fromkeys(foreign, None), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", **given}
-        port = [] if arguments[0] == "schema" else ["--port", "0"]
+        port = ["--port", "0"] if arguments[0] in {"serve", "dev", "emulator"} and "--port" not in arguments else []
         result = CliRunner().invoke(command_line.main, [*arguments, *port], env=env)
         # The end of a real process would close them.
         for listener in opened:
@@ -326,3 +326,87 @@ def test_empty_setting_has_its_default(name: str, monkeypatch: pytest.MonkeyPatc
 def test_certificate_for_opentelemetry_is_accepted(run: Run, tmp_path: Path) -> None:
     certificate = self_signed(tmp_path, "collector.example")
     assert run("schema", **OTEL, OTEL_EXPORTER_OTLP_CERTIFICATE=f" {certificate} ").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("serve",), ("dev",), ("emulator",), ("schema",), ("api-key",)])
+def test_every_command_has_help(run: Run, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        (("serve",), {}, "no AWS credentials: set AWS_ACCESS_KEY_ID"),
+        (("serve",), {"AWS_ACCESS_KEY_ID": "a"}, "AWS_SECRET_ACCESS_KEY"),
+        (("serve",), {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "no AWS region: set AWS_REGION"),
+        (("serve",), {"AWS_PROFILE": "nobody"}, "nobody"),
+        (("serve",), {"GATEWAY_MAX_PAGE_SIZE": "many"}, "GATEWAY_MAX_PAGE_SIZE: the value must be a whole number"),
+        (
+            ("serve",),
+            {"GATEWAY_UPSTREAM_API": "chimes"},
+            "GATEWAY_UPSTREAM_API: the value must be 'chime-sdk-voice' or",
+        ),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "GATEWAY_UPSTREAM_ENDPOINT_URL: "),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://a:b@127.0.0.1:9"}, "only a scheme, a host"),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://127.0.0.1:9?a=b"}, "only a scheme, a host"),
+        (("dev",), {"GATEWAY_REQUEST_TIMEOUT_SECONDS": "0"}, "GATEWAY_REQUEST_TIMEOUT_SECONDS: "),
+        (("serve", "--host", "0.0.0.0"), {}, "set GATEWAY_AUTH to api-key or jwt"),
+        (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_ALLOW_UNAUTHENTICATED=true"),
+        (("serve",), {"GATEWAY_AUTH": "jwt"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_JWKS_URL"),
+        (("dev", "--port", "70000"), {}, "--port"),
+        (("dev", "--numbers", "-1"), {}, "--numbers"),
+        (("dev", "--api", "chimes"), {}, "--api"),
+        (("dev", "--host", "no.such.host.invalid"), {}, "cannot listen on no.such.host.invalid"),
+        (("dev", "--db", "/nowhere/at/all.db"), {}, "/nowhere/at/all.db"),
+        (
+            ("dev", "--sample-day", "28.11.2026"),
+            {},
+            "'--sample-day': '28.11.2026' is not a day. Write it like 2020-01-01.",
+        ),
+        (("emulator", "--sample-day", "2026-02-29"), {}, "'2026-02-29' is not a day"),
+        (("emulator", "--sample-day", ""), {}, "'' is not a day"),
+        (("emulator", "--sample-day", "0001-01-01"), {}, "0001-01-01 is not between 2020-01-01 and 2099-12-31."),
+        (("emulator", "--load", "nothing.json"), {}, "nothing.json"),
+        (("emulator", "--load", __file__), {}, Path(__file__).name),
+        (("emulator", "--fault", "ListPhoneNumbers"), {}, "OPERATION=ERROR"),
+        (("emulator", "--rate", "0"), {}, "--rate"),
+    ],
+)
+def test_wrong_option_or_setting_is_reported_in_the_last_line(
+    run: Run, arguments: tuple[str, ...], variables: dict[str, str], words: str
+) -> None:
+    """The lines before it are click's own, on how to use the command."""
+    result = run(*arguments, **variables)
+    assert result.exit_code in {1, 2}, result.exception
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert words in last
+
+
+@pytest.mark.parametrize("command", ["dev", "emulator"])
+def test_occupied_port_is_reported_in_one_line(run: Run, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        result = run(command, "--port", str(port))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert_one_line(result, f"cannot listen on 127.0.0.1, port {port}: Address already in use", "--port")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GATEWAY_ROUTER_SECRET": "correct-horse/battery+staple"},
+        {"GATEWAY_ALLOW_UNAUTHENTICATED": "true"},
+    ],
+)
+def test_network_is_served_with_a_router_secret_or_if_the_operator_allows_it(
+    run: Run, variables: dict[str, str]
+) -> None:
+    assert_started(run("dev", "--host", "0.0.0.0", **variables))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2"])
+def test_loopback_is_served_without_authentication(run: Run, host: str) -> None:
+    assert_started(run("dev", "--host", host))
