@@ -12,7 +12,7 @@ from tests.support.aws import Aws, e164, emulated_aws, number_record, order_reco
 from tests.support.processes import BIN, environment, started
 
 # Shuffled, because AWS's lists have no order that a client could sort by.
-INVENTORY = random.Random(7).sample(range(1_000), 1_000)
+INVENTORY = random.Random(7).sample(range(400), 400)
 NUMBERS = [e164(index) for index in INVENTORY]
 CONNECTOR = "abcdef1ghij2klmno3pqr4"
 # Two numbers per order. The inventory holds all of them.
@@ -27,7 +27,7 @@ def assigned(index: int) -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def shared_account() -> Iterator[Aws]:
-    """Return an account with 1,000 numbers, and 120 orders of two numbers each."""
+    """Return an account with 400 numbers, and 120 orders of two numbers each."""
     with emulated_aws() as account:
         account.adds_numbers(map(assigned, INVENTORY))
         account.adds_orders(ORDERS)
