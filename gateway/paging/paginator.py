@@ -50,11 +50,13 @@ class Paginator(Generic[R]):
         max_pages: The most pages that `last`, `before` or a count may fetch from the start, and the most empty pages in
             a row that any read may fetch. Beyond it they raise PageLimitExceeded. It is also the most pages that a
             forward read of a filtered list fetches. Beyond it the read returns the rows found so far.
+        instead: What a client can do about PageLimitExceeded, for its message.
     """
 
-    def __init__(self, source: TokenList[R], *, max_pages: int) -> None:
+    def __init__(self, source: TokenList[R], *, max_pages: int, instead: str = "page with first and after") -> None:
         self._source = source
         self._max_pages = max_pages
+        self._instead = instead
         self._from_start: PageChain[R] = PageChain(source, None, has_rows_before=False)
         self._entered: asyncio.Task[tuple[PageChain[R], Boundary]] | None = None
 
@@ -284,9 +286,12 @@ class Paginator(Generic[R]):
         return None
 
     def _limit_exceeded(self) -> PageLimitExceeded:
-        narrow = f"Narrow the filter by {names}, or page" if (names := self._source.narrowed_by) else "Page"
+        narrowed_by = self._source.narrowed_by
+        advice = (
+            f"Narrow the filter by {narrowed_by}, or {self._instead}" if narrowed_by else self._instead.capitalize()
+        )
         return PageLimitExceeded(
-            f"The gateway read {self._max_pages} upstream pages, and the list has more. {narrow} with first and after "
+            f"The gateway read {self._max_pages} upstream pages, and the list has more. {advice} "
             "(GATEWAY_MAX_UPSTREAM_PAGES)."
         )
 

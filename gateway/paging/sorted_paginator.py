@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
-from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
 from gateway.paging.pages import RowRange, Slice, TokenList
 from gateway.paging.paginator import Paginator
@@ -28,8 +27,7 @@ class SortedPaginator(Generic[R]):
     def __init__(self, source: TokenList[R], order: SortOrder[R], *, max_pages: int) -> None:
         self._source = source
         self._order = order
-        self._max_pages = max_pages
-        self._unsorted = Paginator(source, max_pages=max_pages)
+        self._unsorted = Paginator(source, max_pages=max_pages, instead="page without sort")
         self._sorted: asyncio.Task[SortedList[R]] | None = None
 
     def __repr__(self) -> str:
@@ -81,12 +79,4 @@ class SortedPaginator(Generic[R]):
         return await self._sorted
 
     async def _read_whole_list(self) -> SortedList[R]:
-        try:
-            rows = await self._unsorted.all_rows()
-        except PageLimitExceeded:
-            narrow = f"Narrow the filter by {names}, or page" if (names := self._source.narrowed_by) else "Page"
-            raise PageLimitExceeded(
-                f"A sort reads the whole list, and this list has more than {self._max_pages} upstream pages. "
-                f"{narrow} without sort (GATEWAY_MAX_UPSTREAM_PAGES)."
-            ) from None
-        return SortedList(self._source, self._order, rows)
+        return SortedList(self._source, self._order, await self._unsorted.all_rows())

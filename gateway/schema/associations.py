@@ -8,17 +8,18 @@ from strawberry.types.info import Info
 
 from gateway.context import RequestContext
 from gateway.schema.associated_resources import ASSOCIATED_RESOURCES, AssociatedResource, class_of
-from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
+from gateway.schema.connection import After, Before, First, Last, ListConnection
 from gateway.schema.enums import PhoneNumberAssociationName
 from gateway.schema.field_cost import CONNECTION, PART_OF_RECORD
 from gateway.schema.fields import record_field
 from gateway.schema.filter_conditions import association_parameters, phone_number_list_filter
 from gateway.schema.filters import PhoneNumberFilterArgument
 from gateway.schema.scalars import DateTime
+from gateway.schema.sort import PhoneNumberSortArgument, sort_order_of
 from gateway.schema.sources import phone_number_list
 from gateway.upstream.records import AssociationRecord
 
-PhoneNumberConnection = Connection[Annotated["PhoneNumber", strawberry.lazy("gateway.schema.phone_number")]]  # type: ignore[name-defined]  # noqa: F821  # The two types hold each other.
+_PhoneNumberConnection: Final[Any] = Annotated["PhoneNumberConnection", strawberry.lazy("gateway.schema.phone_number")]  # noqa: F821  # The two types hold each other.
 
 
 class AssociatedEntity:
@@ -39,7 +40,7 @@ def _create_type(resource: AssociatedResource) -> Any:
     fields = {
         resource.key: (strawberry.ID, strawberry.field(description=f"The {resource.noun}'s id.")),
         "phone_numbers": (
-            PhoneNumberConnection | None,
+            _PhoneNumberConnection | None,
             strawberry.field(
                 resolver=_phone_numbers(resource.filter_name, resource.key),
                 description=f"The phone numbers of this {resource.noun}. Null only if there is an error.",
@@ -66,11 +67,12 @@ def _phone_numbers(filter_name: str, key: str) -> Callable[..., Any]:
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
         filter: PhoneNumberFilterArgument = strawberry.UNSET,  # noqa: A002  # The argument's name in the schema.
+        sort: PhoneNumberSortArgument = strawberry.UNSET,
     ) -> Any:
         context = info.context
         service = context.upstream.service
         association = association_parameters(filter_name, getattr(root, key), service)
-        source = phone_number_list(context, phone_number_list_filter(filter, service, association))
+        source = phone_number_list(context, phone_number_list_filter(filter, service, association), sort_order_of(sort))
         return ListConnection(context, source, first=first, after=after, last=last, before=before)
 
     return phone_numbers
@@ -78,7 +80,7 @@ def _phone_numbers(filter_name: str, key: str) -> Callable[..., Any]:
 
 ASSOCIATED_ENTITIES: Final = tuple(AssociatedEntity(resource) for resource in ASSOCIATED_RESOURCES)
 _ENTITY_OF: Final = {entity.association: entity for entity in ASSOCIATED_ENTITIES}
-_TARGET: Final[Any] = Annotated[
+ASSOCIATION_TARGET: Final[Any] = Annotated[
     Union[tuple(entity.type for entity in ASSOCIATED_ENTITIES)],  # noqa: UP007  # The operator takes no tuple.
     strawberry.union(
         "PhoneNumberAssociationTarget", description="A resource that a phone number can be associated with."
@@ -86,11 +88,15 @@ _TARGET: Final[Any] = Annotated[
 ]
 
 
+def target_of(name: PhoneNumberAssociationName, resource_id: str | None) -> Any:
+    """Return the resource of an association, or None if the association names none, or one of a newer kind."""
+    entity = _ENTITY_OF.get(name)
+    return entity.of(resource_id) if entity and resource_id else None
+
+
 def _target(root: strawberry.Parent[Any]) -> Any:
     association: AssociationRecord = root
-    entity = _ENTITY_OF.get(PhoneNumberAssociationName(association.get("Name")))
-    resource_id = association.get("Value")
-    return entity.of(resource_id) if entity and resource_id else None
+    return target_of(PhoneNumberAssociationName(association.get("Name")), association.get("Value"))
 
 
 @strawberry.type(description="A link from a phone number to a resource that uses it.")
@@ -109,7 +115,7 @@ class PhoneNumberAssociation:
     )
     target: Any = strawberry.field(
         resolver=_target,
-        graphql_type=_TARGET | None,
+        graphql_type=ASSOCIATION_TARGET | None,
         description="The resource itself. Null if its kind is newer than this gateway. No upstream call.",
         directives=[PART_OF_RECORD],
     )

@@ -121,6 +121,10 @@ class ListConnection(Generic[R]):
         """Return the number of rows of the whole list."""
         return self._paginator.count()
 
+    def all_rows(self) -> Awaitable[Sequence[R]]:
+        """Return the rows of the whole list."""
+        return self._paginator.all_rows()
+
 
 def _or_none(value: T | None) -> T | None:
     # A missing argument and null mean the same. UNSET only keeps a default out of the schema.
@@ -143,6 +147,25 @@ def _total_count(root: strawberry.Parent[Any]) -> Any:
     return root.total_count()
 
 
+def _all_rows(root: strawberry.Parent[Any]) -> Any:
+    return root.all_rows()
+
+
+def facets_field(rows: str) -> Any:
+    """Declare the field `facets` of a connection. Its source is all rows of the list.
+
+    Args:
+        rows: The rows in a sentence.
+    """
+    return strawberry.field(
+        resolver=_all_rows,
+        description=f"How many {rows} of the whole list have each value, for the choices of a filter. The gateway "
+        "reads the list as for `totalCount`, and both share the upstream calls. If the list exceeds the page limit, "
+        "it is null with the error PAGE_LIMIT_EXCEEDED.",
+        directives=[WHOLE_LIST],
+    )
+
+
 @strawberry.federation.type(shareable=True, description="The position of a page in its list.")
 class PageInfo:
     """Relay's PageInfo. It is shareable, because other subgraphs have it too. Source: gateway.paging.pages.Slice."""
@@ -163,7 +186,7 @@ class Edge(Generic[T]):
 
     cursor: str = strawberry.field(
         description="The row's position, for `after` and `before`. It is opaque, and works with any page size. It "
-        "expires with the AWS page token inside it (after 24 hours in the emulator)."
+        "expires with the AWS page token inside it (after 24 hours in the emulator), unless the list is sorted."
     )
     node: T = strawberry.field(description="The object itself.", directives=[PART_OF_RECORD])
 
@@ -175,8 +198,8 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(
         resolver=_edges,
         description="The rows with their cursors. Each 99 rows (chime API) or 100 rows (chime-sdk-voice API) cost one "
-        "upstream call. A cursor in the middle of an upstream page costs one more. With `@stream`, rows are sent as "
-        "each upstream page arrives.",
+        "upstream call. A cursor in the middle of an upstream page costs one more. A sorted list is read as a whole. "
+        "With `@stream`, rows are sent as each upstream page arrives, or in parts after a sorted list is complete.",
         directives=[ROW],
     )
     nodes: list[T] = strawberry.field(

@@ -6,7 +6,9 @@ import strawberry
 
 from gateway.errors import UpstreamBadResponse
 from gateway.schema.associations import PhoneNumberAssociation
+from gateway.schema.connection import Connection, facets_field
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
+from gateway.schema.facets import PhoneNumberFacets
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.fields import link_field, parse_object, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER, Node, global_id
@@ -108,3 +110,10 @@ class PhoneNumber(Node):
     def is_type_of(cls, record: Any, _info: Any) -> bool:
         """Return whether a record is a phone number. An order has an order id, and a number's record has none."""
         return isinstance(record, dict) and not record.get("PhoneNumberOrderId")
+
+
+@strawberry.type(description="One page of a list of phone numbers.")
+class PhoneNumberConnection(Connection[PhoneNumber]):
+    """A connection of phone numbers. Source: ListConnection."""
+
+    facets: PhoneNumberFacets | None = facets_field("phone numbers")

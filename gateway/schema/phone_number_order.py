@@ -4,12 +4,14 @@ from typing import Any
 
 import strawberry
 
+from gateway.schema.connection import Connection, facets_field
 from gateway.schema.enums import (
     OrderedPhoneNumberStatus,
     PhoneNumberOrderStatus,
     PhoneNumberOrderType,
     PhoneNumberProductType,
 )
+from gateway.schema.facets import PhoneNumberOrderFacets
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.fields import link_field, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER_ORDER, Node, global_id
@@ -80,3 +82,10 @@ class PhoneNumberOrder(Node):
     def is_type_of(cls, record: Any, _info: Any) -> bool:
         """Return whether a record is an order. Only orders have an order id of their own."""
         return isinstance(record, dict) and bool(record.get("PhoneNumberOrderId"))
+
+
+@strawberry.type(description="One page of a list of orders.")
+class PhoneNumberOrderConnection(Connection[PhoneNumberOrder]):
+    """A connection of orders. Source: ListConnection."""
+
+    facets: PhoneNumberOrderFacets | None = facets_field("orders")

@@ -7,15 +7,15 @@ from strawberry.types.info import Info
 
 from gateway.context import RequestContext
 from gateway.errors import BadUserInput
-from gateway.schema.associations import PhoneNumberConnection
-from gateway.schema.connection import After, Before, Connection, First, Last, ListConnection
+from gateway.schema.connection import After, Before, First, Last, ListConnection
 from gateway.schema.field_cost import CONNECTION, LOOKUP, list_of
 from gateway.schema.filter_conditions import phone_number_list_filter, phone_number_order_list_filter
 from gateway.schema.filters import PhoneNumberFilterArgument, PhoneNumberOrderFilterArgument
 from gateway.schema.node import Node, error_as_value, load_node
-from gateway.schema.phone_number import PhoneNumber
-from gateway.schema.phone_number_order import PhoneNumberOrder
+from gateway.schema.phone_number import PhoneNumber, PhoneNumberConnection
+from gateway.schema.phone_number_order import PhoneNumberOrder, PhoneNumberOrderConnection
 from gateway.schema.scalars import E164PhoneNumber
+from gateway.schema.sort import PhoneNumberOrderSortArgument, PhoneNumberSortArgument, sort_order_of
 from gateway.schema.sources import phone_number_list, phone_number_order_list
 
 GatewayInfo = Info[RequestContext, None]
@@ -28,27 +28,31 @@ def _phone_numbers(
     last: Last = strawberry.UNSET,
     before: Before = strawberry.UNSET,
     filter: PhoneNumberFilterArgument = strawberry.UNSET,  # noqa: A002  # The argument's name in the schema.
+    sort: PhoneNumberSortArgument = strawberry.UNSET,
 ) -> Any:
-    """Return one page of the account's numbers, in AWS's own order, which AWS does not document.
+    """Return one page of the account's numbers, in AWS's own order, which AWS does not document, or in another one.
 
     Args:
         info: The field's execution info.
         first: Number of rows from the start, 0 to max_page_size. Above 99 (chime) or 100, each further 99 or 100 cost
             one upstream call.
-        after: A cursor from this list with this filter. It expires with the NextToken inside it.
+        after: A cursor from this list with this filter and sort. Unless the list is sorted, it expires with
+            the NextToken inside it.
         last: Number of rows from the end, 0 to max_page_size.
         before: As `after`.
         filter: Which numbers to list.
+        sort: The order of the numbers, or None for AWS's own order.
 
     Raises:
-        BadCursor: If a cursor was not issued for this list, filter and caller.
+        BadCursor: If a cursor was not issued for this list, filter, sort and caller.
         PageOutOfRange: If a number of rows is out of range.
         BadUserInput: If the arguments contradict each other, or if the API lacks the filter.
 
     Cost: See gateway.paging.paginator. The first page is fetched when edges, nodes, pageInfo or totalCount is resolved.
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumbers.
     """
-    source = phone_number_list(info.context, phone_number_list_filter(filter, info.context.upstream.service))
+    list_filter = phone_number_list_filter(filter, info.context.upstream.service)
+    source = phone_number_list(info.context, list_filter, sort_order_of(sort))
     return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 
@@ -59,14 +63,15 @@ def _phone_number_orders(
     last: Last = strawberry.UNSET,
     before: Before = strawberry.UNSET,
     filter: PhoneNumberOrderFilterArgument = strawberry.UNSET,  # noqa: A002  # The argument's name in the schema.
+    sort: PhoneNumberOrderSortArgument = strawberry.UNSET,
 ) -> Any:
-    """Return one page of the account's orders, in AWS's own order, which AWS does not document.
+    """Return one page of the account's orders, in AWS's own order, which AWS does not document, or in another one.
 
     Arguments, errors and cost are those of `_phone_numbers`.
 
     Source: Amazon Chime API 2018-05-01 and Amazon Chime SDK Voice 2022-08-03, ListPhoneNumberOrders.
     """
-    source = phone_number_order_list(info.context, phone_number_order_list_filter(filter))
+    source = phone_number_order_list(info.context, phone_number_order_list_filter(filter), sort_order_of(sort))
     return ListConnection(info.context, source, first=first, after=after, last=last, before=before)
 
 
@@ -132,13 +137,14 @@ class Query:
     service: SubgraphService = strawberry.field(name="_service", resolver=_service)
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers,
-        description="The account's phone numbers, page by page, in AWS's own order. Null only if there is an error.",
+        description="The account's phone numbers, page by page, in AWS's own order unless `sort` is set. Null only if "
+        "there is an error.",
         directives=CONNECTION,
     )
-    phone_number_orders: Connection[PhoneNumberOrder] | None = strawberry.field(
+    phone_number_orders: PhoneNumberOrderConnection | None = strawberry.field(
         resolver=_phone_number_orders,
-        description="The account's orders of phone numbers, page by page, in AWS's own order. Null only if there is an "
-        "error.",
+        description="The account's orders of phone numbers, page by page, in AWS's own order unless `sort` is set. "
+        "Null only if there is an error.",
         directives=CONNECTION,
     )
     phone_number: PhoneNumber | None = strawberry.field(

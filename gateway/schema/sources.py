@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from gateway.context import RequestContext
 from gateway.listing.list_filter import ListFilter
 from gateway.paging.pages import TokenList
+from gateway.paging.sort_order import SortOrder
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
 R = TypeVar("R")
@@ -15,20 +16,24 @@ R = TypeVar("R")
 _APPLIED_BY_AWS: Final = {"Status": "status", "ProductType": "productType", "FilterName": "association"}
 
 
-def phone_number_list(context: RequestContext, list_filter: ListFilter) -> TokenList[PhoneNumberRecord]:
-    """Return ListPhoneNumbers with a filter."""
+def phone_number_list(
+    context: RequestContext, list_filter: ListFilter, order: SortOrder[Any] | None
+) -> TokenList[PhoneNumberRecord]:
+    """Return ListPhoneNumbers with a filter and an order."""
     fetch = partial(context.phone_numbers.page, filters=list_filter.parameters)
-    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of)
+    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order)
     unused = [name for parameter, name in _APPLIED_BY_AWS.items() if parameter not in list_filter.parameters]
     token_list.narrowed_by = " or ".join(unused)
     return token_list
 
 
-def phone_number_order_list(context: RequestContext, list_filter: ListFilter) -> TokenList[PhoneNumberOrderRecord]:
-    """Return ListPhoneNumberOrders with a filter, of which AWS applies nothing."""
+def phone_number_order_list(
+    context: RequestContext, list_filter: ListFilter, order: SortOrder[Any] | None
+) -> TokenList[PhoneNumberOrderRecord]:
+    """Return ListPhoneNumberOrders with a filter and an order, of which AWS applies nothing."""
     fetch = context.phone_number_orders.page
     return _token_list(
-        context, "ListPhoneNumberOrders", list_filter, fetch, lambda order: order["PhoneNumberOrderId"] or ""
+        context, "ListPhoneNumberOrders", list_filter, fetch, lambda row: row["PhoneNumberOrderId"] or "", order
     )
 
 
@@ -38,6 +43,7 @@ def _token_list(
     list_filter: ListFilter,
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
     key: Callable[[R], str],
+    order: SortOrder[Any] | None,
 ) -> TokenList[R]:
     service = context.upstream.service
     token_list = TokenList(
@@ -48,9 +54,11 @@ def _token_list(
             operation=operation,
             filters=list_filter.description(),
             principal=context.principal,
+            sort=order.name if order else "",
         ),
         operation=operation,
         page_size=service.max_results,
+        order=order,
         matches=list_filter.predicate(),
     )
     if not list_filter.matches_nothing:

@@ -56,6 +56,8 @@ _OTHERS: Final = {
     "ids": "[ID!]!",
     "representations": "[_Any!]!",
     "filter": "PhoneNumberFilter",
+    "sort": "PhoneNumberSort",
+    "orderSort": "PhoneNumberOrderSort",
 }
 _DIRECTIVES: Final = [
     *[""] * 40,
@@ -78,8 +80,16 @@ _FILTERS: Final = [
     '(filter: {association: {voiceConnectorId: "vc-1"}})',
     '(filter: {search: "555", country: "us", statusIn: [ASSIGNED, UNASSIGNED]}, first: 2)',
 ]
+_SORTS: Final = [
+    *("(sort: $sort)", "(sort: {field: STATUS, direction: DESC}, first: 2)", "(sort: {field: CALLING_NAME}, last: 2)"),
+    *("(sort: {field: CREATED_TIMESTAMP}, first: 0)", '(sort: {field: E164_PHONE_NUMBER}, after: "forged")'),
+]
+_ORDER_SORTS: Final = [
+    *("(sort: $orderSort)", "(sort: {field: STATUS}, last: 2)", "(sort: {field: UPDATED_TIMESTAMP, direction: DESC})"),
+]
 _ARGUMENTS: Final[dict[tuple[str, str], Sequence[str]]] = {
-    ("Query", "phoneNumbers"): [*_WINDOWS, *_FILTERS],
+    ("Query", "phoneNumbers"): [*_WINDOWS, *_FILTERS, *_SORTS],
+    ("Query", "phoneNumberOrders"): [*_WINDOWS, *_ORDER_SORTS],
     ("Query", "phoneNumber"): ["(e164PhoneNumber: $number)", *(f'(e164PhoneNumber: "{n}")' for n in NUMBERS[::3])],
     ("Query", "phoneNumberOrder"): [
         "(phoneNumberOrderId: $orderId)",
@@ -186,7 +196,8 @@ class _Draft:
         if name == "__typename":
             return f"{self.response_name(name, '', 'String!')}{directive}"
         definition = fields[name]
-        windows = _WINDOWS if "first" in definition.args else [""]
+        # The other connections are the phone numbers of associated resources.
+        windows = [*_WINDOWS, *_SORTS] if "first" in definition.args else [""]
         arguments = self.random.choice(_ARGUMENTS.get((parent.name, name), windows))
         text = f"{self.response_name(name, arguments, str(definition.type))}{arguments} {directive}"
         kind = get_named_type(definition.type)
@@ -259,6 +270,10 @@ _FILTER_VALUES: Final = [
     *(None, {}, {"status": "UNASSIGNED"}, {"productType": "VOICE_CONNECTOR"}),
     *({"association": {"voiceConnectorId": "vc-1"}}, {"association": {"accountId": "vc-1"}}, {"status": "UNKNOWN"}),
 ]
+_SORT_VALUES: Final = [
+    *(None, {"field": "COUNTRY"}, {"field": "UPDATED_TIMESTAMP", "direction": "DESC"}, {"field": "E164_PHONE_NUMBER"}),
+]
+_ORDER_SORT_VALUES: Final = [None, {"field": "STATUS", "direction": "DESC"}, {"field": "CREATED_TIMESTAMP"}]
 
 
 def random_variables(random: Random) -> dict[str, Any]:
@@ -275,8 +290,10 @@ def random_variables(random: Random) -> dict[str, Any]:
         "nullable": random.choice([True, False, True, False, True, False, None]),
         "count": random.choice([None, 3, 1, 2, 4, 0, 5000]),
         "filter": random.choice(_FILTER_VALUES),
+        "sort": random.choice(_SORT_VALUES),
+        "orderSort": random.choice(_ORDER_SORT_VALUES),
     }
-    for name in ("defaulted", "nullable", "count", "filter"):
+    for name in ("defaulted", "nullable", "count", "filter", "sort", "orderSort"):
         if random.random() < 0.3:
             del given[name]
     return given

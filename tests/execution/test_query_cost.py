@@ -207,6 +207,8 @@ def test_an_invalid_document_costs_nothing_before_validation_rejects_it(text: st
 
 
 NODES: Final = "nodes { id }"
+TARGET_NUMBERS: Final = "target { ... on VoiceConnector { phoneNumbers(first: 5) { nodes { id } } } }"
+SORT: Final = {"field": "STATUS", "direction": "DESC"}
 ENTITIES: Final = """
 query ($r: [_Any!]!) {
   _entities(representations: $r) {
@@ -228,6 +230,16 @@ query ($r: [_Any!]!) {
         (f"{{ phoneNumbers(first: 1000) {{ {NODES} }} }}", {}, 1000 + 11),
         (f"{{ phoneNumbers(last: 5) {{ {NODES} }} }}", {}, 5 + 20),
         ("{ phoneNumbers(first: 5) { totalCount } }", {}, 5 + 1 + 20),
+        ("{ phoneNumbers(first: 5) { facets { status { count } } } }", {}, 5 + 1 + 20),
+        # A resource may lead to its numbers, and there may be 100.
+        (f"{{ phoneNumbers(first: 0) {{ facets {{ resource {{ {TARGET_NUMBERS} }} }} }} }}", {}, 20 + 100 * (5 + 1)),
+        (f"{{ phoneNumbers(first: 5, sort: {{ field: STATUS }}) {{ {NODES} }} }}", {}, 5 + 20),
+        (f"{{ phoneNumberOrders(first: 5, sort: {{ field: STATUS }}) {{ {NODES} }} }}", {}, 5 + 20),
+        (f"{{ phoneNumbers(first: 0, sort: {{ field: STATUS }}) {{ {NODES} }} }}", {}, 0),
+        (f"{{ phoneNumbers(first: 5, sort: null) {{ {NODES} }} }}", {}, 5 + 1),
+        (f"query($s: PhoneNumberSort) {{ phoneNumbers(first: 5, sort: $s) {{ {NODES} }} }}", {}, 5 + 1),
+        (f"query($s: PhoneNumberSort) {{ phoneNumbers(first: 5, sort: $s) {{ {NODES} }} }}", {"s": SORT}, 5 + 20),
+        (f"query($s: PhoneNumberSort = {{ field: STATUS }}) {{ phoneNumbers(sort: $s) {{ {NODES} }} }}", {}, 50 + 20),
         # The field rejects these without a call.
         (f"{{ phoneNumbers(first: -1) {{ {NODES} }} }}", {}, 0),
         (f"{{ phoneNumbers(first: {'9' * 5000}) {{ {NODES} }} }}", {}, 1000 + 11),
@@ -266,6 +278,8 @@ def test_cost_is_one_point_per_record_and_per_call(text: str, variables: Mapping
     [
         ("{ phoneNumbers(first: 5) { totalCount } }", 5 + 1 + 7),
         ("{ phoneNumbers(last: 5) { nodes { id } } }", 5 + 7),
+        ("{ phoneNumbers(first: 5) { facets { status { count } } } }", 5 + 1 + 7),
+        ("{ phoneNumbers(first: 5, sort: { field: STATUS }) { nodes { id } } }", 5 + 7),
         ("{ phoneNumberOrders(last: 1000) { nodes { id } } }", 1000 + 11),
     ],
 )

@@ -67,6 +67,23 @@ async def test_the_first_page_is_sent_while_the_second_is_in_flight(gateway: Gat
     assert aws.calls == ["ListPhoneNumbers"] * 11
 
 
+async def test_a_sorted_list_is_sent_in_parts_of_an_upstream_page_after_it_is_complete(
+    gateway: Gateway, aws: GatedAws
+) -> None:
+    aws.holds(inventory=250)
+    aws.hold_back()
+    document = """{ phoneNumbers(first: 240, sort: { field: E164_PHONE_NUMBER, direction: DESC }) {
+        edges @stream { cursor node { e164PhoneNumber } } } }"""
+    async with stream_parts(gateway.http, document) as parts:
+        assert (await parts.next())["data"] == {"phoneNumbers": {"edges": []}}
+        aws.release(3)
+        rest = await parts.rest()
+    pieces = [numbers(piece["items"]) for part in rest for piece in part.get("incremental", ())]
+    assert [len(piece) for piece in pieces] == [99, 99, 42]
+    assert [number for piece in pieces for number in piece] == [e164(249 - index) for index in range(240)]
+    assert aws.calls == ["ListPhoneNumbers"] * 3
+
+
 async def test_the_first_part_waits_for_no_page_if_it_needs_none(gateway: Gateway, aws: GatedAws) -> None:
     aws.holds(inventory=3)
     aws.hold_back()
@@ -191,6 +208,11 @@ DOCUMENTS = {
     "no more than come at once": "{ phoneNumbers(first: 9) { nodes @stream(initialCount: 9) { id } ...P @defer } } "
     "fragment P on PhoneNumberConnection { totalCount pageInfo { hasNextPage hasPreviousPage } }",
     "backwards": "{ phoneNumbers(last: 120) { nodes @stream(initialCount: 3) { e164PhoneNumber } } }",
+    "a sorted list": """{ phoneNumbers(first: 250, sort: { field: E164_PHONE_NUMBER, direction: DESC }) {
+        edges @stream(initialCount: 10) { cursor node { id } } ...F @defer } } fragment F on PhoneNumberConnection {
+        totalCount facets { status { count } } }""",
+    "a sorted list backwards": """{ phoneNumbers(last: 120, sort: { field: STATUS }) {
+        nodes @stream(initialCount: 3) { e164PhoneNumber } } }""",
     "the root": "{ ... @defer { phoneNumbers(first: 3) { nodes @stream(initialCount: 1) { id } } } __typename }",
     "fragments within fragments": "{ "
     + ORDERS

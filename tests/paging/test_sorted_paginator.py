@@ -127,8 +127,7 @@ async def test_list_beyond_the_limit_is_rejected_with_the_number_of_pages_and_ad
     upstream = UpstreamList(rows=rows_of(31), page_size=10)
     paginator = sorted_paginator(replace(upstream.source, narrowed_by=narrowed_by), max_pages=3)
     words = re.escape(
-        f"A sort reads the whole list, and this list has more than 3 upstream pages. {advice} "
-        "(GATEWAY_MAX_UPSTREAM_PAGES)."
+        f"The gateway read 3 upstream pages, and the list has more. {advice} (GATEWAY_MAX_UPSTREAM_PAGES)."
     )
     for awaited in (paginator.slice(window(first=1)), paginator.count(), paginator.all_rows()):
         with pytest.raises(PageLimitExceeded, match=f"^{words}$"):
