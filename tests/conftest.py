@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,30 @@ os.environ["GATEWAY_CACHE_TTL_SECONDS"] = "0"
 # No deadline: the time that an example takes depends on the load of the machine.
 hypothesis.settings.register_profile("no_deadline", deadline=None)
 hypothesis.settings.load_profile("no_deadline")
+
+
+# `make test` gives whole files to its workers in the order of collection. These take longest, or install npm packages
+# that the rest of their folder needs too. They are first, so that no worker ends with a long file or waits for npm.
+LONG_FILES = (
+    "federation/test_composition.py",
+    "clients/test_front_ends.py",
+    "graphiql/test_browser.py",
+    "test_command_line.py",
+    "fleet/test_fleet.py",
+    "test_architecture.py",
+    "upstream/aws/test_credential_process.py",
+    "federation/test_supergraph.py",
+    "emulator/test_aws_command_line.py",
+    "upstream/aws/test_credentials.py",
+    "upstream/aws/test_foreign_responses.py",
+    "execution/test_projection.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of LONG_FILES first."""
+    place = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG_FILES)))
 
 
 class Gateway:
