@@ -6,7 +6,7 @@ Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime S
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple, TypedDict, TypeGuard
 
 # E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$. AWS's responses also write `%2B` for the `+`.
 _E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
@@ -99,12 +99,17 @@ def with_plus(number: str) -> str:
     return "+" + (number[3:] if number[:3] in {"%2B", "%2b"} else number)
 
 
+def is_e164_number(value: object) -> TypeGuard[str]:
+    """Return whether a value is the text of an E.164 number, in any of its spellings."""
+    return isinstance(value, str) and _E164.fullmatch(value) is not None
+
+
 def read_e164_number(value: object) -> str | None:
     """Return an E.164 number with its `+`, or None if the value is not the text of one.
 
     Clients' numbers are read by this function too, so a request may contain any number of a response.
     """
-    return with_plus(value) if isinstance(value, str) and _E164.fullmatch(value) else None
+    return with_plus(value) if is_e164_number(value) else None
 
 
 def ordered_numbers(order: PhoneNumberOrderRecord) -> Iterator[str]:
