@@ -7,11 +7,11 @@ assumed to leave nothing out.
 
 Each selection set is visited once, a fragment's too. The time is linear in the document, because a fragment that is
 spread a billion times is counted without being visited again. If a number exceeds SATURATED, it stays there. If a
-variable gives a page size, the selection sets around it are visited again for each request.
+variable decides a page size, the selection sets around it are visited again for each new value.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
@@ -39,6 +39,10 @@ from graphql import (
 from gateway.schema.field_cost import FieldCost, FieldCosts
 
 SATURATED: Final = 10**9
+# Costs of one operation that are remembered. Clients use few page sizes.
+MAX_REMEMBERED_COSTS: Final = 16
+# Types whose values are remembered with a cost. Two values of them are equal only if they cost the same.
+_REMEMBERED_TYPES: Final = frozenset({int, str, type(None)})
 
 Variables = Mapping[str, Any]
 
@@ -73,7 +77,7 @@ class _Totals(NamedTuple):
         top_fields: Fields of the selection set itself. The other numbers include the fields below.
         cost: Points for one object of the selection set's type.
         row_cost: Points for each row, if the selection set is on a connection.
-        varies: Whether a variable decides the cost.
+        deciding: The variables that decide the cost.
     """
 
     depth: int = 0
@@ -83,7 +87,7 @@ class _Totals(NamedTuple):
     fields: int = 0
     cost: int = 0
     row_cost: int = 0
-    varies: bool = False
+    deciding: frozenset[str] = frozenset()
 
 
 _NOTHING: Final = _Totals()
@@ -111,13 +115,26 @@ class OperationCost:
     fields: int
     _estimator: "_Estimator"
     _operation: OperationDefinitionNode
+    # The variables that decide the cost, with their default values.
+    _deciding: Variables
+    _remembered: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def cost(self, variables: Variables | None) -> int:
         """Return the cost in points with these variables, in the form in which the client sent them.
 
-        Cost: Some microseconds for each selection set that holds a page size given by a variable.
+        Cost: A microsecond if the operation had the same page sizes before. Otherwise some microseconds for each
+        selection set that holds a page size given by a variable.
         """
-        return self._estimator.cost(self._operation, variables or {})
+        values = {**self._deciding, **variables} if variables else self._deciding
+        key = tuple([values[name] for name in self._deciding])
+        if not all(value.__class__ in _REMEMBERED_TYPES for value in key):
+            return self._estimator.cost(self._operation, values)
+        cost = self._remembered.get(key)
+        if cost is None:
+            cost = self._estimator.cost(self._operation, values)
+            if len(self._remembered) < MAX_REMEMBERED_COSTS:
+                self._remembered[key] = cost
+        return cost
 
 
 def measure(document: DocumentNode, schema: CostedSchema, model: CostModel) -> dict[str | None, OperationCost]:
@@ -140,7 +157,9 @@ def measure(document: DocumentNode, schema: CostedSchema, model: CostModel) -> d
 
 def _operation_cost(node: OperationDefinitionNode, estimator: "_Estimator") -> OperationCost:
     totals = estimator.totals(node)
-    own_directives = sum(_directive_count(each) for each in (node, *(node.variable_definitions or ())))
+    definitions = node.variable_definitions or ()
+    own_directives = sum(_directive_count(each) for each in (node, *definitions))
+    defaults = {each.variable.name.value: _literal(each.default_value) for each in definitions if each.default_value}
     return OperationCost(
         depth=totals.depth,
         aliases=min(totals.aliases, SATURATED),
@@ -149,11 +168,12 @@ def _operation_cost(node: OperationDefinitionNode, estimator: "_Estimator") -> O
         fields=min(totals.fields, SATURATED),
         _estimator=estimator,
         _operation=node,
+        _deciding={name: defaults.get(name) for name in totals.deciding},
     )
 
 
 class _Estimator:
-    """The costs of one document: visited once when it is parsed, and once for each request whose variables matter."""
+    """The costs of one document: visited when it is parsed, and again for values of the variables that matter."""
 
     def __init__(self, document: DocumentNode, schema: CostedSchema, model: CostModel) -> None:
         self.schema = schema.schema
@@ -169,19 +189,12 @@ class _Estimator:
         """Return the totals of an operation without variables. Remember those that no variable changes."""
         visit = _Visit(self, {}, dict(self._constant))
         totals = visit.selections(operation.selection_set, self.schema.get_root_type(operation.operation))
-        self._constant.update((node, each) for node, each in visit.known.items() if not each.varies)
+        self._constant.update((node, each) for node, each in visit.known.items() if not each.deciding)
         return totals
 
     def cost(self, operation: OperationDefinitionNode, variables: Variables) -> int:
         """Return the cost of an operation with these variables."""
-        known = self._constant.get(id(operation.selection_set))
-        if known is not None:
-            return known.cost
-        definitions = operation.variable_definitions or ()
-        defaults = {
-            each.variable.name.value: _literal(each.default_value) for each in definitions if each.default_value
-        }
-        visit = _Visit(self, {**defaults, **variables}, dict(self._constant))
+        visit = _Visit(self, variables, dict(self._constant))
         return visit.selections(operation.selection_set, self.schema.get_root_type(operation.operation)).cost
 
 
@@ -242,7 +255,7 @@ class _Visit:
             fields=inner.fields + 1,
             cost=0 if declared.is_row_list else min(self._cost(declared, arguments, inner), SATURATED),
             row_cost=inner.cost if declared.is_row_list else 0,
-            varies=inner.varies or _is_sized_by_variable(declared, arguments),
+            deciding=inner.deciding.union(_deciding_variables(declared, arguments)),
         )
 
     def _cost(self, declared: FieldCost, arguments: Mapping[str, ValueNode], inner: _Totals) -> int:
@@ -301,7 +314,7 @@ def _sum(selections: list[_Selection], parent: GraphQLNamedType | None) -> _Tota
         fields=_saturated(each.fields for each in totals),
         cost=_cost_of_one_object(selections, parent),
         row_cost=_saturated(each.row_cost for each in totals),
-        varies=any(each.varies for each in totals),
+        deciding=frozenset().union(*(each.deciding for each in totals)),
     )
 
 
@@ -317,20 +330,22 @@ def _cost_of_one_object(selections: list[_Selection], parent: GraphQLNamedType |
     return min(shared + max(by_type.values(), default=0), SATURATED)
 
 
-def _is_sized_by_variable(declared: FieldCost, arguments: Mapping[str, ValueNode]) -> bool:
+def _deciding_variables(declared: FieldCost, arguments: Mapping[str, ValueNode]) -> Iterator[str]:
     deciding = {*declared.slicing_arguments, *declared.whole_list_arguments, *declared.whole_list_conditions}
-    return any(
-        (name in deciding or name == declared.key_argument) and _has_variable(value)
-        for name, value in arguments.items()
-    )
+    for name, value in arguments.items():
+        if name in deciding or name == declared.key_argument:
+            yield from _variables_in(value)
 
 
-def _has_variable(node: ValueNode) -> bool:
-    if isinstance(node, ObjectValueNode):
-        return any(_has_variable(field.value) for field in node.fields)
-    if isinstance(node, ListValueNode):
-        return any(_has_variable(value) for value in node.values)
-    return isinstance(node, VariableNode)
+def _variables_in(node: ValueNode) -> Iterator[str]:
+    if isinstance(node, VariableNode):
+        yield node.name.value
+    elif isinstance(node, ObjectValueNode):
+        for each in node.fields:
+            yield from _variables_in(each.value)
+    elif isinstance(node, ListValueNode):
+        for value in node.values:
+            yield from _variables_in(value)
 
 
 def _saturated(numbers: Iterable[int]) -> int:

@@ -1,7 +1,7 @@
 """Query cost: it equals a naive count of the expanded document, and each selection set is visited once."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from types import FrameType
 from typing import Any, Final
@@ -22,7 +22,14 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.execution.query_cost import SATURATED, CostedSchema, CostModel, OperationCost, measure
+from gateway.execution.query_cost import (
+    MAX_REMEMBERED_COSTS,
+    SATURATED,
+    CostedSchema,
+    CostModel,
+    OperationCost,
+    measure,
+)
 from gateway.schema.federation import build_schema
 from gateway.schema.field_cost import read_field_costs
 from tests.execution.random_documents import WHOLE_INTROSPECTION, random_document, random_variables
@@ -141,7 +148,20 @@ def test_cost_is_the_same_with_fragments_written_out(seed: int) -> None:
 
 def visits(text: str) -> int:
     """Return the number of selection sets visited to parse a document and compute its cost once."""
-    document, count = parse(text), 0
+    document = parse(text)
+
+    def measure_once() -> None:
+        for each in measure(document, COSTED, MODEL).values():
+            each.cost({"a": 5})
+
+    count = visits_during(measure_once)
+    assert count > 0
+    return count
+
+
+def visits_during(work: Callable[[], object]) -> int:
+    """Return the number of selection sets visited while a function runs."""
+    count = 0
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
         nonlocal count
@@ -150,11 +170,9 @@ def visits(text: str) -> int:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        for each in measure(document, COSTED, MODEL).values():
-            each.cost({"a": 5})
+        work()
     finally:
         sys.setprofile(before)
-    assert count > 0
     return count
 
 
@@ -383,6 +401,36 @@ def test_the_only_operation_is_found_without_its_name() -> None:
 def test_cost_is_computed_for_any_json_value_of_a_page_size(size: object) -> None:
     text = "query($n: Int) { phoneNumbers(first: $n) { nodes { id } } }"
     assert 0 <= cost(text, n=size) <= 1000 + 11
+
+
+def test_a_cost_does_not_depend_on_the_variables_of_earlier_requests() -> None:
+    text = (
+        "query($first: Int = 7, $last: Int, $ids: [ID!]!, $filter: PhoneNumberFilter) {"
+        " phoneNumbers(first: $first, last: $last, filter: $filter) { nodes { id } } nodes(ids: $ids) { id } }"
+    )
+    sizes: list[Any] = [None, 0, 1, True, 1.0, 5, "5", [], ["a"], {}, {"status": "ASSIGNED"}]
+    requests = [{"first": size, "ids": []} for size in sizes]
+    requests += [{"last": size, "ids": []} for size in sizes]
+    requests += [{"ids": size} for size in sizes]
+    requests += [{"filter": size, "ids": []} for size in sizes]
+    operation = cost_of(text)
+    for _ in range(2):
+        assert [operation.cost(each) for each in requests] == [cost_of(text).cost(each) for each in requests]
+
+
+def test_a_page_size_that_an_operation_had_before_visits_nothing() -> None:
+    text = "query($n: Int, $after: String) { phoneNumbers(first: $n, after: $after) { nodes { id } } }"
+    operation = cost_of(text)
+    operation.cost({"n": 10, "after": "a"})
+    assert visits_during(lambda: operation.cost({"n": 10, "after": "b"})) == 0
+    assert visits_during(lambda: operation.cost({"n": 11, "after": "b"})) > 0
+
+
+def test_few_costs_of_an_operation_are_remembered() -> None:
+    operation = cost_of("query($n: Int) { phoneNumbers(first: $n) { nodes { id } } }")
+    for size in range(1000):
+        operation.cost({"n": size})
+    assert len(operation._remembered) == MAX_REMEMBERED_COSTS  # noqa: SLF001  # Memory has no other sign.
 
 
 def test_the_usual_introspection_document_is_within_the_limits() -> None:
