@@ -6,7 +6,7 @@ const importedDirectives = `
   directive @link(url: String!, import: [String!]) on SCHEMA
   directive @key(fields: String!) repeatable on OBJECT
   directive @shareable on OBJECT
-  directive @cost(weight: Int!) on FIELD_DEFINITION | ARGUMENT_DEFINITION
+  directive @cost(weight: Int!) on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION
   directive @listSize(
     assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true
   ) on FIELD_DEFINITION
@@ -49,7 +49,7 @@ export default [
           exceptions: {
             // Parts of another object, without an id of their own.
             types: ['OrderedPhoneNumber', 'PhoneNumberAssociation', 'PhoneNumberCapabilities', 'PageInfo', '_Service'],
-            suffixes: ['Connection', 'Edge'],
+            suffixes: ['Connection', 'Edge', 'Facets', 'FacetCount'],
           },
         },
       ],
