@@ -1,8 +1,8 @@
 """Cursors: the position of an edge in a list that can only be entered at a page token.
 
-A cursor holds flags, the page size, the edge's offset in its page, hashes of its row and of the next row, and the token
-of the page. The last edge of a page also holds the next page's token. `after` that edge starts at the next page with
-one call, and `before` it uses the edge's own page.
+A cursor holds flags, the page size, the edge's offset in its page, hashes of its record and of the records around it,
+and the token of the page. The last edge of a page also holds the next page's token. `after` that edge starts at the
+next page with one call, and `before` it uses the edge's own page.
 
 The row hashes are encrypted (see cursor_text), because someone who finds a cursor in a log could otherwise try phone
 numbers until one has the hash.
@@ -15,8 +15,13 @@ from zlib import crc32
 from gateway.paging.cursor_keys import CursorBinding
 from gateway.paging.cursor_text import decrypt_cursor, encrypt_cursor
 
-# Flags, page size, offset, row hash, next row's hash, and bytes of the page's own token.
-_FIXED: Final = struct.Struct(">BHIIIH")
+# Number of records on each side of an edge that mark its place if it is deleted. A filtered list has its cursors in the
+# middle of full pages. With one record, one walk in some hundred would lose or repeat a row when rows come and go.
+NEIGHBOURS: Final = 3
+NO_NEIGHBOURS: Final[tuple[int, ...]] = (0,) * NEIGHBOURS
+
+# Flags, page size, offset, hashes of the record and of the records after and before it, and bytes of the page's token.
+_FIXED: Final = struct.Struct(f">BHI{1 + 2 * NEIGHBOURS}IH")
 _MAX_TOKEN_BYTES: Final = 2**16 - 1
 _HAS_ROWS_BEFORE: Final = 1
 _NEXT_TOKEN_REPEATS: Final = 2
@@ -37,11 +42,13 @@ class Position(NamedTuple):
 
     Attributes:
         token: The token that fetched the edge's page, or None for the first page.
-        size: Number of rows requested with that token.
-        offset: Number of rows before the edge in its page.
-        row_hash: `hash_of` the key of the edge's row.
-        next_row_hash: `hash_of` the key of the next row in the page, or 0 if the edge is the last. If the edge's row is
-            deleted, the next row marks its place.
+        size: Number of records requested with that token.
+        offset: Number of records before the edge in its page.
+        row_hash: `hash_of` the key of the edge's record.
+        following: Hashes of the NEIGHBOURS records after it in the page, or 0 for each that the page does not have. If
+            the edge's record is deleted, they mark its place.
+        preceding: The same of the records before it. Both are in the list's order. A page's last record has no
+            neighbours, because their hashes would have to be computed for this cursor alone.
         next_token: The token of the next page. Only the last edge of a page has it.
         has_rows_before: Whether the list has rows before the page.
         next_token_repeats: Whether `next_token` was seen earlier on the way to this page.
@@ -53,7 +60,8 @@ class Position(NamedTuple):
     size: int
     offset: int
     row_hash: int
-    next_row_hash: int
+    following: tuple[int, ...]
+    preceding: tuple[int, ...]
     next_token: str | None
     has_rows_before: bool
     next_token_repeats: bool
@@ -67,7 +75,8 @@ class Position(NamedTuple):
             size=size,
             offset=0,
             row_hash=0,
-            next_row_hash=0,
+            following=NO_NEIGHBOURS,
+            preceding=NO_NEIGHBOURS,
             next_token=None,
             has_rows_before=False,
             next_token_repeats=False,
@@ -99,7 +108,8 @@ def write_cursor(position: Position, binding: CursorBinding, operation: str) -> 
         position.size,
         position.offset,
         position.row_hash,
-        position.next_row_hash,
+        *position.following,
+        *position.preceding,
         # A cursor with a longer token is too long for any key ring, and encrypt_cursor says so.
         min(len(token), _MAX_TOKEN_BYTES),
     )
@@ -113,14 +123,15 @@ def read_cursor(text: str, binding: CursorBinding) -> Position:
         BadCursor: If the text was not issued for this binding.
     """
     message = decrypt_cursor(text, binding)
-    flags, size, offset, row_hash, next_row_hash, token_bytes = _FIXED.unpack_from(message)
+    flags, size, offset, row_hash, *neighbours, token_bytes = _FIXED.unpack_from(message)
     next_token_start = _FIXED.size + token_bytes
     return Position(
         token=message[_FIXED.size : next_token_start].decode() or None,
         size=size,
         offset=offset,
         row_hash=row_hash,
-        next_row_hash=next_row_hash,
+        following=tuple(neighbours[:NEIGHBOURS]),
+        preceding=tuple(neighbours[NEIGHBOURS:]),
         next_token=message[next_token_start:].decode() or None,
         has_rows_before=bool(flags & _HAS_ROWS_BEFORE),
         next_token_repeats=bool(flags & _NEXT_TOKEN_REPEATS),

@@ -28,7 +28,7 @@ TAG_BYTES: Final = 16
 MAX_LENGTH: Final = 65_536
 
 # A new form of cursor needs a new label. The label changes the derived keys, so cursors of the old form are rejected.
-_LABEL: Final = b"chime-gateway cursor, form 3"
+_LABEL: Final = b"chime-gateway cursor, form 4"
 # AES-256-SIV takes two keys of 256 bits as one.
 _SIV_BYTES: Final = 64
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from gateway.errors import GatewayError, UpstreamBadResponse
-from gateway.paging.cursor import Position, hash_of, write_cursor
+from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_of, write_cursor
 from gateway.paging.cursor_keys import CursorBinding
 from gateway.paging.sort_order import SortOrder
 
@@ -88,6 +88,8 @@ class Page(Generic[R]):
     places: Sequence[int] = field(init=False)
     rows: Sequence[R] = field(init=False)
     _hashes: list[int] = field(default_factory=list, init=False)
+    # The same hashes between NO_NEIGHBOURS, so that each record has a neighbour or 0 on either side.
+    _padded_hashes: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         matches, records = self.source.matches, self.records
@@ -110,14 +112,20 @@ class Page(Generic[R]):
     def position(self, place: int, next_token: str | None) -> Position:
         """Return the position of a record, with the token of the page that a request after it begins with, if any."""
         # A page's last cursor is often its only one. It needs no other record's hash.
-        is_last = place + 1 == len(self.records)
-        hashes = self._hashes if is_last else self._hash_records()
+        if place + 1 == len(self.records):
+            row_hash = self._hashes[place] if self._hashes else hash_of(self.source.key(self.records[place]))
+            following = preceding = NO_NEIGHBOURS
+        else:
+            row_hash = self._hash_records()[place]
+            preceding = self._padded_hashes[place : place + NEIGHBOURS]
+            following = self._padded_hashes[place + NEIGHBOURS + 1 : place + 2 * NEIGHBOURS + 1]
         return Position(
             token=self.token,
             size=self.size,
             offset=place,
-            row_hash=hashes[place] if hashes else hash_of(self.source.key(self.records[place])),
-            next_row_hash=0 if is_last else hashes[place + 1],
+            row_hash=row_hash,
+            following=following,
+            preceding=preceding,
             next_token=next_token,
             has_rows_before=self.has_rows_before,
             next_token_repeats=self.next_token_repeats and next_token is not None,
@@ -140,6 +148,16 @@ class Page(Generic[R]):
         except ValueError:
             return None
 
+    def find_following(self, position: Position) -> int | None:
+        """Return the number of rows before the nearest record that followed a position, or None if all are gone."""
+        found = (self.find(row_hash) for row_hash in position.following if row_hash)
+        return next((each.row for each in found if each is not None), None)
+
+    def find_preceding(self, position: Position) -> tuple[int, int] | None:
+        """Return the distance of the nearest record that preceded a position, and the rows up to it, or None."""
+        found = ((distance, self.find(each)) for distance, each in enumerate(reversed(position.preceding)) if each)
+        return next(((distance, each.row + each.is_row) for distance, each in found if each is not None), None)
+
     def rows_before(self, place: int) -> int:
         """Return the number of rows before a record."""
         return bisect_left(self.places, place)
@@ -153,6 +171,7 @@ class Page(Generic[R]):
         if not self._hashes:
             key = self.source.key
             self._hashes = [hash_of(key(record)) for record in self.records]
+            self._padded_hashes = (*NO_NEIGHBOURS, *self._hashes, *NO_NEIGHBOURS)
         return self._hashes
 
 

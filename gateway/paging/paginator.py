@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
-from gateway.paging.cursor import Position, read_cursor, write_cursor
+from gateway.paging.cursor import NEIGHBOURS, Position, read_cursor, write_cursor
 from gateway.paging.pages import START, Boundary, PageChain, RowRange, Slice, TokenList
 
 R = TypeVar("R")
@@ -224,25 +224,32 @@ class Paginator(Generic[R]):
     async def _find(self, position: Position) -> _CursorMatch[R]:
         """Find an edge in its page, or up to one full page further, if rows that were added before it moved it there.
 
-        If the row was deleted, return the position before the row that followed it. If that row is gone too, return the
-        original offset.
+        If the row was deleted, return the position between the records that followed it and preceded it. If all of
+        those that the cursor names are gone too, return the original offset.
         """
         chain = PageChain(self._source, position.token, has_rows_before=position.has_rows_before)
         # The edge's own page is fetched as it was. The pages after it are full.
         await chain.page(0, position.size)
         passed = 0
+        nearest = NEIGHBOURS
+        # If the cursor names all records of the page before the edge and they are gone, it is at the page's start.
+        names_all_before = position.offset == NEIGHBOURS - position.preceding.count(0)
+        deleted = START if names_all_before else None
         async for place, page in chain.pages_from(START, limit=self._max_pages + 1):
             edge = page.find(position.row_hash, near=position.offset - passed)
             if edge is not None:
                 return _CursorMatch(chain, place._replace(row=edge.row), exists=edge.is_row)
-            following = page.find(position.next_row_hash) if position.next_row_hash else None
+            following = page.find_following(position)
             if following is not None:
-                return _CursorMatch(chain, place._replace(row=following.row), exists=False)
+                return _CursorMatch(chain, place._replace(row=following), exists=False)
+            preceding = page.find_preceding(position)
+            if preceding is not None and preceding[0] < nearest:
+                nearest, deleted = preceding[0], place._replace(row=preceding[1])
             # The distance is counted in records, because a page may be short or empty the next time.
             passed += len(page.records)
             if passed > position.offset + self._source.page_size:
                 break
-        return _CursorMatch(chain, chain.place_of(position.offset), exists=False)
+        return _CursorMatch(chain, chain.place_of(position.offset) if deleted is None else deleted, exists=False)
 
     async def _find_from(self, chain: PageChain[R], begin: Boundary, edge: Position | None) -> Boundary:
         """Return the boundary before an edge, or the end of the list if there is no such edge.

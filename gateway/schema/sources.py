@@ -23,7 +23,7 @@ def phone_number_list(
     fetch = partial(context.phone_numbers.page, filters=list_filter.parameters)
     token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order)
     unused = [name for parameter, name in _APPLIED_BY_AWS.items() if parameter not in list_filter.parameters]
-    token_list.narrowed_by = " or ".join(unused)
+    token_list.narrowed_by = " or ".join(filter(None, [", ".join(unused[:-1]), *unused[-1:]]))
     return token_list
 
 

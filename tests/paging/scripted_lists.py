@@ -57,6 +57,7 @@ class UpstreamList:
     """A list that records its calls.
 
     page_size: The most rows that one call may request.
+    matches: Returns whether a row is in the filtered list. Without it, the list is not filtered.
     fill: How full a page is: full, half full, empty, or with three rows more than requested.
     trailing_token: If true, the last rows come with a token that leads to an empty page.
     token_length: Characters of a token, if it should be longer than necessary.
@@ -67,6 +68,7 @@ class UpstreamList:
     rows: list[int]
     tokens: Tokens = "keyset"
     page_size: int = 99
+    matches: Callable[[int], bool] | None = None
     fill: Callable[[str | None], Fill] = full
     trailing_token: bool = False
     token_length: int = 0
@@ -109,7 +111,12 @@ class UpstreamList:
     def source(self) -> TokenList[int]:
         """Return the list as the gateway sees it."""
         return TokenList(
-            fetch=self.fetch, key="{:04}".format, binding=BINDING, operation="ListRows", page_size=self.page_size
+            fetch=self.fetch,
+            key="{:04}".format,
+            binding=BINDING,
+            operation="ListRows",
+            page_size=self.page_size,
+            matches=self.matches,
         )
 
     def _given(self, fill: Fill, size: int, left: int, empty_pages: int) -> int:

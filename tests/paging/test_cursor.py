@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadCursor, CursorTooLong
-from gateway.paging.cursor import Position, hash_of, read_cursor, write_cursor
+from gateway.paging.cursor import NEIGHBOURS, Position, hash_of, read_cursor, write_cursor
 from gateway.paging.cursor_keys import MAX_LENGTH, CursorBinding, CursorKeyRing, random_key
 from tests.paging.scripted_lists import BINDING, KEY_RING, UpstreamList, in_turn, request, rows_of
 
@@ -18,16 +18,19 @@ FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
 # A token of None and an empty one mean the same: no token.
 TOKENS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 UINT32 = st.integers(0, 2**32 - 1)
+NEIGHBOUR_HASHES = st.tuples(*[UINT32] * NEIGHBOURS)
 POSITIONS = st.builds(
     Position,
     token=TOKENS,
     size=st.integers(1, 2**16 - 1),
     offset=UINT32,
     row_hash=UINT32,
-    next_row_hash=UINT32,
+    following=NEIGHBOUR_HASHES,
+    preceding=NEIGHBOUR_HASHES,
     next_token=TOKENS,
     has_rows_before=st.booleans(),
     next_token_repeats=st.booleans(),
+    has_rows_behind=st.booleans(),
 )
 
 
@@ -80,7 +83,8 @@ async def test_cursor_holds_the_position_of_its_edge() -> None:
         size=3,
         offset=1,
         row_hash=hash_of("0009"),
-        next_row_hash=hash_of("0011"),
+        following=(hash_of("0011"), 0, 0),
+        preceding=(0, 0, hash_of("0007")),
         next_token=None,
         has_rows_before=True,
         next_token_repeats=False,
@@ -90,7 +94,8 @@ async def test_cursor_holds_the_position_of_its_edge() -> None:
         size=3,
         offset=2,
         row_hash=hash_of("0011"),
-        next_row_hash=0,
+        following=(0, 0, 0),
+        preceding=(0, 0, 0),
         next_token=next_token,
         has_rows_before=True,
         next_token_repeats=False,
@@ -213,7 +218,8 @@ def test_position_with_two_4_kb_tokens_is_within_the_limit() -> None:
         size=99,
         offset=99,
         row_hash=1,
-        next_row_hash=2,
+        following=(2, 3, 4),
+        preceding=(5, 6, 7),
         next_token="n" * 4_096,
         has_rows_before=True,
         next_token_repeats=False,
@@ -237,7 +243,8 @@ def test_cursor_with_any_tokens_is_either_accepted_or_never_issued(characters: s
         size=99,
         offset=99,
         row_hash=1,
-        next_row_hash=2,
+        following=(2, 3, 4),
+        preceding=(5, 6, 7),
         next_token=repeated(following),
         has_rows_before=True,
         next_token_repeats=False,
@@ -354,7 +361,8 @@ POSITION = Position(
     size=99,
     offset=7,
     row_hash=1,
-    next_row_hash=2,
+    following=(2, 3, 4),
+    preceding=(5, 6, 7),
     next_token=None,
     has_rows_before=True,
     next_token_repeats=False,

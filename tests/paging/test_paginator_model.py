@@ -94,7 +94,7 @@ class Session:
             return False
         return moved == 0 or (
             # The last row of a page has no next row that its cursor could hold.
-            position.next_row_hash != 0 and next_row_hash in self.upstream.rows and moved <= self.upstream.page_size
+            any(position.following) and next_row_hash in self.upstream.rows and moved <= self.upstream.page_size
         )
 
 
