@@ -156,6 +156,20 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
         "2788ae121972c36ecca226fa351b1208ea8261517817f5814e8b8a1b46d39788",
         "gateway/schema/fields.py, LinkField replaces it: a link is not a basic field.",
     ),
+    "strawberry.dataloader:DataLoader.load": (
+        "20b9b6021868b7668bf9776291e81e3bb2e7a0c01f8af8dc369543ca28255fcb",
+        (
+            "gateway/loaders/data_source.py, DataSource: it must return the cache's future, which the projection asks "
+            "whether it is done. It promises only an Awaitable."
+        ),
+    ),
+    "strawberry.dataloader:dispatch_batch": (
+        "211111a1b65c14d5cc8527bfae21eddd38b8db6554c8c3d0c561fe4484b8d4ef",
+        (
+            "gateway/loaders/data_source.py, DataSource: its task awaits `load_fn`, so `close` can cancel it, "
+            "and `batch` of the loader must not be needed after `load_fn` was called."
+        ),
+    ),
     "strawberry.federation.schema:Schema.entities_resolver": (
         "a9a578c0efad7ba4770bca71b6c7f768c95389e60c7bdadc9420843c86614511",
         "gateway/schema/federation.py, GatewaySchema replaces it: each entity fails alone.",

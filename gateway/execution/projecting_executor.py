@@ -1,5 +1,6 @@
 """graphql-core's executor, which completes whole records by generated functions if it can."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from gateway.execution.projection import LinkedType, PendingLink, Projection, co
 
 # The projections of one document, by type, nodes and Boolean variables. None if a selection has none.
 Projections = dict[Any, Projection | None]
+# For each link of a projection, the function that returns the future of a key's record.
+Lookups = dict[LinkedType, Callable[[str], asyncio.Future[Any]]]
 # Cached projections of one document. A selection has one for each combination of the Boolean variables. The oldest is
 # removed first.
 MAX_PROJECTIONS: Final = 64
@@ -51,12 +54,12 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             return execute_each_field()
         links: list[PendingLink] = []
         try:
-            self._check_scopes(projection)
+            lookups = self._lookups(projection)
             projected = projection.project(result, links)
         except Exception:  # noqa: BLE001  # Any error may come from an odd value. graphql-core finds it again, and its path.
             return execute_each_field()
         if not projection.resolver_fields:
-            return self._resolve_links(projected, links, execute_each_field) if links else projected
+            return self._resolve_links(projected, links, lookups, execute_each_field) if links else projected
         selection = self.collect_subfields(return_type, field_details_list).grouped_field_set
         fields = {name: selection[name] for name in projection.resolver_fields}
         rest = self.execute_fields(return_type, result, path, fields, position_context)
@@ -107,36 +110,43 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         links: list[PendingLink] = []
         project = projection.project
         try:
-            self._check_scopes(projection)
+            lookups = self._lookups(projection)
             projected = [project(item, links) for item in items]
         except Exception:  # noqa: BLE001  # One of the objects is odd, so each is completed by itself.
             return execute_each_field()
-        return self._resolve_links(projected, links, execute_each_field) if links else projected
+        return self._resolve_links(projected, links, lookups, execute_each_field) if links else projected
 
     def _resolve_links(
-        self, projected: Any, links: list[PendingLink], execute_each_field: Callable[[], AwaitableOrValue[Any]]
+        self,
+        projected: Any,
+        links: list[PendingLink],
+        lookups: Lookups,
+        execute_each_field: Callable[[], AwaitableOrValue[Any]],
     ) -> AwaitableOrValue[Any]:
         """Return the projected value with its linked records. If one of them is odd, execute field by field instead.
 
-        The loaders remember the records, so the second execution makes no upstream call again.
+        The data sources remember the records, so the second execution makes no upstream call again.
         """
         try:
-            waiting = self._put_loaded(links)
+            waiting, pending = _put_loaded(links, lookups)
         except Exception:  # noqa: BLE001  # As above: graphql-core finds the error again, and its path.
             return execute_each_field()
         if not waiting:
             return projected
 
         async def load_links() -> Any:
-            still_waiting = waiting
+            still_waiting, futures = waiting, pending
             try:
                 while still_waiting:
                     further: list[PendingLink] = []
-                    for target, group in still_waiting.items():
-                        records = await target.loader(self.context_value).load_many([link.key for link in group])
-                        for link, record in zip(group, records, strict=True):
-                            link.put(record, further)
-                    still_waiting = self._put_loaded(further)
+                    for (target, parent, response_name, _), future in zip(still_waiting, futures, strict=True):
+                        if not future.done():
+                            # The other keys of its tick are in the same batch, so their futures are done at once.
+                            await asyncio.wait((future,))
+                        record = future.result()
+                        if record is not None:
+                            parent[response_name] = target.project(record, further)
+                    still_waiting, futures = _put_loaded(further, lookups)
             except Exception:  # noqa: BLE001  # As above.
                 completed = execute_each_field()
                 return await completed if self.is_awaitable(completed) else completed
@@ -144,28 +154,13 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return load_links()
 
-    def _check_scopes(self, projection: Projection) -> None:
-        """Check that the caller may follow all links, even if no record has one.
+    def _lookups(self, projection: Projection) -> Lookups:
+        """Return the functions that load the records of a projection's links.
 
         Raises:
-            Forbidden: If it may not.
+            Forbidden: If the caller may not follow one of the links, even if no record has it.
         """
-        for target in projection.targets:
-            target.loader(self.context_value)
-
-    def _put_loaded(self, links: list[PendingLink]) -> dict[LinkedType, list[PendingLink]]:
-        """Put the records that are loaded into the response. Start to load the others, and return the links to them."""
-        waiting: dict[LinkedType, list[PendingLink]] = {}
-        # Linked records hold links too, which are added to the end of the list.
-        for link in links:
-            loader = link.target.loader(self.context_value)
-            record = loader.known(link.key)
-            if record is not None:
-                link.put(record, links)
-            else:
-                loader.enqueue(link.key)
-                waiting.setdefault(link.target, []).append(link)
-        return waiting
+        return {target: target.data_source(self.context_value).future for target in projection.targets}
 
     def _projection(self, parent: GraphQLObjectType, field_details_list: FieldDetailsList) -> Projection | None:
         key = (parent.name, self._switches, *[id(details.node) for details in field_details_list])
@@ -186,3 +181,25 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             del self._projections[next(iter(self._projections))]
         self._projections[key] = projection
         return projection
+
+
+def _put_loaded(links: list[PendingLink], lookups: Lookups) -> tuple[list[PendingLink], list[asyncio.Future[Any]]]:
+    """Put the records that are loaded into the response. Return the other links, and the futures of their records.
+
+    Raises:
+        Exception: The error with which a record's lookup failed, or an error of `Projection.project`.
+    """
+    waiting: list[PendingLink] = []
+    pending: list[asyncio.Future[Any]] = []
+    # Linked records hold links too, which are added to the end of the list.
+    for link in links:
+        target, parent, response_name, key = link
+        future = lookups[target](key)
+        if not future.done():
+            waiting.append(link)
+            pending.append(future)
+            continue
+        record = future.result()
+        if record is not None:
+            parent[response_name] = target.project(record, links)
+    return waiting, pending

@@ -167,11 +167,10 @@ class Batch(Generic[R]):
 
     def _resolve(self, records: Iterable[R]) -> int:
         """Resolve the keys that these records have, and return their number."""
-        found = {key: record for record in records if (key := self._source.key(record)) in self._left}
-        for key, record in found.items():
-            if key is not None:
-                self.outcomes[key] = record
-                self._left.discard(key)
+        key_of, left = self._source.key, self._left
+        found = {key: record for record in records if (key := key_of(record)) is not None and key in left}
+        self.outcomes.update(found)
+        left.difference_update(found)
         return len(found)
 
     def _resolve_rest(self, outcome: GatewayError | None) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 
 from gateway.loaders.batch import GetAccess, RecordSource
-from gateway.loaders.record_loader import RecordLoader
+from gateway.loaders.data_source import DataSource
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord
 from gateway.upstream.requester import Requester
 
 
-class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
+class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
     """Orders by PhoneNumberOrderId, from ListPhoneNumberOrders, which takes no filter, and GetPhoneNumberOrder.
 
     Args:
@@ -58,6 +58,6 @@ class PhoneNumberOrders(RecordLoader[PhoneNumberOrderRecord]):
     async def page(self, token: str | None, size: int) -> PhoneNumberOrderPage:
         """Return one page of the list. Its orders need no call of their own for the rest of the request."""
         page = await self._upstream.list_phone_number_orders(token, size, requester=self._requester)
-        self.prime(page.records)
+        self.cache.prime(page.records)
         self._on_order_seen(page.records)
         return page

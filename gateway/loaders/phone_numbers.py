@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from gateway.loaders.batch import GetAccess, RecordSource
-from gateway.loaders.record_loader import RecordLoader
+from gateway.loaders.data_source import DataSource
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import (
@@ -17,7 +17,7 @@ from gateway.upstream.records import (
 from gateway.upstream.requester import Requester
 
 
-class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
+class PhoneNumbers(DataSource[PhoneNumberRecord]):
     """Phone numbers by E.164 number with its `+`, from ListPhoneNumbers and GetPhoneNumber.
 
     Args:
@@ -50,7 +50,7 @@ class PhoneNumbers(RecordLoader[PhoneNumberRecord]):
     async def page(self, token: str | None, size: int, filters: Mapping[str, str]) -> PhoneNumberPage:
         """Return one page of a list. Its numbers need no call of their own for the rest of the request."""
         page = await self._upstream.list_phone_numbers(token, size, requester=self._requester, filters=filters)
-        self.prime(page.records)
+        self.cache.prime(page.records)
         return page
 
     def note_orders(self, orders: Iterable[PhoneNumberOrderRecord]) -> None:

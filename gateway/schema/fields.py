@@ -11,7 +11,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.errors import UpstreamBadResponse
-from gateway.loaders.record_loader import RecordLoader
+from gateway.loaders.data_source import DataSource
 from gateway.schema.field_cost import LOOKUP
 
 
@@ -62,17 +62,17 @@ class LinkField(StrawberryField):
         return key
 
     @property
-    def loader(self) -> Callable[[RequestContext], RecordLoader[Any]]:
-        """The function that returns the request's loader of linked records."""
-        loader: Callable[[RequestContext], RecordLoader[Any]] = self.metadata["loader"]
-        return loader
+    def data_source(self) -> Callable[[RequestContext], DataSource[Any]]:
+        """The function that returns the request's data source of linked records."""
+        data_source: Callable[[RequestContext], DataSource[Any]] = self.metadata["data_source"]
+        return data_source
 
     def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
         """Return the linked record, or an awaitable of it."""
         # The scope is checked first, so that the error does not depend on the parent's key.
-        loader = self.loader(info.context)
+        data_source = self.data_source(info.context)
         key = self.key(source)
-        return None if key is None else loader.load(key)
+        return None if key is None else data_source.load(key)
 
 
 def record_field(
@@ -99,10 +99,10 @@ def record_field(
 
 
 def link_field(
-    loader: Callable[[RequestContext], RecordLoader[Any]], key: Callable[[Any], str | None], *, description: str
+    data_source: Callable[[RequestContext], DataSource[Any]], key: Callable[[Any], str | None], *, description: str
 ) -> Any:
-    """Declare a field that loads a linked record with `loader`, by the `key` that its parent holds."""
-    return LinkField(description=description, directives=[LOOKUP], metadata={"loader": loader, "key": key})
+    """Declare a field that loads a linked record from `data_source`, by the `key` that its parent holds."""
+    return LinkField(description=description, directives=[LOOKUP], metadata={"data_source": data_source, "key": key})
 
 
 def parse_object(value: Any) -> Any:

@@ -89,7 +89,9 @@ class PhoneNumberOrderPage(NamedTuple):
 
 def e164_of(record: PhoneNumberRecord) -> str:
     """Return the number that identifies a record, always with its `+`."""
-    return with_plus(record["E164PhoneNumber"] or "")
+    number = record["E164PhoneNumber"] or ""
+    # A lookup calls this for each record of its pages, and nearly all numbers have their plus.
+    return number if number.startswith("+") else with_plus(number)
 
 
 def with_plus(number: str) -> str:

@@ -47,9 +47,9 @@ class Pages:
             raise Throttled("Get")
         return key if key in self.held else None
 
-    async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:
-        """Run a batch for keys."""
-        source = RecordSource(
+    def source(self) -> RecordSource[str]:
+        """Return the calls of this upstream and their limits."""
+        return RecordSource(
             list_page=self.list_page,
             list_operation="List",
             get=self.get,
@@ -59,7 +59,10 @@ class Pages:
             max_pages=20,
             concurrency=16,
         )
-        batch = Batch(source, list(keys), product_type)
+
+    async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:
+        """Run a batch for keys."""
+        batch = Batch(self.source(), list(keys), product_type)
         await batch.run()
         return batch.outcomes
 
