@@ -2,11 +2,11 @@
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import jwt
+from cachetools import LRUCache
 
 from gateway.auth.bearer import bearer_credential, invalid_credential, missing_credential
 from gateway.auth.caller import ALL_SCOPES, READ_DEBUG, Caller
@@ -44,8 +44,8 @@ class JwtAuthenticator:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        # The keys are hashes, so that memory holds no tokens. The least recently used entry comes first.
-        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        # The keys are hashes, so that memory holds no tokens.
+        self._verified: LRUCache[bytes, _Verified] = LRUCache(MAX_CACHED_TOKENS)
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Return the caller whose token the request has.
@@ -58,12 +58,10 @@ class JwtAuthenticator:
         if token is None:
             raise missing_credential("The request has no access token. Send one as Authorization: Bearer.")
         token_hash = hashlib.sha256(token).digest()
-        verified = self._verified.pop(token_hash, None)
+        verified = self._verified.get(token_hash)
         if verified is None or not await self._is_still_valid(verified):
-            verified = await self._verify(token)
-        self._verified[token_hash] = verified
-        if len(self._verified) > MAX_CACHED_TOKENS:
-            self._verified.popitem(last=False)
+            self._verified.pop(token_hash, None)
+            verified = self._verified[token_hash] = await self._verify(token)
         return verified.caller
 
     async def _is_still_valid(self, verified: _Verified) -> bool:

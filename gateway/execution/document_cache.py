@@ -1,10 +1,11 @@
 """Parsed and validated documents with their query costs, cached by their text."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
+from cachetools import LRUCache
 from graphql import (
     DirectiveNode,
     DocumentNode,
@@ -54,6 +55,7 @@ class Document:
     """A document that was parsed and validated.
 
     Attributes:
+        characters: The length of its text.
         costs: The size and cost of each operation, by the operation's name.
         errors: The errors that validation found.
         introspects: Whether it has only a few root fields, all of them introspection.
@@ -62,6 +64,7 @@ class Document:
     """
 
     node: DocumentNode
+    characters: int
     costs: dict[str | None, OperationCost]
     errors: list[GraphQLError]
     introspects: bool
@@ -82,8 +85,7 @@ class DocumentCache:
         self._limits = limits
         self._hide_suggestions = not introspection
         self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
-        self._documents: OrderedDict[str, Document] = OrderedDict()
-        self._characters = 0
+        self._documents: LRUCache[str, Document] = LRUCache(MAX_CACHED_CHARACTERS, attrgetter("characters"))
 
     def get(self, text: str) -> Document:
         """Return the document of a text. It has `errors` if it is not valid.
@@ -92,15 +94,10 @@ class DocumentCache:
             InvalidDocument: If the text cannot be parsed or exceeds a limit.
         """
         document = self._documents.get(text)
-        if document is not None:
-            self._documents.move_to_end(text)
-            return document
-        document = self._parse(text)
-        if not document.errors and len(text) <= MAX_DOCUMENT_CHARACTERS:
-            self._documents[text] = document
-            self._characters += len(text)
-            while self._characters > MAX_CACHED_CHARACTERS:
-                self._characters -= len(self._documents.popitem(last=False)[0])
+        if document is None:
+            document = self._parse(text)
+            if not document.errors and document.characters <= MAX_DOCUMENT_CHARACTERS:
+                self._documents[text] = document
         return document
 
     def validation_error(self, text: str) -> str | None:
@@ -119,7 +116,7 @@ class DocumentCache:
             for error in errors:
                 error.message = self._plain_message(error.message)
             incremental = any(each.directives for each in costs.values()) and _is_incremental(node)
-            return Document(node, costs, errors, _introspects(node) and not incremental, incremental)
+            return Document(node, len(text), costs, errors, _introspects(node) and not incremental, incremental)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
         except Exception as error:  # A number with thousands of digits, or selections nested too deep for the stack.

@@ -4,10 +4,10 @@ Strawberry's own `execute` makes the same calls, and runs extensions around them
 """
 
 import inspect
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cachetools import LRUCache
 from graphql import (
     ExecutionResult,
     ExperimentalIncrementalExecutionResults,
@@ -71,7 +71,7 @@ class Engine:
         self._limits = limits
         self._hide_suggestions = not introspection
         self.documents = DocumentCache(self._schema, limits, introspection=introspection)
-        self._introspections: OrderedDict[tuple[str, str | None], Result] = OrderedDict()
+        self._introspections: LRUCache[tuple[str, str | None], Result] = LRUCache(MAX_CACHED_INTROSPECTIONS)
 
     def prepare(
         self,
@@ -116,12 +116,9 @@ class Engine:
         if not prepared.document.introspects or prepared.variables:
             return await self._execute(prepared, context, incremental=incremental)
         key = (prepared.text, prepared.operation_name)
-        result = self._introspections.pop(key, None)
+        result = self._introspections.get(key)
         if result is None:
-            result = await self._execute(prepared, context, incremental=incremental)
-        self._introspections[key] = result
-        if len(self._introspections) > MAX_CACHED_INTROSPECTIONS:
-            self._introspections.popitem(last=False)
+            result = self._introspections[key] = await self._execute(prepared, context, incremental=incremental)
         return result
 
     def _price(self, operation: OperationCost | None, variables: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:

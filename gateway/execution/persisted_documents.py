@@ -3,19 +3,20 @@
 Source: GraphQL over HTTP, appendix "Persisted Documents"; Apollo's Automatic Persisted Queries.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
 
 import orjson
+from cachetools import LRUCache
 
 from gateway.errors import BadUserInput, ConfigurationError, DocumentNotTrusted, PersistedQueryNotFound
 from gateway.execution.document_cache import DocumentCache
 
 # Characters of registered documents and their hashes. Some 400 documents of a front end fit.
 REGISTERED_CHARACTERS: Final = 262_144
+HASH_CHARACTERS: Final = 64
 
 _APOLLO_FORMAT: Final = "apollo-persisted-query-manifest"
 
@@ -59,8 +60,7 @@ class AutomaticPersistedQueries:
     """
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, str] = OrderedDict()
-        self._characters = 0
+        self._texts: LRUCache[str, str] = LRUCache(REGISTERED_CHARACTERS, lambda text: len(text) + HASH_CHARACTERS)
 
     def resolve(self, query: str, document_id: str | None, query_hash: str | None) -> str:
         """Return the text in the request, or the text of the hash. Register a text that comes with its hash."""
@@ -68,22 +68,18 @@ class AutomaticPersistedQueries:
             if query_hash is not None:
                 self._register(query, query_hash)
             return query
-        known = query_hash or (document_id or "").removeprefix("sha256:")
-        if known not in self._texts:
+        text = self._texts.get(query_hash or (document_id or "").removeprefix("sha256:"))
+        if text is None:
             raise PersistedQueryNotFound("PersistedQueryNotFound")
-        self._texts.move_to_end(known)
-        return self._texts[known]
+        return text
 
     def _register(self, query: str, query_hash: str) -> None:
-        if query_hash in self._texts and self._texts[query_hash] == query:
+        if self._texts.get(query_hash) == query:
             return
         if sha256(query.encode()).hexdigest() != query_hash:
             raise BadUserInput("The sha256Hash does not match the query.")
-        self._texts[query_hash] = query
-        self._characters += len(query) + len(query_hash)
-        while self._characters > REGISTERED_CHARACTERS:
-            evicted_hash, evicted = self._texts.popitem(last=False)
-            self._characters -= len(evicted) + len(evicted_hash)
+        if len(query) + HASH_CHARACTERS <= REGISTERED_CHARACTERS:
+            self._texts[query_hash] = query
 
 
 def persisted_documents(trusted: Path | None, cache: DocumentCache) -> PersistedDocuments:

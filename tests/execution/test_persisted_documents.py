@@ -208,6 +208,16 @@ def test_the_least_recently_used_registered_document_is_evicted(untrusting: http
         assert asked(untrusting, extensions=persisted(hash_of(text))) == DATA
 
 
+def test_a_document_longer_than_all_that_can_be_registered_is_run_but_not_registered(untrusting: httpx.Client) -> None:
+    registered = f"{TEXT} # another"
+    assert asked(untrusting, query=registered, extensions=persisted(hash_of(registered))) == DATA
+    text = TEXT + " " * REGISTERED_CHARACTERS
+    assert asked(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
+    assert code(asked(untrusting, extensions=persisted(hash_of(text)))) == "PERSISTED_QUERY_NOT_FOUND"
+    # It has evicted no other document.
+    assert asked(untrusting, extensions=persisted(hash_of(registered))) == DATA
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
