@@ -64,11 +64,17 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
 
     def _product_type_of(self, keys: list[str]) -> str | None:
         wanted = set(keys)
-        product_types = {
+        orders: dict[str | None, list[PhoneNumberOrderRecord]] = {}
+        for order in self._orders:
+            product_type = order.get("ProductType")
             # The API reference's sample writes "Voice Connector". As a filter the value has no space.
-            product_type.replace(" ", "") if isinstance(product_type := order.get("ProductType"), str) else None
-            for order in self._orders
-            if not wanted.isdisjoint(ordered_numbers(order))
-        }
-        agreed = product_types.pop() if len(product_types) == 1 else None
+            known = product_type.replace(" ", "") if isinstance(product_type, str) else None
+            orders.setdefault(known, []).append(order)
+        # One order of a type that has a wanted number is enough, and most often it is the first one.
+        product_types = [
+            product_type
+            for product_type, of_type in orders.items()
+            if any(not wanted.isdisjoint(ordered_numbers(order)) for order in of_type)
+        ]
+        agreed = product_types[0] if len(product_types) == 1 else None
         return agreed if agreed in self._upstream.service.product_types else None
