@@ -1,5 +1,7 @@
 """Cursors of filtered lists: they are in mid-page, and may stand on a row that does not match."""
 
+import pytest
+
 from tests.paging.scripted_lists import UpstreamList, in_turn, request, rows_of
 
 
@@ -54,18 +56,22 @@ async def test_cursor_at_the_limit_continues_after_its_row_if_added_rows_moved_i
     assert (await request(upstream, first=5, after=nothing.end_cursor)).rows == [7, 9]
 
 
-async def test_cursor_behind_empty_pages_continues_after_the_last_row_before_them() -> None:
+@pytest.mark.parametrize("requests", [1, 2])
+async def test_cursor_behind_empty_pages_continues_after_the_last_row_before_them(requests: int) -> None:
     upstream = UpstreamList(
-        rows=rows_of(9), tokens="offset", page_size=3, matches={7}.__contains__, fill=in_turn("full", "empty")
+        rows=rows_of(9), tokens="offset", page_size=3, matches={5, 7}.__contains__, fill=in_turn("full", "empty")
     )
-    nothing = await request(upstream, first=5, max_pages=2)
-    assert (nothing.rows, nothing.calls) == ([], 2)
+    cursor = None
+    for _ in range(requests):
+        response = await request(upstream, first=5, after=cursor, max_pages=2 // requests)
+        cursor = response.end_cursor
+    assert len(upstream.calls) == 2
+    # The row that was read last, 5, is now the first of the next page.
     upstream.add(0)
-    upstream.calls.clear()
-    response = await request(upstream, first=5, after=nothing.end_cursor)
-    assert (response.rows, response.slice.has_previous_page) == ([7], False)
+    response = await request(upstream, first=5, after=cursor)
+    assert (response.rows, response.slice.has_previous_page) == ([7], True)
     # The empty page is not read again.
-    assert upstream.calls[0].token == "offset|3|1|"
+    assert upstream.calls[2].token == "offset|3|1|"
 
 
 async def test_cursor_behind_empty_pages_at_the_start_of_a_list_continues_there() -> None:
