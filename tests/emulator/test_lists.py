@@ -216,8 +216,8 @@ def test_number_stored_after_the_last_listed_one_was_deleted_is_not_skipped(emul
     assert page == {"NextToken": None, "PhoneNumbers": [record(9)]}
 
 
-async def test_client_pages_through_ten_thousand_numbers_without_repeats(emulate: Emulate, api: Api) -> None:
-    emulated = emulate(api=api, numbers=10_000, orders=0)
+async def test_client_pages_through_two_thousand_numbers_without_repeats(emulate: Emulate, api: Api) -> None:
+    emulated = emulate(api=api, numbers=2_000, orders=0)
     seen: list[str] = []
     calls = 0
     async with aws_client(emulated.url, api) as client:
@@ -227,5 +227,5 @@ async def test_client_pages_through_ten_thousand_numbers_without_repeats(emulate
             seen += [number["E164PhoneNumber"] for number in page["PhoneNumbers"]]
             more = {"NextToken": page["NextToken"]} if page.get("NextToken") else {}
             calls += 1
-    assert len(seen) == len(set(seen)) == 10_000
-    assert calls == -(-10_000 // emulated.service.max_results)
+    assert len(seen) == len(set(seen)) == 2_000
+    assert calls == -(-2_000 // emulated.service.max_results)
