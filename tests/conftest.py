@@ -55,17 +55,17 @@ class Gateway:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
-    async def answer(self, document: str, **variables: Any) -> dict[str, Any]:
+    async def execute(self, document: str, **variables: Any) -> dict[str, Any]:
         """Return the whole response to a query: data and errors."""
         response = await self.http.post("/graphql", json={"query": document, "variables": variables})
-        answer: dict[str, Any] = response.json()
-        return answer
+        body: dict[str, Any] = response.json()
+        return body
 
     async def query(self, document: str, **variables: Any) -> Any:
         """Return the data of a query. Fail if the response has errors."""
-        answer = await self.answer(document, **variables)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        response = await self.execute(document, **variables)
+        assert "errors" not in response, response["errors"]
+        return response["data"]
 
 
 @pytest.fixture

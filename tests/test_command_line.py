@@ -70,8 +70,8 @@ def test_dev_ignores_the_users_aws_configuration(tmp_path: Path) -> None:
         tmp_path, AWS_PROFILE="nobody", AWS_CONFIG_FILE=str(config), HTTP_PROXY="http://127.0.0.1:1", AWS_REGION=""
     )
     with started(COMMAND, "dev", "--port", "0", env=env, lines=3) as dev:
-        answer = httpx.post(dev.lines[0].split()[1], json={"query": "{ phoneNumbers { totalCount } }"}, timeout=30)
-        assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 250}}}
+        response = httpx.post(dev.lines[0].split()[1], json={"query": "{ phoneNumbers { totalCount } }"}, timeout=30)
+        assert response.json() == {"data": {"phoneNumbers": {"totalCount": 250}}}
 
 
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION"])
@@ -100,8 +100,8 @@ def test_serve_uses_the_endpoint_and_the_credentials_of_the_environment(tmp_path
     with started(COMMAND, "serve", "--port", "0", "--workers", workers, env=env, lines=3) as serve:
         url = serve.lines[0].split()[1]
         assert aws.url in serve.lines[1]
-        answer = httpx.post(url, json={"query": "{ phoneNumbers { totalCount } }"}, timeout=30)
-        assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+        response = httpx.post(url, json={"query": "{ phoneNumbers { totalCount } }"}, timeout=30)
+        assert response.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
         assert serve.stop(signal.SIGTERM) == 0
 
 
@@ -137,17 +137,17 @@ def test_wrong_api_for_the_emulator_is_an_error_that_names_the_variable(tmp_path
         assert (label, words[-2:]) == ("Gateway", ["chime-gateway", "serve"])
         printed = dict(word.split("=", 1) for word in words[:-2])
         without = {name: value for name, value in printed.items() if name != "GATEWAY_UPSTREAM_API"}
-        answers = []
+        responses = []
         for variables in (without, printed):
             env = environment(tmp_path, **variables)
             with started(COMMAND, "serve", "--port", "0", env=env, lines=3) as serve:
                 url = serve.lines[0].split()[1]
-                answers.append([httpx.post(url, json={"query": query}, timeout=30).json() for query in queries])
-    for answer in answers[0]:
-        [error] = answer["errors"]
+                responses.append([httpx.post(url, json={"query": query}, timeout=30).json() for query in queries])
+    for response in responses[0]:
+        [error] = response["errors"]
         assert error["extensions"]["code"] == "BAD_REQUEST"
         assert "set GATEWAY_UPSTREAM_API=chime" in error["message"]
-    assert not any("errors" in answer for answer in answers[1])
+    assert not any("errors" in response for response in responses[1])
 
 
 def test_api_key_command_makes_a_key_whose_hash_authenticates_it(tmp_path: Path, aws: Aws) -> None:
@@ -160,8 +160,8 @@ def test_api_key_command_makes_a_key_whose_hash_authenticates_it(tmp_path: Path,
         url = serve.lines[0].split()[1].replace("0.0.0.0", "127.0.0.1")
         query = {"query": "{ phoneNumbers { totalCount } }"}
         assert httpx.post(url, json=query, timeout=30).status_code == 401
-        answer = httpx.post(url, json=query, headers={"x-api-key": made["Key"]}, timeout=30)
-        assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+        response = httpx.post(url, json=query, headers={"x-api-key": made["Key"]}, timeout=30)
+        assert response.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
 
 
 def test_python_m_gateway_is_the_same_command(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.support.aws import e164, emulated_aws, number_record, order_record
 from tests.support.processes import BIN, environment, started
 from tests.support.raw_http import wire
-from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
+from tests.support.scripted import ScriptedResponse, ScriptedUpstream, scripted_upstream
 
 ACCESS_KEY, SECRET_KEY = "AKIAMARKERACCESSKEY1", "marker/secret+key/of/forty/characters/0123"
 CURSOR_KEY = "bWFya2VyLW9mLWEta2V5LXRoYXQtc2VhbHMtY3Vyc28="
@@ -67,24 +67,29 @@ DOCUMENTS = (
 )
 # Responses that AWS would not send, or sends rarely.
 ODD_RESPONSES = (
-    *(Says({"Message": SAID, "Code": code}, status) for status, code in ((400, "BadRequest"), (403, ""), (404, ARN))),
-    Says({"message": SAID}, 403, {"x-amzn-ErrorType": "AccessDeniedException", "x-amzn-requestid": ARN}),
-    Says({"Message": SAID}, 401, {"x-amzn-requestid": f"{TOKEN} {NUMBER}"}),
-    Says({"Message": SAID, "Code": "ServiceFailure"}, 500),
-    Says(f"<html>{SAID}</html>"),
-    Says(f"<html>{SAID}</html>", 502),
-    Says("null"),
-    Says([SAID]),
-    Says({"PhoneNumbers": SAID, "PhoneNumberOrders": {SAID: SAID}, "PhoneNumber": SAID, "PhoneNumberOrder": [SAID]}),
-    Says({"PhoneNumbers": [SAID, None], "PhoneNumberOrders": [{}], "NextToken": {TOKEN: 1}}),
-    Says(
+    *(
+        ScriptedResponse({"Message": SAID, "Code": code}, status)
+        for status, code in ((400, "BadRequest"), (403, ""), (404, ARN))
+    ),
+    ScriptedResponse({"message": SAID}, 403, {"x-amzn-ErrorType": "AccessDeniedException", "x-amzn-requestid": ARN}),
+    ScriptedResponse({"Message": SAID}, 401, {"x-amzn-requestid": f"{TOKEN} {NUMBER}"}),
+    ScriptedResponse({"Message": SAID, "Code": "ServiceFailure"}, 500),
+    ScriptedResponse(f"<html>{SAID}</html>"),
+    ScriptedResponse(f"<html>{SAID}</html>", 502),
+    ScriptedResponse("null"),
+    ScriptedResponse([SAID]),
+    ScriptedResponse(
+        {"PhoneNumbers": SAID, "PhoneNumberOrders": {SAID: SAID}, "PhoneNumber": SAID, "PhoneNumberOrder": [SAID]}
+    ),
+    ScriptedResponse({"PhoneNumbers": [SAID, None], "PhoneNumberOrders": [{}], "NextToken": {TOKEN: 1}}),
+    ScriptedResponse(
         {
             "PhoneNumbers": [number_record(0, Type=[SAID], Status={SAID: 1}, CreatedTimestamp=SAID, Capabilities=SAID)],
             "PhoneNumberOrders": [order_record(0, [NUMBER, SAID], Status=[SAID])],
             "NextToken": TOKEN,
         }
     ),
-    Says({"PhoneNumbers": [number_record(1, PhoneNumberId=[SAID], Associations=[SAID, {"Name": [SAID]}])]}),
+    ScriptedResponse({"PhoneNumbers": [number_record(1, PhoneNumberId=[SAID], Associations=[SAID, {"Name": [SAID]}])]}),
 )
 BAD_REQUESTS: tuple[dict[str, Any], ...] = (
     {"content": b"\xff" + VARIABLE.encode()},
@@ -117,13 +122,13 @@ BAD_REQUESTS: tuple[dict[str, Any], ...] = (
 class Run:
     """The responses and the log of one gateway."""
 
-    answers: list[httpx.Response] = field(default_factory=list)
+    responses: list[httpx.Response] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def send(self, url: str, **request: Any) -> httpx.Response:
         headers = {"content-type": "application/json"}
-        self.answers.append(httpx.post(url, headers=headers, timeout=30, **request))
-        return self.answers[-1]
+        self.responses.append(httpx.post(url, headers=headers, timeout=30, **request))
+        return self.responses[-1]
 
 
 def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: ScriptedUpstream | None = None) -> Run:
@@ -144,19 +149,19 @@ def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: Script
             run.send(url, **bad_request)
         for odd in ODD_RESPONSES if upstream else [None]:
             if upstream is not None and odd is not None:
-                upstream.answers = [odd]
+                upstream.responses = [odd]
             for document in DOCUMENTS:
-                answer = run.send(url, json={"query": document}).json()
-                cursors = re.findall(r'"(?:cursor|endCursor)": ?"([^"]+)"', json.dumps(answer))
+                response = run.send(url, json={"query": document}).json()
+                cursors = re.findall(r'"(?:cursor|endCursor)": ?"([^"]+)"', json.dumps(response))
                 if cursors:
                     follow = "query Next($after: String) { phoneNumbers(after: $after) { nodes { id } } }"
                     run.send(url, json={"query": follow, "variables": {"after": cursors[-1]}})
-        run.answers.append(httpx.get(url.replace("/graphql", "/nowhere")))
+        run.responses.append(httpx.get(url.replace("/graphql", "/nowhere")))
         # A request that the server rejects before the application sees it.
         with wire(url.removesuffix("/graphql")) as connection:
             connection.sends(f"GET /{VARIABLE} HTTP/1.1\r\n{ALIAS} : pretended\r\n\r\n".encode())
-            refused = connection.answer()
-            run.answers.append(httpx.Response(refused.status, headers=refused.fields, content=refused.body))
+            refused = connection.read_response()
+            run.responses.append(httpx.Response(refused.status, headers=refused.fields, content=refused.body))
         assert serve.stop(signal.SIGTERM) == 0
         assert serve.process.stdout is not None
         run.log = serve.process.stdout.read().splitlines()
@@ -165,7 +170,7 @@ def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: Script
 
 @pytest.fixture(scope="module", params=["json", "console"])
 def run_over_markers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with scripted_upstream(Says({})) as upstream:
+    with scripted_upstream(ScriptedResponse({})) as upstream:
         yield gateway_run(tmp_path_factory.mktemp("home"), upstream.url, request.param, upstream)
 
 
@@ -179,13 +184,13 @@ def run_over_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
 
 def test_no_response_holds_text_of_the_upstream_or_internals(run_over_markers: Run) -> None:
     # The data may hold numbers and odd fields of a record. Messages may not.
-    for answer in run_over_markers.answers:
-        body = answer.json()
-        text = json.dumps(body.get("errors", "")) + json.dumps(dict(answer.headers))
+    for response in run_over_markers.responses:
+        body = response.json()
+        text = json.dumps(body.get("errors", "")) + json.dumps(dict(response.headers))
         assert [marker for marker in FORBIDDEN_IN_RESPONSES if marker in text] == [], text
         assert not PYTHON.search(text), text
-        assert TOKEN not in answer.text
-    assert len(run_over_markers.answers) > 70
+        assert TOKEN not in response.text
+    assert len(run_over_markers.responses) > 70
 
 
 def test_no_log_line_holds_words_of_requests_or_responses(run_over_markers: Run) -> None:
@@ -193,8 +198,8 @@ def test_no_log_line_holds_words_of_requests_or_responses(run_over_markers: Run)
     assert [marker for marker in FORBIDDEN_IN_LOG if marker in log] == [], log
     cursors = [
         cursor
-        for answer in run_over_markers.answers
-        for cursor in re.findall(r'"(?:cursor|endCursor)": ?"([\w-]+)"', answer.text)
+        for response in run_over_markers.responses
+        for cursor in re.findall(r'"(?:cursor|endCursor)": ?"([\w-]+)"', response.text)
     ]
     assert cursors
     assert [cursor for cursor in cursors if cursor[:20] in log or cursor[-20:] in log] == []
@@ -210,7 +215,7 @@ def test_log_names_the_failed_operation_and_the_reason(run_over_markers: Run) ->
 
 
 def test_each_request_is_one_log_line_and_cannot_forge_another(run_over_markers: Run) -> None:
-    ids = [answer.headers["x-request-id"] for answer in run_over_markers.answers]
+    ids = [response.headers["x-request-id"] for response in run_over_markers.responses]
     for request_id in ids:
         assert len([line for line in run_over_markers.log if request_id in line and "status" in line]) == 1
     for line in run_over_markers.log:
@@ -220,8 +225,8 @@ def test_each_request_is_one_log_line_and_cannot_forge_another(run_over_markers:
 def test_log_holds_nothing_of_successful_responses(run_over_emulator: Run) -> None:
     log = "\n".join(run_over_emulator.log)
     assert [marker for marker in FORBIDDEN_IN_LOG if marker in log] == [], log
-    assert len(run_over_emulator.answers) > 15
-    assert [answer.text for answer in run_over_emulator.answers if PYTHON.search(answer.text)] == []
+    assert len(run_over_emulator.responses) > 15
+    assert [response.text for response in run_over_emulator.responses if PYTHON.search(response.text)] == []
 
 
 def test_request_line_has_operation_status_upstream_calls_and_duration(run_over_emulator: Run) -> None:

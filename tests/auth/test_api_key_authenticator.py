@@ -32,13 +32,13 @@ def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
 async def test_each_key_reads_all_fields_through_either_header(gateway: Gateway, aws: Aws, key: str) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)
     for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}, {"authorization": f"bearer  {key}"}):
-        for answer in (
+        for response in (
             await gateway.http.post("/graphql", json=BOTH_LISTS, headers=headers),
             await gateway.http.get("/graphql", params=BOTH_LISTS, headers=headers),
         ):
-            assert answer.status_code == 200
-            assert "errors" not in answer.json()
-            assert len(answer.json()["data"]["phoneNumberOrders"]["nodes"]) == 1
+            assert response.status_code == 200
+            assert "errors" not in response.json()
+            assert len(response.json()["data"]["phoneNumberOrders"]["nodes"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ async def test_a_request_without_a_key_is_401_and_names_the_header_to_send(
     gateway: Gateway, aws: Aws, headers: dict[str, str]
 ) -> None:
     for method in ("POST", "GET", "HEAD", "OPTIONS", "PUT"):
-        answer = await gateway.http.request(method, "/graphql", params=BOTH_LISTS, json=BOTH_LISTS, headers=headers)
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == 'Bearer realm="chime-gateway"'
-        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        response = await gateway.http.request(method, "/graphql", params=BOTH_LISTS, json=BOTH_LISTS, headers=headers)
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == 'Bearer realm="chime-gateway"'
+        assert response.headers["content-type"] == "application/json; charset=utf-8"
         if method != "HEAD":
-            [error] = answer.json()["errors"]
+            [error] = response.json()["errors"]
             assert error["extensions"] == {"code": "UNAUTHENTICATED"}
             assert "x-api-key" in error["message"]
     assert aws.calls == []
@@ -87,11 +87,11 @@ async def test_an_unknown_key_is_401_and_is_neither_logged_nor_repeated(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for name, value in ((b"x-api-key", key.encode()), (b"authorization", b"Bearer " + key.encode())):
-        answer = await gateway.http.post("/graphql", json=BOTH_LISTS, headers=[(name, value)])
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"].endswith('error="invalid_token"')
-        assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
-        assert key not in answer.text
+        response = await gateway.http.post("/graphql", json=BOTH_LISTS, headers=[(name, value)])
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"].endswith('error="invalid_token"')
+        assert response.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+        assert key not in response.text
     assert key not in caplog.text
     assert aws.calls == []
 

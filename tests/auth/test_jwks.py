@@ -7,7 +7,7 @@ import pytest
 
 from gateway.auth.jwks import REFRESH_SECONDS, RETRY_SECONDS, UNKNOWN_KEY_SECONDS, Jwks, KeysUnavailable
 from tests.support.issuer import Issuer, SigningKey, served_issuer
-from tests.support.scripted import Says
+from tests.support.scripted import ScriptedResponse
 
 OLD, NEW = SigningKey("old"), SigningKey("new")
 
@@ -53,7 +53,7 @@ async def test_while_the_issuer_is_down_known_keys_stay_valid_and_it_is_called_e
 ) -> None:
     keys = Jwks(issuer.url, clock)
     known = await keys.key("old", "ES256")
-    issuer.says(Says("", status=503))
+    issuer.says(ScriptedResponse("", status=503))
     clock.now += REFRESH_SECONDS
     for times in (2, 3, 4):
         for _ in range(5):
@@ -89,10 +89,10 @@ async def test_concurrent_requests_share_one_fetch_that_survives_a_cancelled_req
 
 async def test_an_https_issuer_is_called_through_the_configured_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy only opens a tunnel, so it cannot read or change the keys."""
-    asked: list[bytes] = []
+    requested: list[bytes] = []
 
     async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readline())
+        requested.append(await reader.readline())
         writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
         writer.close()
 
@@ -102,8 +102,8 @@ async def test_an_https_issuer_is_called_through_the_configured_proxy(monkeypatc
             monkeypatch.setenv(name, f"http://{host}:{port}")
         with pytest.raises(KeysUnavailable):
             await Jwks("https://issuer.example/jwks.json").key("old", "ES256")
-        assert asked == [b"CONNECT issuer.example:443 HTTP/1.1\r\n"]
+        assert requested == [b"CONNECT issuer.example:443 HTTP/1.1\r\n"]
         # A proxy could change keys that are fetched by http, so these are fetched from this machine without one.
         with served_issuer(OLD) as issuer:
             assert await Jwks(issuer.url).key("old", "ES256") is not None
-        assert len(asked) == 1
+        assert len(requested) == 1

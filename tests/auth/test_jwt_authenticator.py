@@ -20,7 +20,7 @@ from gateway.settings import Settings, read_settings
 from tests.conftest import Gateway
 from tests.support.aws import Aws, emulated_aws
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, jwt_settings, served_issuer
-from tests.support.scripted import Says
+from tests.support.scripted import ScriptedResponse
 from tests.support.serving import served_gateway
 
 KEY = SigningKey("a", "RS256")
@@ -69,8 +69,8 @@ async def test_a_token_signed_by_the_issuer_is_accepted(gateway: Gateway, issuer
     issuer.publishes(OTHER, key)
     token = key.token()
     for _ in range(3):
-        answer = await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))
-        assert len(answer.json()["data"]["phoneNumbers"]["nodes"]) == 1
+        response = await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))
+        assert len(response.json()["data"]["phoneNumbers"]["nodes"]) == 1
     assert issuer.fetches == 1
 
 
@@ -186,12 +186,12 @@ def test_a_forged_expired_or_foreign_token_is_401_and_not_logged(
     caplog.set_level(logging.DEBUG)
     token = FORGED[forged]()
     for _ in range(2):
-        answer = guarded.post("/graphql", json=LISTED, headers=bearer(token))
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == 'Bearer realm="chime-gateway", error="invalid_token"'
-        [error] = answer.json()["errors"]
+        response = guarded.post("/graphql", json=LISTED, headers=bearer(token))
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == 'Bearer realm="chime-gateway", error="invalid_token"'
+        [error] = response.json()["errors"]
         assert error["extensions"] == {"code": "UNAUTHENTICATED"}
-        assert token not in answer.text + caplog.text
+        assert token not in response.text + caplog.text
     assert aws.calls == []
 
 
@@ -199,9 +199,9 @@ def test_a_forged_expired_or_foreign_token_is_401_and_not_logged(
 def test_a_request_without_a_token_is_401_with_a_plain_challenge(
     guarded: httpx.Client, aws: Aws, headers: dict[str, str]
 ) -> None:
-    answer = guarded.post("/graphql", json=LISTED, headers=headers)
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="chime-gateway"')
-    assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+    response = guarded.post("/graphql", json=LISTED, headers=headers)
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, 'Bearer realm="chime-gateway"')
+    assert response.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
     assert aws.calls == []
 
 
@@ -213,8 +213,8 @@ def test_the_401_says_why_the_token_is_rejected(guarded: httpx.Client, given: di
     moved: dict[str, Any] = {
         name: int(time.time()) + value if isinstance(value, int) else value for name, value in given.items()
     }
-    answer = guarded.post("/graphql", json=LISTED, headers=bearer(KEY.token(**moved)))
-    assert words in answer.json()["errors"][0]["message"]
+    response = guarded.post("/graphql", json=LISTED, headers=bearer(KEY.token(**moved)))
+    assert words in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("given", [{"exp": -4}, {"nbf": 4}, {"iat": 4}])
@@ -249,8 +249,8 @@ def test_different_subjects_or_clients_are_different_callers(
 
     def page(claims: dict[str, Any], after: str | None) -> dict[str, Any]:
         body = {"query": CURSORS, "variables": {"after": after}}
-        answer: dict[str, Any] = guarded.post("/graphql", json=body, headers=bearer(KEY.token(**claims))).json()
-        return answer
+        response: dict[str, Any] = guarded.post("/graphql", json=body, headers=bearer(KEY.token(**claims))).json()
+        return response
 
     cursor = page(one, None)["data"]["phoneNumbers"]["edges"][0]["cursor"]
     assert "errors" not in page(one, cursor)
@@ -285,38 +285,42 @@ async def test_thirty_unknown_key_ids_cause_at_most_two_fetches(gateway: Gateway
 
 
 NO_KEYS = [
-    Says({"message": "down"}, status=503),
-    Says("<html>"),
-    Says({"keys": []}),
-    Says({"keys": "none"}),
-    Says([]),
-    Says({"keys": [None, 7, {}, {"kty": "RSA"}, {"kty": ["RSA"]}, {"kty": "EC", "crv": "P-256", "x": 1, "y": 2}]}),
-    Says({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a", "alg": "HS256"}]}),
-    Says({"keys": [KEY.jwk(use="enc")]}),
-    Says({"keys": [KEY.jwk(kid=7)]}),
-    Says({"keys": [KEY.jwk(alg="RS512")]}),
-    Says({"keys": [OTHER.private_jwk()]}),
-    Says(" " * 300_000),
-    Says("", status=302, headers={"location": "http://127.0.0.1:9/"}),
+    ScriptedResponse({"message": "down"}, status=503),
+    ScriptedResponse("<html>"),
+    ScriptedResponse({"keys": []}),
+    ScriptedResponse({"keys": "none"}),
+    ScriptedResponse([]),
+    ScriptedResponse(
+        {"keys": [None, 7, {}, {"kty": "RSA"}, {"kty": ["RSA"]}, {"kty": "EC", "crv": "P-256", "x": 1, "y": 2}]}
+    ),
+    ScriptedResponse({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a", "alg": "HS256"}]}),
+    ScriptedResponse({"keys": [KEY.jwk(use="enc")]}),
+    ScriptedResponse({"keys": [KEY.jwk(kid=7)]}),
+    ScriptedResponse({"keys": [KEY.jwk(alg="RS512")]}),
+    ScriptedResponse({"keys": [OTHER.private_jwk()]}),
+    ScriptedResponse(" " * 300_000),
+    ScriptedResponse("", status=302, headers={"location": "http://127.0.0.1:9/"}),
 ]
 
 
-@pytest.mark.parametrize("answer", NO_KEYS)
-async def test_known_keys_stay_valid_when_a_refresh_fails(gateway: Gateway, issuer: Issuer, answer: Says) -> None:
+@pytest.mark.parametrize("response", NO_KEYS)
+async def test_known_keys_stay_valid_when_a_refresh_fails(
+    gateway: Gateway, issuer: Issuer, response: ScriptedResponse
+) -> None:
     issuer.publishes(KEY)
     assert await status(gateway, KEY.token()) == 200
-    issuer.says(answer)
+    issuer.says(response)
     # A token with an unknown key causes a fetch, which fails.
     assert await status(gateway, OTHER.token()) == 401
     assert issuer.fetches == 2
     assert await status(gateway, KEY.token()) == 200
 
 
-@pytest.mark.parametrize("answer", NO_KEYS)
+@pytest.mark.parametrize("response", NO_KEYS)
 async def test_before_the_first_keys_are_fetched_a_token_is_503_with_retry_after(
-    gateway: Gateway, issuer: Issuer, aws: Aws, answer: Says
+    gateway: Gateway, issuer: Issuer, aws: Aws, response: ScriptedResponse
 ) -> None:
-    issuer.says(answer)
+    issuer.says(response)
     for _ in range(5):
         refused = await gateway.http.post("/graphql", json=LISTED, headers=bearer(KEY.token()))
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
@@ -341,12 +345,12 @@ async def test_a_token_is_sent_neither_to_aws_nor_to_its_issuer(
     caplog.set_level(logging.DEBUG)
     aws.fails("*", "ServiceFailure")
     token = KEY.token()
-    answer = await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))
-    assert "UPSTREAM_FAILURE" in answer.text
+    response = await gateway.http.post("/graphql", json=LISTED, headers=bearer(token))
+    assert "UPSTREAM_FAILURE" in response.text
     signature = token.split(".")[2]
     sent = "".join(aws.queries) + "".join(str(headers.raw) for headers in (*issuer.headers, *aws.headers))
     assert "aws4-hmac-sha256" in sent.lower()
-    assert signature not in sent + caplog.text + answer.text
+    assert signature not in sent + caplog.text + response.text
 
 
 @pytest.mark.parametrize(

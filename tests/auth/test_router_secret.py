@@ -24,12 +24,12 @@ def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
 async def test_a_request_with_the_secret_is_answered(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     headers = {"x-router-secret": SECRET}
-    for answer in (
+    for response in (
         await gateway.http.post("/graphql", json=LISTED, headers=headers),
         await gateway.http.get("/graphql", params=LISTED, headers=headers),
     ):
-        assert answer.status_code == 200
-        assert len(answer.json()["data"]["phoneNumbers"]["nodes"]) == 1
+        assert response.status_code == 200
+        assert len(response.json()["data"]["phoneNumbers"]["nodes"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -50,18 +50,18 @@ async def test_a_request_without_the_secret_is_401_before_any_other_check(
 ) -> None:
     given = [(name.encode(), value.encode()) for name, value in headers]
     for method in ("POST", "GET", "HEAD", "OPTIONS", "PUT"):
-        answer = await gateway.http.request(
+        response = await gateway.http.request(
             method,
             "/graphql",
             params=LISTED,
             content=json.dumps(LISTED),
             headers=[*given, (b"content-type", b"application/json"), (b"accept", b"text/html")],
         )
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "Router-Secret"
-        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Router-Secret"
+        assert response.headers["content-type"] == "application/json; charset=utf-8"
         if method != "HEAD":
-            [error] = answer.json()["errors"]
+            [error] = response.json()["errors"]
             assert error["extensions"] == {"code": "UNAUTHENTICATED"}
             assert "x-router-secret" in error["message"]
     assert aws.calls == []
@@ -96,5 +96,5 @@ async def test_without_a_secret_the_header_is_ignored(aws: Aws) -> None:
     open_to_all = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
     async with gateway_over(open_to_all) as gateway:
         for headers in ({}, {"x-router-secret": "whatever"}):
-            answer = await gateway.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
-            assert answer.json() == {"data": {"__typename": "Query"}}
+            response = await gateway.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+            assert response.json() == {"data": {"__typename": "Query"}}

@@ -43,16 +43,16 @@ def settings(aws: Aws, issuer: Issuer) -> Settings:
     return jwt_settings(issuer, aws)
 
 
-async def asked(gateway: Gateway, document: str, **claims: Any) -> dict[str, Any]:
+async def execute(gateway: Gateway, document: str, **claims: Any) -> dict[str, Any]:
     response = await gateway.http.post("/graphql", json={"query": document}, headers=bearer(KEY.token(**claims)))
     assert response.status_code == 200
-    answer: dict[str, Any] = response.json()
-    return answer
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def forbidden(answer: dict[str, Any]) -> list[Any]:
+def forbidden(response: dict[str, Any]) -> list[Any]:
     """Return the paths of the errors. Assert that each is FORBIDDEN and names the missing scope."""
-    errors = answer.get("errors", [])
+    errors = response.get("errors", [])
     assert {error["extensions"]["code"] for error in errors} <= {"FORBIDDEN"}
     assert all(":read" in error["message"] for error in errors)
     return [error["path"] for error in errors]
@@ -97,8 +97,8 @@ WITHOUT_ORDERS: list[tuple[str, list[list[Any]]]] = [
 async def test_a_field_without_its_scope_is_forbidden_and_makes_no_upstream_call(
     gateway: Gateway, aws: Aws, scopes: str, document: str, paths: list[list[Any]]
 ) -> None:
-    answer = await asked(gateway, document, scope=scopes)
-    assert forbidden(answer) == paths
+    response = await execute(gateway, document, scope=scopes)
+    assert forbidden(response) == paths
     assert aws.calls == []
 
 
@@ -107,9 +107,9 @@ async def test_other_fields_beside_a_forbidden_field_are_answered(gateway: Gatew
     document = (
         f"{{ phoneNumberOrders {{ nodes {{ id }} }} phoneNumberOrder{order} {{ id }} phoneNumber{number} {{ id }} }}"
     )
-    answer = await asked(gateway, document, scope=NUMBERS)
-    assert forbidden(answer) == [["phoneNumberOrders"], ["phoneNumberOrder"]]
-    assert answer["data"] == {"phoneNumberOrders": None, "phoneNumberOrder": None, "phoneNumber": {"id": NUMBER_NODE}}
+    response = await execute(gateway, document, scope=NUMBERS)
+    assert forbidden(response) == [["phoneNumberOrders"], ["phoneNumberOrder"]]
+    assert response["data"] == {"phoneNumberOrders": None, "phoneNumberOrder": None, "phoneNumber": {"id": NUMBER_NODE}}
     assert aws.calls == ["GetPhoneNumber"]
 
 
@@ -118,9 +118,9 @@ async def test_each_node_and_entity_is_checked_by_itself(gateway: Gateway, aws: 
     ids = [NUMBER_NODE, ORDER_NODE]
     for document, name in ((f'{{ nodes(ids: ["{ids[0]}", "{ids[1]}"]) {{ id }} }}', "nodes"), (ENTITIES, "_entities")):
         aws.calls.clear()
-        answer = await asked(gateway, document, scope=scope)
-        assert forbidden(answer) == [[name, place]]
-        assert answer["data"][name] == [None if at == place else {"id": ids[at]} for at in range(2)]
+        response = await execute(gateway, document, scope=scope)
+        assert forbidden(response) == [[name, place]]
+        assert response["data"][name] == [None if at == place else {"id": ids[at]} for at in range(2)]
         assert aws.calls == [["GetPhoneNumber", "GetPhoneNumberOrder"][1 - place]]
 
 
@@ -129,13 +129,13 @@ async def test_an_order_is_answered_without_its_linked_phone_numbers(
     gateway: Gateway, aws: Aws, selection: str
 ) -> None:
     """An order's own fields need the scope for orders. Its numbers in the inventory need the scope for numbers."""
-    answer = await asked(
+    response = await execute(
         gateway, f"{{ phoneNumberOrders {{ nodes {{ id orderedPhoneNumbers {{ {selection} }} }} }} }}", scope=ORDERS
     )
-    assert forbidden(answer) == [
+    assert forbidden(response) == [
         ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", each, "phoneNumber"] for each in range(2)
     ]
-    first, second = answer["data"]["phoneNumberOrders"]["nodes"]
+    first, second = response["data"]["phoneNumberOrders"]["nodes"]
     assert first["id"] == ORDER_NODE
     assert [each["phoneNumber"] for each in first["orderedPhoneNumbers"]] == [None, None]
     assert second["orderedPhoneNumbers"] == []
@@ -144,9 +144,9 @@ async def test_an_order_is_answered_without_its_linked_phone_numbers(
 
 async def test_a_number_is_answered_without_its_order(gateway: Gateway, aws: Aws) -> None:
     """A number without an order is forbidden as well, because the check does not depend on the record."""
-    answer = await asked(gateway, "{ phoneNumbers { nodes { id order { id } } } }", scope=NUMBERS)
-    assert forbidden(answer) == [["phoneNumbers", "nodes", each, "order"] for each in range(2)]
-    assert [node["order"] for node in answer["data"]["phoneNumbers"]["nodes"]] == [None, None]
+    response = await execute(gateway, "{ phoneNumbers { nodes { id order { id } } } }", scope=NUMBERS)
+    assert forbidden(response) == [["phoneNumbers", "nodes", each, "order"] for each in range(2)]
+    assert [node["order"] for node in response["data"]["phoneNumbers"]["nodes"]] == [None, None]
     assert aws.calls == ["ListPhoneNumbers"]
 
 
@@ -156,9 +156,9 @@ async def test_scopes_are_also_checked_on_links_back_from_associations(gateway: 
         f'{{ phoneNumber(e164PhoneNumber: "{e164(0)}") '
         "{ associations { target { ... on VoiceConnector { phoneNumbers { nodes { order { orderType } } } } } } } }"
     )
-    answer = await asked(gateway, document, scope=NUMBERS)
+    response = await execute(gateway, document, scope=NUMBERS)
     way = ["phoneNumber", "associations", 0, "target", "phoneNumbers", "nodes", 0, "order"]
-    assert forbidden(answer) == [way]
+    assert forbidden(response) == [way]
     assert "ListPhoneNumberOrders" not in aws.calls
     assert "GetPhoneNumberOrder" not in aws.calls
 
@@ -172,8 +172,8 @@ async def test_scopes_are_also_checked_on_links_back_from_associations(gateway: 
     ],
 )
 async def test_scopes_may_be_a_string_or_a_list_in_either_claim(gateway: Gateway, claims: dict[str, Any]) -> None:
-    answer = await asked(gateway, "{ phoneNumbers { totalCount } phoneNumberOrders { totalCount } }", **claims)
-    assert answer == {"data": {"phoneNumbers": {"totalCount": 2}, "phoneNumberOrders": {"totalCount": 2}}}
+    response = await execute(gateway, "{ phoneNumbers { totalCount } phoneNumberOrders { totalCount } }", **claims)
+    assert response == {"data": {"phoneNumbers": {"totalCount": 2}, "phoneNumberOrders": {"totalCount": 2}}}
 
 
 @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ async def test_scopes_may_be_a_string_or_a_list_in_either_claim(gateway: Gateway
     ],
 )
 async def test_unknown_or_malformed_scopes_grant_no_access(gateway: Gateway, aws: Aws, claims: dict[str, Any]) -> None:
-    answer = await asked(gateway, "{ phoneNumbers { totalCount } }", **claims)
-    assert forbidden(answer) == [["phoneNumbers"]]
+    response = await execute(gateway, "{ phoneNumbers { totalCount } }", **claims)
+    assert forbidden(response) == [["phoneNumbers"]]
     assert aws.calls == []
 
 
 async def test_the_schema_needs_no_scope(gateway: Gateway) -> None:
-    answer = await asked(gateway, "{ __typename _service { sdl } }", scope=None)
-    assert "phoneNumbers" in answer["data"]["_service"]["sdl"]
+    response = await execute(gateway, "{ __typename _service { sdl } }", scope=None)
+    assert "phoneNumbers" in response["data"]["_service"]["sdl"]

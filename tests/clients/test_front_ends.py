@@ -7,7 +7,7 @@ from tests.clients.browser import TO_THE_END, Browser
 from tests.clients.conftest import CONNECTOR, INVENTORY, NUMBERS, ORDERS
 from tests.conftest import gateway_over
 from tests.support.aws import Aws, e164, number_record
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 ORDER_IDS = [order["PhoneNumberOrderId"] for order in ORDERS]
 
@@ -92,7 +92,8 @@ def test_failing_linked_number_leaves_the_rest_of_the_list(reader: Browser, acco
 async def test_list_ends_if_its_last_page_is_empty(page_browser: Browser) -> None:
     records = [number_record(index) for index in range(2)]
     with scripted_upstream(
-        Says({"PhoneNumbers": records, "NextToken": "more"}), Says({"PhoneNumbers": [], "NextToken": None})
+        ScriptedResponse({"PhoneNumbers": records, "NextToken": "more"}),
+        ScriptedResponse({"PhoneNumbers": [], "NextToken": None}),
     ) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:

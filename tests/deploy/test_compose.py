@@ -104,7 +104,7 @@ def test_started_services_respond_to_a_query(
         }
         gateway = running.enter_context(started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1))
         query = {"query": "{ phoneNumbers(first: 2) { nodes { e164PhoneNumber } } }"}
-        answer = httpx.post(gateway.lines[0].split()[1], json=query, timeout=30)
+        response = httpx.post(gateway.lines[0].split()[1], json=query, timeout=30)
         # The gateway would go on without it.
         until = time.monotonic() + 30
         with redis.Redis(port=redis_port) as link:
@@ -112,7 +112,7 @@ def test_started_services_respond_to_a_query(
                 assert cache.process.poll() is None
                 assert time.monotonic() < until
                 time.sleep(0.05)
-    assert len(answer.json()["data"]["phoneNumbers"]["nodes"]) == 2
+    assert len(response.json()["data"]["phoneNumbers"]["nodes"]) == 2
 
 
 def test_collector_listens_at_the_gateways_endpoint_and_its_pipelines_are_complete(

@@ -131,8 +131,8 @@ def test_dashboard_can_be_imported_with_any_prometheus(exported: dict[str, Label
     assert set(data_sources(whole)) == {"${datasource}"}
     assert len(list(data_sources(whole))) == len(panels()) + 2
     for name in ("job", "instance"):
-        [(asked, label)] = re.findall(r"^label_values\((\w+)(?:{.*})?, (\w+)\)$", variables[name]["query"]["query"])
-        assert (asked in exported, label) == (True, name)
+        [(requested, label)] = re.findall(r"^label_values\((\w+)(?:{.*})?, (\w+)\)$", variables[name]["query"]["query"])
+        assert (requested in exported, label) == (True, name)
     # `All` means the gateway's instances only, because a job may have other pods, which have memory and files too.
     assert "allValue" not in variables["instance"]
 

@@ -175,13 +175,13 @@ def stop_during_a_request(server: subprocess.Popen[str], port: int, aws: Aws) ->
     aws.calls.clear()
     with ThreadPoolExecutor() as callers:
         query = {"query": "{ phoneNumbers { totalCount } }"}
-        answering = callers.submit(httpx.post, f"http://127.0.0.1:{port}/graphql", json=query, timeout=30)
+        responding = callers.submit(httpx.post, f"http://127.0.0.1:{port}/graphql", json=query, timeout=30)
         while not aws.calls:
             assert server.poll() is None
             time.sleep(0.01)
         server.send_signal(signal.Signals[only("STOPSIGNAL")])
-        answer = answering.result()
-    assert answer.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
+        response = responding.result()
+    assert response.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
     assert server.wait(30) == 0
 
 

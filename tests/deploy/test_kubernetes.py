@@ -129,8 +129,8 @@ def test_gateway_with_these_settings_needs_a_key_and_responds_to_probes_and_scra
     looked_at = [(probe["path"], probe["port"]) for probe in probes]
     looked_at.append((pod["metadata"]["annotations"]["prometheus.io/path"], "operations"))
     with started(str(BIN / "chime-gateway"), "serve", "--port", str(ports["http"]), env=env, lines=1):
-        answers = [httpx.get(f"http://127.0.0.1:{ports[port]}{path}", timeout=30) for path, port in looked_at]
-        asked = [
+        responses = [httpx.get(f"http://127.0.0.1:{ports[port]}{path}", timeout=30) for path, port in looked_at]
+        requested = [
             httpx.post(
                 f"http://127.0.0.1:{ports['http']}/graphql",
                 json={"query": "{ phoneNumbers { totalCount } }"},
@@ -139,9 +139,9 @@ def test_gateway_with_these_settings_needs_a_key_and_responds_to_probes_and_scra
             )
             for headers in ({}, {"x-api-key": "a-key"})
         ]
-    assert [answer.status_code for answer in answers] == [200, 200, 200]
-    assert [answer.status_code for answer in asked] == [401, 200]
-    assert asked[1].json() == {"data": {"phoneNumbers": {"totalCount": 3}}}
+    assert [response.status_code for response in responses] == [200, 200, 200]
+    assert [response.status_code for response in requested] == [401, 200]
+    assert requested[1].json() == {"data": {"phoneNumbers": {"totalCount": 3}}}
 
 
 def test_termination_grace_period_exceeds_the_shutdown_timeout(

@@ -22,16 +22,16 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class EmulatorResponse:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
 
     @property
     def json(self) -> Json:
-        answer = json.loads(self.body)
-        assert isinstance(answer, dict)
-        return answer
+        response = json.loads(self.body)
+        assert isinstance(response, dict)
+        return response
 
     @property
     def error(self) -> tuple[int, str | None, str | None]:
@@ -69,16 +69,16 @@ class Caller:
         )
         return headers
 
-    def send(self, target: str, headers: Mapping[str, str], method: str = "GET", body: bytes = b"") -> Answer:
+    def send(self, target: str, headers: Mapping[str, str], method: str = "GET", body: bytes = b"") -> EmulatorResponse:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         try:
             connection.request(method, target, body or None, dict(headers))
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            return EmulatorResponse(response.status, response.headers, response.read())
         finally:
             connection.close()
 
-    def get(self, target: str, **parameters: object) -> Answer:
+    def get(self, target: str, **parameters: object) -> EmulatorResponse:
         """Send a GET request. The parameter `max_results=3` is sent as `max-results=3`."""
         query = {name.replace("_", "-"): str(value) for name, value in parameters.items() if value is not None}
         if query:
@@ -129,12 +129,12 @@ class AwsCommandLine:
             check=False,
         )
 
-    def answer(self, *arguments: str) -> Json:
+    def run_json(self, *arguments: str) -> Json:
         done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
-        answer = json.loads(done.stdout)
-        assert isinstance(answer, dict)
-        return answer
+        response = json.loads(done.stdout)
+        assert isinstance(response, dict)
+        return response
 
     def error(self, *arguments: str) -> str:
         done = self.run(*arguments)

@@ -24,12 +24,12 @@ def test_command_prints_the_first_page_of_both_lists(sample: Emulated, tmp_path:
         ("list-phone-numbers", "/phone-numbers"),
         ("list-phone-number-orders", "/phone-number-orders"),
     ):
-        answer = sample.aws(tmp_path).answer(command)
+        response = sample.aws(tmp_path).run_json(command)
         page = sample.caller.get(target).json
         # Each token is different.
-        assert answer.pop("NextToken", None) is None or page["NextToken"] is not None
+        assert response.pop("NextToken", None) is None or page["NextToken"] is not None
         del page["NextToken"]
-        assert answer == without_nulls(page)
+        assert response == without_nulls(page)
 
 
 def test_command_filters_by_every_parameter_and_continues_with_a_token(sample: Emulated, tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_command_filters_by_every_parameter_and_continues_with_a_token(sample: E
         "status": "Assigned",
     }
     options = [text for name, value in filters.items() for text in (f"--{name.replace('_', '-')}", value)]
-    first = aws.answer("list-phone-numbers", *options, "--max-results", "5")
-    second = aws.answer("list-phone-numbers", *options, "--max-results", "90", "--next-token", first["NextToken"])
+    first = aws.run_json("list-phone-numbers", *options, "--max-results", "5")
+    second = aws.run_json("list-phone-numbers", *options, "--max-results", "90", "--next-token", first["NextToken"])
     wanted = [number for number in inventory(sample.caller) if passes(number, filters)]
     assert len(first["PhoneNumbers"]) == 5
     assert "NextToken" not in second
@@ -51,11 +51,11 @@ def test_command_filters_by_every_parameter_and_continues_with_a_token(sample: E
 
 def test_command_gets_a_number_and_an_order(sample: Emulated, tmp_path: Path) -> None:
     aws = sample.aws(tmp_path)
-    number = aws.answer("get-phone-number", "--phone-number-id", "+12065550101")["PhoneNumber"]
+    number = aws.run_json("get-phone-number", "--phone-number-id", "+12065550101")["PhoneNumber"]
     assert number["PhoneNumberId"] == "%2B12065550101"
-    assert aws.answer("get-phone-number", "--phone-number-id", number["PhoneNumberId"])["PhoneNumber"] == number
+    assert aws.run_json("get-phone-number", "--phone-number-id", number["PhoneNumberId"])["PhoneNumber"] == number
     order_id = "abc12345-de67-89f0-123g-h45i678j9012"
-    order = aws.answer("get-phone-number-order", "--phone-number-order-id", order_id)["PhoneNumberOrder"]
+    order = aws.run_json("get-phone-number-order", "--phone-number-order-id", order_id)["PhoneNumberOrder"]
     assert [each["E164PhoneNumber"] for each in order["OrderedPhoneNumbers"]] == ["+12065550100", "+12065550101"]
 
 
@@ -89,7 +89,7 @@ def test_command_pages_through_ten_thousand_numbers_without_repeats(emulate: Emu
     token: tuple[str, ...] | None = ()
     while token is not None:
         most = str(emulated.service.max_results)
-        answer = aws.answer("list-phone-numbers", "--max-results", most, *token)
-        seen += [number["E164PhoneNumber"] for number in answer["PhoneNumbers"]]
-        token = ("--next-token", answer["NextToken"]) if "NextToken" in answer else None
+        response = aws.run_json("list-phone-numbers", "--max-results", most, *token)
+        seen += [number["E164PhoneNumber"] for number in response["PhoneNumbers"]]
+        token = ("--next-token", response["NextToken"]) if "NextToken" in response else None
     assert len(seen) == len(set(seen)) == 10_000

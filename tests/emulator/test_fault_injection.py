@@ -33,12 +33,12 @@ class Clock:
 def test_fault_fails_its_operation_and_no_other(emulate: Emulate, operation: str) -> None:
     emulated = emulate(faults=(Fault(operation, "ServiceUnavailable"),))
     for name, target in TARGETS.items():
-        answer = emulated.caller.get(target)
+        response = emulated.caller.get(target)
         if name == operation:
-            assert answer.error == (503, "ServiceUnavailableException", "ServiceUnavailable")
-            assert answer.json["Message"] == "The service is currently unavailable."
+            assert response.error == (503, "ServiceUnavailableException", "ServiceUnavailable")
+            assert response.json["Message"] == "The service is currently unavailable."
         else:
-            assert answer.status == 200
+            assert response.status == 200
 
 
 def test_fault_accepts_both_spellings_of_every_error_while_the_emulator_runs(emulate: Emulate) -> None:
@@ -53,9 +53,9 @@ def test_fault_accepts_both_spellings_of_every_error_while_the_emulator_runs(emu
 
 
 def test_fault_can_omit_the_error_type_header(emulate: Emulate) -> None:
-    answer = emulate(faults=(Fault("*", "Throttled", send_error_type=False),)).caller.get("/phone-numbers")
-    assert (answer.status, answer.json["Code"]) == (429, "Throttled")
-    assert "x-amzn-ErrorType" not in answer.headers
+    response = emulate(faults=(Fault("*", "Throttled", send_error_type=False),)).caller.get("/phone-numbers")
+    assert (response.status, response.json["Code"]) == (429, "Throttled")
+    assert "x-amzn-ErrorType" not in response.headers
 
 
 def test_signature_is_checked_before_faults_and_faults_before_parameters(emulate: Emulate) -> None:
@@ -88,9 +88,9 @@ def test_requests_above_the_rate_are_throttled_until_the_bucket_refills(emulate:
     clock = Clock()
     emulated = emulate()
     emulated.fault_injection.rate_limiter = RequestRateLimiter(3, clock)
-    answers = [emulated.caller.get(target) for target in TARGETS.values()]
-    assert [answer.status for answer in answers] == [200, 200, 200, 429]
-    assert answers[-1].error == (429, "ThrottledClientException", "Throttled")
+    responses = [emulated.caller.get(target) for target in TARGETS.values()]
+    assert [response.status for response in responses] == [200, 200, 200, 429]
+    assert responses[-1].error == (429, "ThrottledClientException", "Throttled")
     clock.now += SECOND // 3
     assert [emulated.caller.get(target).status for target in TARGETS.values()] == [200, 429, 429, 429]
 
@@ -167,6 +167,6 @@ def test_latency_delays_each_response_and_can_change_while_the_emulator_runs() -
 def test_unexpected_exception_is_a_service_failure_without_details(emulate: Emulate) -> None:
     emulated = emulate()
     emulated.store.close()
-    answer = emulated.caller.get("/phone-numbers")
-    assert answer.error == (500, "ServiceFailureException", "ServiceFailure")
-    assert answer.json["Message"] == "The service encountered an unexpected error."
+    response = emulated.caller.get("/phone-numbers")
+    assert response.error == (500, "ServiceFailureException", "ServiceFailure")
+    assert response.json["Message"] == "The service encountered an unexpected error."

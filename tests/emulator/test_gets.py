@@ -11,17 +11,17 @@ UNKNOWN_OPERATION = (404, "UnknownOperationException", "UnknownOperation")
 @pytest.mark.parametrize("written", ["%2B12065550100", "+12065550100", "12065550100", "%252B12065550100"])
 def test_number_is_found_by_each_spelling(sample: Emulated, written: str) -> None:
     """Encoded as AWS's clients send it, not encoded, without the plus, and as a response's PhoneNumberId, encoded."""
-    answer = sample.caller.get(f"/phone-numbers/{written}")
-    assert answer.status == 200
-    assert answer.json == {"PhoneNumber": sample.caller.get("/phone-numbers", max_results=1).json["PhoneNumbers"][0]}
+    response = sample.caller.get(f"/phone-numbers/{written}")
+    assert response.status == 200
+    assert response.json == {"PhoneNumber": sample.caller.get("/phone-numbers", max_results=1).json["PhoneNumbers"][0]}
 
 
 def test_order_is_found_by_its_id(sample: Emulated) -> None:
     orders = sample.caller.get("/phone-number-orders").json["PhoneNumberOrders"]
     assert len(orders) == 40
     for order in orders:
-        answer = sample.caller.get(f"/phone-number-orders/{order['PhoneNumberOrderId']}")
-        assert answer.json == {"PhoneNumberOrder": order}
+        response = sample.caller.get(f"/phone-number-orders/{order['PhoneNumberOrderId']}")
+        assert response.json == {"PhoneNumberOrder": order}
 
 
 @pytest.mark.parametrize(

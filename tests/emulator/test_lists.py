@@ -97,8 +97,8 @@ def test_page_has_the_maximum_size_without_max_results(sample: Emulated) -> None
 def test_known_resource_without_numbers_returns_an_empty_list(sample: Emulated) -> None:
     for name, value in EMPTY_RESOURCES:
         if name in sample.service.association_names:
-            answer = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
-            assert answer.json == {"NextToken": None, "PhoneNumbers": []}
+            response = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
+            assert response.json == {"NextToken": None, "PhoneNumbers": []}
 
 
 def test_empty_account_has_empty_lists(emulate: Emulate) -> None:

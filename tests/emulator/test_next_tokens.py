@@ -8,7 +8,7 @@ import pytest
 
 from gateway.emulator.aws_errors import AwsError
 from gateway.emulator.next_tokens import NextTokens, TokenScope
-from tests.emulator.aws_clients import Answer, Caller
+from tests.emulator.aws_clients import Caller, EmulatorResponse
 from tests.emulator.conftest import Emulate, Emulated
 
 KEY = b"k" * 32
@@ -21,9 +21,9 @@ def token_of(caller: Caller, target: str = "/phone-numbers", **parameters: objec
     return token
 
 
-def rejected(answer: Answer) -> str:
-    assert answer.error == (400, "BadRequestException", "BadRequest")
-    message = answer.json["Message"]
+def rejected(response: EmulatorResponse) -> str:
+    assert response.error == (400, "BadRequestException", "BadRequest")
+    message = response.json["Message"]
     assert isinstance(message, str)
     return message
 
@@ -70,11 +70,11 @@ def test_token_of_other_filters_is_rejected(sample: Emulated) -> None:
     for mine in filters:
         token = token_of(sample.caller, **mine)
         for others in filters:
-            answer = sample.caller.get("/phone-numbers", next_token=token, **others)
+            response = sample.caller.get("/phone-numbers", next_token=token, **others)
             if mine == others:
-                assert answer.status == 200
+                assert response.status == 200
             else:
-                assert "other parameters" in rejected(answer)
+                assert "other parameters" in rejected(response)
 
 
 def test_token_of_the_other_list_is_rejected(sample: Emulated) -> None:

@@ -10,10 +10,10 @@ LISTS = ("/phone-numbers", "/phone-number-orders")
 
 
 def rejection(caller: Caller, target: str, **parameters: object) -> str:
-    answer = caller.get(target, **parameters)
-    assert answer.error == BAD_REQUEST
-    assert answer.json.keys() == {"Code", "Message"}
-    message = answer.json["Message"]
+    response = caller.get(target, **parameters)
+    assert response.error == BAD_REQUEST
+    assert response.json.keys() == {"Code", "Message"}
+    message = response.json["Message"]
     assert isinstance(message, str)
     return message
 
@@ -94,10 +94,10 @@ def test_unknown_parameters_are_ignored(sample: Emulated) -> None:
 def test_filter_with_an_unknown_resource_is_not_found(sample: Emulated) -> None:
     for name in sample.service.association_names:
         for value in ("nobody", "x y+z/%2B~é&=", "'; DROP TABLE phone_numbers; --"):
-            answer = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
-            assert answer.error == (404, "NotFoundException", "NotFound")
+            response = sample.caller.get("/phone-numbers", filter_name=name, filter_value=value)
+            assert response.error == (404, "NotFoundException", "NotFound")
 
 
 def test_known_value_under_another_name_is_not_found(sample: Emulated) -> None:
-    answer = sample.caller.get("/phone-numbers", filter_name="SipRuleId", filter_value="abcdef1ghij2klmno3pqr4")
-    assert answer.status == 404
+    response = sample.caller.get("/phone-numbers", filter_name="SipRuleId", filter_value="abcdef1ghij2klmno3pqr4")
+    assert response.status == 404

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.aws_clients import Answer, Caller
+from tests.emulator.aws_clients import Caller, EmulatorResponse
 from tests.emulator.conftest import Emulated
 
 PATH = "/phone-numbers?max-results=3"
 
 
-def unauthorized(answer: Answer) -> str:
-    assert answer.error == (401, "UnauthorizedClientException", "Unauthorized")
-    message = answer.json["Message"]
+def unauthorized(response: EmulatorResponse) -> str:
+    assert response.error == (401, "UnauthorizedClientException", "Unauthorized")
+    message = response.json["Message"]
     assert isinstance(message, str)
     return message
 
@@ -116,8 +116,8 @@ def test_any_region_and_session_token_are_accepted(sample: Emulated) -> None:
 
 @pytest.mark.parametrize("value", ["a b", "a+b", "a%20b", "a/b?c", "~-_.!*'()", "ä€😀", "a=b&c=d", "%", ";"])
 def test_any_text_in_the_query_can_be_signed(sample: Emulated, value: str) -> None:
-    answer = sample.caller.get("/phone-numbers", filter_name="VoiceConnectorId", filter_value=value)
-    assert answer.status == 404
+    response = sample.caller.get("/phone-numbers", filter_name="VoiceConnectorId", filter_value=value)
+    assert response.status == 404
 
 
 def test_wrong_body_hash_is_unauthorized(sample: Emulated) -> None:

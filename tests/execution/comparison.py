@@ -108,5 +108,5 @@ async def same_response(account: Account, text: str, operation: str | None = Non
     return standard
 
 
-def _unordered(answer: Response) -> Response:
-    return replace(answer, calls=tuple(sorted(answer.calls)), errors=tuple(sorted(answer.errors, key=repr)))
+def _unordered(response: Response) -> Response:
+    return replace(response, calls=tuple(sorted(response.calls)), errors=tuple(sorted(response.errors, key=repr)))

@@ -42,9 +42,9 @@ def rejection(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any
 
 def succeeds(http: httpx.Client, text: str, **parameters: Any) -> bool:
     """Return whether an operation has data, and check that it has no error."""
-    answer = http.post("/graphql", json={"query": text, **parameters}).json()
-    assert "errors" not in answer, answer
-    return "data" in answer
+    response = http.post("/graphql", json={"query": text, **parameters}).json()
+    assert "errors" not in response, response
+    return "data" in response
 
 
 FRAGMENTS = "fragment F on Query { ...G ...G } fragment G on Query { a: __typename b: __typename }"
@@ -118,9 +118,9 @@ async def test_an_operation_that_costs_too_much_makes_no_call(aws: Any, gateway:
         "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "
         "{ phoneNumbers(first: 1) { nodes { id } } } } } } } }"
     )
-    answer = await gateway.answer(text, n=first)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["DOCUMENT_TOO_COMPLEX"]
-    assert "data" not in answer
+    response = await gateway.execute(text, n=first)
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["DOCUMENT_TOO_COMPLEX"]
+    assert "data" not in response
     assert aws.calls == []
 
 
@@ -158,9 +158,9 @@ def test_multiplied_introspection_is_rejected(endpoint: httpx.Client, text: str)
     ],
 )
 def test_hostile_documents_are_rejected_with_a_code_and_a_message(endpoint: httpx.Client, text: str) -> None:
-    answer = endpoint.post("/graphql", json={"query": text}).json()
-    assert "data" not in answer
-    for error in answer["errors"]:
+    response = endpoint.post("/graphql", json={"query": text}).json()
+    assert "data" not in response
+    for error in response["errors"]:
         assert error["message"]
         assert error["extensions"]["code"] in {
             "DOCUMENT_TOO_COMPLEX",
@@ -195,9 +195,9 @@ def test_a_name_of_more_than_128_characters_is_rejected(endpoint: httpx.Client, 
 def test_an_error_message_quotes_the_request_only_in_part(
     endpoint: httpx.Client, text: str, parameters: dict[str, Any]
 ) -> None:
-    answer = endpoint.post("/graphql", json={"query": text, **parameters})
-    assert answer.json()["errors"][0]["message"]
-    assert len(answer.content) < 1_500
+    response = endpoint.post("/graphql", json={"query": text, **parameters})
+    assert response.json()["errors"][0]["message"]
+    assert len(response.content) < 1_500
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,11 @@ def test_the_cost_and_the_remaining_points_are_reported_on_request(endpoint: htt
     assert endpoint.get("/graphql", params=texts).json()["extensions"] == expected
     # The response of a failing field has it as well.
     faulty = {**body, "query": '{ node(id: "x") { id } }', "variables": None}
-    answer = endpoint.post("/graphql", json=faulty).json()
-    assert (answer["data"], answer["extensions"]["cost"]["points"]) == ({"node": None}, 2)
+    response = endpoint.post("/graphql", json=faulty).json()
+    assert (response["data"], response["extensions"]["cost"]["points"]) == ({"node": None}, 2)
 
 
 @pytest.mark.parametrize("extensions", [None, {}, {"cost": False}, {"cost": 1}, {"cost": "true"}])
 def test_the_cost_is_not_reported_unless_requested(endpoint: httpx.Client, extensions: Any) -> None:
-    answer = endpoint.post("/graphql", json={"query": "{ __typename }", "extensions": extensions})
-    assert answer.json() == {"data": {"__typename": "Query"}}
+    response = endpoint.post("/graphql", json={"query": "{ __typename }", "extensions": extensions})
+    assert response.json() == {"data": {"__typename": "Query"}}

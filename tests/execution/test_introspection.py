@@ -20,9 +20,9 @@ def closed() -> Iterator[httpx.Client]:
         yield http
 
 
-def asked(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = http.post("/graphql", json={"query": text, **parameters}).json()
-    return answer
+def execute(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
+    response: dict[str, Any] = http.post("/graphql", json={"query": text, **parameters}).json()
+    return response
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,18 @@ def asked(http: httpx.Client, text: str, **parameters: Any) -> dict[str, Any]:
 def test_introspection_is_rejected_unless_the_setting_allows_it(
     closed: httpx.Client, endpoint: httpx.Client, text: str
 ) -> None:
-    answer = asked(closed, text)
-    assert "data" not in answer
-    for error in answer["errors"]:
+    response = execute(closed, text)
+    assert "data" not in response
+    for error in response["errors"]:
         assert "introspection has been disabled" in error["message"]
         assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
-    assert "errors" not in asked(endpoint, text)
+    assert "errors" not in execute(endpoint, text)
 
 
 def test_typename_and_service_sdl_work_without_introspection(closed: httpx.Client) -> None:
-    answer = asked(closed, "{ __typename _service { sdl } }")
-    assert answer["data"]["__typename"] == "Query"
-    assert answer["data"]["_service"]["sdl"] == (Path(__file__).parents[2] / "schema.graphql").read_text()
+    response = execute(closed, "{ __typename _service { sdl } }")
+    assert response["data"]["__typename"] == "Query"
+    assert response["data"]["_service"]["sdl"] == (Path(__file__).parents[2] / "schema.graphql").read_text()
 
 
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
@@ -82,13 +82,15 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
 def test_errors_hold_no_suggestions_without_introspection(
     closed: httpx.Client, text: str, variables: dict[str, Any]
 ) -> None:
-    answer = asked(closed, text, variables=variables)
-    assert answer["errors"]
-    assert "did you mean" not in json.dumps(answer).lower()
+    response = execute(closed, text, variables=variables)
+    assert response["errors"]
+    assert "did you mean" not in json.dumps(response).lower()
 
 
 def test_errors_hold_suggestions_with_introspection(endpoint: httpx.Client) -> None:
-    helped = [text for text, given in MISTAKES if "Did you mean" in json.dumps(asked(endpoint, text, variables=given))]
+    helped = [
+        text for text, given in MISTAKES if "Did you mean" in json.dumps(execute(endpoint, text, variables=given))
+    ]
     assert len(helped) > 10
 
 
@@ -98,9 +100,9 @@ def test_dev_has_introspection_and_graphiql_unless_the_settings_forbid_them(
 ) -> None:
     with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=environment(tmp_path, **given), lines=1) as dev:
         url = dev.lines[0].split()[1]
-        answer = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
+        response = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
         page = httpx.get(url, headers={"accept": "text/html"}, timeout=30)
-    assert ("data" in answer.json()) is not bool(given)
+    assert ("data" in response.json()) is not bool(given)
     assert page.headers["content-type"].startswith("text/html") is not bool(given)
 
 
@@ -110,7 +112,7 @@ def test_serve_has_neither_introspection_nor_graphiql_unless_the_settings_allow_
         env = environment(tmp_path, **keys, **given)
         with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=2) as serve:
             url = serve.lines[0].split()[1]
-            answer = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
+            response = httpx.post(url, json={"query": "{ __schema { queryType { name } } }"}, timeout=30)
             page = httpx.get(url, headers={"accept": "text/html"}, timeout=30)
-        assert ("data" in answer.json()) is bool(given)
+        assert ("data" in response.json()) is bool(given)
         assert page.headers["content-type"].startswith("text/html") is bool(given)

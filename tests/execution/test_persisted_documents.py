@@ -37,13 +37,13 @@ def persisted(query_hash: str) -> dict[str, Any]:
     return {"persistedQuery": {"version": 1, "sha256Hash": query_hash}}
 
 
-def asked(http: httpx.Client, **parameters: Any) -> Any:
+def execute(http: httpx.Client, **parameters: Any) -> Any:
     return http.post("/graphql", json=parameters).json()
 
 
-def code(answer: Any) -> str:
-    [error] = answer["errors"]
-    assert set(answer) == {"errors"}
+def code(response: Any) -> str:
+    [error] = response["errors"]
+    assert set(response) == {"errors"}
     assert error["message"]
     return str(error["extensions"]["code"])
 
@@ -62,7 +62,7 @@ def trusting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     [{"documentId": "f00d"}, {"id": "f00d"}, {"doc_id": "f00d"}, {"extensions": persisted("f00d"), "query": None}],
 )
 def test_a_trusted_document_is_run_by_its_id(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
-    assert asked(trusting, **parameters) == DATA
+    assert execute(trusting, **parameters) == DATA
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
     texts.pop("query", None)
     assert (
@@ -72,8 +72,8 @@ def test_a_trusted_document_is_run_by_its_id(trusting: httpx.Client, parameters:
 
 def test_a_trusted_document_accepts_variables_and_an_operation_name(trusting: httpx.Client) -> None:
     parameters = {"documentId": "beef", "operationName": "Named", "variables": {"first": 0}}
-    assert asked(trusting, **parameters)["data"] == {"kind": "Query", "phoneNumbers": {"nodes": []}}
-    assert code(asked(trusting, **{**parameters, "operationName": "Other"})) == "BAD_USER_INPUT"
+    assert execute(trusting, **parameters)["data"] == {"kind": "Query", "phoneNumbers": {"nodes": []}}
+    assert code(execute(trusting, **{**parameters, "operationName": "Other"})) == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_trusted_document_accepts_variables_and_an_operation_name(trusting: ht
 )
 def test_other_documents_are_rejected(trusting: httpx.Client, parameters: dict[str, Any]) -> None:
     for _ in range(2):
-        assert code(asked(trusting, **parameters)) == "DOCUMENT_NOT_TRUSTED"
+        assert code(execute(trusting, **parameters)) == "DOCUMENT_NOT_TRUSTED"
     strict = trusting.post("/graphql", json=parameters, headers={"accept": GRAPHQL_RESPONSE})
     assert strict.status_code == 400
 
@@ -101,8 +101,8 @@ def test_trusted_documents_are_subject_to_the_limits(tmp_path: Path) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(RELAY))
     with gateway_to_nowhere(trusted_documents=file, max_cost=9) as http:
-        answer = asked(http, documentId="beef", variables={"first": 9})
-    assert code(answer) == "DOCUMENT_TOO_COMPLEX"
+        response = execute(http, documentId="beef", variables={"first": 9})
+    assert code(response) == "DOCUMENT_TOO_COMPLEX"
 
 
 @pytest.mark.parametrize(
@@ -164,33 +164,33 @@ def untrusting() -> Iterator[httpx.Client]:
 
 def test_a_registered_document_is_run_by_its_hash(untrusting: httpx.Client) -> None:
     extensions = persisted(hash_of(TEXT))
-    unknown = asked(untrusting, extensions=extensions)
+    unknown = execute(untrusting, extensions=extensions)
     assert unknown["errors"][0]["message"] == "PersistedQueryNotFound"
     assert code(unknown) == "PERSISTED_QUERY_NOT_FOUND"
-    assert asked(untrusting, query=TEXT, extensions=extensions) == DATA
-    assert asked(untrusting, extensions=extensions) == DATA
-    assert asked(untrusting, documentId=f"sha256:{hash_of(TEXT)}") == DATA
+    assert execute(untrusting, query=TEXT, extensions=extensions) == DATA
+    assert execute(untrusting, extensions=extensions) == DATA
+    assert execute(untrusting, documentId=f"sha256:{hash_of(TEXT)}") == DATA
     assert untrusting.get("/graphql", params={"extensions": json.dumps(extensions)}).json() == DATA
 
 
 def test_a_hash_of_another_document_is_rejected_and_not_registered(untrusting: httpx.Client) -> None:
     extensions = persisted(hash_of(TEXT))
-    assert code(asked(untrusting, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
-    assert code(asked(untrusting, extensions=extensions)) == "PERSISTED_QUERY_NOT_FOUND"
-    assert asked(untrusting, query=TEXT, extensions=extensions) == DATA
-    assert code(asked(untrusting, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
-    assert asked(untrusting, extensions=extensions) == DATA
+    assert code(execute(untrusting, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
+    assert code(execute(untrusting, extensions=extensions)) == "PERSISTED_QUERY_NOT_FOUND"
+    assert execute(untrusting, query=TEXT, extensions=extensions) == DATA
+    assert code(execute(untrusting, query="{ kind: __typename }", extensions=extensions)) == "BAD_USER_INPUT"
+    assert execute(untrusting, extensions=extensions) == DATA
 
 
 def test_a_document_without_a_hash_is_not_registered(untrusting: httpx.Client) -> None:
-    assert asked(untrusting, query=TEXT) == DATA
-    assert code(asked(untrusting, extensions=persisted(hash_of(TEXT)))) == "PERSISTED_QUERY_NOT_FOUND"
+    assert execute(untrusting, query=TEXT) == DATA
+    assert code(execute(untrusting, extensions=persisted(hash_of(TEXT)))) == "PERSISTED_QUERY_NOT_FOUND"
 
 
 def test_registered_documents_are_subject_to_the_limits(untrusting: httpx.Client) -> None:
     text = "{" + "__typename " * 11 + "}"
     for parameters in ({"query": text}, {}):
-        assert code(asked(untrusting, **parameters, extensions=persisted(hash_of(text)))) == "DOCUMENT_TOO_COMPLEX"
+        assert code(execute(untrusting, **parameters, extensions=persisted(hash_of(text)))) == "DOCUMENT_TOO_COMPLEX"
 
 
 def test_the_least_recently_used_registered_document_is_evicted(untrusting: httpx.Client) -> None:
@@ -198,24 +198,24 @@ def test_the_least_recently_used_registered_document_is_evicted(untrusting: http
         return f"{TEXT} #{index}" + " " * 60_000
 
     for text in (TEXT, *map(padded, range(4))):
-        assert asked(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
+        assert execute(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
     assert 4 * len(padded(0)) + len(TEXT) + 5 * 64 < REGISTERED_CHARACTERS < 5 * len(padded(0))
     # Requested again, so that another document is the least recently used.
-    assert asked(untrusting, extensions=persisted(hash_of(TEXT))) == DATA
-    assert asked(untrusting, query=padded(4), extensions=persisted(hash_of(padded(4)))) == DATA
-    assert code(asked(untrusting, extensions=persisted(hash_of(padded(0))))) == "PERSISTED_QUERY_NOT_FOUND"
+    assert execute(untrusting, extensions=persisted(hash_of(TEXT))) == DATA
+    assert execute(untrusting, query=padded(4), extensions=persisted(hash_of(padded(4)))) == DATA
+    assert code(execute(untrusting, extensions=persisted(hash_of(padded(0))))) == "PERSISTED_QUERY_NOT_FOUND"
     for text in (TEXT, padded(1), padded(4)):
-        assert asked(untrusting, extensions=persisted(hash_of(text))) == DATA
+        assert execute(untrusting, extensions=persisted(hash_of(text))) == DATA
 
 
 def test_a_document_longer_than_all_that_can_be_registered_is_run_but_not_registered(untrusting: httpx.Client) -> None:
     registered = f"{TEXT} # another"
-    assert asked(untrusting, query=registered, extensions=persisted(hash_of(registered))) == DATA
+    assert execute(untrusting, query=registered, extensions=persisted(hash_of(registered))) == DATA
     text = TEXT + " " * REGISTERED_CHARACTERS
-    assert asked(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
-    assert code(asked(untrusting, extensions=persisted(hash_of(text)))) == "PERSISTED_QUERY_NOT_FOUND"
+    assert execute(untrusting, query=text, extensions=persisted(hash_of(text))) == DATA
+    assert code(execute(untrusting, extensions=persisted(hash_of(text)))) == "PERSISTED_QUERY_NOT_FOUND"
     # It has evicted no other document.
-    assert asked(untrusting, extensions=persisted(hash_of(registered))) == DATA
+    assert execute(untrusting, extensions=persisted(hash_of(registered))) == DATA
 
 
 @pytest.mark.parametrize(
@@ -237,17 +237,17 @@ def test_a_document_longer_than_all_that_can_be_registered_is_run_but_not_regist
 def test_an_invalid_document_id_is_status_400_with_a_message(
     trusting: httpx.Client, parameters: dict[str, Any]
 ) -> None:
-    answer = trusting.post("/graphql", json=parameters)
-    assert answer.status_code == 400
-    assert code(answer.json()) == "BAD_USER_INPUT"
+    response = trusting.post("/graphql", json=parameters)
+    assert response.status_code == 400
+    assert code(response.json()) == "BAD_USER_INPUT"
 
 
 def test_a_repeated_document_id_is_rejected(trusting: httpx.Client) -> None:
     body = b'{"documentId": "f00d", "documentId": "beef"}'
-    answer = trusting.post("/graphql", content=body, headers={"content-type": "application/json"})
-    assert (answer.status_code, code(answer.json())) == (400, "BAD_USER_INPUT")
+    response = trusting.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, code(response.json())) == (400, "BAD_USER_INPUT")
     assert trusting.get("/graphql?id=f00d&id=beef").status_code == 400
 
 
 def test_a_numeric_id_beside_a_query_is_ignored(untrusting: httpx.Client) -> None:
-    assert asked(untrusting, query=TEXT, id=7, documentId="a") == DATA
+    assert execute(untrusting, query=TEXT, id=7, documentId="a") == DATA

@@ -53,8 +53,8 @@ async def test_only_the_odd_record_among_99_is_executed_field_by_field() -> None
     even = Account(numbers=[number_record(index) for index in range(99)])
     odd = Account(numbers=[number_record(index, Country={} if index == 40 else "US") for index in range(99)])
     await same_response(even, text)
-    answer = await same_response(odd, text)
-    assert [path for _, path, *_ in answer.errors] == [("phoneNumbers", "nodes", 40, "country")]
+    response = await same_response(odd, text)
+    assert [path for _, path, *_ in response.errors] == [("phoneNumbers", "nodes", 40, "country")]
     _, calls = await count_calls(response_of(PROJECTING, even, text, None, None))
     assert fields_executed(calls) == 2  # phoneNumbers and nodes
     _, calls = await count_calls(response_of(PROJECTING, odd, text, None, None))
@@ -68,8 +68,8 @@ async def test_an_odd_record_within_a_record_leaves_other_records_projected() ->
     association = {"Name": "VoiceConnectorId", "Value": "vc-1"}
     numbers = [number_record(index, Associations=[association]) for index in range(9)]
     numbers[4]["Associations"] = [association, association | {"AssociatedTimestamp": "yesterday"}]
-    answer = await same_response(Account(numbers=numbers), text)
-    assert [path for _, path, *_ in answer.errors] == [
+    response = await same_response(Account(numbers=numbers), text)
+    assert [path for _, path, *_ in response.errors] == [
         ("phoneNumbers", "nodes", 4, "associations", 1, "associatedTimestamp")
     ]
     _, calls = await count_calls(response_of(PROJECTING, Account(numbers=numbers), text, None, None))
@@ -97,9 +97,9 @@ async def test_a_field_with_a_resolver_keeps_its_place_among_projected_fields() 
     account = account_with(
         OrderId=order_record(0, [])["PhoneNumberOrderId"], Associations=[{"Name": "AccountId", "Value": "a"}]
     )
-    answer = await same_response(account, text)
+    response = await same_response(account, text)
     names = ["status", "associations", "country", "order", "name"]
-    assert list(json.loads(answer.data)["phoneNumbers"]["nodes"][0]) == names
+    assert list(json.loads(response.data)["phoneNumbers"]["nodes"][0]) == names
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
     # The connection, its nodes, the associations, their target and its typename, and a link beside these.
     assert fields_executed(calls) == 2 + 4
@@ -125,11 +125,13 @@ async def test_links_of_a_list_are_projected_at_every_level() -> None:
       }
     }
     """
-    answer = await same_response(account, text)
-    (first, *_), *_ = [order["orderedPhoneNumbers"] for order in json.loads(answer.data)["phoneNumberOrders"]["nodes"]]
+    response = await same_response(account, text)
+    (first, *_), *_ = [
+        order["orderedPhoneNumbers"] for order in json.loads(response.data)["phoneNumberOrders"]["nodes"]
+    ]
     assert first["phoneNumber"]["order"]["phoneNumberOrderId"] == ids[0]
     assert len(first["phoneNumber"]["order"]["orderedPhoneNumbers"]) == 4
-    assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers")
+    assert response.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers")
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
     assert fields_executed(calls) == 2
 
@@ -151,11 +153,11 @@ async def test_an_odd_linked_record_is_an_error_of_its_own_path_only(
         numbers=[number_record(0), number_record(1, **odd), number_record(2)],
         orders=[order_record(0, [e164(index) for index in range(4)])],
     )
-    answer = await same_response(account, text)
-    assert [told[1] for told in answer.errors] == [("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, *path)]
+    response = await same_response(account, text)
+    assert [told[1] for told in response.errors] == [("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, *path)]
     # The second execution uses the records of the first one. The get is for the number that the list does not hold.
-    assert answer.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber")
-    (order,) = json.loads(answer.data)["phoneNumberOrders"]["nodes"]
+    assert response.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers", "GetPhoneNumber")
+    (order,) = json.loads(response.data)["phoneNumberOrders"]["nodes"]
     linked = [row["phoneNumber"] for row in order["orderedPhoneNumbers"]]
     assert [row is None for row in linked] == [False, False, False, True]
 
@@ -169,8 +171,8 @@ async def test_links_beside_a_field_with_a_resolver_are_followed() -> None:
         f"nodes {{ a: {ordered} {{ {linked} x: {resolved} }} }}",
         f"edges {{ a: node {{ {ordered} {{ {linked} }} }} b: node {{ {ordered} {{ {resolved} }} }} }}",
     ):
-        answer = await same_response(account, f"{{ phoneNumberOrders {{ {selection} }} }}")
-        assert '"status": "UNASSIGNED"' in answer.data
+        response = await same_response(account, f"{{ phoneNumberOrders {{ {selection} }} }}")
+        assert '"status": "UNASSIGNED"' in response.data
 
 
 async def test_an_error_of_one_linked_record_does_not_affect_the_others() -> None:
@@ -181,8 +183,11 @@ async def test_an_error_of_one_linked_record_does_not_affect_the_others() -> Non
         orders=[order_record(0, [e164(0), e164(1)])],
         failing={"GetPhoneNumber": Throttled("GetPhoneNumber")},
     )
-    answer = await same_response(account, "{ phoneNumbers { nodes { id } } " + text.removeprefix("{"))
-    assert [told[1][-2:] for told in answer.errors] in ([(0, "phoneNumber"), (1, "phoneNumber")], [(1, "phoneNumber")])
+    response = await same_response(account, "{ phoneNumbers { nodes { id } } " + text.removeprefix("{"))
+    assert [told[1][-2:] for told in response.errors] in (
+        [(0, "phoneNumber"), (1, "phoneNumber")],
+        [(1, "phoneNumber")],
+    )
 
 
 async def test_links_of_a_single_object_are_projected() -> None:
@@ -213,8 +218,8 @@ async def test_resolver_errors_keep_path_and_order_beside_projected_and_odd_fiel
         number_record(1, CreatedTimestamp="yesterday", Capabilities={"InboundSMS": "no"}, OrderId="gone"),
         number_record(2, Associations=[{"Name": "AccountId", "Value": "b"}], Capabilities=[]),
     ]
-    answer = await same_response(Account(numbers=numbers), text)
-    assert {path[2:4] for _, path, *_ in answer.errors} == {
+    response = await same_response(Account(numbers=numbers), text)
+    assert {path[2:4] for _, path, *_ in response.errors} == {
         *((0, "associations"), (1, "createdTimestamp"), (1, "capabilities"), (2, "associations"), (2, "capabilities")),
     }
 
@@ -245,8 +250,8 @@ async def test_each_combination_of_boolean_variables_has_its_own_projection() ->
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, {"a": True, "b": True, "c": 3}))
     assert projections_compiled(calls) == 0
     for a, b in ((True, True), (True, False), (False, True), (False, False)):
-        answer = await same_response(account, text, given={"a": a, "b": b})
-        assert ("country" in answer.data, "inboundCall" in answer.data) == (not a, b)
+        response = await same_response(account, text, given={"a": a, "b": b})
+        assert ("country" in response.data, "inboundCall" in response.data) == (not a, b)
 
 
 async def test_selections_with_the_same_names_have_separate_projections() -> None:
@@ -279,8 +284,8 @@ async def test_a_record_of_the_wrong_type_is_an_error_everywhere() -> None:
         "{ phoneNumbers { edges { cursor node { __typename } } } }",
         "{ phoneNumberOrders { nodes { orderedPhoneNumbers { status phoneNumber { country } } } } }",
     ):
-        answer = await same_response(stray, text)
-        assert answer.errors[0][0].startswith("Expected value of type 'PhoneNumber' but got")
+        response = await same_response(stray, text)
+        assert response.errors[0][0].startswith("Expected value of type 'PhoneNumber' but got")
 
 
 async def test_operations_of_one_document_have_separate_projections() -> None:
@@ -310,15 +315,15 @@ async def test_null_for_a_boolean_variable_with_a_default_is_an_error_of_each_ob
 async def test_one_fragment_on_two_types_has_a_projection_for_each() -> None:
     text = "query ($ids: [ID!]!) { nodes(ids: $ids) { ...F } } fragment F on Node { id }"
     ids = [global_id("PhoneNumber", e164(0)), global_id("PhoneNumberOrder", ORDER_IDS[0])]
-    answer = await same_response(account_with(), text, given={"ids": ids})
-    assert json.loads(answer.data) == {"nodes": [{"id": each} for each in ids]}
+    response = await same_response(account_with(), text, given={"ids": ids})
+    assert json.loads(response.data) == {"nodes": [{"id": each} for each in ids]}
     _, calls = await count_calls(response_of(PROJECTING, account_with(), text, None, {"ids": ids}))
     assert fields_executed(calls) == 1
 
 
 async def test_introspection_equals_that_of_the_standard_executor() -> None:
-    answer = await same_response(Account(), INTROSPECTION)
-    assert not answer.errors
+    response = await same_response(Account(), INTROSPECTION)
+    assert not response.errors
 
 
 async def test_the_number_of_cached_projections_is_bounded() -> None:
@@ -332,8 +337,8 @@ async def test_the_number_of_cached_projections_is_bounded() -> None:
     for _ in range(2):
         for combination in range(2**switches):
             given = {f"s{index}": bool(combination >> index & 1) for index in range(switches)}
-            answer, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
-            assert answer.data.count('"US"') == switches - combination.bit_count()
+            response, calls = await count_calls(response_of(PROJECTING, account, text, None, given))
+            assert response.data.count('"US"') == switches - combination.bit_count()
             made.append(projections_compiled(calls))
     each = 2  # The connection and the nodes.
     # The oldest is evicted first, so the second round finds no projection of the first.
@@ -356,8 +361,8 @@ async def test_the_least_recently_used_documents_are_evicted() -> None:
     way = projecting_executor(SCHEMA)
     documents = 2 * MAX_CACHED_CHARACTERS // len(text(0))
     for index in range(documents):
-        answer, _ = await count_calls(response_of(way, account, text(index), None, None))
-        assert json.loads(answer.data) == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
+        response, _ = await count_calls(response_of(way, account, text(index), None, None))
+        assert json.loads(response.data) == {f"forgotten{index}": {"nodes": [{"value": values[index % 5]}]}}
         if index % 20 == 0:
             gc.collect()
             _, calls = await count_calls(response_of(way, account, text(0), None, None))
@@ -372,8 +377,8 @@ async def test_a_document_longer_than_the_cache_is_run_and_not_cached() -> None:
     text = "{ phoneNumbers { nodes { country } } } #" + "x" * MAX_CACHED_CHARACTERS
     way = projecting_executor(SCHEMA)
     for _ in range(2):
-        answer, calls = await count_calls(response_of(way, account_with(), text, None, None))
-        assert json.loads(answer.data) == {"phoneNumbers": {"nodes": [{"country": "US"}]}}
+        response, calls = await count_calls(response_of(way, account_with(), text, None, None))
+        assert json.loads(response.data) == {"phoneNumbers": {"nodes": [{"country": "US"}]}}
         assert calls["parse"] == 1
 
 
@@ -392,8 +397,8 @@ async def test_introspection_results_are_cached_unless_there_are_variables() -> 
 async def test_introspection_beside_records_is_not_cached() -> None:
     text = "{ __typename phoneNumbers { nodes { country } } }"
     for country in ("US", "CA"):
-        answer = await same_response(account_with(Country=country), text)
-        assert f'"country": "{country}"' in answer.data
+        response = await same_response(account_with(Country=country), text)
+        assert f'"country": "{country}"' in response.data
 
 
 @strawberry.type

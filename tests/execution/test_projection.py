@@ -31,14 +31,14 @@ async def check_document(random: Random, fields: int, made: Counter[str]) -> Non
     made["documents"] += 1
     for turn in range(4):
         operation = document.operations[turn % len(document.operations)]
-        answer = await same_response(accounts[turn % 2], document.text, operation, values[turn // 2])
+        response = await same_response(accounts[turn % 2], document.text, operation, values[turn // 2])
         made["cases"] += 1
-        made["with data"] += answer.data != "null"
-        made["with errors"] += bool(answer.errors)
-        made["with numbers"] += "+1206555" in answer.data
+        made["with data"] += response.data != "null"
+        made["with errors"] += bool(response.errors)
+        made["with numbers"] += "+1206555" in response.data
         # Odd records hold a value of another type, or one that cannot be read.
         made["with odd values"] += any(
-            " cannot represent " in told[0] or "could not be read" in told[0] for told in answer.errors
+            " cannot represent " in told[0] or "could not be read" in told[0] for told in response.errors
         )
 
 

@@ -64,11 +64,11 @@ async def work_of(executor: Executor, text: str) -> Work:
     """Return the work of a document that was run before."""
     account = inventory()
     await response_of(executor, account, text, None, None)
-    answer, calls = await count_calls(response_of(executor, account, text, None, None))
-    assert answer.data != "null"
-    assert not answer.errors
+    response, calls = await count_calls(response_of(executor, account, text, None, None))
+    assert response.data != "null"
+    assert not response.errors
     assert projections_compiled(calls) == 0
-    return Work(calls.total(), fields_executed(calls), len(answer.calls))
+    return Work(calls.total(), fields_executed(calls), len(response.calls))
 
 
 # Measured on CPython 3.11 with graphql-core 3.3.2 and Strawberry 0.341.2, calls in all, standard and projected:

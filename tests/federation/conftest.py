@@ -48,38 +48,41 @@ class Supergraph:
 
     Attributes:
         account: The AWS account behind the gateway.
-        asked: The router's requests to its subgraphs.
+        recorded: The router's requests to its subgraphs.
     """
 
     def __init__(self, account: Aws) -> None:
         self.url = ""
         self.account = account
-        self.asked: list[SubgraphRequest] = []
+        self.recorded: list[SubgraphRequest] = []
 
-    def answer(self, document: str, **variables: Any) -> dict[str, Any]:
+    def execute(self, document: str, **variables: Any) -> dict[str, Any]:
         """Return the whole response to a query: data and errors."""
         response = httpx.post(self.url, json={"query": document, "variables": variables}, timeout=60)
-        answer: dict[str, Any] = response.json()
-        return answer
+        body: dict[str, Any] = response.json()
+        return body
 
     def query(self, document: str, **variables: Any) -> Any:
         """Return the data of a query. Fail if the response has errors."""
-        answer = self.answer(document, **variables)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        response = self.execute(document, **variables)
+        assert "errors" not in response, response["errors"]
+        return response["data"]
 
     def requests(self) -> list[tuple[str, str]]:
         """Return the subgraph of each request, and whether it requested entities or root fields."""
-        return [(asked.subgraph, "_entities" if "_entities" in asked.document else "Query") for asked in self.asked]
+        return [
+            (requested.subgraph, "_entities" if "_entities" in requested.document else "Query")
+            for requested in self.recorded
+        ]
 
 
 class _RequestRecorder:
     """A middleware that records each request before its subgraph handles it."""
 
-    def __init__(self, app: ASGIApp, name: str, asked: list[SubgraphRequest]) -> None:
+    def __init__(self, app: ASGIApp, name: str, recorded: list[SubgraphRequest]) -> None:
         self._app = app
         self._name = name
-        self._asked = asked
+        self._recorded = recorded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = bytearray()
@@ -90,7 +93,7 @@ class _RequestRecorder:
                 body.extend(message["body"])
                 if not message["more_body"]:
                     secret = Headers(scope=scope).get("x-router-secret")
-                    self._asked.append(SubgraphRequest(self._name, json.loads(body)["query"], secret))
+                    self._recorded.append(SubgraphRequest(self._name, json.loads(body)["query"], secret))
             return message
 
         await self._app(scope, noting, send)
@@ -102,8 +105,8 @@ def _forwarding_to(url: str) -> Starlette:
     async def forward(request: Request) -> Response:
         headers = {"content-type": request.headers["content-type"]}
         async with httpx.AsyncClient() as http:
-            answer = await http.post(url, content=await request.body(), headers=headers)
-        return Response(answer.content, answer.status_code, media_type=answer.headers["content-type"])
+            response = await http.post(url, content=await request.body(), headers=headers)
+        return Response(response.content, response.status_code, media_type=response.headers["content-type"])
 
     return Starlette(routes=[Route("/", forward, methods=["POST"])])
 
@@ -156,7 +159,7 @@ def composed(packages: Path, home: Path, env: dict[str, str], watched: Supergrap
         configuration = json.loads((packages / "supergraph.json").read_text())
         assert configuration["subgraphs"].keys() == subgraphs.keys()
         for name, subgraph in configuration["subgraphs"].items():
-            served = running.enter_context(serving_in_thread(_RequestRecorder(subgraphs[name], name, watched.asked)))
+            served = running.enter_context(serving_in_thread(_RequestRecorder(subgraphs[name], name, watched.recorded)))
             subgraph["routing_url"] = served + urlsplit(subgraph["routing_url"]).path
             subgraph["schema"]["file"] = str(packages / subgraph["schema"]["file"])
         config, supergraph = home / "supergraph.json", home / "supergraph.graphql"
@@ -200,6 +203,6 @@ def router(request: pytest.FixtureRequest, composed: Path, env: dict[str, str]) 
 def supergraph(router: str, watched: Supergraph) -> Supergraph:
     """Return the supergraph behind each router, without recorded requests."""
     watched.url = router
-    watched.asked.clear()
+    watched.recorded.clear()
     watched.account.calls.clear()
     return watched

@@ -25,8 +25,8 @@ def contacts_in(data: Any) -> list[Any]:
 
 def test_query_in_the_readme_returns_the_printed_response(supergraph: Supergraph) -> None:
     [query] = re.findall(r"^```graphql\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    [answer] = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert supergraph.answer(query) == json.loads(answer)
+    [response] = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert supergraph.execute(query) == json.loads(response)
 
 
 def test_ordered_number_links_to_its_record_and_to_fields_of_another_subgraph(supergraph: Supergraph) -> None:
@@ -99,7 +99,7 @@ def test_connection_of_each_subgraph_pages_with_its_own_cursors(supergraph: Supe
 
 def test_number_missing_from_the_inventory_is_null(supergraph: Supergraph) -> None:
     """Its non-null phoneNumberId nulls the number, and only the number."""
-    *held, gone = contacts_in(supergraph.answer(CONTACTS, first=41)["data"])
+    *held, gone = contacts_in(supergraph.execute(CONTACTS, first=41)["data"])
     assert gone == {"name": "Desk 40", "phoneNumber": None}
     assert [contact["name"] for contact in held if contact["phoneNumber"]["status"]] == [
         f"Desk {desk}" for desk in range(40)
@@ -116,13 +116,13 @@ def get_fails(supergraph: Supergraph) -> Any:
 
 @pytest.mark.usefixtures("get_fails")
 def test_number_whose_record_fails_is_null_with_the_gateways_error_code(supergraph: Supergraph) -> None:
-    answer = supergraph.answer(
+    response = supergraph.execute(
         "{ contacts(first: 41) { edges { node { name phoneNumber { e164PhoneNumber status } } } } }"
     )
-    *held, failed = contacts_in(answer["data"])
+    *held, failed = contacts_in(response["data"])
     assert failed == {"name": "Desk 40", "phoneNumber": {"e164PhoneNumber": GIVEN_BACK, "status": None}}
     assert len([contact for contact in held if contact["phoneNumber"]["status"]]) == 40
-    [error] = answer["errors"]
+    [error] = response["errors"]
     assert error["path"][:5] == ["contacts", "edges", 40, "node", "phoneNumber"]
     assert error["message"] == "The upstream failed. Try again later."
     assert error["extensions"]["code"] == "UPSTREAM_FAILURE"
@@ -134,7 +134,7 @@ def test_router_secret_is_sent_to_the_gateway_alone(supergraph: Supergraph) -> N
         """{ voiceConnectors { phoneNumbers(first: 1) { nodes { contact { name } } } }
              contacts(first: 1) { edges { node { phoneNumber { status } } } } }"""
     )
-    assert {(asked.subgraph, asked.secret) for asked in supergraph.asked} == {
+    assert {(requested.subgraph, requested.secret) for requested in supergraph.recorded} == {
         (OURS, SECRET),
         (CONTACTS_SUBGRAPH, None),
         (CONNECTORS, None),

@@ -126,12 +126,12 @@ class Clients:
     Each client uses the replicas in turn. If a replica does not respond, the client uses the next one.
 
     Attributes:
-        answered: Correct responses so far.
+        responded: Correct responses so far.
         retried: Number of requests to which a replica did not respond.
     """
 
     def __init__(self, fleet: Fleet, urls: Sequence[str], count: int = 24, *, keep_alive: bool = True) -> None:
-        self.answered = 0
+        self.responded = 0
         self.retried = 0
         self._fleet = fleet
         self._urls = urls
@@ -166,11 +166,11 @@ class Clients:
         calls = self.calls
         assert calls <= 1.1 * rate * (time.monotonic() - self._began) + BURST
 
-    async def answers(self, more: int) -> None:
+    async def wait_for_responses(self, more: int) -> None:
         """Wait for so many more responses. Fail after a minute."""
-        wanted = self.answered + more
+        wanted = self.responded + more
         async with asyncio.timeout(60):
-            while self.answered < wanted:
+            while self.responded < wanted:
                 self._raise_client_errors()
                 await asyncio.sleep(0.02)
 
@@ -194,12 +194,12 @@ class Clients:
         numbers, turn = self._fleet.numbers, client
         while not self._leaving:
             number = numbers[turn * 7 % len(numbers)]
-            answer = await self._answer(turn, {"query": NUMBER, "variables": {"number": number}})
-            assert answer == {"data": {"phoneNumber": {"e164PhoneNumber": number}}}, answer
-            self.answered += 1
+            response = await self._execute(turn, {"query": NUMBER, "variables": {"number": number}})
+            assert response == {"data": {"phoneNumber": {"e164PhoneNumber": number}}}, response
+            self.responded += 1
             turn += self._count + 1
 
-    async def _answer(self, turn: int, body: dict[str, Any]) -> Any:
+    async def _execute(self, turn: int, body: dict[str, Any]) -> Any:
         for attempt in range(len(self._urls)):
             url = self._urls[(turn + attempt) % len(self._urls)]
             try:

@@ -54,9 +54,9 @@ def walked(fleet: Fleet, document: str, page: int) -> list[list[str]]:
     variables = {"page": page, "cursor": None}
     with httpx.Client(timeout=30) as http:
         for url in cycle(fleet.urls):
-            answer = http.post(url, json={"query": document, "variables": variables}).json()
-            assert "errors" not in answer, answer
-            connection = answer["data"]["phoneNumbers"]
+            response = http.post(url, json={"query": document, "variables": variables}).json()
+            assert "errors" not in response, response
+            connection = response["data"]["phoneNumbers"]
             pages.append([node["e164PhoneNumber"] for node in connection["nodes"]])
             if not connection["pageInfo"]["more"]:
                 return pages
@@ -77,10 +77,10 @@ def test_any_replica_continues_a_cursor_backwards(fleet: Fleet) -> None:
     assert [number for each in reversed(pages) for number in each] == fleet.numbers
 
 
-@pytest.mark.parametrize("asked", [1, REPLICAS])
-async def test_busy_replicas_use_the_whole_rate_and_no_more(fleet: Fleet, asked: int) -> None:
+@pytest.mark.parametrize("requested", [1, REPLICAS])
+async def test_busy_replicas_use_the_whole_rate_and_no_more(fleet: Fleet, requested: int) -> None:
     """One busy replica uses the whole rate as well, although its own share is a third."""
-    async with Clients(fleet, fleet.urls[:asked]) as clients:
+    async with Clients(fleet, fleet.urls[:requested]) as clients:
         await clients.reach(0.9 * RATE)
 
 
@@ -122,20 +122,20 @@ def wait_until_ended(processes: list[int]) -> None:
 
 async def test_replicas_without_redis_keep_to_their_own_share_of_the_rate(fleet: Fleet) -> None:
     async with Clients(fleet, fleet.urls) as clients:
-        await clients.answers(40)
+        await clients.wait_for_responses(40)
         fleet.kills_redis()
-        await clients.answers(40)
+        await clients.wait_for_responses(40)
     assert clients.retried == 0
     async with Clients(fleet, fleet.urls[:1]) as clients:
-        await clients.answers(RATE // 2)
+        await clients.wait_for_responses(RATE // 2)
         clients.stay_under(RATE / REPLICAS)
 
 
 async def test_clients_that_retry_the_next_replica_do_not_notice_a_killed_one(fleet: Fleet) -> None:
     async with Clients(fleet, fleet.urls) as clients:
-        await clients.answers(30)
+        await clients.wait_for_responses(30)
         fleet.kills_replica(0)
-        await clients.answers(60)
+        await clients.wait_for_responses(60)
     assert clients.retried > 0
 
 
@@ -160,7 +160,7 @@ async def test_rate_is_kept_in_any_five_seconds_while_redis_and_replicas_restart
         for url in fleet.urls:
             clients = await asking.enter_async_context(Clients(fleet, [url]))
         noting = asyncio.create_task(note())
-        await clients.answers(2 * RATE)
+        await clients.wait_for_responses(2 * RATE)
         fleet.starts_redis()
         await asyncio.sleep(1.4 * ALL_RECONNECTED_SECONDS)
         noting.cancel()

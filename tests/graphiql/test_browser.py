@@ -31,14 +31,14 @@ class Visit:
     """One visit of the page with a new profile.
 
     Attributes:
-        asked: Every request of the browser.
+        requests: Every request of the browser.
         trouble: Console errors and warnings, including violations of the page's policy, and failed scripts and
         requests.
     """
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
         self.trouble: list[str] = []
         page.context.on("request", self._note_request)
         page.context.on("requestfailed", self._note_failure)
@@ -46,7 +46,7 @@ class Visit:
         page.on("console", self._note_message)
 
     def _note_request(self, request: Request) -> None:
-        self.asked.append(request)
+        self.requests.append(request)
 
     def _note_failure(self, request: Request) -> None:
         # The page aborts requests itself, for example of an editor's worker when it creates the editor again.
@@ -66,7 +66,7 @@ class Visit:
         return self.editor("Operation Editor")
 
     @property
-    def answer(self) -> Locator:
+    def response(self) -> Locator:
         return self.page.locator(".graphiql-response .view-lines")
 
     def editor(self, name: str) -> Locator:
@@ -153,22 +153,24 @@ def test_page_opens_on_its_tabs_and_requests_only_its_own_origin(visit: Visit, u
     visit.write("Operation Editor", "{ nothing }")
     expect(page.locator(".squiggly-error").first).to_be_attached()
     origin = url.removesuffix("/graphql")
-    assert len(visit.asked) > 10
-    assert [request.url for request in visit.asked if not request.url.startswith((origin + "/graphql", "data:"))] == []
-    assert [request.url for request in visit.asked if "?" in request.url] == []
-    [icon] = [request for request in visit.asked if "favicon" in request.url]
+    assert len(visit.requests) > 10
+    assert [
+        request.url for request in visit.requests if not request.url.startswith((origin + "/graphql", "data:"))
+    ] == []
+    assert [request.url for request in visit.requests if "?" in request.url] == []
+    [icon] = [request for request in visit.requests if "favicon" in request.url]
     assert "/graphql/assets/" in icon.url
 
 
 def test_button_runs_the_query(visit: Visit) -> None:
     visit.run_button.click()
-    expect(visit.answer).to_contain_text(FIRST_NUMBER)
+    expect(visit.response).to_contain_text(FIRST_NUMBER)
 
 
 def test_ctrl_enter_runs_the_query(visit: Visit) -> None:
     visit.query.click()
     visit.page.keyboard.press("Control+Enter")
-    expect(visit.answer).to_contain_text(FIRST_NUMBER)
+    expect(visit.response).to_contain_text(FIRST_NUMBER)
 
 
 def test_run_uses_the_tab_that_was_just_opened(visit: Visit) -> None:
@@ -176,18 +178,18 @@ def test_run_uses_the_tab_that_was_just_opened(visit: Visit) -> None:
     # After 30 ms the editor shows the tab, but has not parsed its operations yet.
     button = visit.run_button.element_handle()
     tab.evaluate("(tab, button) => { tab.click(); setTimeout(() => button.click(), 30) }", button)
-    expect(visit.answer).to_contain_text("phoneNumberOrders")
+    expect(visit.response).to_contain_text("phoneNumberOrders")
 
 
 def test_cursor_in_the_variable_returns_the_next_page(visit: Visit) -> None:
     visit.open_tab("NextPage")
-    answers = []
+    responses = []
     for _ in range(2):
         with visit.page.expect_response(re.compile("/graphql$")) as response:
             visit.run_button.click()
-        answers.append(response.value.json()["data"]["phoneNumbers"])
-        visit.write("Variables", json.dumps({"after": answers[0]["pageInfo"]["endCursor"]}))
-    first, second = ({node["e164PhoneNumber"] for node in answer["nodes"]} for answer in answers)
+        responses.append(response.value.json()["data"]["phoneNumbers"])
+        visit.write("Variables", json.dumps({"after": responses[0]["pageInfo"]["endCursor"]}))
+    first, second = ({node["e164PhoneNumber"] for node in body["nodes"]} for body in responses)
     assert len(first | second) == 10
 
 
@@ -200,7 +202,7 @@ def test_incremental_response_is_merged(visit: Visit, url: str) -> None:
         visit.run_button.click()
     assert response.value.headers["content-type"].startswith("multipart/mixed")
     for shown in (FIRST_NUMBER, "+12065550102", '"totalCount": 250'):
-        expect(visit.answer).to_contain_text(shown)
+        expect(visit.response).to_contain_text(shown)
     # The page aborts the response at its last delimiter, which may be shortly before the end of the HTTP body.
     visit.trouble[:] = [each for each in visit.trouble if each != f"failed: {url}"]
 
@@ -214,7 +216,7 @@ def test_typed_field_is_completed(visit: Visit) -> None:
     suggested.click()
     expect(visit.query.get_by_text("country", exact=True)).to_be_visible()
     visit.run_button.click()
-    expect(visit.answer).to_contain_text('"country"')
+    expect(visit.response).to_contain_text('"country"')
 
 
 def test_documentation_explorer_shows_schema_descriptions(visit: Visit) -> None:
@@ -233,7 +235,7 @@ def test_click_in_the_explorer_edits_the_query(visit: Visit) -> None:
     page.locator(".graphiql-plugin").get_by_text("callingNameStatus", exact=True).click()
     expect(visit.query).to_contain_text("callingNameStatus")
     visit.run_button.click()
-    expect(visit.answer).to_contain_text("callingNameStatus")
+    expect(visit.response).to_contain_text("callingNameStatus")
 
 
 @pytest.mark.parametrize(
@@ -299,12 +301,12 @@ def test_headers_are_sent_with_the_query_and_stored_only_if_chosen(visit: Visit,
     with page.expect_request(lambda request: request.method == "POST") as sent:
         visit.run_button.click()
     assert sent.value.headers["x-secret"] == "mellon"
-    expect(visit.answer).to_contain_text(FIRST_NUMBER)
+    expect(visit.response).to_contain_text(FIRST_NUMBER)
     # The history is written at once, the tabs half a second later.
     page.wait_for_function("localStorage.getItem('graphiql:queries')")
     page.wait_for_timeout(1000)
     assert ("mellon" in page.evaluate("JSON.stringify(localStorage)")) == kept
-    assert [request.url for request in visit.asked if "mellon" in request.url] == []
+    assert [request.url for request in visit.requests if "mellon" in request.url] == []
     assert "mellon" not in page.url
     visit.reload()
     page.get_by_role("button", name="Headers").click()

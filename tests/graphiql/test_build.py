@@ -13,7 +13,7 @@ from tests.support.processes import ROOT
 
 # Creates the same files as npm, records its arguments, and fails if they equal NPM_FAILS_AT.
 NPM = """#!/bin/sh
-echo "$*" >> npm-was-asked
+echo "$*" >> npm-runs
 [ "$*" != "$NPM_FAILS_AT" ] || exit 1
 case "$*" in
     ci) mkdir -p node_modules && touch node_modules/.package-lock.json ;;
@@ -43,12 +43,12 @@ class Checkout:
         npm.write_text(NPM)
         npm.chmod(0o755)
 
-    def asked(self) -> list[str]:
+    def npm_runs(self) -> list[str]:
         """Return the arguments of each npm run since the last call."""
-        note = self.page / "npm-was-asked"
-        asked = note.read_text().splitlines() if note.exists() else []
+        note = self.page / "npm-runs"
+        requested = note.read_text().splitlines() if note.exists() else []
         note.unlink(missing_ok=True)
-        return asked
+        return requested
 
     def run(self, *command: str, npm_fails_at: str = "") -> str:
         """Return the output of a command. Fail if the command fails."""
@@ -89,16 +89,16 @@ def test_build_without_node_prints_one_line_and_builds_nothing(checkout: Checkou
 def test_page_is_built_again_only_if_its_source_is_newer(checkout: Checkout) -> None:
     checkout.has_npm()
     assert checkout.build() == ["Building GraphiQL (once)"]
-    assert checkout.asked() == ["ci", "run build"]
+    assert checkout.npm_runs() == ["ci", "run build"]
     assert checkout.build() == []
-    assert checkout.asked() == []
+    assert checkout.npm_runs() == []
     later = (checkout.page / "dist" / "index.html").stat().st_mtime + 10
     os.utime(checkout.page / "main.js", (later, later))
     checkout.build()
-    assert checkout.asked() == ["run build"]
+    assert checkout.npm_runs() == ["run build"]
     os.utime(checkout.page / "package-lock.json", (later, later))
     checkout.build()
-    assert checkout.asked() == ["ci", "run build"]
+    assert checkout.npm_runs() == ["ci", "run build"]
 
 
 @pytest.mark.parametrize("command", ["ci", "run build"])
@@ -112,7 +112,7 @@ def test_failing_npm_command_is_named_and_the_build_succeeds(checkout: Checkout,
 def test_wheel_built_with_node_holds_the_page_without_its_source(checkout: Checkout) -> None:
     checkout.has_npm()
     names, _ = checkout.wheel()
-    assert checkout.asked() == ["ci", "run build"]
+    assert checkout.npm_runs() == ["ci", "run build"]
     assert names == {"gateway/graphiql/dist/index.html", "gateway/graphiql/dist/assets/index.js.gz"}
 
 

@@ -137,10 +137,10 @@ def test_the_order_does_not_matter_if_all_weights_differ(ranges: list[str]) -> N
 
 def test_several_accept_lines_are_one_list(endpoint: httpx.Client) -> None:
     lines = [("accept", f"{JSON};q=0.5"), ("accept", GRAPHQL), ("accept", "text/html")]
-    answer = endpoint.get("/graphql", params={"query": "{ __typename }"}, headers=lines)
-    assert answer.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
-    assert answer.headers["vary"] == "Accept"
-    assert answer.json() == {"data": {"__typename": "Query"}}
+    response = endpoint.get("/graphql", params={"query": "{ __typename }"}, headers=lines)
+    assert response.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
+    assert response.headers["vary"] == "Accept"
+    assert response.json() == {"data": {"__typename": "Query"}}
 
 
 def test_an_unacceptable_response_is_406_and_names_the_media_types(endpoint: httpx.Client) -> None:
@@ -148,10 +148,10 @@ def test_an_unacceptable_response_is_406_and_names_the_media_types(endpoint: htt
         endpoint.build_request("POST", "/graphql", json={"query": "{ __typename }"}, headers={"accept": "text/html"}),
         endpoint.build_request("GET", "/graphql?query={__typename}", headers={"accept": f"{JSON};q=0"}),
     ):
-        answer = endpoint.send(request)
-        assert answer.status_code == 406
-        assert answer.headers["content-type"] == f"{JSON}; charset=utf-8"
-        assert answer.headers["vary"] == "Accept"
-        [error] = answer.json()["errors"]
+        response = endpoint.send(request)
+        assert response.status_code == 406
+        assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
+        assert response.headers["vary"] == "Accept"
+        [error] = response.json()["errors"]
         assert GRAPHQL in error["message"]
         assert error["extensions"] == {"code": "BAD_USER_INPUT"}

@@ -33,17 +33,17 @@ async def test_a_page_of_an_allowed_origin_can_read_results_and_errors(gateway: 
     assert {"content-type", "x-api-key", "authorization"} <= set(
         preflight.headers["access-control-allow-headers"].split(", ")
     )
-    answers = [
+    responses = [
         preflight,
         await gateway.http.post("/graphql", json=LISTED, headers=headers),
         await gateway.http.get("/graphql", params=LISTED, headers=headers),
         await gateway.http.post("/graphql", content=b"[]", headers=headers),
     ]
-    assert [answer.status_code for answer in answers] == [204, 200, 200, 415]
-    for answer in answers:
-        assert answer.headers["access-control-allow-origin"] == origin
-        assert "access-control-allow-credentials" not in answer.headers
-        assert answer.headers["vary"] == "Accept, Origin"
+    assert [response.status_code for response in responses] == [204, 200, 200, 415]
+    for response in responses:
+        assert response.headers["access-control-allow-origin"] == origin
+        assert "access-control-allow-credentials" not in response.headers
+        assert response.headers["vary"] == "Accept, Origin"
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_an_origin_may_be_set_with_or_without_its_default_port(
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", setting)
     typename = {"query": "{ __typename }"}
     with gateway_to_nowhere() as http:
-        answer = http.post("/graphql", json=typename, headers={"origin": origin, "sec-fetch-site": "cross-site"})
-        assert answer.json()["data"]
+        response = http.post("/graphql", json=typename, headers={"origin": origin, "sec-fetch-site": "cross-site"})
+        assert response.json()["data"]
         # A browser compares this with the text that it sent.
-        assert answer.headers["access-control-allow-origin"] == origin
+        assert response.headers["access-control-allow-origin"] == origin
         preflight = http.options("/graphql", headers={"origin": origin, "access-control-request-method": "POST"})
         assert preflight.headers["access-control-allow-origin"] == origin
         scheme, _, rest = origin.partition("://")
@@ -75,13 +75,13 @@ def test_an_origin_may_be_set_with_or_without_its_default_port(
 @pytest.mark.parametrize("origin", [ELSEWHERE, "null"])
 async def test_a_preflight_of_another_origin_is_not_granted(gateway: Gateway, origin: str) -> None:
     headers = {"origin": origin, "access-control-request-method": "POST"}
-    answer = await gateway.http.options("/graphql", headers=headers)
-    assert not any(name.startswith("access-control-") for name in answer.headers)
+    response = await gateway.http.options("/graphql", headers=headers)
+    assert not any(name.startswith("access-control-") for name in response.headers)
 
 
 def test_without_the_setting_no_preflight_is_granted(endpoint: httpx.Client) -> None:
-    answer = endpoint.options("/graphql", headers={"origin": OURS, "access-control-request-method": "POST"})
-    assert not any(name.startswith("access-control-") for name in answer.headers)
+    response = endpoint.options("/graphql", headers={"origin": OURS, "access-control-request-method": "POST"})
+    assert not any(name.startswith("access-control-") for name in response.headers)
     assert endpoint.post("/graphql", json=LISTED, headers={"origin": OURS}).status_code == 403
 
 

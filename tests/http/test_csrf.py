@@ -45,11 +45,11 @@ def assert_rejected(response: httpx.Response) -> None:
 
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_a_request_of_a_page_of_another_site_is_403(gateway: Gateway, aws: Aws, headers: dict[str, str]) -> None:
-    for answer in (
+    for response in (
         await gateway.http.get("/graphql", params=LISTED, headers=headers),
         await gateway.http.post("/graphql", json=LISTED, headers=headers),
     ):
-        assert_rejected(answer)
+        assert_rejected(response)
     assert (await gateway.http.head("/graphql", params=LISTED, headers=headers)).status_code == 403
     assert aws.calls == []
 
@@ -59,8 +59,8 @@ async def test_a_request_of_a_page_of_another_site_is_403(gateway: Gateway, aws:
 )
 async def test_a_form_that_needs_no_preflight_is_415(gateway: Gateway, aws: Aws, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
-    answer = await gateway.http.post("/graphql", content=b'{"query":"{ __typename }"}', headers=headers)
-    assert answer.status_code == 415
+    response = await gateway.http.post("/graphql", content=b'{"query":"{ __typename }"}', headers=headers)
+    assert response.status_code == 415
     assert aws.calls == []
 
 
@@ -76,22 +76,22 @@ async def test_a_browsers_get_of_an_unknown_page_needs_a_header_that_forces_a_pr
         {"x-apollo-operation-name": "A"},
         {"content-type": "application/json"},
     ):
-        answer = await gateway.http.get("/graphql", params=LISTED, headers=BROWSER | header)
-        assert answer.json()["data"]
+        response = await gateway.http.get("/graphql", params=LISTED, headers=BROWSER | header)
+        assert response.json()["data"]
     assert (await gateway.http.post("/graphql", json=LISTED, headers=BROWSER)).json()["data"]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])
 async def test_programs_and_the_gateways_own_pages_are_answered(gateway: Gateway, metadata: dict[str, str]) -> None:
     headers = BROWSER | metadata if metadata else {}
-    for answer in (
+    for response in (
         await gateway.http.get("/graphql", params=LISTED, headers=headers),
         await gateway.http.post("/graphql", json=LISTED, headers=headers),
         # Without Fetch Metadata, the origin identifies the page.
         await gateway.http.post("/graphql", json=LISTED, headers={"origin": str(gateway.http.base_url).rstrip("/")}),
     ):
-        assert answer.json()["data"]
-        assert "access-control-allow-origin" not in answer.headers
+        assert response.json()["data"]
+        assert "access-control-allow-origin" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ async def test_programs_and_the_gateways_own_pages_are_answered(gateway: Gateway
 async def test_a_page_of_the_gateways_own_origin_is_answered_in_any_spelling(
     gateway: Gateway, origin: str, host: str
 ) -> None:
-    answer = await gateway.http.post("/graphql", json=LISTED, headers={"origin": origin, "host": host})
-    assert answer.json()["data"]
+    response = await gateway.http.post("/graphql", json=LISTED, headers={"origin": origin, "host": host})
+    assert response.json()["data"]
 
 
 @pytest.mark.parametrize(

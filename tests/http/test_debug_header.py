@@ -15,9 +15,9 @@ TWO_PAGES = {"query": "{ phoneNumbers(first: 100) { nodes { id } } }"}
 
 
 async def extensions(gateway: Gateway, headers: dict[str, str], **more: Any) -> Any:
-    answer = await gateway.http.post("/graphql", json={**TWO_PAGES, **more}, headers=headers)
-    assert "errors" not in answer.json()
-    return answer.json().get("extensions")
+    response = await gateway.http.post("/graphql", json={**TWO_PAGES, **more}, headers=headers)
+    assert "errors" not in response.json()
+    return response.json().get("extensions")
 
 
 async def test_an_anonymous_caller_sees_the_upstream_cost_only_if_it_sends_the_header(
@@ -33,8 +33,8 @@ async def test_an_anonymous_caller_sees_the_upstream_cost_only_if_it_sends_the_h
 
 
 async def test_an_invalid_document_has_no_upstream_cost(gateway: Gateway) -> None:
-    answer = await gateway.http.post("/graphql", json={"query": "{ nothing }"}, headers=DEBUG)
-    assert answer.json()["extensions"] == {"upstream": {"calls": 0, "milliseconds": 0.0}}
+    response = await gateway.http.post("/graphql", json={"query": "{ nothing }"}, headers=DEBUG)
+    assert response.json()["extensions"] == {"upstream": {"calls": 0, "milliseconds": 0.0}}
 
 
 async def test_an_api_key_does_not_show_the_upstream_cost(aws: Aws) -> None:

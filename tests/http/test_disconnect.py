@@ -28,28 +28,28 @@ class SlowUpstream:
 
     Attributes:
         calls: The path of each call.
-        asked: Released for each call that arrives.
+        called: Released for each call that arrives.
         given_up: Released for each call that the gateway cancels.
         may_answer: Set by the test to let the upstream respond.
     """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.asked = threading.Semaphore(0)
+        self.called = threading.Semaphore(0)
         self.given_up = threading.Semaphore(0)
-        self.may_answer = threading.Event()
+        self.may_respond = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
         self.calls.append(scope["path"])
-        self.asked.release()
+        self.called.release()
         await receive()
         leaving = asyncio.ensure_future(receive())
-        answering = asyncio.ensure_future(asyncio.to_thread(self.may_answer.wait, TIMEOUT_SECONDS))
-        await asyncio.wait((leaving, answering), return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
+        responding = asyncio.ensure_future(asyncio.to_thread(self.may_respond.wait, TIMEOUT_SECONDS))
+        await asyncio.wait((leaving, responding), return_when=asyncio.FIRST_COMPLETED)
+        if not responding.done():
             self.given_up.release()
             return
         leaving.cancel()
@@ -64,7 +64,7 @@ def upstream() -> Iterator[tuple[SlowUpstream, str]]:
     slow = SlowUpstream()
     with served(slow) as url:
         yield slow, url
-        slow.may_answer.set()
+        slow.may_respond.set()
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def leave(gateway: Gateway, upstream: SlowUpstream, document: str) -> None
     """Send a request over its own connection, and disconnect once its upstream call has arrived."""
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         asking = asyncio.ensure_future(client.post("/graphql", json={"query": document}))
-        assert await is_released(upstream.asked)
+        assert await is_released(upstream.called)
         asking.cancel()
         await asyncio.wait([asking])
 
@@ -102,7 +102,7 @@ async def test_a_shared_upstream_call_goes_on_for_the_client_that_stays(
 ) -> None:
     slow, _ = upstream
     staying = asyncio.ensure_future(gateway.http.post("/graphql", json={"query": LISTED}))
-    assert await is_released(slow.asked)
+    assert await is_released(slow.called)
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         joining = asyncio.ensure_future(client.post("/graphql", json={"query": LISTED}))
         # This request is sent after it. When it is answered, the gateway has read the one before.
@@ -112,9 +112,9 @@ async def test_a_shared_upstream_call_goes_on_for_the_client_that_stays(
     # Another client disconnects later. When the gateway notices this, it has noticed the first disconnect as well.
     await leave(gateway, slow, LOOKED_UP)
     assert await is_released(slow.given_up)
-    slow.may_answer.set()
-    answer = (await staying).json()
-    assert answer == {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550000"}]}}}
+    slow.may_respond.set()
+    response = (await staying).json()
+    assert response == {"data": {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550000"}]}}}
     assert slow.calls.count("/phone-numbers") == 1
 
 
@@ -128,11 +128,11 @@ async def test_a_client_that_waits_for_a_slow_upstream_gets_its_response(
     else:
         asking = gateway.http.post("/graphql", json={"query": LISTED})
     waiting = asyncio.ensure_future(asking)
-    assert await is_released(slow.asked)
+    assert await is_released(slow.called)
     # A later client disconnects. When the gateway notices this, it watches the waiting client as well.
     await leave(gateway, slow, LOOKED_UP)
     assert await is_released(slow.given_up)
-    slow.may_answer.set()
+    slow.may_respond.set()
     assert (await waiting).status_code == 200
     # The connection can be used again.
     assert (await gateway.http.post("/graphql", json={"query": LISTED})).status_code == 200

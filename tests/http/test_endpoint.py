@@ -42,9 +42,9 @@ async def test_an_invalid_document_has_no_data_and_a_status_by_media_type(
     for accept, status in (("application/json", 200), (GRAPHQL_RESPONSE, 400)):
         response = await gateway.http.post("/graphql", json={"query": query}, headers={"accept": accept})
         assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (status, accept)
-        answer: dict[str, Any] = response.json()
-        assert list(answer) == ["errors"]
-        assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+        body: dict[str, Any] = response.json()
+        assert list(body) == ["errors"]
+        assert [error["extensions"]["code"] for error in body["errors"]] == [code]
     assert aws.calls == []
 
 
@@ -74,8 +74,8 @@ async def test_several_operations_need_an_operation_name(gateway: Gateway, opera
 
 
 async def test_an_integer_too_long_to_parse_is_a_validation_error(gateway: Gateway) -> None:
-    answer = await gateway.answer(f"{{ phoneNumbers(first: {'9' * 5_000}) {{ nodes {{ id }} }} }}")
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
+    response = await gateway.execute(f"{{ phoneNumbers(first: {'9' * 5_000}) {{ nodes {{ id }} }} }}")
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
 
 
 async def test_a_client_that_disconnects_early_leaves_no_traceback_in_the_log(

@@ -40,15 +40,15 @@ def url() -> Iterator[str]:
 def test_an_error_response_has_the_common_headers_and_one_coded_error(url: str, request_: bytes, status: int) -> None:
     with wire(url) as client:
         client.sends(request_)
-        answer = client.answer()
-    assert answer.status == status
-    [error] = orjson.loads(answer.body)["errors"]
+        response = client.read_response()
+    assert response.status == status
+    [error] = orjson.loads(response.body)["errors"]
     assert set(error) == {"message", "extensions"}
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
-    assert re.fullmatch("[0-9a-f]{32}", answer.header("x-request-id") or "")
-    assert answer.header("content-type") == "application/json; charset=utf-8"
-    assert answer.header("content-length") == str(len(answer.body))
-    assert answer.header("cache-control") == "no-store"
-    assert answer.header("x-content-type-options") == "nosniff"
-    assert answer.header("referrer-policy") == "no-referrer"
-    assert answer.header("content-security-policy") == "default-src 'none'; frame-ancestors 'none'"
+    assert re.fullmatch("[0-9a-f]{32}", response.header("x-request-id") or "")
+    assert response.header("content-type") == "application/json; charset=utf-8"
+    assert response.header("content-length") == str(len(response.body))
+    assert response.header("cache-control") == "no-store"
+    assert response.header("x-content-type-options") == "nosniff"
+    assert response.header("referrer-policy") == "no-referrer"
+    assert response.header("content-security-policy") == "default-src 'none'; frame-ancestors 'none'"

@@ -41,13 +41,13 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 NAMES = st.sampled_from(["query", "operationName", "variables", "extensions", "name"])
 
 
-def assert_is_graphql_response(answer: httpx.Response) -> None:
+def assert_is_graphql_response(response: httpx.Response) -> None:
     """Assert that the response is a JSON object with data, or with errors that have a message and a code."""
-    assert answer.status_code in {200, 400, 405}, answer.text
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert answer.headers["vary"] == "Accept"
-    assert len(answer.headers["x-request-id"]) == 32
-    body = answer.json()
+    assert response.status_code in {200, 400, 405}, response.text
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert response.headers["vary"] == "Accept"
+    assert len(response.headers["x-request-id"]) == 32
+    body = response.json()
     assert "data" in body or body["errors"]
     for error in body.get("errors", ()):
         assert error["message"]
@@ -133,13 +133,13 @@ def test_any_query_string_gets_a_graphql_response(endpoint: httpx.Client, query_
 )
 def test_a_malformed_body_is_400_with_a_message(endpoint: httpx.Client, body: bytes, word: str) -> None:
     for accept in ("application/json", GRAPHQL_RESPONSE):
-        answer = endpoint.post("/graphql", content=body, headers=JSON_HEADERS | {"accept": accept})
-        assert answer.status_code == 400
-        assert answer.headers["content-type"] == f"{accept}; charset=utf-8"
-        [error] = answer.json()["errors"]
+        response = endpoint.post("/graphql", content=body, headers=JSON_HEADERS | {"accept": accept})
+        assert response.status_code == 400
+        assert response.headers["content-type"] == f"{accept}; charset=utf-8"
+        [error] = response.json()["errors"]
         assert word in error["message"]
         assert error["extensions"] == {"code": "BAD_USER_INPUT"}
-        assert "data" not in answer.json()
+        assert "data" not in response.json()
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_a_malformed_body_is_400_with_a_message(endpoint: httpx.Client, body: by
     ],
 )
 def test_a_malformed_query_string_is_400_with_a_message(endpoint: httpx.Client, query_string: str, word: str) -> None:
-    answer = endpoint.get(f"/graphql?{query_string}")
-    assert answer.status_code == 400
-    [error] = answer.json()["errors"]
+    response = endpoint.get(f"/graphql?{query_string}")
+    assert response.status_code == 400
+    [error] = response.json()["errors"]
     assert word in error["message"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
 
@@ -221,22 +221,22 @@ def test_a_well_formed_request_that_cannot_be_run_has_the_status_of_its_media_ty
     """Clients of plain JSON expect 200 from a GraphQL server. The other media type proves the origin of a 400."""
     for accept, status in (("application/json", 200), (GRAPHQL_RESPONSE, 400)):
         parameters = {"query": document, "operationName": name}
-        answer = endpoint.post("/graphql", json=parameters, headers={"accept": accept})
-        assert answer.status_code == status
-        error, *_ = answer.json()["errors"]
+        response = endpoint.post("/graphql", json=parameters, headers={"accept": accept})
+        assert response.status_code == status
+        error, *_ = response.json()["errors"]
         assert error["extensions"]["code"] == code
         assert word in error["message"]
-        assert "data" not in answer.json()
+        assert "data" not in response.json()
 
 
 def test_data_with_errors_beside_it_is_200_in_both_media_types(endpoint: httpx.Client) -> None:
     """Without an upstream the field is null, but the operation was executed."""
     for accept in ("application/json", GRAPHQL_RESPONSE):
         query = '{ phoneNumber(e164PhoneNumber: "+12065550100") { id } }'
-        answer = endpoint.post("/graphql", json={"query": query}, headers={"accept": accept})
-        assert answer.status_code == 200
-        assert answer.json()["data"] == {"phoneNumber": None}
-        assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["UPSTREAM_UNREACHABLE"]
+        response = endpoint.post("/graphql", json={"query": query}, headers={"accept": accept})
+        assert response.status_code == 200
+        assert response.json()["data"] == {"phoneNumber": None}
+        assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UPSTREAM_UNREACHABLE"]
 
 
 @pytest.mark.parametrize(
@@ -258,8 +258,8 @@ def test_data_with_errors_beside_it_is_200_in_both_media_types(endpoint: httpx.C
 def test_a_variable_that_does_not_fit_its_argument_is_bad_user_input(
     endpoint: httpx.Client, document: str, variables: dict[str, Any]
 ) -> None:
-    answer = endpoint.post("/graphql", json={"query": document, "variables": variables}).json()
-    assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT"}]
+    response = endpoint.post("/graphql", json={"query": document, "variables": variables}).json()
+    assert [error["extensions"] for error in response["errors"]] == [{"code": "BAD_USER_INPUT"}]
 
 
 def nested(levels: int) -> str:
@@ -276,11 +276,11 @@ def test_json_may_have_32_levels_but_not_33(endpoint: httpx.Client) -> None:
     for name in ("variables", "extensions"):
         for levels, status in ((31, 200), (32, 400)):
             body = f'{{{texts}, "{name}": {nested(levels)}}}'.replace('"extensions"', '"other"', name == "extensions")
-            answer = endpoint.post("/graphql", content=body, headers=JSON_HEADERS)
-            assert (answer.status_code, "32" in answer.text) == (status, status == 400)
+            response = endpoint.post("/graphql", content=body, headers=JSON_HEADERS)
+            assert (response.status_code, "32" in response.text) == (status, status == 400)
         for levels, status in ((32, 200), (33, 400)):
-            answer = endpoint.get("/graphql", params={"query": "{ __typename }", name: nested(levels)})
-            assert (answer.status_code, "32" in answer.text) == (status, status == 400)
+            response = endpoint.get("/graphql", params={"query": "{ __typename }", name: nested(levels)})
+            assert (response.status_code, "32" in response.text) == (status, status == 400)
 
 
 @pytest.mark.parametrize("digits", ["9" * 20, "-" + "9" * 30, "9" * 300])

@@ -53,7 +53,7 @@ async def test_the_first_page_is_sent_while_the_second_is_in_flight(gateway: Gat
     aws.release(1)
     async with stream_parts(gateway.http, STREAMED) as parts:
         first = await parts.next()
-        assert aws.answered == 1
+        assert aws.responded == 1
         assert numbers(first["data"]["phoneNumbers"]["edges"]) == [e164(index) for index in range(99)]
         assert first["pending"] == [{"id": "0", "path": ["phoneNumbers", "edges"]}]
         assert first["hasNext"] is True
@@ -62,7 +62,7 @@ async def test_the_first_page_is_sent_while_the_second_is_in_flight(gateway: Gat
             part = await parts.next()
             [piece] = part["incremental"]
             assert numbers(piece["items"]) == [e164(index) for index in range(99 * page, min(99 * page + 99, 1_000))]
-            assert aws.answered == page + 1
+            assert aws.responded == page + 1
         assert (part["completed"], part["hasNext"]) == ([{"id": "0"}], False)
     assert aws.calls == ["ListPhoneNumbers"] * 11
 
@@ -160,7 +160,7 @@ async def test_at_most_one_page_is_fetched_ahead_of_the_client(aws: GatedAws, se
         streaming = asyncio.ensure_future(post(app, state, STREAMED, send))
         await asyncio.wait_for(stopped_reading.wait(), TIMEOUT_SECONDS)
         for _ in range(3):
-            assert await is_released(aws.asked)
+            assert await is_released(aws.called)
         # Each of these makes one upstream call, as each of the eight other pages would meanwhile.
         for index in range(8):
             await post(app, state, f'{{ phoneNumber(e164PhoneNumber: "{e164(index)}") {{ id }} }}', ignore)
@@ -400,9 +400,9 @@ async def test_the_first_part_reports_the_cost(http: httpx.AsyncClient) -> None:
 )
 @pytest.mark.parametrize("accept", ["multipart/mixed", "application/json"])
 async def test_invalid_directives_fail_validation(http: httpx.AsyncClient, accept: str, document: str) -> None:
-    answer = await whole(http, document, accept)
-    assert "data" not in answer
-    assert {error["extensions"]["code"] for error in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
+    response = await whole(http, document, accept)
+    assert "data" not in response
+    assert {error["extensions"]["code"] for error in response["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize("accept", ["multipart/mixed", "application/json"])
@@ -412,15 +412,15 @@ async def test_an_invalid_initial_count_is_an_error_of_the_field(
 ) -> None:
     document = "query ($n: Int) { phoneNumbers { nodes @stream(initialCount: $n) { id } } __typename }"
     body = {"query": document, "variables": {"n": count}}
-    answer = (await http.post("/graphql", json=body, headers={"accept": accept})).json()
-    assert answer["data"] == {"phoneNumbers": None, "__typename": "Query"}
-    [error] = answer["errors"]
+    response = (await http.post("/graphql", json=body, headers={"accept": accept})).json()
+    assert response["data"] == {"phoneNumbers": None, "__typename": "Query"}
+    [error] = response["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["phoneNumbers", "nodes"], "BAD_USER_INPUT")
 
 
 async def test_defer_counts_towards_the_directive_limit(http: httpx.AsyncClient) -> None:
-    answer = await whole(http, f"{{ {'... @defer { __typename } ' * 60} }}", "multipart/mixed")
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["DOCUMENT_TOO_COMPLEX"]
+    response = await whole(http, f"{{ {'... @defer { __typename } ' * 60} }}", "multipart/mixed")
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["DOCUMENT_TOO_COMPLEX"]
 
 
 # Errors
@@ -504,7 +504,7 @@ async def test_a_stream_ends_with_an_error_at_the_deadline(aws: GatedAws) -> Non
         [last] = await parts.rest()
     [error] = last["completed"][0]["errors"]
     assert error["extensions"]["code"] == "UPSTREAM_TIMEOUT"
-    assert aws.answered == 1
+    assert aws.responded == 1
 
 
 async def test_a_disconnect_during_a_stream_cancels_its_calls(
@@ -517,7 +517,7 @@ async def test_a_disconnect_during_a_stream_cancels_its_calls(
     async with leaving, stream_parts(leaving, STREAMED) as parts:
         await parts.next()
         for _ in range(2):
-            assert await is_released(aws.asked)
+            assert await is_released(aws.called)
     assert await is_released(aws.given_up)
     assert aws.calls == ["ListPhoneNumbers"] * 2
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

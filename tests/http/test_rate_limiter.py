@@ -15,7 +15,7 @@ from gateway.settings import Settings, read_settings
 from gateway.shared_state.redis_client import RedisClient
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, emulated_aws
-from tests.support.redis_server import RedisServer, pretending, redis_server, well_until_asked
+from tests.support.redis_server import RedisServer, healthy_for_get_and_set, pretending, redis_server
 
 ONE, OTHER = new_api_key(), new_api_key()
 # A record and a call: 2 points.
@@ -84,25 +84,25 @@ async def test_a_caller_without_points_gets_429_and_the_time_to_wait(gateway: Ga
     for key in (ONE, OTHER):
         aws.calls.clear()
         assert await statuses(gateway, 5, key) == [200, 200, 200, 429, 429]
-        answer = await posted(gateway, key)
-        assert 1 <= int(answer.headers["retry-after"]) <= 20
-        assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+        response = await posted(gateway, key)
+        assert 1 <= int(response.headers["retry-after"]) <= 20
+        assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
         assert len(aws.calls) == 3
 
 
 async def test_a_costlier_query_takes_more_points(gateway: Gateway, aws: Aws) -> None:
     cheap, dear = ({"query": f"{{ phoneNumbers(first: {first}) {{ nodes {{ id }} }} }}"} for first in (1, 3))
-    answers = [(await posted(gateway, json=query)).status_code for query in (dear, dear, cheap, cheap)]
+    responses = [(await posted(gateway, json=query)).status_code for query in (dear, dear, cheap, cheap)]
     # 4 of 6 points, then 4 are too many, then the last 2, then 2 are too many.
-    assert answers == [200, 429, 200, 429]
+    assert responses == [200, 429, 200, 429]
     assert len(aws.calls) == 2
 
 
 @pytest.mark.parametrize("request_", RUBBISH)
 async def test_a_rejected_request_costs_one_point(gateway: Gateway, aws: Aws, request_: dict[str, Any]) -> None:
-    answers = [await posted(gateway, **request_) for _ in range(7)]
-    assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
-    assert "errors" in answers[0].json()
+    responses = [await posted(gateway, **request_) for _ in range(7)]
+    assert [response.status_code == 429 for response in responses] == [False] * 6 + [True]
+    assert "errors" in responses[0].json()
     assert aws.calls == []
 
 
@@ -118,8 +118,8 @@ async def test_a_rejected_request_costs_one_point(gateway: Gateway, aws: Aws, re
 )
 async def test_a_rejected_get_costs_one_point(gateway: Gateway, aws: Aws, parameters: dict[str, str]) -> None:
     headers = {"x-api-key": ONE}
-    answers = [await gateway.http.get("/graphql", params=parameters, headers=headers) for _ in range(7)]
-    assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
+    responses = [await gateway.http.get("/graphql", params=parameters, headers=headers) for _ in range(7)]
+    assert [response.status_code == 429 for response in responses] == [False] * 6 + [True]
     assert aws.calls == []
 
 
@@ -141,8 +141,8 @@ async def test_replicas_over_one_redis_count_together(aws: Aws, redis: RedisServ
     async with two_gateways(limited(aws, 8, redis_url=redis.url)) as gateways:
         for key in (ONE, OTHER):
             aws.calls.clear()
-            answers = [status for gateway in gateways * 3 for status in await statuses(gateway, 1, key)]
-            assert answers == [200] * 4 + [429] * 2
+            responses = [status for gateway in gateways * 3 for status in await statuses(gateway, 1, key)]
+            assert responses == [200] * 4 + [429] * 2
             assert len(aws.calls) == 4
     with redis.client() as client:
         limits = list(client.scan_iter("chime-gateway:limit:*"))
@@ -173,7 +173,7 @@ async def test_each_replica_enforces_its_share_when_redis_dies(aws: Aws) -> None
     "reply", [b":-1\r\n", b":99999999999999\r\n", b"+OK\r\n", b"$1\r\n7\r\n", b"*-1\r\n", b"HTTP/1.1\r\n"]
 )
 async def test_a_broken_redis_reply_does_not_lift_the_limit(reply: bytes) -> None:
-    with pretending(well_until_asked(lambda _asked: reply)) as url:
+    with pretending(healthy_for_get_and_set(lambda _requested: reply)) as url:
         link = RedisClient(url)
         async with link.open():
             limit = CallerRateLimiter(2, redis=link)

@@ -21,10 +21,10 @@ def settings(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
 
 
-def assert_misdirected(answer: httpx.Response) -> None:
-    assert answer.status_code == 421
-    assert answer.headers["cache-control"] == "no-store"
-    [error] = answer.json()["errors"]
+def assert_misdirected(response: httpx.Response) -> None:
+    assert response.status_code == 421
+    assert response.headers["cache-control"] == "no-store"
+    [error] = response.json()["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
     assert "GATEWAY_ALLOWED_HOSTS" in error["message"]
 
@@ -38,8 +38,8 @@ def assert_misdirected(answer: httpx.Response) -> None:
     ],
 )
 async def test_an_allowed_host_is_answered_on_any_port(gateway: Gateway, host: str) -> None:
-    answer = await gateway.http.post("/graphql", json=LISTED, headers={"host": host})
-    assert answer.json()["data"]
+    response = await gateway.http.post("/graphql", json=LISTED, headers={"host": host})
+    assert response.json()["data"]
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_with_authentication_or_allowed_hosts_other_hosts_are_accepted(tmp_path:
     env = environment(tmp_path, **KEYS, **given)
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1) as serve:
         headers = {"host": "a.b", "x-router-secret": given.get("GATEWAY_ROUTER_SECRET", "")}
-        answer = httpx.post(serve.lines[0].split()[1], json={"query": "{ __typename }"}, headers=headers, timeout=30)
-        assert answer.json()["data"]
+        response = httpx.post(serve.lines[0].split()[1], json={"query": "{ __typename }"}, headers=headers, timeout=30)
+        assert response.json()["data"]
 
 
 @pytest.mark.parametrize(

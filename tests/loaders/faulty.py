@@ -31,7 +31,7 @@ class FaultyAws(Aws):
         """Answer matching calls with an error."""
         self._answers.append((which, error.status, orjson.dumps({"Code": error.code, "Message": error.message})))
 
-    def answers_where(self, which: Which, body: object) -> None:
+    def responds_where(self, which: Which, body: object) -> None:
         """Answer matching calls with a body."""
         self._answers.append((which, 200, orjson.dumps(body)))
 

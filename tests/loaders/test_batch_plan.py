@@ -17,49 +17,49 @@ from tests.loaders.page_source import Pages
 KEYS = [f"k{index}" for index in range(40)]
 
 
-def calls_made(asked: int, pages: Iterator[int]) -> int:
-    """Return the calls for `asked` keys if each page resolves so many. The remaining keys are fetched by get."""
-    left, resolved = asked, list[int]()
-    while should_fetch_page(asked, left, resolved):
+def calls_made(requested: int, pages: Iterator[int]) -> int:
+    """Return the calls for `requested` keys if each page resolves so many. The remaining keys are fetched by get."""
+    left, resolved = requested, list[int]()
+    while should_fetch_page(requested, left, resolved):
         resolved.append(min(left, next(pages, 0)))
         left -= resolved[-1]
     return len(resolved) + left
 
 
-@given(asked=st.integers(0, 1_000), pages=st.lists(st.integers(0, 100), max_size=300))
-def test_k_keys_need_at_most_k_plus_two_calls_on_any_pages(asked: int, pages: list[int]) -> None:
-    assert calls_made(asked, iter(pages)) <= asked + 2
+@given(requested=st.integers(0, 1_000), pages=st.lists(st.integers(0, 100), max_size=300))
+def test_k_keys_need_at_most_k_plus_two_calls_on_any_pages(requested: int, pages: list[int]) -> None:
+    assert calls_made(requested, iter(pages)) <= requested + 2
 
 
 @given(
-    asked=st.integers(3, 1_000),
+    requested=st.integers(3, 1_000),
     pages=st.lists(st.sampled_from([0, 0, 0, 1, 1, 1, 2, 3]), min_size=50, max_size=2_000),
 )
-def test_k_keys_need_at_most_k_plus_two_calls_if_pages_just_about_pay(asked: int, pages: list[int]) -> None:
-    assert calls_made(asked, iter(pages)) <= asked + 2
+def test_k_keys_need_at_most_k_plus_two_calls_if_pages_just_about_pay(requested: int, pages: list[int]) -> None:
+    assert calls_made(requested, iter(pages)) <= requested + 2
 
 
-@pytest.mark.parametrize("asked", range(11))
-def test_few_keys_cost_at_most_two_extra_calls_on_every_sequence_of_pages(asked: int) -> None:
+@pytest.mark.parametrize("requested", range(11))
+def test_few_keys_cost_at_most_two_extra_calls_on_every_sequence_of_pages(requested: int) -> None:
     """Try every sequence that the plan can meet."""
 
     @cache
     def worst(left: int, resolved: tuple[int, ...]) -> int:
-        if not should_fetch_page(asked, left, resolved):
+        if not should_fetch_page(requested, left, resolved):
             return len(resolved) + left
         return max(worst(left - found, (*resolved, found)) for found in range(left + 1))
 
-    assert worst(asked, ()) <= asked + 2
+    assert worst(requested, ()) <= requested + 2
 
 
-@pytest.mark.parametrize("asked", [0, 1, 2])
-def test_one_or_two_keys_are_fetched_by_get_without_a_page(asked: int) -> None:
-    assert not should_fetch_page(asked, asked, [])
+@pytest.mark.parametrize("requested", [0, 1, 2])
+def test_one_or_two_keys_are_fetched_by_get_without_a_page(requested: int) -> None:
+    assert not should_fetch_page(requested, requested, [])
 
 
-@pytest.mark.parametrize("asked", [3, 4, 5, 100, 1_000])
-def test_three_or_more_keys_start_with_a_list_page(asked: int) -> None:
-    assert should_fetch_page(asked, asked, [])
+@pytest.mark.parametrize("requested", [3, 4, 5, 100, 1_000])
+def test_three_or_more_keys_start_with_a_list_page(requested: int) -> None:
+    assert should_fetch_page(requested, requested, [])
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def upstreams(draw: st.DrawFn) -> tuple[Pages, list[str]]:
         pages.append(held[start : start + size])
         start += size
     pages.append(held[start:])
-    asked = draw(st.lists(st.sampled_from(KEYS), unique=True, min_size=1))
-    return Pages(pages, held, failing_pages=draw(st.sets(st.integers(0, 10), max_size=2))), asked
+    requested = draw(st.lists(st.sampled_from(KEYS), unique=True, min_size=1))
+    return Pages(pages, held, failing_pages=draw(st.sets(st.integers(0, 10), max_size=2))), requested
 
 
 @given(upstreams(), st.sampled_from([None, "k", "k1", "none"]))
@@ -122,18 +122,18 @@ def test_every_key_gets_its_record_or_none_at_no_more_than_two_extra_calls(
     given_upstream: tuple[Pages, list[str]], product_type: str | None
 ) -> None:
     """Lists may have short, empty and failing pages. The guessed product type may be wrong."""
-    upstream, asked = given_upstream
-    outcomes = asyncio.run(upstream.find(asked, product_type))
-    assert outcomes == {key: (key if key in upstream.held else None) for key in asked}
-    assert upstream.calls <= len(asked) + 2
+    upstream, requested = given_upstream
+    outcomes = asyncio.run(upstream.find(requested, product_type))
+    assert outcomes == {key: (key if key in upstream.held else None) for key in requested}
+    assert upstream.calls <= len(requested) + 2
 
 
 @given(upstreams(), st.sets(st.sampled_from(KEYS)))
 def test_key_fails_only_if_its_own_get_fails(given_upstream: tuple[Pages, list[str]], failing_gets: set[str]) -> None:
-    upstream, asked = given_upstream
+    upstream, requested = given_upstream
     upstream.failing_gets = failing_gets
-    outcomes = asyncio.run(upstream.find(asked))
-    assert outcomes.keys() == set(asked)
+    outcomes = asyncio.run(upstream.find(requested))
+    assert outcomes.keys() == set(requested)
     for key, outcome in outcomes.items():
         if isinstance(outcome, Throttled):
             assert key in failing_gets
@@ -143,12 +143,12 @@ def test_key_fails_only_if_its_own_get_fails(given_upstream: tuple[Pages, list[s
 
 @given(upstreams())
 def test_every_key_is_found_by_walking_if_gets_are_denied(given_upstream: tuple[Pages, list[str]]) -> None:
-    upstream, asked = given_upstream
+    upstream, requested = given_upstream
     upstream.failing_pages = ()
 
     async def find() -> dict[str, object]:
         upstream.get_access.deny()
-        return {**await upstream.find(asked)}
+        return {**await upstream.find(requested)}
 
     outcomes = asyncio.run(find())
     assert upstream.get_calls == 0

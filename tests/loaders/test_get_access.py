@@ -88,9 +88,9 @@ async def test_order_is_found_by_walking(gateway: Gateway, aws: Aws) -> None:
 async def test_number_beyond_the_page_limit_is_an_error_of_its_own_field(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=250)
     aws.adds_orders([order_record(0, [e164(5), e164(240)])])
-    answer = await gateway.answer(LINKED)
-    assert linked(answer["data"]) == {e164(5): e164(5), e164(240): None}
-    [error] = answer["errors"]
+    response = await gateway.execute(LINKED)
+    assert linked(response["data"]) == {e164(5): e164(5), e164(240): None}
+    [error] = response["errors"]
     assert error["path"] == ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, "phoneNumber"]
     assert error["extensions"] == {"code": "PAGE_LIMIT_EXCEEDED"}
     assert "2 upstream pages" in error["message"]
@@ -101,12 +101,12 @@ async def test_page_limit_applies_to_all_lookups_after_a_remembered_denial(gatew
     aws.holds(inventory=500)
     await gateway.query(PHONE_NUMBER, number=e164(5))
     aws.calls.clear()
-    answer = await gateway.answer(
+    response = await gateway.execute(
         "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[number_id(e164(index)) for index in range(400, 440)]
     )
-    assert answer["data"] == {"nodes": [None] * 40}
-    assert [error["path"] for error in answer["errors"]] == [["nodes", index] for index in range(40)]
-    assert {error["extensions"]["code"] for error in answer["errors"]} == {"PAGE_LIMIT_EXCEEDED"}
+    assert response["data"] == {"nodes": [None] * 40}
+    assert [error["path"] for error in response["errors"]] == [["nodes", index] for index in range(40)]
+    assert {error["extensions"]["code"] for error in response["errors"]} == {"PAGE_LIMIT_EXCEEDED"}
     assert aws.calls == ["ListPhoneNumbers"] * MAX_WALK_PAGES
 
 
@@ -114,7 +114,7 @@ async def test_pages_listed_before_the_denial_count_towards_the_page_limit(gatew
     """Two pages resolve no key, then the gets are denied. The page limit includes those two pages."""
     aws.holds(inventory=500)
     ids = [number_id(e164(index)) for index in range(400, 410)]
-    await gateway.answer("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
+    await gateway.execute("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
     assert Counter(aws.calls)["ListPhoneNumbers"] <= MAX_WALK_PAGES
 
 

@@ -368,9 +368,9 @@ async def test_malformed_order_does_not_affect_the_numbers_of_other_orders(
 ) -> None:
     aws.holds(inventory=20, orders=2, numbers_each=5)
     aws.adds_orders([order_record(2, [e164(each) for each in range(10, 15)]) | odd])
-    answer = await gateway.answer(LINKED, first=3)
-    assert "errors" not in answer
-    assert linked(answer["data"]).items() >= to_themselves([e164(index) for index in range(10)]).items()
+    response = await gateway.execute(LINKED, first=3)
+    assert "errors" not in response
+    assert linked(response["data"]).items() >= to_themselves([e164(index) for index in range(10)]).items()
 
 
 async def test_numbers_are_listed_without_a_filter_if_their_guessed_product_type_is_wrong(

@@ -32,8 +32,8 @@ def path_of(ordered: int) -> list[str | int]:
     return ["phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", ordered, "phoneNumber"]
 
 
-def codes_by_path(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
-    return {tuple(error["path"]): error["extensions"]["code"] for error in answer["errors"]}
+def codes_by_path(response: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
+    return {tuple(error["path"]): error["extensions"]["code"] for error in response["errors"]}
 
 
 @pytest.mark.parametrize("aws", ["chime", "chime-sdk-voice"], indirect=True)
@@ -41,9 +41,9 @@ async def test_failing_number_nulls_only_its_own_field(gateway: Gateway, aws: Fa
     aws.holds(inventory=250)
     aws.adds_orders([order_record(0, [e164(7), e164(8)])])
     aws.fails_where(get_of(e164(8)), BAD_REQUEST)
-    answer = await gateway.answer(LINKED)
-    assert linked(answer["data"]) == {e164(7): e164(7), e164(8): None}
-    [error] = answer["errors"]
+    response = await gateway.execute(LINKED)
+    assert linked(response["data"]) == {e164(7): e164(7), e164(8): None}
+    [error] = response["errors"]
     assert error["path"] == path_of(1)
     assert error["message"] == "The upstream rejected the values in the request."
     assert {**error["extensions"], "requestId": None} == {
@@ -58,8 +58,8 @@ async def test_failing_number_is_an_error_at_each_of_its_paths(gateway: Gateway,
     aws.holds(inventory=10)
     aws.adds_orders([order_record(0, [e164(7), e164(7)]), order_record(1, [e164(7)])])
     aws.fails_where(get_of(e164(7)), UNAUTHORIZED)
-    answer = await gateway.answer(LINKED)
-    assert codes_by_path(answer) == {
+    response = await gateway.execute(LINKED)
+    assert codes_by_path(response) == {
         ("phoneNumberOrders", "nodes", order, "orderedPhoneNumbers", at, "phoneNumber"): "UPSTREAM_UNAUTHORIZED"
         for order, at in [(0, 0), (0, 1), (1, 0)]
     }
@@ -71,9 +71,9 @@ async def test_numbers_found_on_a_list_page_are_kept_if_gets_of_others_fail(gate
     found, failing = [e164(index) for index in range(10)], [e164(index) for index in range(4_000, 4_005)]
     aws.adds_orders([order_record(0, found + failing)])
     aws.fails_where(any_get_of_a_number, SERVICE_FAILURE)
-    answer = await gateway.answer(LINKED)
-    assert linked(answer["data"]) == {**to_themselves(found), **dict.fromkeys(failing)}
-    assert codes_by_path(answer) == {tuple(path_of(at)): "UPSTREAM_FAILURE" for at in range(10, 15)}
+    response = await gateway.execute(LINKED)
+    assert linked(response["data"]) == {**to_themselves(found), **dict.fromkeys(failing)}
+    assert codes_by_path(response) == {tuple(path_of(at)): "UPSTREAM_FAILURE" for at in range(10, 15)}
 
 
 @pytest.mark.parametrize("error", [BAD_REQUEST, FORBIDDEN, NOT_FOUND, THROTTLED], ids=lambda e: e.code)
@@ -96,9 +96,9 @@ async def test_each_field_has_its_own_error_if_list_and_gets_fail(gateway: Gatew
     aws.holds(inventory=10, orders=2, numbers_each=5)
     aws.fails_where(any_list_of_numbers, UNAUTHORIZED)
     aws.fails_where(any_get_of_a_number, BAD_REQUEST)
-    answer = await gateway.answer(LINKED)
-    assert linked(answer["data"]) == dict.fromkeys(e164(index) for index in range(10))
-    assert codes_by_path(answer) == {
+    response = await gateway.execute(LINKED)
+    assert linked(response["data"]) == dict.fromkeys(e164(index) for index in range(10))
+    assert codes_by_path(response) == {
         ("phoneNumberOrders", "nodes", order, "orderedPhoneNumbers", at, "phoneNumber"): "BAD_REQUEST"
         for order in range(2)
         for at in range(5)
@@ -110,23 +110,23 @@ async def test_each_field_has_the_error_of_the_walk_if_gets_are_denied(gateway: 
     aws.adds_orders([order_record(0, [e164(7), e164(8)])])
     aws.fails_where(any_get_of_a_number, FORBIDDEN)
     aws.fails_where(any_list_of_numbers, UNAUTHORIZED)
-    answer = await gateway.answer(LINKED)
-    assert [error["extensions"]["operation"] for error in answer["errors"]] == ["ListPhoneNumbers"] * 2
-    assert codes_by_path(answer) == {tuple(path_of(at)): "UPSTREAM_UNAUTHORIZED" for at in range(2)}
+    response = await gateway.execute(LINKED)
+    assert [error["extensions"]["operation"] for error in response["errors"]] == ["ListPhoneNumbers"] * 2
+    assert codes_by_path(response) == {tuple(path_of(at)): "UPSTREAM_UNAUTHORIZED" for at in range(2)}
 
 
 async def test_repeated_token_ends_the_list_if_gets_are_denied(gateway: Gateway, aws: FaultyAws) -> None:
     aws.adds_orders([order_record(0, [e164(7)])])
     aws.fails_where(any_get_of_a_number, FORBIDDEN)
-    aws.answers_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
-    answer = await gateway.answer(LINKED)
-    assert codes_by_path(answer) == {tuple(path_of(0)): "UPSTREAM_BAD_RESPONSE"}
+    aws.responds_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
+    response = await gateway.execute(LINKED)
+    assert codes_by_path(response) == {tuple(path_of(0)): "UPSTREAM_BAD_RESPONSE"}
     assert aws.calls == ["ListPhoneNumberOrders", "GetPhoneNumber", "ListPhoneNumbers", "ListPhoneNumbers"]
 
 
 async def test_list_that_leads_in_a_circle_falls_back_to_gets(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=10, orders=1, numbers_each=10)
-    aws.answers_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
+    aws.responds_where(any_list_of_numbers, {"PhoneNumbers": [number_record(1)], "NextToken": "again"})
     assert linked(await gateway.query(LINKED)) == to_themselves([e164(index) for index in range(10)])
     assert len(aws.calls) <= 1 + 10 + 2
 
@@ -135,7 +135,7 @@ async def test_record_of_a_get_with_only_an_id_is_complete(gateway: Gateway, aws
     """The number is filled in from PhoneNumberId, as in a list."""
     record = number_record(7)
     del record["E164PhoneNumber"]
-    aws.answers_where(get_of(e164(7)), {"PhoneNumber": record})
+    aws.responds_where(get_of(e164(7)), {"PhoneNumber": record})
     data = await gateway.query(
         "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { id e164PhoneNumber } }",
         number=e164(7),
@@ -161,9 +161,9 @@ async def test_get_phone_number_error_is_reported_on_the_linked_field(
 ) -> None:
     aws.holds(inventory=1, orders=1, numbers_each=1)
     aws.fails("GetPhoneNumber", name, names_type=names_type)
-    answer = await gateway.answer(LINKED)
-    assert linked(answer["data"]) == {e164(0): None}
-    [error] = answer["errors"]
+    response = await gateway.execute(LINKED)
+    assert linked(response["data"]) == {e164(0): None}
+    [error] = response["errors"]
     assert error["path"] == path_of(0)
     request_id = error["extensions"].pop("requestId")
     assert isinstance(request_id, str)
@@ -188,8 +188,8 @@ async def test_denied_get_is_an_error_only_if_the_list_is_denied_as_well(
     aws.fails("GetPhoneNumber", name, names_type=names_type)
     assert linked(await gateway.query(LINKED)) == {e164(0): e164(0)}
     aws.fails("ListPhoneNumbers", name, names_type=names_type)
-    answer = await gateway.answer(LINKED)
-    assert codes_by_path(answer) == {tuple(path_of(0)): "UPSTREAM_FORBIDDEN"}
+    response = await gateway.execute(LINKED)
+    assert codes_by_path(response) == {tuple(path_of(0)): "UPSTREAM_FORBIDDEN"}
 
 
 class TestPastTheDeadline:
@@ -204,12 +204,12 @@ class TestPastTheDeadline:
     ) -> None:
         aws.holds(inventory=40)
         aws.hangs_where(any_list_of_numbers)
-        answer = await gateway.answer(
+        response = await gateway.execute(
             "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[number_id(e164(index)) for index in range(40)]
         )
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_TIMEOUT"] * 40
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["UPSTREAM_TIMEOUT"] * 40
         # If a get were in flight, it would arrive before the call of another request.
-        await gateway.answer("{ phoneNumberOrders { nodes { id } } }")
+        await gateway.execute("{ phoneNumberOrders { nodes { id } } }")
         assert [call for call in aws.calls if call != "ListPhoneNumberOrders"] == ["ListPhoneNumbers"]
 
     async def test_no_page_is_requested_after_the_deadline_if_gets_are_denied(
@@ -218,6 +218,6 @@ class TestPastTheDeadline:
         aws.holds(inventory=40)
         aws.fails_where(any_get_of_a_number, FORBIDDEN)
         aws.hangs_where(any_list_of_numbers)
-        answer = await gateway.answer("query ($id: ID!) { node(id: $id) { id } }", id=number_id(e164(5)))
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
+        response = await gateway.execute("query ($id: ID!) { node(id: $id) { id } }", id=number_id(e164(5)))
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["UPSTREAM_TIMEOUT"]
         assert aws.calls == ["GetPhoneNumber", "ListPhoneNumbers"]

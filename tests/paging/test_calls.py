@@ -177,11 +177,11 @@ async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) 
     for count_first in (True, False):
         upstream = UpstreamList(rows=rows_of(500))
         walk = Paginator(upstream.source, max_pages=20)
-        asked = window(last=size) if backward else window(first=size)
+        requested = window(last=size) if backward else window(first=size)
         if count_first:
-            count, rows = await asyncio.gather(walk.count(), walk.slice(asked))
+            count, rows = await asyncio.gather(walk.count(), walk.slice(requested))
         else:
-            rows, count = await asyncio.gather(walk.slice(asked), walk.count())
+            rows, count = await asyncio.gather(walk.slice(requested), walk.count())
         assert count == 500
         assert rows.rows() == (upstream.rows[max(500 - size, 0) :] if backward else upstream.rows[:size])
         assert len(upstream.calls) == ceil(500 / 99)

@@ -32,8 +32,8 @@ async def end_cursor(gateway: Gateway) -> str:
 
 
 async def codes_after(gateway: Gateway, cursor: str) -> list[str]:
-    answer = await gateway.answer(PAGE, first=2, after=cursor)
-    return [error["extensions"]["code"] for error in answer.get("errors", ())]
+    response = await gateway.execute(PAGE, first=2, after=cursor)
+    return [error["extensions"]["code"] for error in response.get("errors", ())]
 
 
 async def test_a_changed_cursor_is_rejected_without_a_call(gateway: Gateway, aws: Aws) -> None:
@@ -110,8 +110,8 @@ def test_workers_share_a_key_and_one_warning_says_that_replicas_do_not(
             first = httpx.post(url, json={"query": PAGE, "variables": {"first": 2}}, timeout=30).json()
             after = first["data"]["phoneNumbers"]["pageInfo"]["endCursor"]
             for _ in range(12):
-                answer = httpx.post(url, json={"query": PAGE, "variables": {"first": 2, "after": after}}, timeout=30)
-                assert "errors" not in answer.json(), json.dumps(answer.json())
+                response = httpx.post(url, json={"query": PAGE, "variables": {"first": 2, "after": after}}, timeout=30)
+                assert "errors" not in response.json(), json.dumps(response.json())
             assert serve.stop(signal.SIGTERM) == 0
             assert serve.process.stdout is not None
             assert serve.process.stdout.read().count("Cursors are encrypted with a random key") == warnings

@@ -96,9 +96,9 @@ async def test_an_entity_that_does_not_exist_is_null(gateway: Gateway, aws: Aws)
 async def test_an_unknown_association_nulls_only_its_numbers(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     unknown = {"__typename": "VoiceConnector", "voiceConnectorId": "unknown"}
-    answer = await gateway.answer(ENTITIES, representations=[number(0), unknown, number(0)])
-    assert answer["data"]["_entities"] == [number(0), unknown | {"phoneNumbers": None}, number(0)]
-    [error] = answer["errors"]
+    response = await gateway.execute(ENTITIES, representations=[number(0), unknown, number(0)])
+    assert response["data"]["_entities"] == [number(0), unknown | {"phoneNumbers": None}, number(0)]
+    [error] = response["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["_entities", 1, "phoneNumbers", "nodes"], "NOT_FOUND")
 
 
@@ -191,10 +191,10 @@ async def test_each_bad_representation_is_null_with_its_own_error(gateway: Gatew
     """In one request, each bad representation is followed by a good one."""
     aws.holds(inventory=1, orders=2)
     wanted = [each for bad, _ in BAD.values() for each in (bad, number(0))]
-    answer = await gateway.answer(ENTITIES, representations=wanted)
-    assert answer["data"]["_entities"] == [None, number(0)] * len(BAD)
+    response = await gateway.execute(ENTITIES, representations=wanted)
+    assert response["data"]["_entities"] == [None, number(0)] * len(BAD)
     names = list(BAD)
-    said = {names[error["path"][1] // 2]: error for error in answer["errors"]}
+    said = {names[error["path"][1] // 2]: error for error in response["errors"]}
     assert [error["path"] for error in said.values()] == [["_entities", place * 2] for place in range(len(BAD))]
     assert {error["extensions"]["code"] for error in said.values()} == {"BAD_USER_INPUT"}
     assert [name for name, (_, message) in BAD.items() if not said[name]["message"].startswith(message)] == []
@@ -203,9 +203,9 @@ async def test_each_bad_representation_is_null_with_its_own_error(gateway: Gatew
 
 async def test_a_null_representation_is_rejected_without_a_call(gateway: Gateway, aws: Aws) -> None:
     """The type is [_Any!]!, so GraphQL itself rejects null."""
-    answer = await gateway.answer(ENTITIES, representations=[number(0), None])
-    assert "data" not in answer
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    response = await gateway.execute(ENTITIES, representations=[number(0), None])
+    assert "data" not in response
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
     assert aws.calls == []
 
 
@@ -231,9 +231,9 @@ async def test_a_failing_record_nulls_only_its_entity(gateway: Gateway, aws: Aws
     aws.holds(inventory=250)
     aws.fails("GetPhoneNumber", "ServiceFailure")
     held = [number(index) for index in range(40)]
-    answer = await gateway.answer(ENTITIES, representations=[*held[:20], number(249), *held[20:]])
-    assert answer["data"]["_entities"] == [*held[:20], None, *held[20:]]
-    [error] = answer["errors"]
+    response = await gateway.execute(ENTITIES, representations=[*held[:20], number(249), *held[20:]])
+    assert response["data"]["_entities"] == [*held[:20], None, *held[20:]]
+    [error] = response["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["_entities", 20], "UPSTREAM_FAILURE")
 
 
@@ -249,7 +249,7 @@ async def test_node_fields_are_left_out_if_the_setting_says_so(settings: Any) ->
     """Both the schema and its text lack the fields. Everything else stays."""
     async with gateway_over(settings.model_copy(update={"relay_node_fields": False})) as without:
         sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]
-        answer = await without.answer("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)
+        response = await without.execute("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)
     before, after = (ROOT / "schema.graphql").read_text().split('\n\n  """\n  An object by its id.')
     assert sdl == before + after[after.index("\n}\n") :]
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]

@@ -7,7 +7,7 @@ import pytest
 from gateway.settings import Settings
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, number_record, order_record
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 FACETS = """
 {
@@ -33,7 +33,7 @@ def held_by(*resources: tuple[str | None, str]) -> list[dict[str, Any]]:
 
 async def facets_of(*records: dict[str, Any]) -> dict[str, Any]:
     """Return the response to FACETS from an upstream that lists these records."""
-    with scripted_upstream(Says({"PhoneNumbers": records})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": records})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             data: dict[str, Any] = (await gateway.query(FACETS))["phoneNumbers"]["facets"]
@@ -149,13 +149,13 @@ async def test_facets_share_the_calls_of_the_count_and_the_rows(
 async def test_facets_past_the_page_limit_null_only_themselves(aws: Aws, settings: Settings) -> None:
     aws.holds(inventory=250)
     async with gateway_over(settings.model_copy(update={"max_upstream_pages": 2})) as gateway:
-        answer = await gateway.answer(
+        response = await gateway.execute(
             "{ phoneNumbers(first: 1) { facets { status { count } } totalCount nodes { e164PhoneNumber } } }"
         )
-    assert answer["data"] == {
+    assert response["data"] == {
         "phoneNumbers": {"facets": None, "totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}
     }
-    assert {(*error["path"], error["extensions"]["code"]) for error in answer["errors"]} == {
+    assert {(*error["path"], error["extensions"]["code"]) for error in response["errors"]} == {
         ("phoneNumbers", "facets", "PAGE_LIMIT_EXCEEDED"),
         ("phoneNumbers", "totalCount", "PAGE_LIMIT_EXCEEDED"),
     }

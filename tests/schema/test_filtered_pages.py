@@ -76,8 +76,8 @@ async def test_cursor_is_bound_to_the_filter_and_not_to_the_way_it_is_written(ga
     assert found == [e164(2), e164(3)]
     others: list[Any] = [{**given, "search": "+1"}, {**given, "status": "UNASSIGNED"}, {"country": "US"}, {}, None]
     for other in others:
-        answer = await gateway.answer(PAGE, filter=other, after=page["endCursor"])
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_CURSOR"], other
+        response = await gateway.execute(PAGE, filter=other, after=page["endCursor"])
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_CURSOR"], other
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ async def test_count_and_last_rows_of_a_filtered_list_have_the_page_limit(aws: A
     ]
     async with gateway_over(limited(settings, 2)) as gateway:
         for given, words in advice:
-            answer = await gateway.answer(document, filter=given)
-            assert answer["data"] == {"a": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}, "b": None}
-            assert {error["extensions"]["code"] for error in answer["errors"]} == {"PAGE_LIMIT_EXCEEDED"}
-            assert {error["message"] for error in answer["errors"]} == {
+            response = await gateway.execute(document, filter=given)
+            assert response["data"] == {"a": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}, "b": None}
+            assert {error["extensions"]["code"] for error in response["errors"]} == {"PAGE_LIMIT_EXCEEDED"}
+            assert {error["message"] for error in response["errors"]} == {
                 f"The gateway read 2 upstream pages, and the list has more. {words} (GATEWAY_MAX_UPSTREAM_PAGES)."
             }
 
@@ -176,8 +176,8 @@ async def test_count_and_last_rows_of_a_filtered_list_have_the_page_limit(aws: A
 async def test_count_of_filtered_orders_beyond_the_limit_advises_to_page(aws: Aws, settings: Settings) -> None:
     aws.adds_orders(order_record(index, []) for index in range(300))
     async with gateway_over(limited(settings, 2)) as gateway:
-        answer = await gateway.answer("{ phoneNumberOrders(filter: { status: FAILED }) { totalCount } }")
-    [error] = answer["errors"]
+        response = await gateway.execute("{ phoneNumberOrders(filter: { status: FAILED }) { totalCount } }")
+    [error] = response["errors"]
     assert error["message"] == (
         "The gateway read 2 upstream pages, and the list has more. Page with first and after "
         "(GATEWAY_MAX_UPSTREAM_PAGES)."

@@ -35,8 +35,8 @@ async def orders(gateway: Gateway, given: dict[str, Any] | None) -> list[int]:
 
 async def rejection(gateway: Gateway, document: str, given: dict[str, Any]) -> str:
     """Return the message of the one error, which is BAD_USER_INPUT."""
-    answer = await gateway.answer(document, filter=given)
-    [error] = answer["errors"]
+    response = await gateway.execute(document, filter=given)
+    [error] = response["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}, given
     message: str = error["message"]
     return message
@@ -133,7 +133,7 @@ async def test_filter_lists_the_orders_that_meet_all_of_its_conditions(gateway: 
 
 
 @pytest.mark.parametrize(
-    ("given", "asked"),
+    ("given", "requested"),
     [
         ({"statusIn": ["ASSIGNED"]}, "status=Assigned&max-results=50"),
         ({"statusIn": ["ASSIGNED", "ASSIGNED"]}, "status=Assigned&max-results=50"),
@@ -147,12 +147,12 @@ async def test_filter_lists_the_orders_that_meet_all_of_its_conditions(gateway: 
     ],
 )
 async def test_aws_applies_what_it_can_of_a_filter(
-    gateway: Gateway, aws: Aws, given: dict[str, Any], asked: str
+    gateway: Gateway, aws: Aws, given: dict[str, Any], requested: str
 ) -> None:
     aws.adds_numbers([number_record(0, Associations=[{"Name": "SipRuleId", "Value": "r"}])])
     await numbers(gateway, given)
     [query] = aws.queries
-    assert sorted(query.split("&")) == sorted(asked.split("&"))
+    assert sorted(query.split("&")) == sorted(requested.split("&"))
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ async def test_filter_of_a_resource_is_combined_with_its_association(gateway: Ga
         "status=Unassigned",
     ]
     calls = len(aws.calls)
-    answer = await gateway.answer(document, filter={"association": {"voiceConnectorId": "vc"}})
-    [error] = answer["errors"]
+    response = await gateway.execute(document, filter={"association": {"voiceConnectorId": "vc"}})
+    [error] = response["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
     assert "Leave association out" in error["message"]
     assert aws.calls[calls:] == ["GetPhoneNumber"]

@@ -22,9 +22,9 @@ async def test_every_id_finds_its_object(gateway: Gateway, aws: Aws) -> None:
 async def test_one_bad_id_nulls_only_its_own_item(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=1)
     [good] = [node["id"] for node in (await gateway.query(IDS))["phoneNumbers"]["nodes"]]
-    answer = await gateway.answer(NODES, ids=["nonsense", good, ""])
-    assert [node and node["id"] for node in answer["data"]["nodes"]] == [None, good, None]
-    assert [(e["path"], e["extensions"]["code"]) for e in answer["errors"]] == [
+    response = await gateway.execute(NODES, ids=["nonsense", good, ""])
+    assert [node and node["id"] for node in response["data"]["nodes"]] == [None, good, None]
+    assert [(e["path"], e["extensions"]["code"]) for e in response["errors"]] == [
         (["nodes", 0], "BAD_USER_INPUT"),
         (["nodes", 2], "BAD_USER_INPUT"),
     ]

@@ -15,7 +15,7 @@ from tests.execution.comparison import same_response
 from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
 from tests.support.multipart import fetch_parts, merge_parts
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 from tests.telemetry.scraped_metrics import Metrics
 
 LEFT_OUT = "chime_gateway_upstream_records_left_out_total"
@@ -50,10 +50,10 @@ def body_with(key: str, records: list[dict[str, Any]], field: str, odd: str) -> 
     return json.dumps({key: records}).replace('"ODD"', odd)
 
 
-async def answer_to(body: str, document: str) -> dict[str, Any]:
-    with scripted_upstream(Says(body)) as upstream:
+async def response_to(body: str, document: str) -> dict[str, Any]:
+    with scripted_upstream(ScriptedResponse(body)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
-            return await gateway.answer(document)
+            return await gateway.execute(document)
 
 
 @pytest.fixture(scope="module", params=[*number_record(0), "Name", "OrderId", "PhoneNumberOrderId"])
@@ -66,9 +66,9 @@ async def each_odd_value(
     key: str, records: Callable[[], list[dict[str, Any]]], field: str, document: str
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return each odd value with the response to a page that has it, from one gateway."""
-    with scripted_upstream(*(Says(body_with(key, records(), field, odd)) for odd in ODD)) as upstream:
+    with scripted_upstream(*(ScriptedResponse(body_with(key, records(), field, odd)) for odd in ODD)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
-            return [(odd, await gateway.answer(document)) for odd in ODD]
+            return [(odd, await gateway.execute(document)) for odd in ODD]
 
 
 def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -80,15 +80,15 @@ async def test_an_odd_value_of_a_number_costs_one_field(number_key: str) -> None
         return [number_record(index) for index in range(3)]
 
     field = number_key[0].lower() + number_key[1:]
-    sound = (await answer_to(json.dumps({"PhoneNumbers": three()}), NUMBERS))["data"]["phoneNumbers"]["edges"]
-    for odd, answer in await each_odd_value("PhoneNumbers", three, number_key, NUMBERS):
-        nodes = [edge["node"] for edge in answer["data"]["phoneNumbers"]["edges"]]
+    sound = (await response_to(json.dumps({"PhoneNumbers": three()}), NUMBERS))["data"]["phoneNumbers"]["edges"]
+    for odd, response in await each_odd_value("PhoneNumbers", three, number_key, NUMBERS):
+        nodes = [edge["node"] for edge in response["data"]["phoneNumbers"]["edges"]]
         assert [nodes[0], nodes[-1]] == [sound[0]["node"], sound[-1]["node"]], odd
         # A number stays if one of its two keys is valid.
         assert without(nodes[1], field) == without(sound[1]["node"], field), odd
-        assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
+        assert {error["extensions"]["code"] for error in response.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
         assert all(
-            error["path"][:5] == ["phoneNumbers", "edges", 1, "node", field] for error in answer.get("errors", ())
+            error["path"][:5] == ["phoneNumbers", "edges", 1, "node", field] for error in response.get("errors", ())
         )
 
 
@@ -98,15 +98,17 @@ async def test_an_odd_value_of_an_order_costs_one_field_and_an_odd_id_the_order(
         return [order_record(index, [e164(index)]) for index in range(3)]
 
     field = key[0].lower() + key[1:]
-    sound = (await answer_to(json.dumps({"PhoneNumberOrders": three()}), ORDERS))["data"]["phoneNumberOrders"]["nodes"]
-    for odd, answer in await each_odd_value("PhoneNumberOrders", three, key, ORDERS):
-        nodes = answer["data"]["phoneNumberOrders"]["nodes"]
+    sound = (await response_to(json.dumps({"PhoneNumberOrders": three()}), ORDERS))["data"]["phoneNumberOrders"][
+        "nodes"
+    ]
+    for odd, response in await each_odd_value("PhoneNumberOrders", three, key, ORDERS):
+        nodes = response["data"]["phoneNumberOrders"]["nodes"]
         assert [nodes[0], nodes[-1]] == [sound[0], sound[-1]], odd
         if key == "PhoneNumberOrderId":
             assert len(nodes) == (3 if odd == '"NaN"' else 2), odd
         else:
             assert without(nodes[1], field) == without(sound[1], field), odd
-        assert {error["extensions"]["code"] for error in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
+        assert {error["extensions"]["code"] for error in response.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
 
 
 async def numbers_of(gateway: Gateway) -> Metrics:
@@ -129,7 +131,7 @@ async def test_a_row_without_a_number_is_left_out_counted_and_logged(
     row: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = {"PhoneNumbers": [number_record(0), row, number_record(2), row]}
-    with scripted_upstream(Says(page)) as upstream:
+    with scripted_upstream(ScriptedResponse(page)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             before = await numbers_of(gateway)
             data = await gateway.query("{ phoneNumbers { totalCount nodes { e164PhoneNumber } } }")
@@ -147,7 +149,10 @@ async def test_a_row_without_a_number_is_left_out_counted_and_logged(
 
 @pytest.mark.parametrize("rows", [[7], [None, {}], [{"Status": "Assigned"}] * 3])
 async def test_a_page_of_only_odd_rows_is_empty_and_has_a_next_page(rows: list[Any]) -> None:
-    pages = [Says({"PhoneNumbers": rows, "NextToken": "t"}), Says({"PhoneNumbers": [number_record(0)]})]
+    pages = [
+        ScriptedResponse({"PhoneNumbers": rows, "NextToken": "t"}),
+        ScriptedResponse({"PhoneNumbers": [number_record(0)]}),
+    ]
     with scripted_upstream(*pages) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             data = await gateway.query("{ phoneNumbers { nodes { e164PhoneNumber } pageInfo { hasNextPage } } }")
@@ -156,7 +161,7 @@ async def test_a_page_of_only_odd_rows_is_empty_and_has_a_next_page(rows: list[A
 
 async def test_a_repeated_row_is_returned_twice_and_paging_continues_after_it() -> None:
     page = {"PhoneNumbers": [number_record(0), number_record(1), number_record(1), number_record(2)]}
-    with scripted_upstream(Says(page)) as upstream:
+    with scripted_upstream(ScriptedResponse(page)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             data = await gateway.query("{ phoneNumbers { edges { cursor node { e164PhoneNumber } } } }")
             edges = data["phoneNumbers"]["edges"]
@@ -183,7 +188,9 @@ async def test_an_odd_ordered_number_is_left_out_of_its_order_counted_and_logged
     order = order_record(0, [e164(0), e164(0)])
     order["OrderedPhoneNumbers"].insert(1, odd)
     document = "{ phoneNumberOrders { nodes { orderedPhoneNumbers { e164PhoneNumber phoneNumber { status } } } } }"
-    with scripted_upstream(Says({"PhoneNumberOrders": [order]}), Says({"PhoneNumber": number_record(0)})) as upstream:
+    with scripted_upstream(
+        ScriptedResponse({"PhoneNumberOrders": [order]}), ScriptedResponse({"PhoneNumber": number_record(0)})
+    ) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             before = await numbers_of(gateway)
             data = await gateway.query(document)
@@ -202,7 +209,7 @@ async def test_odd_associations_are_left_out_of_their_number_and_counted(associa
     sound = {"Name": "VoiceConnectorId", "Value": "vc"}
     mixed = [*associations, sound] if isinstance(associations, list) else associations
     page = {"PhoneNumbers": [number_record(0, Associations=mixed)]}
-    with scripted_upstream(Says(page)) as upstream:
+    with scripted_upstream(ScriptedResponse(page)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             before = await numbers_of(gateway)
             data = await gateway.query("{ phoneNumbers { nodes { e164PhoneNumber associations { value } } } }")
@@ -216,26 +223,29 @@ async def test_one_odd_record_of_a_batch_does_not_affect_the_others() -> None:
     """Three keys are looked up by a list page with an odd second row, and then by a get."""
     order = order_record(0, [e164(index) for index in range(3)])
     rows = [number_record(0), {"E164PhoneNumber": 7}, number_record(2, Capabilities="all", CallingName=[])]
-    pages = [Says({"PhoneNumberOrders": [order]}), Says({"PhoneNumbers": rows, "NextToken": "t"})]
-    with scripted_upstream(*pages, Says({"PhoneNumber": number_record(1)})) as upstream:
+    pages = [
+        ScriptedResponse({"PhoneNumberOrders": [order]}),
+        ScriptedResponse({"PhoneNumbers": rows, "NextToken": "t"}),
+    ]
+    with scripted_upstream(*pages, ScriptedResponse({"PhoneNumber": number_record(1)})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
-            answer = await gateway.answer(
+            response = await gateway.execute(
                 """{ phoneNumberOrders { nodes { orderedPhoneNumbers {
                      phoneNumber { e164PhoneNumber callingName capabilities { inboundCall } } } } } }"""
             )
-    [node] = answer["data"]["phoneNumberOrders"]["nodes"]
+    [node] = response["data"]["phoneNumberOrders"]["nodes"]
     linked = [each["phoneNumber"] for each in node["orderedPhoneNumbers"]]
     assert [each["e164PhoneNumber"] for each in linked] == [e164(0), e164(1), e164(2)]
-    assert [error["path"][-1] for error in answer["errors"]] == ["callingName", "capabilities"]
+    assert [error["path"][-1] for error in response["errors"]] == ["callingName", "capabilities"]
 
 
 @pytest.mark.parametrize("accept", ["multipart/mixed", "multipart/mixed;deferSpec=20220824"])
 async def test_a_response_in_parts_equals_the_whole_response(accept: str) -> None:
     rows = [number_record(0), {}, number_record(1, CreatedTimestamp="yesterday"), None, number_record(2, Name={})]
     selection = "{ e164PhoneNumber createdTimestamp name }"
-    with scripted_upstream(Says({"PhoneNumbers": rows})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": rows})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
-            whole = await gateway.answer(f"{{ phoneNumbers {{ nodes {selection} }} }}")
+            whole = await gateway.execute(f"{{ phoneNumbers {{ nodes {selection} }} }}")
             parts = await fetch_parts(
                 gateway.http, f"{{ phoneNumbers {{ nodes @stream(initialCount: 1) {selection} }} }}", accept=accept
             )

@@ -28,49 +28,49 @@ def aws() -> Iterator[FaultyAws]:
         yield account
 
 
-def error_codes(answer: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
+def error_codes(response: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
     """Return the codes of a response's errors by their paths."""
-    return {tuple(error["path"]): error["extensions"]["code"] for error in answer["errors"]}
+    return {tuple(error["path"]): error["extensions"]["code"] for error in response["errors"]}
 
 
 async def test_a_failing_list_does_not_affect_the_fields_beside_it(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=3, orders=1)
     aws.fails_where(any_list_of_numbers, FORBIDDEN)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         f"""{{ phoneNumbers {{ nodes {{ id }} }}
           phoneNumberOrders {{ nodes {{ phoneNumberOrderId }} pageInfo {{ hasNextPage }} }}
           phoneNumber(e164PhoneNumber: "{e164(1)}") {{ e164PhoneNumber }} }}"""
     )
-    assert answer["data"] == {
+    assert response["data"] == {
         "phoneNumbers": None,
         "phoneNumberOrders": {"nodes": [{"phoneNumberOrderId": ORDER_ID}], "pageInfo": {"hasNextPage": False}},
         "phoneNumber": {"e164PhoneNumber": e164(1)},
     }
-    assert error_codes(answer) == {("phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
+    assert error_codes(response) == {("phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
 
 
 async def test_an_invalid_cursor_nulls_only_its_list(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=1, orders=1)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         '{ phoneNumberOrders(after: "none") { nodes { id } } phoneNumbers { nodes { e164PhoneNumber } } }'
     )
-    assert answer["data"] == {"phoneNumberOrders": None, "phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}}
-    assert error_codes(answer) == {("phoneNumberOrders",): "BAD_CURSOR"}
+    assert response["data"] == {"phoneNumberOrders": None, "phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}}
+    assert error_codes(response) == {("phoneNumberOrders",): "BAD_CURSOR"}
 
 
 async def test_a_failing_second_page_nulls_only_its_list(gateway: Gateway, aws: FaultyAws) -> None:
     """A part of a connection's rows would look like all of them, so the whole list is null."""
     aws.holds(inventory=300)
     aws.fails_where(second_list_page_of_numbers, FORBIDDEN)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         """{ long: phoneNumbers(first: 300) { edges { cursor node { id } } pageInfo { endCursor } }
              short: phoneNumbers(first: 2) { nodes { e164PhoneNumber } } }"""
     )
-    assert answer["data"] == {
+    assert response["data"] == {
         "long": None,
         "short": {"nodes": [{"e164PhoneNumber": e164(0)}, {"e164PhoneNumber": e164(1)}]},
     }
-    [(path, code)] = error_codes(answer).items()
+    [(path, code)] = error_codes(response).items()
     assert path in {("long", "edges"), ("long", "pageInfo")}
     assert code == "UPSTREAM_FORBIDDEN"
     # The first page of each list, and the second page of one list.
@@ -80,38 +80,38 @@ async def test_a_failing_second_page_nulls_only_its_list(gateway: Gateway, aws: 
 async def test_a_failing_count_does_not_affect_the_rows_beside_it(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=100)
     aws.fails_where(second_list_page_of_numbers, FORBIDDEN)
-    answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
-    assert answer["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
-    assert error_codes(answer) == {("phoneNumbers", "totalCount"): "UPSTREAM_FORBIDDEN"}
+    response = await gateway.execute("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
+    assert response["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
+    assert error_codes(response) == {("phoneNumbers", "totalCount"): "UPSTREAM_FORBIDDEN"}
 
 
 async def test_a_failing_list_of_an_entity_does_not_affect_the_entities(gateway: Gateway, aws: FaultyAws) -> None:
     aws.adds_numbers([number_record(0, **CONNECTED)])
     bad, good = ({"__typename": "VoiceConnector", "voiceConnectorId": name} for name in ("bad", "good"))
     aws.fails_where(lambda path, query: any_list_of_numbers(path, query) and "filter-value=bad" in query, FORBIDDEN)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         """query ($it: [_Any!]!) { _entities(representations: $it) { __typename
              ... on VoiceConnector { voiceConnectorId phoneNumbers { nodes { e164PhoneNumber } } } } }""",
         it=[bad, good],
     )
-    assert answer["data"]["_entities"] == [
+    assert response["data"]["_entities"] == [
         bad | {"phoneNumbers": None},
         good | {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0)}]}},
     ]
-    assert error_codes(answer) == {("_entities", 0, "phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
+    assert error_codes(response) == {("_entities", 0, "phoneNumbers", "nodes"): "UPSTREAM_FORBIDDEN"}
 
 
 async def test_a_failing_list_within_a_row_does_not_affect_the_row(gateway: Gateway, aws: FaultyAws) -> None:
     aws.adds_numbers([number_record(0, **CONNECTED)])
     aws.fails_where(lambda path, query: any_list_of_numbers(path, query) and "filter-value=good" in query, FORBIDDEN)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         """{ phoneNumbers(first: 1) { nodes { e164PhoneNumber associations {
                value target { ... on VoiceConnector { phoneNumbers { nodes { id } } } } } } } }"""
     )
     associations = [{"value": "good", "target": {"phoneNumbers": None}}]
-    assert answer["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0), "associations": associations}]}}
+    assert response["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(0), "associations": associations}]}}
     path = ("phoneNumbers", "nodes", 0, "associations", 0, "target", "phoneNumbers", "nodes")
-    assert error_codes(answer) == {path: "UPSTREAM_FORBIDDEN"}
+    assert error_codes(response) == {path: "UPSTREAM_FORBIDDEN"}
 
 
 async def test_a_failing_ordered_number_does_not_affect_its_order_or_other_lists(
@@ -120,18 +120,18 @@ async def test_a_failing_ordered_number_does_not_affect_its_order_or_other_lists
     aws.holds(inventory=1_000)
     aws.adds_orders([order_record(0, [e164(901), e164(902)])])
     aws.fails_where(get_of(e164(902)), BAD_REQUEST)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         """{ phoneNumberOrders { nodes { orderedPhoneNumbers { e164PhoneNumber phoneNumber { status } } } }
              phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"""
     )
-    [order] = answer["data"]["phoneNumberOrders"]["nodes"]
+    [order] = response["data"]["phoneNumberOrders"]["nodes"]
     assert order["orderedPhoneNumbers"] == [
         {"e164PhoneNumber": e164(901), "phoneNumber": {"status": "UNASSIGNED"}},
         {"e164PhoneNumber": e164(902), "phoneNumber": None},
     ]
-    assert answer["data"]["phoneNumbers"] == {"nodes": [{"e164PhoneNumber": e164(0)}]}
+    assert response["data"]["phoneNumbers"] == {"nodes": [{"e164PhoneNumber": e164(0)}]}
     path = ("phoneNumberOrders", "nodes", 0, "orderedPhoneNumbers", 1, "phoneNumber")
-    assert error_codes(answer) == {path: "BAD_REQUEST"}
+    assert error_codes(response) == {path: "BAD_REQUEST"}
 
 
 async def test_fields_removed_by_an_error_make_no_call_after_the_response(gateway: Gateway, aws: FaultyAws) -> None:
@@ -141,13 +141,13 @@ async def test_fields_removed_by_an_error_make_no_call_after_the_response(gatewa
     aws.calls.clear()
     aws.fails_where(lambda _, query: "max-results=5" in query, FORBIDDEN)
     aws.takes_ms(50)
-    answer = await gateway.answer(
+    response = await gateway.execute(
         "query ($after: String) { phoneNumbers(first: 5, after: $after) { nodes { id } totalCount } }",
         after=first["phoneNumbers"]["pageInfo"]["endCursor"],
     )
-    assert answer["data"] == {"phoneNumbers": None}
-    asked = len(aws.calls)
+    assert response["data"] == {"phoneNumbers": None}
+    requested = len(aws.calls)
     # Long enough for ten more calls.
     await asyncio.sleep(0.8)
     # One call may have been in flight.
-    assert len(aws.calls) <= asked + 1 < 11
+    assert len(aws.calls) <= requested + 1 < 11

@@ -6,7 +6,7 @@ from pydantic import SecretBytes
 from gateway.settings import Settings
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, number_record, order_record
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 PAGE = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: PhoneNumberFilter) {
@@ -133,7 +133,7 @@ async def test_every_field_of_a_record_is_in_the_response(gateway: Gateway, aws:
 
 
 @pytest.mark.parametrize(
-    ("given", "asked"),
+    ("given", "requested"),
     [
         ({"status": "ASSIGNED"}, "status=Assigned"),
         ({"productType": "VOICE_CONNECTOR"}, "product-type=VoiceConnector"),
@@ -148,14 +148,14 @@ async def test_every_field_of_a_record_is_in_the_response(gateway: Gateway, aws:
     ],
 )
 async def test_a_filter_is_sent_in_the_words_of_aws(
-    gateway: Gateway, aws: Aws, given: dict[str, Any], asked: str
+    gateway: Gateway, aws: Aws, given: dict[str, Any], requested: str
 ) -> None:
     aws.adds_numbers(
         [number_record(0, Associations=[{"Name": "UserId", "Value": "u"}, {"Name": "AccountId", "Value": "a"}])]
     )
     await gateway.query(PAGE, filter=given)
     [query] = aws.queries
-    assert sorted(query.split("&")) == sorted(filter(None, [*asked.split("&"), "max-results=50"]))
+    assert sorted(query.split("&")) == sorted(filter(None, [*requested.split("&"), "max-results=50"]))
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ async def test_a_filter_is_sent_in_the_words_of_aws(
 async def test_an_unsupported_filter_is_rejected_without_a_call(
     gateway: Gateway, aws: Aws, given: dict[str, Any], words: str
 ) -> None:
-    answer = await gateway.answer(PAGE, filter=given)
-    [error] = answer["errors"]
+    response = await gateway.execute(PAGE, filter=given)
+    [error] = response["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
     assert words in error["message"]
     assert aws.calls == []
@@ -197,9 +197,9 @@ async def test_an_unsupported_filter_is_rejected_without_a_call(
 async def test_invalid_page_arguments_are_rejected_without_a_call(
     gateway: Gateway, aws: Aws, arguments: dict[str, Any], code: str, words: str
 ) -> None:
-    answer = await gateway.answer(PAGE, **arguments)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
-    assert words in answer["errors"][0]["message"]
+    response = await gateway.execute(PAGE, **arguments)
+    assert [error["extensions"]["code"] for error in response["errors"]] == [code]
+    assert words in response["errors"][0]["message"]
     assert aws.calls == []
 
 
@@ -210,8 +210,8 @@ async def test_a_cursor_of_another_filter_or_list_is_rejected(gateway: Gateway, 
         "query ($after: String) { phoneNumberOrders(after: $after) { nodes { id } } }",
         "query ($after: String) { phoneNumbers(after: $after, filter: { status: ASSIGNED }) { nodes { id } } }",
     ):
-        answer = await gateway.answer(document, after=cursor)
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_CURSOR"]
+        response = await gateway.execute(document, after=cursor)
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_CURSOR"]
     assert aws.calls == ["ListPhoneNumbers"]
 
 
@@ -250,9 +250,9 @@ async def test_a_count_shares_the_calls_of_the_rows_beside_it(gateway: Gateway, 
 async def test_a_count_past_the_page_limit_nulls_only_itself(aws: Aws, settings: Settings) -> None:
     aws.holds(inventory=250)
     async with gateway_over(settings.model_copy(update={"max_upstream_pages": 2})) as gateway:
-        answer = await gateway.answer("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
-    assert answer["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
-    [error] = answer["errors"]
+        response = await gateway.execute("{ phoneNumbers(first: 1) { totalCount nodes { e164PhoneNumber } } }")
+    assert response["data"] == {"phoneNumbers": {"totalCount": None, "nodes": [{"e164PhoneNumber": e164(0)}]}}
+    [error] = response["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["phoneNumbers", "totalCount"], "PAGE_LIMIT_EXCEEDED")
     assert "first and after" in error["message"]
 
@@ -278,11 +278,11 @@ async def test_a_number_that_is_not_in_the_inventory_is_null(gateway: Gateway, a
 )
 async def test_an_invalid_number_is_rejected_with_a_message(gateway: Gateway, aws: Aws, number: str) -> None:
     document = "query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id } }"
-    for answer in (
-        await gateway.answer(document, n=number),
-        await gateway.answer(document.replace("$n)", f'"{number}")').replace("query ($n: E164PhoneNumber!) ", "")),
+    for response in (
+        await gateway.execute(document, n=number),
+        await gateway.execute(document.replace("$n)", f'"{number}")').replace("query ($n: E164PhoneNumber!) ", "")),
     ):
-        [error] = answer["errors"]
+        [error] = response["errors"]
         assert error["extensions"] == {"code": "BAD_USER_INPUT"}
         assert "+12065550100" in error["message"]
     assert aws.calls == []
@@ -313,14 +313,14 @@ async def test_an_association_lists_its_other_numbers(gateway: Gateway, aws: Aws
 
 async def listed(*records: dict[str, Any]) -> dict[str, Any]:
     """Return the response to EVERY_FIELD from an upstream that lists these records."""
-    with scripted_upstream(Says({"PhoneNumbers": records})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": records})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
-            return await gateway.answer(EVERY_FIELD.replace("first: 1", "first: 50"))
+            return await gateway.execute(EVERY_FIELD.replace("first: 1", "first: 50"))
 
 
 async def test_new_enum_values_are_unknown_and_the_record_is_complete() -> None:
-    answer = await listed(
+    response = await listed(
         number_record(
             0,
             Status="Levitating",
@@ -330,18 +330,18 @@ async def test_new_enum_values_are_unknown_and_the_record_is_complete() -> None:
             Associations=[{"Name": "MoonId", "Value": "m"}, {"Value": "n"}],
         )
     )
-    [node] = answer["data"]["phoneNumbers"]["nodes"]
+    [node] = response["data"]["phoneNumbers"]["nodes"]
     assert [node[field] for field in ("status", "type", "productType", "callingNameStatus")] == ["UNKNOWN"] * 4
     assert [(a["name"], a["value"], a["target"]) for a in node["associations"]] == [
         ("UNKNOWN", "m", None),
         ("UNKNOWN", "n", None),
     ]
-    assert "errors" not in answer
+    assert "errors" not in response
 
 
 async def test_voice_connector_with_a_space_is_voice_connector() -> None:
-    answer = await listed(number_record(0, ProductType="Voice Connector"))
-    assert answer["data"]["phoneNumbers"]["nodes"][0]["productType"] == "VOICE_CONNECTOR"
+    response = await listed(number_record(0, ProductType="Voice Connector"))
+    assert response["data"]["phoneNumbers"]["nodes"][0]["productType"] == "VOICE_CONNECTOR"
 
 
 @pytest.mark.parametrize(
@@ -356,8 +356,8 @@ async def test_voice_connector_with_a_space_is_voice_connector() -> None:
     ],
 )
 async def test_unusual_timestamps_become_rfc_3339_in_utc(given: Any, written: str) -> None:
-    answer = await listed(number_record(0, CreatedTimestamp=given))
-    assert answer["data"]["phoneNumbers"]["nodes"][0]["createdTimestamp"] == written
+    response = await listed(number_record(0, CreatedTimestamp=given))
+    assert response["data"]["phoneNumbers"]["nodes"][0]["createdTimestamp"] == written
 
 
 @pytest.mark.parametrize(
@@ -376,18 +376,18 @@ async def test_unusual_timestamps_become_rfc_3339_in_utc(given: Any, written: st
     ],
 )
 async def test_an_unreadable_timestamp_nulls_only_its_field(given: Any) -> None:
-    answer = await listed(number_record(0, CreatedTimestamp=given))
-    [node] = answer["data"]["phoneNumbers"]["nodes"]
+    response = await listed(number_record(0, CreatedTimestamp=given))
+    [node] = response["data"]["phoneNumbers"]["nodes"]
     assert (node["createdTimestamp"], node["updatedTimestamp"]) == (None, "2019-10-28T18:42:07.964Z")
-    [error] = answer["errors"]
+    [error] = response["errors"]
     assert (error["path"][-1], error["extensions"]["code"]) == ("createdTimestamp", "UPSTREAM_BAD_RESPONSE")
 
 
 async def test_a_record_needs_one_of_its_two_keys() -> None:
-    answer = await listed(
+    response = await listed(
         {"PhoneNumberId": "%2B12065550100"}, {"E164PhoneNumber": "+12065550101"}, {"Status": "Assigned"}
     )
-    assert [(n["e164PhoneNumber"], n["phoneNumberId"]) for n in answer["data"]["phoneNumbers"]["nodes"]] == [
+    assert [(n["e164PhoneNumber"], n["phoneNumberId"]) for n in response["data"]["phoneNumbers"]["nodes"]] == [
         ("+12065550100", "%2B12065550100"),
         ("+12065550101", "+12065550101"),
     ]

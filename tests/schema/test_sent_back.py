@@ -10,7 +10,7 @@ from gateway.server.http1_checks import MAX_URL_BYTES
 from gateway.settings import Settings
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import e164, number_record, order_record
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 AFTER = "query ($after: String) { phoneNumbers(first: 2, after: $after) { nodes { e164PhoneNumber } } }"
 
@@ -26,26 +26,26 @@ def over(url: str, **given: Any) -> Settings:
     return Settings(upstream_api="chime", upstream_endpoint_url=url, **given)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
-def codes(answer: dict[str, Any]) -> list[str]:
-    return [error["extensions"]["code"] for error in answer.get("errors", ())]
+def codes(response: dict[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in response.get("errors", ())]
 
 
-def page(start: int, token: str | None, count: int = 2) -> Says:
-    return Says({"PhoneNumbers": [number_record(start + at) for at in range(count)], "NextToken": token})
+def page(start: int, token: str | None, count: int = 2) -> ScriptedResponse:
+    return ScriptedResponse({"PhoneNumbers": [number_record(start + at) for at in range(count)], "NextToken": token})
 
 
-def token_asked_for(asked: str) -> str | None:
-    return parse_qs(urlsplit(asked).query).get("next-token", [None])[0]
+def token_requested_in(requested: str) -> str | None:
+    return parse_qs(urlsplit(requested).query).get("next-token", [None])[0]
 
 
 async def sent_back(gateway: Gateway, cursor: str) -> list[dict[str, Any]]:
     """Return the page after a cursor. Send it as a variable, in the document, and in a URL if it fits there."""
     inline = f"{{ phoneNumbers(first: 2, after: {json.dumps(cursor)}) {{ nodes {{ e164PhoneNumber }} }} }}"
-    answers = [await gateway.answer(AFTER, after=cursor), await gateway.answer(inline)]
+    responses = [await gateway.execute(AFTER, after=cursor), await gateway.execute(inline)]
     url = f"/graphql?{urlencode({'query': AFTER, 'variables': json.dumps({'after': cursor})})}"
     if len(url) <= MAX_URL_BYTES:
-        answers.append((await gateway.http.get(url)).json())
-    return answers
+        responses.append((await gateway.http.get(url)).json())
+    return responses
 
 
 TOKENS = [
@@ -80,25 +80,25 @@ async def test_a_cursor_of_any_token_is_accepted_in_any_encoding(token: str) -> 
             edges = given["phoneNumbers"]["edges"]
             assert edges[-1]["cursor"] == given["phoneNumbers"]["pageInfo"]["endCursor"]
             for cursor, wanted in ((edges[1]["cursor"], token), (edges[4]["cursor"], following)):
-                for answer in await sent_back(gateway, cursor):
-                    assert [node["e164PhoneNumber"] for node in answer["data"]["phoneNumbers"]["nodes"]] == [
+                for response in await sent_back(gateway, cursor):
+                    assert [node["e164PhoneNumber"] for node in response["data"]["phoneNumbers"]["nodes"]] == [
                         e164(5),
                         e164(6),
                     ]
-                    assert token_asked_for(upstream.asked[-1]) == wanted
+                    assert token_requested_in(upstream.requests[-1]) == wanted
 
 
 @pytest.mark.parametrize("length", [50_000, 66_000, 100_000])
 async def test_a_token_too_long_for_a_cursor_is_an_error_of_the_cursor_only(length: int) -> None:
     with scripted_upstream(page(0, "t" * length)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
-            answer = await gateway.answer(
+            response = await gateway.execute(
                 """{ a: phoneNumbers(first: 2) {
                        nodes { e164PhoneNumber } pageInfo { hasNextPage startCursor endCursor } }
                      b: phoneNumbers(first: 2) { edges { cursor node { e164PhoneNumber } } }
                      c: phoneNumbers(first: 1) { edges { cursor node { e164PhoneNumber } } } }"""
             )
-    data = answer["data"]
+    data = response["data"]
     assert data["a"]["nodes"] == [{"e164PhoneNumber": e164(0)}, {"e164PhoneNumber": e164(1)}]
     # The first row's cursor holds no token, because it is within the first page.
     assert data["a"]["pageInfo"]["hasNextPage"]
@@ -106,11 +106,11 @@ async def test_a_token_too_long_for_a_cursor_is_an_error_of_the_cursor_only(leng
     assert data["a"]["pageInfo"]["endCursor"] is None
     assert data["b"] is None
     assert data["c"]["edges"][0]["cursor"]
-    assert {tuple(error["path"]) for error in answer["errors"]} == {
+    assert {tuple(error["path"]) for error in response["errors"]} == {
         ("a", "pageInfo", "endCursor"),
         ("b", "edges", 1, "cursor"),
     }
-    for error in answer["errors"]:
+    for error in response["errors"]:
         assert error["extensions"]["code"] == "CURSOR_TOO_LONG"
         assert (error["extensions"]["operation"], error["extensions"]["retryable"]) == ("ListPhoneNumbers", False)
 
@@ -127,21 +127,21 @@ async def test_a_cursor_longer_than_a_request_body_is_not_issued() -> None:
     first = page(0, "t" * 600)
     with scripted_upstream(first, first, page(2, None)) as upstream:
         async with gateway_over(over(upstream.url, max_body_bytes=1_000)) as gateway:
-            answer = await gateway.answer("{ phoneNumbers(first: 2) { nodes { id } pageInfo { endCursor } } }")
+            response = await gateway.execute("{ phoneNumbers(first: 2) { nodes { id } pageInfo { endCursor } } }")
         async with gateway_over(over(upstream.url, max_body_bytes=2_500)) as gateway:
             data = await gateway.query("{ phoneNumbers(first: 2) { pageInfo { endCursor } } }")
-            assert codes(await gateway.answer(AFTER, after=data["phoneNumbers"]["pageInfo"]["endCursor"])) == []
-    assert codes(answer) == ["CURSOR_TOO_LONG"]
-    assert len(answer["data"]["phoneNumbers"]["nodes"]) == 2
+            assert codes(await gateway.execute(AFTER, after=data["phoneNumbers"]["pageInfo"]["endCursor"])) == []
+    assert codes(response) == ["CURSOR_TOO_LONG"]
+    assert len(response["data"]["phoneNumbers"]["nodes"]) == 2
 
 
 @pytest.mark.parametrize("token", ['"\\ud800"', '"t\\udfff"', "7", "[]", "{}", "true", "1e999"])
 async def test_a_token_that_cannot_be_sent_back_is_a_bad_response(token: str) -> None:
     """Half of a surrogate pair is valid JSON, but has no UTF-8 form, so it cannot be in a URL."""
     body = json.dumps({"PhoneNumbers": [number_record(0)], "NextToken": "TOKEN"}).replace('"TOKEN"', token)
-    with scripted_upstream(Says(body)) as upstream:
+    with scripted_upstream(ScriptedResponse(body)) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
-            assert codes(await gateway.answer(AFTER)) == ["UPSTREAM_BAD_RESPONSE"]
+            assert codes(await gateway.execute(AFTER)) == ["UPSTREAM_BAD_RESPONSE"]
 
 
 ORDER_IDS = [
@@ -180,7 +180,9 @@ fragment F on PhoneNumberOrder { id phoneNumberOrderId }
 @pytest.mark.parametrize("order_id", ORDER_IDS, ids=lambda each: f"{each[:8]!a} of {len(each)}")
 async def test_the_ids_of_an_order_are_accepted_by_every_argument(order_id: str) -> None:
     record = order_record(0, [], PhoneNumberOrderId=order_id)
-    with scripted_upstream(Says({"PhoneNumberOrders": [record]}), Says({"PhoneNumberOrder": record})) as upstream:
+    with scripted_upstream(
+        ScriptedResponse({"PhoneNumberOrders": [record]}), ScriptedResponse({"PhoneNumberOrder": record})
+    ) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             listed = await gateway.query("{ phoneNumberOrders { nodes { id phoneNumberOrderId } } }")
             [order] = listed["phoneNumberOrders"]["nodes"]
@@ -202,7 +204,7 @@ async def test_the_ids_of_an_order_are_accepted_by_every_argument(order_id: str)
 @pytest.mark.parametrize("order_id", ["", ".", "..", "...", "o" * 257, "\u00e9" * 300, 7, None, ["o"]])
 async def test_an_order_whose_id_cannot_be_sent_back_is_left_out(order_id: Any) -> None:
     records = [order_record(0, [], PhoneNumberOrderId=order_id), order_record(1, [])]
-    with scripted_upstream(Says({"PhoneNumberOrders": records})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumberOrders": records})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             listed = await gateway.query("{ phoneNumberOrders { nodes { phoneNumberOrderId } } }")
     assert listed["phoneNumberOrders"]["nodes"] == [{"phoneNumberOrderId": records[1]["PhoneNumberOrderId"]}]
@@ -223,7 +225,9 @@ fragment F on PhoneNumber { id e164PhoneNumber }
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_the_ids_of_a_number_are_accepted_by_every_argument(key: str, number: str) -> None:
     record = {"Status": "Unassigned", key: number}
-    with scripted_upstream(Says({"PhoneNumbers": [record]}), Says({"PhoneNumber": record})) as upstream:
+    with scripted_upstream(
+        ScriptedResponse({"PhoneNumbers": [record]}), ScriptedResponse({"PhoneNumber": record})
+    ) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             listed = await gateway.query("{ phoneNumbers { nodes { id e164PhoneNumber phoneNumberId } } }")
             [given] = listed["phoneNumbers"]["nodes"]
@@ -248,7 +252,7 @@ async def test_the_id_of_an_association_is_accepted_as_filter_and_entity(value: 
     target = (
         "target { ... on VoiceConnector { voiceConnectorId phoneNumbers(first: 1) { nodes { e164PhoneNumber } } } }"
     )
-    with scripted_upstream(Says({"PhoneNumbers": [record]})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": [record]})) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             listed = await gateway.query(
                 f"{{ phoneNumbers(first: 1) {{ nodes {{ associations {{ value {target} }} }} }} }}"
@@ -267,14 +271,16 @@ async def test_the_id_of_an_association_is_accepted_as_filter_and_entity(value: 
                 it=[{"__typename": "VoiceConnector", "voiceConnectorId": value}],
             )
     assert data == {"phoneNumbers": number, "_entities": [{"phoneNumbers": number}]}
-    for asked in upstream.asked[1:]:
-        assert parse_qs(urlsplit(asked).query)["filter-value"] == [value]
+    for requested in upstream.requests[1:]:
+        assert parse_qs(urlsplit(requested).query)["filter-value"] == [value]
 
 
 @pytest.mark.parametrize("value", ["v" * 257, "\u00e9" * 1_000, 7])
 async def test_an_association_whose_id_cannot_be_sent_back_is_left_out(value: Any) -> None:
     associations = [{"Name": "VoiceConnectorId", "Value": each} for each in (value, "vc")]
-    with scripted_upstream(Says({"PhoneNumbers": [number_record(0, Associations=associations)]})) as upstream:
+    with scripted_upstream(
+        ScriptedResponse({"PhoneNumbers": [number_record(0, Associations=associations)]})
+    ) as upstream:
         async with gateway_over(over(upstream.url)) as gateway:
             data = await gateway.query("{ phoneNumbers { nodes { associations { value } } } }")
     assert data["phoneNumbers"]["nodes"] == [{"associations": [{"value": "vc"}]}]

@@ -8,7 +8,7 @@ from pydantic import SecretBytes
 from gateway.settings import Settings
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, number_record, order_record
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 NUMBERS = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: PhoneNumberFilter, $sort: PhoneNumberSort) {
@@ -89,7 +89,7 @@ async def test_numbers_are_sorted_with_nulls_last_and_ties_by_number(
     field: str, values: dict[str, list[Any]], ascending: list[int], descending: list[int]
 ) -> None:
     records = [number_record(index, **{key: given[index] for key, given in values.items()}) for index in range(5)]
-    with scripted_upstream(Says({"PhoneNumbers": list(reversed(records))})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": list(reversed(records))})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             for direction, expected in ((None, ascending), ("ASC", ascending), ("DESC", descending)):
@@ -225,8 +225,8 @@ async def test_a_cursor_of_another_sort_or_filter_or_of_no_sort_is_rejected_with
         (held["status"], {"sort": by_status, "filter": {"status": "ASSIGNED"}}),
     ):
         for place in ("after", "before"):
-            answer = await gateway.answer(NUMBERS, **{place: cursor}, **others)
-            assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_CURSOR"], others
+            response = await gateway.execute(NUMBERS, **{place: cursor}, **others)
+            assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_CURSOR"], others
     assert aws.calls == []
 
 
@@ -248,9 +248,9 @@ async def test_a_list_past_the_page_limit_is_an_error_that_says_how_to_shorten_i
 ) -> None:
     aws.holds(inventory=250, orders=250)
     async with gateway_over(settings.model_copy(update={"max_upstream_pages": 2})) as gateway:
-        answer = await gateway.answer(document)
-    [(field, value)] = answer["data"].items()
-    [error] = answer["errors"]
+        response = await gateway.execute(document)
+    [(field, value)] = response["data"].items()
+    [error] = response["errors"]
     assert value is None
     assert error["path"][0] == field
     assert error["extensions"]["code"] == "PAGE_LIMIT_EXCEEDED"
@@ -285,6 +285,6 @@ async def test_the_numbers_of_an_associated_resource_are_sorted(gateway: Gateway
     ],
 )
 async def test_an_invalid_sort_is_rejected_without_a_call(gateway: Gateway, aws: Aws, sort: Any) -> None:
-    answer = await gateway.answer(NUMBERS, sort=sort)
-    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+    response = await gateway.execute(NUMBERS, sort=sort)
+    assert {error["extensions"]["code"] for error in response["errors"]} == {"BAD_USER_INPUT"}
     assert aws.calls == []

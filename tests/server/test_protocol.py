@@ -136,9 +136,9 @@ REJECTED = {
 def test_rejects_ambiguous_framing_and_closes(gateway: str, account: Aws, sent: bytes) -> None:
     with wire(gateway) as connection:
         connection.sends(sent + WHOLE)
-        answer = connection.answer()
-        assert answer.status == 400
-        assert answer.refused()
+        response = connection.read_response()
+        assert response.status == 400
+        assert response.refused()
         assert connection.closed()
     assert account.calls == []
 
@@ -147,9 +147,9 @@ def test_rejects_ambiguous_framing_and_closes(gateway: str, account: Aws, sent: 
 def test_rejects_other_http_versions_and_closes(gateway: str, account: Aws, version: bytes) -> None:
     with wire(gateway) as connection:
         connection.sends(GET.replace(b" HTTP/1.1", b" " + version if version else b"") + b"host: gateway\r\n\r\n")
-        answer = connection.answer()
-        assert answer.status == 400
-        assert answer.refused()
+        response = connection.read_response()
+        assert response.status == 400
+        assert response.refused()
         assert connection.closed()
     assert account.calls == []
 
@@ -169,10 +169,10 @@ def test_rejects_other_http_versions_and_closes(gateway: str, account: Aws, vers
 def test_serves_requests_pipelined_or_byte_by_byte(gateway: str, account: Aws, sent: bytes) -> None:
     with wire(gateway) as connection:
         connection.sends(sent + WHOLE)
-        assert [connection.answer().body for _ in range(2)] == [DATA, DATA]
+        assert [connection.read_response().body for _ in range(2)] == [DATA, DATA]
         for byte in sent:
             connection.sends(bytes([byte]))
-        assert connection.answer().body == DATA
+        assert connection.read_response().body == DATA
     assert len(account.calls) == 3
 
 
@@ -191,18 +191,18 @@ def test_trailers_are_not_passed_on_as_headers() -> None:
 
     with served(notes) as url, wire(url) as connection:
         connection.sends(post(CHUNKED, body=CHUNKS[:-2] + b"x-router-secret: forged\r\n\r\n"))
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
     assert [name for name, _ in fields] == [b"host", b"content-type", b"transfer-encoding"]
 
 
 def test_100_continue_is_sent_unless_the_body_is_too_large(gateway: str) -> None:
     with wire(gateway) as connection:
         connection.sends(post(LENGTH, b"expect: 100-continue", body=b""))
-        assert connection.answer().status == 100
+        assert connection.read_response().status == 100
         connection.sends(BODY)
-        assert connection.answer().body == DATA
+        assert connection.read_response().body == DATA
         connection.sends(post(b"content-length: 1000001", b"expect: 100-continue", body=b""))
-        assert connection.answer().status == 413
+        assert connection.read_response().status == 413
         assert connection.closed()
 
 
@@ -222,9 +222,9 @@ OVERSIZED = {
 def test_rejects_oversized_requests_before_their_end(gateway: str, account: Aws, status: int, sent: bytes) -> None:
     with wire(gateway) as connection:
         connection.sends(sent)
-        answer = connection.answer()
-        assert answer.status == status
-        assert any(character.isdigit() for character in answer.refused())
+        response = connection.read_response()
+        assert response.status == status
+        assert any(character.isdigit() for character in response.refused())
         assert connection.closed()
     assert account.calls == []
 
@@ -240,19 +240,19 @@ def test_serves_requests_at_the_size_limits(gateway: str) -> None:
             url + b"host: gateway\r\n\r\n",
         ):
             connection.sends(sent)
-            assert connection.answer().body == DATA
+            assert connection.read_response().body == DATA
 
 
 def test_client_that_keeps_sending_still_gets_the_413(gateway: str) -> None:
     with wire(gateway) as connection:
         connection.sends(post(b"content-length: 20000000", body=b" " * 20_000_000))
-        assert connection.answer().status == 413
+        assert connection.read_response().status == 413
 
 
 def test_rejects_too_many_pipelined_requests(gateway: str) -> None:
     with wire(gateway) as connection:
         connection.sends(WHOLE * (MAX_PIPELINED + 2))
-        assert connection.answer().status == 400
+        assert connection.read_response().status == 400
         assert connection.closed()
 
 
@@ -275,11 +275,11 @@ def test_rejection_ends_the_responses_before_it(caplog: pytest.LogCaptureFixture
     get, broken = b"GET %s HTTP/1.1\r\nhost: gateway\r\n\r\n", b"x : y\r\n\r\n"
     with served(sends_a_head_and_waits) as url, wire(url) as half, wire(url) as none:
         half.sends(get % b"/half")
-        assert half.answer().status == 200
+        assert half.read_response().status == 200
         half.sends(get % b"/none" + broken)
         assert half.closed()
         none.sends(get % b"/none" + get % b"/none" + broken)
-        assert none.answer().status == 400
+        assert none.read_response().status == 400
         release.set()
         assert all(ended.acquire(timeout=TIMEOUT_SECONDS) for _ in range(2))
         assert none.closed()
@@ -293,15 +293,15 @@ def test_slow_request_gets_408_while_others_are_served(
     with clocked.wire() as slow, clocked.wire() as quick:
         slow.sends(begun)
         quick.sends(WHOLE)
-        assert quick.answer().body == DATA
+        assert quick.read_response().body == DATA
         calls = list(account.calls)
         for _ in range(9):
             clocked.advance(10)
             slow.sends(byte)
         clocked.advance(10)
-        answer = slow.answer()
-        assert answer.status == 408
-        assert part in answer.refused()
+        response = slow.read_response()
+        assert response.status == 408
+        assert part in response.refused()
         assert slow.closed()
     assert account.calls == calls
 
@@ -312,7 +312,7 @@ def test_head_and_body_each_have_the_whole_time_limit(clocked: ClockedServer) ->
             for part in (WHOLE[:20], WHOLE[20:-20], WHOLE[-20:]):
                 clocked.advance(90)
                 connection.sends(part)
-            assert connection.answer().body == DATA
+            assert connection.read_response().body == DATA
 
 
 @pytest.mark.parametrize("before", [b"", WHOLE])
@@ -322,7 +322,7 @@ def test_idle_connection_is_closed_without_a_response(clocked: ClockedServer, be
     with clocked.wire() as connection:
         connection.sends(before)
         if before:
-            assert connection.answer().body == DATA
+            assert connection.read_response().body == DATA
         for _ in range(19):
             clocked.advance(10)
             connection.sends(byte)
@@ -335,7 +335,7 @@ def test_connection_used_within_the_idle_limit_stays_open(clocked: ClockedServer
         for _ in range(3):
             clocked.advance(190)
             connection.sends(WHOLE)
-            assert connection.answer().body == DATA
+            assert connection.read_response().body == DATA
 
 
 def test_response_may_take_longer_than_the_time_limits() -> None:
@@ -356,7 +356,7 @@ def test_response_may_take_longer_than_the_time_limits() -> None:
         for _ in range(10):
             server.advance(LIMITS.keep_alive_timeout_seconds)
         release.set()
-        assert connection.answer().status == 204
+        assert connection.read_response().status == 204
 
 
 @pytest.mark.parametrize("bytes_at_a_time", [0, 16])
@@ -406,18 +406,18 @@ def test_client_beyond_the_connection_limit_gets_503_while_others_are_served(set
     with served_gateway(settings, ConnectionLimits(connections=3)) as url, ExitStack() as opened:
         used, slow, silent = (opened.enter_context(wire(url)) for _ in range(3))
         used.sends(WHOLE)
-        assert used.answer().body == DATA
+        assert used.read_response().body == DATA
         slow.sends(WHOLE[:20])
         for _ in range(5):
             with wire(url) as newcomer:
-                answer = newcomer.answer()
-                assert answer.status == 503
-                assert "3 open connections" in answer.refused("OVERLOADED")
+                response = newcomer.read_response()
+                assert response.status == 503
+                assert "3 open connections" in response.refused("OVERLOADED")
                 assert newcomer.closed()
         slow.sends(WHOLE[20:])
         used.sends(WHOLE)
         silent.sends(WHOLE)
-        assert [connection.answer().body for connection in (used, slow, silent)] == [DATA] * 3
+        assert [connection.read_response().body for connection in (used, slow, silent)] == [DATA] * 3
 
 
 def test_client_is_served_again_once_a_connection_is_closed(settings: Settings) -> None:
@@ -425,19 +425,19 @@ def test_client_is_served_again_once_a_connection_is_closed(settings: Settings) 
         for _ in range(3):
             with wire(url) as connection:
                 connection.sends(WHOLE)
-                assert connection.answer().body == DATA
+                assert connection.read_response().body == DATA
                 connection.sends(b"\r\n" + WHOLE.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
-                assert connection.answer().body == DATA
+                assert connection.read_response().body == DATA
                 assert connection.closed()
 
 
 def test_head_limit_holds_behind_other_requests(clocked: ClockedServer) -> None:
     with clocked.wire() as connection:
         connection.sends(WHOLE + HALF_A_HEAD + b"y" * (2 * MAX_HEAD_BYTES))
-        assert connection.answer().body == DATA
+        assert connection.read_response().body == DATA
         clocked.settle()
         connection.sends(b"\r\n\r\n")
-        assert connection.answer().status == 431
+        assert connection.read_response().status == 431
         assert connection.closed()
 
 
@@ -447,9 +447,9 @@ def test_head_limit_does_not_count_the_body_before_it(clocked: ClockedServer) ->
         connection.sends(padded[:-60_000])
         clocked.settle()
         connection.sends(padded[-60_000:] + WHOLE[:20])
-        assert connection.answer().body == DATA
+        assert connection.read_response().body == DATA
         connection.sends(WHOLE[20:])
-        assert connection.answer().body == DATA
+        assert connection.read_response().body == DATA
 
 
 def test_state_follows_the_request_being_read() -> None:
@@ -480,18 +480,18 @@ def test_state_follows_the_request_being_read() -> None:
         assert state_after(head) == "<LimitedHttpProtocol [READING_HEAD, responses to send: 1]>"
         assert state_after(WHOLE[20:-20]) == "<LimitedHttpProtocol [READING_BODY, responses to send: 2]>"
         release.release()
-        assert connection.answer().status == 204
+        assert connection.read_response().status == 204
         assert state_after(b"") == "<LimitedHttpProtocol [READING_BODY, responses to send: 1]>"
         assert state_after(body) == "<LimitedHttpProtocol [RESPONDING, responses to send: 1]>"
         release.release()
-        assert connection.answer().status == 204
+        assert connection.read_response().status == 204
         assert state_after(b"") == "<LimitedHttpProtocol [IDLE, responses to send: 0]>"
         assert state_after(early[:-20]) == "<LimitedHttpProtocol [READING_BODY, responses to send: 0]>"
         assert state_after(body) == "<LimitedHttpProtocol [IDLE, responses to send: 0]>"
-        assert connection.answer().status == 204
+        assert connection.read_response().status == 204
         assert state_after(head) == "<LimitedHttpProtocol [READING_HEAD, responses to send: 0]>"
         assert state_after(b"x : y\r\n") == "<LimitedHttpProtocol [CLOSING, responses to send: 0]>"
-        assert connection.answer().status == 400
+        assert connection.read_response().status == 400
 
 
 def test_a_hundred_slow_clients_do_not_delay_others(clocked: ClockedServer) -> None:
@@ -502,7 +502,7 @@ def test_a_hundred_slow_clients_do_not_delay_others(clocked: ClockedServer) -> N
         clocked.settle()
         with clocked.wire() as quick:
             quick.sends(WHOLE)
-            assert quick.answer().body == DATA
+            assert quick.read_response().body == DATA
         for index, connection in enumerate(slow):
             connection.sends(WHOLE[(20, -20)[index % 2] :])
-            assert connection.answer().body == DATA
+            assert connection.read_response().body == DATA

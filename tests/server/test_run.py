@@ -26,9 +26,9 @@ async def reports_its_server(scope: Scope, receive: Receive, send: Send) -> None
 
 def test_requests_are_served_by_uvloop_and_httptools_without_middleware() -> None:
     with serving_in_thread(reports_its_server) as url:
-        answer = httpx.get(url, headers={"x-forwarded-for": "192.0.2.1"})
+        response = httpx.get(url, headers={"x-forwarded-for": "192.0.2.1"})
     cycle = "uvicorn.protocols.http.httptools_impl.RequestResponseCycle"
     # The server does not read the headers of forwarding proxies.
-    assert answer.json() == {"classes": ["uvloop.Loop", cycle, cycle], "client": "127.0.0.1"}
+    assert response.json() == {"classes": ["uvloop.Loop", cycle, cycle], "client": "127.0.0.1"}
     # The server adds the date, and not its name.
-    assert set(answer.headers) == {"date", "content-length"}
+    assert set(response.headers) == {"date", "content-length"}

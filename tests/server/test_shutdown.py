@@ -144,7 +144,7 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
         # The response to the first request shows that the server has read the beginning of the second as well.
         query_begun.sends(HEALTHZ + QUERY[:20])
         readyz_begun.sends(HEALTHZ + READYZ[:20])
-        assert [connection.answer().status for connection in (used, query_begun, readyz_begun)] == [200] * 3
+        assert [connection.read_response().status for connection in (used, query_begun, readyz_begun)] == [200] * 3
         in_flight = pool.submit(httpx.post, url, json=query(0), timeout=60)
         wait_for_calls(upstream.calls, 1)
         serve.process.send_signal(signal.SIGTERM)
@@ -152,9 +152,9 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
         assert unused.closed()
         query_begun.sends(QUERY[20:])
         readyz_begun.sends(READYZ[20:])
-        response = query_begun.answer()
+        response = query_begun.read_response()
         assert (response.status, response.header("connection")) == (200, "close")
-        response = readyz_begun.answer()
+        response = readyz_begun.read_response()
         assert (response.status, response.header("connection")) == (503, "close")
         assert json.loads(response.body) == {"ready": False, "reason": "this process is shutting down"}
         assert query_begun.closed()

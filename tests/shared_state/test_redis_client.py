@@ -26,7 +26,7 @@ from gateway.shared_state.redis_client import (
 )
 from tests.support.clock import Clock
 from tests.support.processes import free_port
-from tests.support.redis_server import RedisServer, Reply, pretending, redis_server, well_until_asked
+from tests.support.redis_server import RedisServer, Reply, healthy_for_get_and_set, pretending, redis_server
 from tests.support.tls import self_signed
 
 
@@ -119,18 +119,18 @@ async def test_cancelled_commands_do_not_shift_the_replies_of_others(server: Red
 
 
 async def test_the_late_reply_to_a_cancelled_command_is_never_read() -> None:
-    asked, cancelled = threading.Event(), threading.Event()
+    requested, cancelled = threading.Event(), threading.Event()
 
     def late(command: bytes) -> bytes:
         if b"first" in command:
-            asked.set()
+            requested.set()
             cancelled.wait(30)
         return echo(command)
 
-    with pretending(well_until_asked(late)) as url:
+    with pretending(healthy_for_get_and_set(late)) as url:
         async with connected(url) as client:
             first = asyncio.create_task(client.execute("ECHO", "first"))
-            await asyncio.to_thread(asked.wait, 30)
+            await asyncio.to_thread(requested.wait, 30)
             first.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await first
@@ -140,7 +140,7 @@ async def test_the_late_reply_to_a_cancelled_command_is_never_read() -> None:
 
 
 async def test_a_reply_too_many_is_never_read() -> None:
-    with pretending(well_until_asked(lambda command: 2 * echo(command))) as url:
+    with pretending(healthy_for_get_and_set(lambda command: 2 * echo(command))) as url:
         async with connected(url) as client:
             assert [await client.execute("ECHO", each) for each in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
 
@@ -227,7 +227,7 @@ async def test_a_probe_of_a_hung_redis_costs_no_command_any_time(clock: Clock) -
             return b""
         return healthy(command)
 
-    healthy = well_until_asked(lambda _command: b"-ERR no\r\n")
+    healthy = healthy_for_get_and_set(lambda _command: b"-ERR no\r\n")
     with pretending(hung) as url:
         async with connected(url, clock=clock) as client:
             assert await is_unavailable(client)
@@ -253,7 +253,7 @@ async def test_a_slow_redis_is_unavailable_after_a_few_commands() -> None:
         idle_clock.moves(0.09)
         return b"+PONG\r\n"
 
-    with pretending(well_until_asked(late)) as url:
+    with pretending(healthy_for_get_and_set(late)) as url:
         async with connected(url, idle_clock) as client:
             began = idle_clock.now
             outcomes = [await is_unavailable(client) for _ in range(20)]
@@ -264,18 +264,18 @@ async def test_a_slow_redis_is_unavailable_after_a_few_commands() -> None:
 
 async def test_slow_replies_among_fast_ones_count_less_and_concurrent_ones_count_once() -> None:
     idle_clock = Clock()
-    asked = threading.Barrier(8)
+    requested = threading.Barrier(8)
 
     def reply(command: bytes) -> bytes:
-        if b"together" in command and asked.wait(30) == 0:
+        if b"together" in command and requested.wait(30) == 0:
             idle_clock.moves(0.1)
         if b"together" in command:
-            asked.wait(30)
+            requested.wait(30)
         if b"slow" in command:
             idle_clock.moves(0.1)
         return echo(command)
 
-    with pretending(well_until_asked(reply)) as url:
+    with pretending(healthy_for_get_and_set(reply)) as url:
         async with connected(url, idle_clock) as client:
             for _ in range(10):
                 await client.execute("ECHO", "slow")
@@ -287,7 +287,7 @@ async def test_slow_replies_among_fast_ones_count_less_and_concurrent_ones_count
 
 async def test_a_redis_that_is_slow_from_the_start_is_not_used() -> None:
     idle_clock = Clock()
-    redis = well_until_asked(echo)
+    redis = healthy_for_get_and_set(echo)
 
     def late(command: bytes) -> Reply:
         idle_clock.moves(0.03)
@@ -335,7 +335,7 @@ async def test_after_an_error_or_rubbish_no_command_is_sent(
         received.append(command)
         return reply(command)
 
-    with pretending(well_until_asked(wrong)) as url:
+    with pretending(healthy_for_get_and_set(wrong)) as url:
         async with connected(url) as client:
             assert await is_unavailable(client)
             assert [await fails_at_once(client) for _ in range(20)] == [True] * 20
@@ -372,7 +372,7 @@ async def test_a_redis_that_refuses_or_ignores_connections_is_not_used(caplog: p
 
 
 async def test_a_redis_that_passes_probes_but_fails_commands_is_probed_less_and_less_often(clock: Clock) -> None:
-    with pretending(well_until_asked(lambda _command: b"-NOPERM\r\n")) as url:
+    with pretending(healthy_for_get_and_set(lambda _command: b"-NOPERM\r\n")) as url:
         async with connected(url, clock=clock) as client:
             for open_seconds in (FIRST_OPEN_SECONDS, 2 * FIRST_OPEN_SECONDS, 4 * FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS):
                 assert await is_unavailable(client)
@@ -409,14 +409,14 @@ async def test_dead_connections_are_dropped_when_redis_recovers(clock: Clock) ->
     """A firewall that forgets connections sends no error. Each of them would cost a timeout of its own."""
     seen: set[threading.Thread] = set()
     dead: set[threading.Thread] = set()
-    healthy = well_until_asked(echo)
+    healthy = healthy_for_get_and_set(echo)
 
-    def answer(command: bytes) -> Reply:
+    def response(command: bytes) -> Reply:
         # Each connection has a thread.
         seen.add(threading.current_thread())
         return b"" if threading.current_thread() in dead else healthy(command)
 
-    with pretending(answer) as url:
+    with pretending(response) as url:
         async with connected(url, clock=clock) as client:
             await asyncio.gather(*(client.execute("ECHO", each) for each in range(4)))
             dead |= seen

@@ -50,8 +50,8 @@ class Clients:
     Attributes:
         numbers: All numbers of the account, in its order.
         orders: All orders of the account, in its order.
-        answers: Number of responses by the code of the first error, or OK without an error.
-        asked: Number of requests sent.
+        responses: Number of responses by the code of the first error, or OK without an error.
+        sent: Number of requests sent.
         left: Number of requests whose client disconnected.
         walked: Number of lists read completely.
     """
@@ -60,8 +60,8 @@ class Clients:
         self.http = http
         self.numbers: list[str] = []
         self.orders: list[str] = []
-        self.answers: Counter[str] = Counter()
-        self.asked = self.left = self.walked = 0
+        self.responses: Counter[str] = Counter()
+        self.sent = self.left = self.walked = 0
         self._random = random.Random(seed)
         self._mix = {
             self._page: 20,
@@ -79,7 +79,7 @@ class Clients:
         }
 
     def __str__(self) -> str:
-        return f"{self.asked} requests, {self.walked} complete lists, {self.left} disconnects, {dict(self.answers)}"
+        return f"{self.sent} requests, {self.walked} complete lists, {self.left} disconnects, {dict(self.responses)}"
 
     async def read_account(self) -> None:
         """Read the whole account, while the upstream works."""
@@ -90,10 +90,10 @@ class Clients:
 
     async def send(self, requests: int, *, at_once: int) -> None:
         """Send at least so many requests, `at_once` at a time."""
-        until = self.asked + requests
+        until = self.sent + requests
 
         async def one_after_another() -> None:
-            while self.asked < until:
+            while self.sent < until:
                 [request] = self._random.choices([*self._mix], [*self._mix.values()])
                 await request()
 
@@ -103,9 +103,9 @@ class Clients:
 
     async def data(self, document: str) -> Any:
         """Return the data of a query. Fail if the response has errors."""
-        answer = await self._ask(document)
-        assert "errors" not in answer, answer
-        return answer["data"]
+        response = await self._ask(document)
+        assert "errors" not in response, response
+        return response["data"]
 
     async def all_is_well(self) -> bool:
         """Return whether each of AWS's four operations succeeds without the cache."""
@@ -114,34 +114,34 @@ class Clients:
           phoneNumber(e164PhoneNumber: $number) { id } phoneNumberOrder(phoneNumberOrderId: $order) { id } }"""
         # The last ones, because the pages of the same query contain the first ones.
         variables = {"number": self.numbers[-1], "order": self.orders[-1]}
-        answer = await self._ask(document, variables, headers={"cache-control": "no-cache"})
-        return "errors" not in answer and None not in answer["data"].values()
+        response = await self._ask(document, variables, headers={"cache-control": "no-cache"})
+        return "errors" not in response and None not in response["data"].values()
 
     async def _ask(
         self, document: str | None, variables: Any = None, *, headers: Any = None, **body: Any
     ) -> dict[str, Any]:
-        self.asked += 1
+        self.sent += 1
         sent = {"query": document, "variables": variables, **body}
         response = await self.http.post("/graphql", json=sent, headers=headers)
         assert response.status_code == 200, response.text
         return self._checked(response.json())
 
-    def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def _checked(self, response: dict[str, Any]) -> dict[str, Any]:
         """Check that a response has data, or errors with a documented code, and count it."""
-        assert answer.keys() <= {"data", "errors", "extensions"}, answer
-        errors = answer.get("errors", [])
-        assert answer.get("data") is not None or errors, answer
+        assert response.keys() <= {"data", "errors", "extensions"}, response
+        errors = response.get("errors", [])
+        assert response.get("data") is not None or errors, response
         for error in errors:
-            assert error["message"], answer
-            assert error["extensions"]["code"] in CODES, answer
-        self.answers[errors[0]["extensions"]["code"] if errors else "OK"] += 1
-        return answer
+            assert error["message"], response
+            assert error["extensions"]["code"] in CODES, response
+        self.responses[errors[0]["extensions"]["code"] if errors else "OK"] += 1
+        return response
 
     async def _page(self) -> None:
         first = self._random.randint(1, 120)
-        answer = await self._ask(WALKED, {"first": first})
-        if "errors" not in answer:
-            nodes = answer["data"]["phoneNumbers"]["nodes"]
+        response = await self._ask(WALKED, {"first": first})
+        if "errors" not in response:
+            nodes = response["data"]["phoneNumbers"]["nodes"]
             assert [each["e164PhoneNumber"] for each in nodes] == self.numbers[:first]
 
     async def _walk_on(self) -> None:
@@ -170,15 +170,17 @@ class Clients:
     async def _page_of_walk(self, variables: dict[str, Any]) -> Any:
         """Return a page after up to three attempts, or None if all of them fail."""
         for _ in range(3):
-            answer = await self._ask(WALKED, variables)
-            if "errors" not in answer:
-                return answer["data"]["phoneNumbers"]
+            response = await self._ask(WALKED, variables)
+            if "errors" not in response:
+                return response["data"]["phoneNumbers"]
         return None
 
     async def _count(self) -> None:
-        answer = await self._ask("{ phoneNumbers(first: 2) { totalCount } phoneNumberOrders(first: 2) { totalCount } }")
-        if "errors" not in answer:
-            counts = [each["totalCount"] for each in answer["data"].values()]
+        response = await self._ask(
+            "{ phoneNumbers(first: 2) { totalCount } phoneNumberOrders(first: 2) { totalCount } }"
+        )
+        if "errors" not in response:
+            counts = [each["totalCount"] for each in response["data"].values()]
             assert counts == [len(self.numbers), len(self.orders)], counts
 
     async def _linked(self) -> None:
@@ -187,8 +189,8 @@ class Clients:
     async def _single(self) -> None:
         number = self._random.choice([*self.numbers, "+15005550006"])
         document = "query ($n: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $n) { id e164PhoneNumber } }"
-        answer = await self._ask(document, {"n": number})
-        found = (answer.get("data") or {}).get("phoneNumber")
+        response = await self._ask(document, {"n": number})
+        found = (response.get("data") or {}).get("phoneNumber")
         if found is not None:
             assert found["e164PhoneNumber"] == number
             await self._ask("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": [found["id"]] * 2})
@@ -201,7 +203,7 @@ class Clients:
         await self._ask(ENTITIES, {"of": of})
 
     async def _stream(self) -> None:
-        self.asked += 1
+        self.sent += 1
         headers = {"accept": "multipart/mixed, application/json"}
         async with self.http.stream("POST", "/graphql", json={"query": STREAMED}, headers=headers) as response:
             if "json" in response.headers["content-type"]:
@@ -226,12 +228,12 @@ class Clients:
             self._walked(seen)
 
     async def _refused(self) -> None:
-        answer = await self._ask(self._random.choice(REFUSED))
-        assert "errors" in answer, answer
+        response = await self._ask(self._random.choice(REFUSED))
+        assert "errors" in response, response
 
     async def _new_document(self) -> None:
         """Send a document with a new name and new aliases. One in four is long."""
-        name = f"{self.asked}_{self._random.getrandbits(40):x}"
+        name = f"{self.sent}_{self._random.getrandbits(40):x}"
         aliases = " ".join(f"a{name}_{index}: status" for index in range(self._random.choice([1, 1, 1, 25])))
         document = f"query Fresh{name} {{ phoneNumbers(first: 5) {{ nodes {{ {aliases} }} }} }}"
         await self._ask(document, operationName=f"Fresh{name}")
@@ -239,13 +241,13 @@ class Clients:
     async def _persisted(self) -> None:
         document = f"query Kept {{ phoneNumbers(first: {self._random.randint(1, 900)}) {{ nodes {{ id }} }} }}"
         known = {"persistedQuery": {"version": 1, "sha256Hash": sha256(document.encode()).hexdigest()}}
-        answer = await self._ask(None, extensions=known)
-        if answer.get("errors", [{}])[0].get("extensions", {}).get("code") == "PERSISTED_QUERY_NOT_FOUND":
+        response = await self._ask(None, extensions=known)
+        if response.get("errors", [{}])[0].get("extensions", {}).get("code") == "PERSISTED_QUERY_NOT_FOUND":
             await self._ask(document, extensions=known)
 
     async def _leave(self) -> None:
         """Disconnect, mostly before the response arrives."""
-        self.asked += 1
+        self.sent += 1
         variables = {"last": self._random.randint(1, 400)}
         patience = self._random.choice([0.002, 0.01, 0.05, 0.7])
         try:

@@ -102,7 +102,7 @@ async def test_mixed_load_through_upstream_failures_leaks_no_memory_and_no_files
                     await clients.send(REQUESTS_AFTER_IT, at_once=CLIENTS)
                     size = f"{gateway.megabytes():.0f} MB, {gateway.open_files()} files, {aws.came} calls"
                     logger.info("after %s: %s, %s", storm, size, clients)
-                assert clients.answers["OK"] > clients.asked / 2
+                assert clients.responses["OK"] > clients.sent / 2
                 assert min(clients.walked, clients.left) > 30
             held.append(gateway.megabytes())
         # The first round fills the bounded caches.

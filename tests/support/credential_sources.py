@@ -49,12 +49,12 @@ class Source:
     """A server that sends its responses in order and repeats the last one.
 
     Attributes:
-        answers: The responses that are left.
+        responses: The responses that are left.
         actions: The STS action of each request, or GET.
     """
 
-    def __init__(self, *answers: CredentialsResponse | ErrorResponse) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: CredentialsResponse | ErrorResponse) -> None:
+        self.responses = list(responses)
         self.actions: list[str] = []
         self.url = ""
 
@@ -65,16 +65,16 @@ class Source:
         request = Request(scope, receive)
         action = parse_qs((await request.body()).decode()).get("Action", ["GET"])[0]
         self.actions.append(action)
-        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
-        await _response(action, answer)(scope, receive, send)
+        response = self.responses[0] if len(self.responses) == 1 else self.responses.pop(0)
+        await _response(action, response)(scope, receive, send)
 
 
-def _response(action: str, answer: CredentialsResponse | ErrorResponse) -> Response:
-    if isinstance(answer, ErrorResponse):
-        error = f"<Type>Sender</Type><Code>{answer.code}</Code><Message>{SECRET} 123456789012</Message>"
-        headers = {} if answer.location is None else {"location": answer.location}
-        return Response(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", answer.status, headers)
-    expiration = seconds_from_now(answer.seconds)
+def _response(action: str, response: CredentialsResponse | ErrorResponse) -> Response:
+    if isinstance(response, ErrorResponse):
+        error = f"<Type>Sender</Type><Code>{response.code}</Code><Message>{SECRET} 123456789012</Message>"
+        headers = {} if response.location is None else {"location": response.location}
+        return Response(f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", response.status, headers)
+    expiration = seconds_from_now(response.seconds)
     if action == "GET":
         keys = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "token", "Expiration": expiration}
         return Response(json.dumps(keys), media_type="application/json")
@@ -87,9 +87,9 @@ def _response(action: str, answer: CredentialsResponse | ErrorResponse) -> Respo
 
 
 @contextmanager
-def credential_source(*answers: CredentialsResponse | ErrorResponse) -> Iterator[Source]:
+def credential_source(*responses: CredentialsResponse | ErrorResponse) -> Iterator[Source]:
     """Serve a source while the block runs."""
-    source = Source(*answers)
+    source = Source(*responses)
     with served(source) as url:
         source.url = url
         yield source

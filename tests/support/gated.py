@@ -19,8 +19,8 @@ class GatedAws(Aws):
     """One account. It responds to every call at once until `hold_back`.
 
     Attributes:
-        answered: Number of responses so far.
-        asked: A semaphore that each incoming call releases once.
+        responded: Number of responses so far.
+        called: A semaphore that each incoming call releases once.
         given_up: A semaphore that each cancelled call releases once.
     """
 
@@ -29,8 +29,8 @@ class GatedAws(Aws):
         super().__init__("chime", emulator)
         self._app: ASGIApp = emulator
         self._gate: threading.Semaphore | None = None
-        self.answered = 0
-        self.asked = threading.Semaphore(0)
+        self.responded = 0
+        self.called = threading.Semaphore(0)
         self.given_up = threading.Semaphore(0)
 
     def hold_back(self) -> None:
@@ -55,7 +55,7 @@ class GatedAws(Aws):
         noun = {"phone-numbers": "PhoneNumber", "phone-number-orders": "PhoneNumberOrder"}[kind]
         self.calls.append(f"Get{noun}" if key else f"List{noun}s")
         self.queries.append(scope["query_string"].decode())
-        self.asked.release()
+        self.called.release()
         request = await receive()
         if self._gate is not None:
             disconnect = asyncio.ensure_future(receive())
@@ -65,7 +65,7 @@ class GatedAws(Aws):
                 self.given_up.release()
                 return
             disconnect.cancel()
-        self.answered += 1
+        self.responded += 1
 
         async def receive_again() -> Message:
             return request

@@ -12,7 +12,7 @@ from jwt.algorithms import get_default_algorithms
 
 from gateway.settings import Settings, read_settings
 from tests.support.aws import Aws
-from tests.support.scripted import Says, ScriptedUpstream, scripted_upstream
+from tests.support.scripted import ScriptedResponse, ScriptedUpstream, scripted_upstream
 
 ISSUER = "https://issuer.example/"
 AUDIENCE = "https://gateway.example/"
@@ -65,7 +65,7 @@ class Issuer:
 
     @property
     def fetches(self) -> int:
-        return len(self._server.asked)
+        return len(self._server.requests)
 
     @property
     def headers(self) -> list[Any]:
@@ -73,17 +73,17 @@ class Issuer:
 
     def publishes(self, *keys: SigningKey) -> None:
         """Publish these keys in the JWKS from now on."""
-        self.says(Says({"keys": [key.jwk() for key in keys]}))
+        self.says(ScriptedResponse({"keys": [key.jwk() for key in keys]}))
 
-    def says(self, answer: Says) -> None:
+    def says(self, response: ScriptedResponse) -> None:
         """Send this response from now on."""
-        self._server.answers[:] = [answer]
+        self._server.responses[:] = [response]
 
 
 @contextmanager
 def served_issuer(*keys: SigningKey) -> Iterator[Issuer]:
     """Serve an issuer with these keys while the block runs."""
-    with scripted_upstream(Says({"keys": []})) as server:
+    with scripted_upstream(ScriptedResponse({"keys": []})) as server:
         issuer = Issuer(server)
         issuer.publishes(*keys)
         yield issuer

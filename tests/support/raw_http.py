@@ -13,7 +13,7 @@ from tests.support.leak_search import search_response
 TIMEOUT_SECONDS = 30
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """One response: its status, its header fields in their order, and its body."""
 
     status: int
@@ -46,7 +46,7 @@ class Wire:
         self.socket.sendall(data)
         self.sent_bytes += len(data)
 
-    def answer(self) -> Answer:
+    def read_response(self) -> RawResponse:
         """Return the next response. It must have a Content-Length, or no body."""
         head = self._until(b"\r\n\r\n")
         line, *lines = head.decode().split("\r\n")
@@ -57,7 +57,7 @@ class Wire:
             assert self._receives(), "closed within a response"
         body, self._received = self._received[:length], self._received[length:]
         search_response(status, fields, body)
-        return Answer(status, fields, body)
+        return RawResponse(status, fields, body)
 
     def closed(self) -> bool:
         """Return whether the server closes the connection without sending more."""

@@ -29,7 +29,7 @@ class RedisServer:
         """Return a client for the test's own commands."""
         return redis.Redis.from_url(self.url)
 
-    def answers(self) -> list[bytes]:
+    def cached_responses(self) -> list[bytes]:
         """Return the keys of all cached upstream responses."""
         with self.client() as client:
             return sorted(client.scan_iter("chime-gateway:answer:*"))
@@ -78,31 +78,31 @@ def redis_server(
 
 # A reply, or its parts. An OSError between parts closes the connection.
 Reply = bytes | Iterable[bytes]
-Answers = Callable[[bytes], Reply]
+Replies = Callable[[bytes], Reply]
 
 
-def well_until_asked(otherwise: Answers) -> Answers:
+def healthy_for_get_and_set(otherwise: Replies) -> Replies:
     """Return a reply function that handles PING, GET and SET like Redis. It passes other commands to `otherwise`."""
     kept: dict[bytes, bytes] = {}
 
-    def answer(asked: bytes) -> Reply:
-        words = asked.split(b"\r\n")[2::2]
+    def reply(command: bytes) -> Reply:
+        words = command.split(b"\r\n")[2::2]
         if words[0] == b"PING":
             return b"+PONG\r\n"
         if words[0] == b"SET":
             kept[words[1]] = words[2]
             return b"+OK\r\n"
-        return b"$%d\r\n%b\r\n" % (len(kept[words[1]]), kept[words[1]]) if words[0] == b"GET" else otherwise(asked)
+        return b"$%d\r\n%b\r\n" % (len(kept[words[1]]), kept[words[1]]) if words[0] == b"GET" else otherwise(command)
 
-    return answer
+    return reply
 
 
 @contextmanager
-def pretending(answer: Answers) -> Iterator[str]:
+def pretending(replies: Replies) -> Iterator[str]:
     """Listen as a fake Redis while the block runs, and yield its URL.
 
     Args:
-        answer: Returns the reply to the bytes of one read, as a whole or in parts. b"" sends no reply.
+        replies: Returns the reply to the bytes of one read, as a whole or in parts. b"" sends no reply.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     connections: list[socket.socket] = []
@@ -110,8 +110,8 @@ def pretending(answer: Answers) -> Iterator[str]:
     def serve(connection: socket.socket) -> None:
         with connection:
             try:
-                while asked := connection.recv(65_536):
-                    reply = answer(asked)
+                while command := connection.recv(65_536):
+                    reply = replies(command)
                     for part in (reply,) if isinstance(reply, bytes) else reply:
                         connection.sendall(part)
             except OSError:

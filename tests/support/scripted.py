@@ -16,7 +16,7 @@ from tests.support.serving import served
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class ScriptedResponse:
     """One response: a status, headers, a body that is sent as it is or as JSON, and a delay before it."""
 
     body: Any
@@ -34,15 +34,15 @@ class ScriptedUpstream:
     """A server that sends its responses in order and repeats the last one.
 
     Attributes:
-        answers: The responses that are left.
-        asked: Path and query of each request.
+        responses: The responses that are left.
+        requests: Path and query of each request.
         paths: The decoded path of each request.
         headers: The headers of each request.
     """
 
-    def __init__(self, *answers: Says) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
+    def __init__(self, *responses: ScriptedResponse) -> None:
+        self.responses = list(responses)
+        self.requests: list[str] = []
         self.paths: list[str] = []
         self.headers: list[Headers] = []
         self.url = ""
@@ -52,13 +52,13 @@ class ScriptedUpstream:
             await lifespan(receive, send)
             return
         request = Request(scope, receive)
-        self.asked.append(f"{request.url.path}?{request.url.query}")
+        self.requests.append(f"{request.url.path}?{request.url.query}")
         self.paths.append(scope["path"])
         self.headers.append(request.headers)
-        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
-        if answer.after_seconds and await _disconnects_within(answer.after_seconds, receive):
+        response = self.responses[0] if len(self.responses) == 1 else self.responses.pop(0)
+        if response.after_seconds and await _disconnects_within(response.after_seconds, receive):
             return
-        await answer.response()(scope, receive, send)
+        await response.response()(scope, receive, send)
 
 
 async def _disconnects_within(seconds: float, receive: Receive) -> bool:
@@ -82,9 +82,9 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 @contextmanager
-def scripted_upstream(*answers: Says) -> Iterator[ScriptedUpstream]:
+def scripted_upstream(*responses: ScriptedResponse) -> Iterator[ScriptedUpstream]:
     """Serve these responses while the block runs."""
-    upstream = ScriptedUpstream(*answers)
+    upstream = ScriptedUpstream(*responses)
     with served(upstream) as url:
         upstream.url = url
         yield upstream

@@ -41,15 +41,15 @@ def post(http: httpx.Client, document: str) -> None:
 
 async def test_requests_are_counted_by_operation_name_and_first_error_code(gateway: Gateway, aws: Aws) -> None:
     before = await metrics_of(gateway)
-    await gateway.answer("query Fine { __typename }")
-    await gateway.answer("query Fine { __typename }")
+    await gateway.execute("query Fine { __typename }")
+    await gateway.execute("query Fine { __typename }")
     aws.fails("*", "UnauthorizedClientException")
-    await gateway.answer(
+    await gateway.execute(
         'query Wrong { a: phoneNumber(e164PhoneNumber: "+12065550000") { id } '
         'b: phoneNumber(e164PhoneNumber: "+12065550001") { id } }'
     )
-    await gateway.answer("{ __typename }")
-    await gateway.answer("query Invalid { nothing }")
+    await gateway.execute("{ __typename }")
+    await gateway.execute("query Invalid { nothing }")
     await gateway.http.put("/graphql")
     after = await metrics_of(gateway)
     assert after.since(before, PREFIX + "request") == {
@@ -71,7 +71,7 @@ async def test_upstream_calls_and_retries_are_counted_by_operation_and_outcome(g
     before = await metrics_of(gateway)
     await gateway.query("{ phoneNumbers(first: 200) { nodes { id } } }")
     aws.fails("ListPhoneNumberOrders", "ServiceUnavailable")
-    await gateway.answer("{ phoneNumberOrders(first: 1) { nodes { id } } }")
+    await gateway.execute("{ phoneNumberOrders(first: 1) { nodes { id } } }")
     after = await metrics_of(gateway)
     assert after.since(before, PREFIX + "upstream_") == {
         'calls_total{aws_operation="ListPhoneNumbers",outcome="ok"}': 3,

@@ -11,7 +11,7 @@ from gateway.upstream.resilience.circuit_breaking_transport import FAILURES_TO_O
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, started
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 COMMAND = str(BIN / "chime-gateway")
 ONE_PAGE = "{ phoneNumbers(first: 1) { nodes { id } } }"
@@ -23,8 +23,8 @@ def settings_for(url: str) -> Settings:
 
 async def test_ready_after_a_response_from_aws_with_one_call_for_many_probes(gateway: Gateway, aws: Aws) -> None:
     for _ in range(5):
-        answer = await gateway.http.get("/readyz")
-        assert (answer.status_code, answer.json()) == (200, {"ready": True})
+        response = await gateway.http.get("/readyz")
+        assert (response.status_code, response.json()) == (200, {"ready": True})
     assert aws.calls == ["ListPhoneNumbers"]
     assert "max-results=1" in aws.queries[0]
 
@@ -40,42 +40,45 @@ async def test_readiness_needs_no_call_beside_those_of_requests(gateway: Gateway
     [("ServiceFailure", 500, "UPSTREAM_FAILURE"), ("Unauthorized", 401, "UPSTREAM_UNAUTHORIZED")],
 )
 async def test_not_ready_while_aws_fails_until_its_first_response(code: str, status: int, said: str) -> None:
-    fault = Says({"Code": code, "Message": "arn:aws:iam::123456789012:user/x"}, status=status)
+    fault = ScriptedResponse({"Code": code, "Message": "arn:aws:iam::123456789012:user/x"}, status=status)
     with scripted_upstream(fault) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             for _ in range(3):
-                answer = await gateway.http.get("/readyz")
-                assert answer.status_code == 503
-                assert answer.json() == {"ready": False, "reason": f"AWS has not answered lately: {said}"}
-            assert len(upstream.asked) == 1
+                response = await gateway.http.get("/readyz")
+                assert response.status_code == 503
+                assert response.json() == {"ready": False, "reason": f"AWS has not answered lately: {said}"}
+            assert len(upstream.requests) == 1
             assert (await gateway.http.get("/healthz")).status_code == 200
-            upstream.answers[:] = [Says({"PhoneNumbers": []})]
+            upstream.responses[:] = [ScriptedResponse({"PhoneNumbers": []})]
             await gateway.query(ONE_PAGE)
             assert (await gateway.http.get("/readyz")).status_code == 200
 
 
 async def test_not_ready_while_a_circuit_breaker_is_open_until_aws_responds() -> None:
     """Earlier responses no longer count. The probes make one call, and a response to another operation counts too."""
-    with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": []})) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             await gateway.query(ONE_PAGE)
-            upstream.answers[:] = [Says({"Code": "ServiceUnavailable"}, status=503)]
+            upstream.responses[:] = [ScriptedResponse({"Code": "ServiceUnavailable"}, status=503)]
             for _ in range(FAILURES_TO_OPEN):
                 assert (await gateway.http.get("/readyz")).status_code == 200
-                await gateway.answer(ONE_PAGE)
-            asked = len(upstream.asked)
+                await gateway.execute(ONE_PAGE)
+            requested = len(upstream.requests)
             for _ in range(3):
-                answer = await gateway.http.get("/readyz")
-                assert answer.json() == {"ready": False, "reason": "AWS has not answered lately: UPSTREAM_UNAVAILABLE"}
-            assert len(upstream.asked) == asked + 1
-            upstream.answers[:] = [Says({"PhoneNumberOrders": []})]
+                response = await gateway.http.get("/readyz")
+                assert response.json() == {
+                    "ready": False,
+                    "reason": "AWS has not answered lately: UPSTREAM_UNAVAILABLE",
+                }
+            assert len(upstream.requests) == requested + 1
+            upstream.responses[:] = [ScriptedResponse({"PhoneNumberOrders": []})]
             await gateway.query("{ phoneNumberOrders(first: 1) { nodes { id } } }")
             assert (await gateway.http.get("/readyz")).status_code == 200
-            assert len(upstream.asked) == asked + 2
+            assert len(upstream.requests) == requested + 2
 
 
 async def test_throttling_does_not_make_it_unready() -> None:
-    with scripted_upstream(Says({"Code": "Throttled"}, status=429)) as upstream:
+    with scripted_upstream(ScriptedResponse({"Code": "Throttled"}, status=429)) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             assert (await gateway.http.get("/readyz")).status_code == 200
 
@@ -87,7 +90,7 @@ async def test_not_ready_if_aws_is_unreachable() -> None:
 
 @pytest.mark.slow
 async def test_not_ready_if_aws_hangs() -> None:
-    with scripted_upstream(Says({}, after_seconds=2.5)) as upstream:
+    with scripted_upstream(ScriptedResponse({}, after_seconds=2.5)) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
             assert "UPSTREAM_TIMEOUT" in (await gateway.http.get("/readyz")).json()["reason"]
 
@@ -99,12 +102,12 @@ def test_admin_port_serves_all_probes_and_the_main_port_health_only(tmp_path: Pa
         main = dev.lines[0].split()[1].removesuffix("/graphql")
         admin = dev.lines[3].split()[1].removesuffix("/metrics")
         assert dev.lines[3].startswith("Admin     http://127.0.0.1:")
-        answers = {
+        responses = {
             (base, path): httpx.get(f"{url}{path}", headers={"host": host}, timeout=30).status_code
             for base, url, host in (("main", main, "localhost"), ("admin", admin, "10.0.0.7"))
             for path in ("/healthz", "/readyz", "/metrics", "/graphql?query={__typename}")
         }
-        assert [path for path in answers if answers[path] == 200] == [
+        assert [path for path in responses if responses[path] == 200] == [
             ("main", "/healthz"),
             ("main", "/graphql?query={__typename}"),
             ("admin", "/healthz"),

@@ -15,12 +15,12 @@ def test_slow_request_is_logged_as_a_warning_with_its_upstream_calls(tmp_path: P
     env = environment(tmp_path, GATEWAY_SLOW_REQUEST_THRESHOLD_SECONDS="0.000001", GATEWAY_LOG_FORMAT="json")
     with started(COMMAND, "dev", "--port", "0", env=env, lines=3) as dev:
         document = "query Slow($n: Int) { secretAlias: phoneNumbers(first: $n) { nodes { id } } }"
-        answer = httpx.post(dev.lines[0].split()[1], json={"query": document, "variables": {"n": 198}}, timeout=30)
+        response = httpx.post(dev.lines[0].split()[1], json={"query": document, "variables": {"n": 198}}, timeout=30)
         assert dev.stop(signal.SIGTERM) == 0
         assert dev.process.stdout is not None
         request, slow = (json.loads(line) for line in dev.process.stdout.read().splitlines())
     assert (request["event"], slow["event"], slow["level"]) == ("request", "slow request", "warning")
-    assert slow["id"] == request["id"] == answer.headers["x-request-id"]
+    assert slow["id"] == request["id"] == response.headers["x-request-id"]
     assert (slow["operation"], slow["cost"], slow["status"], slow["upstream_calls"]) == ("Slow", 200, 200, 2)
     # The request made two calls, one after the other.
     assert 0 < slow["upstream_ms"] <= slow["ms"]

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.settings import Settings
 from tests.conftest import gateway_over
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 QUERY = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
@@ -12,11 +12,11 @@ QUERY = {"query": "{ phoneNumbers(first: 1) { nodes { id } } }"}
 
 async def passed_on(given: list[tuple[str, str]]) -> dict[str, str]:
     """Return the trace headers of an upstream call, made for a request with these headers."""
-    with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": []})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
-            answer = await gateway.http.post("/graphql", json=QUERY, headers=given)
-    assert answer.json() == {"data": {"phoneNumbers": {"nodes": []}}}
+            response = await gateway.http.post("/graphql", json=QUERY, headers=given)
+    assert response.json() == {"data": {"phoneNumbers": {"nodes": []}}}
     [headers] = upstream.headers
     return {name: value for name, value in headers.items() if name in {"traceparent", "tracestate", "baggage"}}
 
@@ -63,7 +63,7 @@ async def test_tracestate_above_the_limit_is_dropped() -> None:
 
 
 async def test_each_request_has_its_own_trace_context() -> None:
-    with scripted_upstream(Says({"PhoneNumbers": []})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": []})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             for headers in ({"traceparent": PARENT}, {}):

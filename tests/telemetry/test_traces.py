@@ -16,7 +16,7 @@ from gateway.upstream.aws.session import AwsKeyPair
 from tests.conftest import Gateway
 from tests.support.aws import Aws
 from tests.support.processes import ROOT, environment
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 from tests.telemetry.collector import Collector, attributes_of, collecting
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -93,8 +93,8 @@ async def test_spans_continue_the_callers_trace_and_upstream_calls_carry_their_s
 
 
 async def test_each_attempt_of_a_call_has_its_own_span_with_its_error_code(collector: Collector) -> None:
-    fault = Says({"Code": "ServiceUnavailable", "Message": "arn:aws:iam::123456789012:user/x"}, status=503)
-    with scripted_upstream(fault, fault, Says({"PhoneNumbers": []})) as upstream:
+    fault = ScriptedResponse({"Code": "ServiceUnavailable", "Message": "arn:aws:iam::123456789012:user/x"}, status=503)
+    with scripted_upstream(fault, fault, ScriptedResponse({"PhoneNumbers": []})) as upstream:
         async with gateway_over(read_settings(upstream_api="chime", upstream_endpoint_url=upstream.url)) as gateway:
             await gateway.query("{ phoneNumbers(first: 1) { nodes { id } } }")
     assert collector.tree() == [("POST /graphql", [("query", [("ListPhoneNumbers", [])] * 3)])]
@@ -108,11 +108,11 @@ async def test_each_attempt_of_a_call_has_its_own_span_with_its_error_code(colle
 
 
 async def test_traces_hold_no_content_of_requests_responses_or_errors(collector: Collector) -> None:
-    said = Says({"Code": "NotFound", "Message": "secret-message of 123456789012"}, status=404)
+    said = ScriptedResponse({"Code": "NotFound", "Message": "secret-message of 123456789012"}, status=404)
     with scripted_upstream(said) as upstream:
         async with gateway_over(read_settings(upstream_api="chime", upstream_endpoint_url=upstream.url)) as gateway:
             document = "query($n: E164PhoneNumber!) { secretAlias: phoneNumber(e164PhoneNumber: $n) { id } }"
-            await gateway.answer(document, n="+12065550100")
+            await gateway.execute(document, n="+12065550100")
             await gateway.http.get("/graphql", params={"query": "{ secretAlias: __typename }"})
             await gateway.http.post("/graphql", json={"query": "{"}, headers={"authorization": "Bearer secret-token"})
     sent = b"".join(collector.bodies)
@@ -136,10 +136,10 @@ async def test_variables_turn_traces_off_and_the_trace_context_is_passed_on(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with gateway_over(settings) as gateway:
-        answer = await gateway.http.post(
+        response = await gateway.http.post(
             "/graphql", json={"query": "{ phoneNumbers { totalCount } }"}, headers={"traceparent": TRACEPARENT}
         )
-    assert "errors" not in answer.json()
+    assert "errors" not in response.json()
     assert collector.bodies == []
     # The trace context is passed on unchanged.
     assert aws.headers[0]["traceparent"] == TRACEPARENT

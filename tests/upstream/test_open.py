@@ -24,12 +24,12 @@ NUMBERS = "{ phoneNumbers(first: 1) { nodes { id } } }"
 async def hanging_up() -> AsyncIterator[tuple[str, list[bytes]]]:
     """Serve an upstream that closes the connection on all but its first request. Yield the URL and the requests."""
     heads: list[bytes] = []
-    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+    response = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         if len(heads) == 1:
-            writer.write(answer)
+            writer.write(response)
             heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.close()
         await writer.wait_closed()

@@ -30,15 +30,15 @@ PHONE_NUMBER_ORDERS = (
 
 
 def test_response_with_the_documented_numbers_equals_the_sample_byte_for_byte(emulate: Emulate) -> None:
-    answer = emulate(numbers=3, orders=1).caller.get("/phone-numbers")
-    assert answer.body == PHONE_NUMBERS
-    assert answer.headers["Content-Type"] == "application/json"
-    assert len(answer.headers["x-amzn-RequestId"]) == len("c859a1d1-84ce-4cfc-a3ad-4dcde29d9265")
+    response = emulate(numbers=3, orders=1).caller.get("/phone-numbers")
+    assert response.body == PHONE_NUMBERS
+    assert response.headers["Content-Type"] == "application/json"
+    assert len(response.headers["x-amzn-RequestId"]) == len("c859a1d1-84ce-4cfc-a3ad-4dcde29d9265")
 
 
 def test_response_with_the_documented_order_equals_the_sample_byte_for_byte(emulate: Emulate) -> None:
-    answer = emulate(numbers=3, orders=1).caller.get("/phone-number-orders")
-    assert answer.body == PHONE_NUMBER_ORDERS
+    response = emulate(numbers=3, orders=1).caller.get("/phone-number-orders")
+    assert response.body == PHONE_NUMBER_ORDERS
 
 
 def test_each_response_has_its_own_request_id(sample: Emulated) -> None:

@@ -145,4 +145,4 @@ def test_each_question_has_several_answers(service: ServiceModel, day: date) -> 
         service, day, list(phone_numbers(service, 250, 40, day)), list(phone_number_orders(service, 40, day))
     )
     questions = QUESTIONS | (ONLY_CHIME if service is CHIME else ONLY_VOICE)
-    assert {question: rows for question, answers in questions.items() if len(rows := answers(account)) < 2} == {}
+    assert {question: rows for question, responses in questions.items() if len(rows := responses(account)) < 2} == {}

@@ -79,13 +79,13 @@ def test_running_helper_ends_with_the_gateway_and_frees_the_port(
         )
         time.sleep(3.1)
         begun = len(program.runs)
-        asked = pool.submit(httpx.post, url, json=QUERY, timeout=30)
+        requested = pool.submit(httpx.post, url, json=QUERY, timeout=30)
         until(lambda: len(program.runs) > begun and child.exists() and child.read_text() != "")
         helpers = [*program.runs[begun:], int(child.read_text())]
         assert all(runs(each) for each in helpers)
         assert serve.stop(stop) == 0
         until(lambda: not any(runs(each) for each in helpers))
-        assert asked.result().json()["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAUTHORIZED"
+        assert requested.result().json()["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAUTHORIZED"
         with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)):
             pass
 

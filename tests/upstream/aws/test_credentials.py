@@ -152,7 +152,7 @@ async def test_sts_error_is_reported_as_missing_credentials(
     *,
     retryable: bool,
 ) -> None:
-    web_identity.answers = [refusal]
+    web_identity.responses = [refusal]
     failed = renewals("web_identity", "failed")
     async with gateway_of(aws) as gateway:
         await fails_for_want_of_credentials(gateway, "web identity", reason, caplog, retryable=retryable)
@@ -161,16 +161,16 @@ async def test_sts_error_is_reported_as_missing_credentials(
 
 
 async def test_cursor_stays_valid_after_a_failed_renewal(aws: Aws, web_identity: Any) -> None:
-    web_identity.answers = [CredentialsResponse(1.5), ErrorResponse(400, "InvalidIdentityToken")]
+    web_identity.responses = [CredentialsResponse(1.5), ErrorResponse(400, "InvalidIdentityToken")]
     async with gateway_of(aws) as gateway:
         page = (await gateway.query(NUMBERS))["phoneNumbers"]
         await asyncio.sleep(1.6)
         after = page["pageInfo"]["endCursor"]
-        [error] = (await gateway.answer(NEXT, after=after))["errors"]
+        [error] = (await gateway.execute(NEXT, after=after))["errors"]
         assert error["extensions"]["code"] == "UPSTREAM_UNAUTHORIZED"
         assert (await gateway.http.get("/readyz")).status_code == 503
         assert len(aws.calls) == 1
-        web_identity.answers = [CredentialsResponse()]
+        web_identity.responses = [CredentialsResponse()]
         await asyncio.sleep(credentials.FIRST_RETRY_SECONDS)
         assert len((await gateway.query(NEXT, after=after))["phoneNumbers"]["nodes"]) == 2
         assert (await gateway.http.get("/readyz")).status_code == 200
@@ -178,32 +178,32 @@ async def test_cursor_stays_valid_after_a_failed_renewal(aws: Aws, web_identity:
 
 @pytest.mark.usefixtures("at_once")
 async def test_failed_renewal_opens_no_breaker_and_marks_no_get_as_denied(aws: Aws, web_identity: Any) -> None:
-    web_identity.answers = [ErrorResponse(403, "AccessDenied")]
+    web_identity.responses = [ErrorResponse(403, "AccessDenied")]
     number = '{ phoneNumber(e164PhoneNumber: "+12065550000") { id } }'
     async with gateway_of(aws) as gateway:
         for document in (NUMBERS, number) * (FAILURES_TO_OPEN + 1):
-            [error] = (await gateway.answer(document))["errors"]
+            [error] = (await gateway.execute(document))["errors"]
             assert error["extensions"]["code"] == "UPSTREAM_UNAUTHORIZED"
-        web_identity.answers = [CredentialsResponse()]
+        web_identity.responses = [CredentialsResponse()]
         await gateway.query(NUMBERS)
         await gateway.query(number)
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber"]
 
 
 async def test_failed_renewal_uses_no_rate_limit(aws: Aws, web_identity: Any) -> None:
-    web_identity.answers = [ErrorResponse(403, "AccessDenied")]
+    web_identity.responses = [ErrorResponse(403, "AccessDenied")]
     async with gateway_of(aws, upstream_rate_limit=1, request_timeout_seconds=2) as gateway:
-        answers = await asyncio.gather(
-            *(gateway.answer(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(20))
+        responses = await asyncio.gather(
+            *(gateway.execute(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(20))
         )
-    assert {answer["errors"][0]["extensions"]["code"] for answer in answers} == {"UPSTREAM_UNAUTHORIZED"}
+    assert {response["errors"][0]["extensions"]["code"] for response in responses} == {"UPSTREAM_UNAUTHORIZED"}
 
 
 @pytest.mark.parametrize("token", [None, ""], ids=["missing", "empty"])
 async def test_missing_or_empty_token_file_is_reported(
     aws: Aws, web_identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, token: str | None
 ) -> None:
-    web_identity.answers = [ErrorResponse(400, "ValidationError")]
+    web_identity.responses = [ErrorResponse(400, "ValidationError")]
     async with gateway_of(aws) as gateway:
         # Remove it only now, because the gateway checks it at startup.
         (tmp_path / "token").unlink()
@@ -225,7 +225,7 @@ async def test_web_identity_is_not_sent_to_the_host_of_a_redirect(
     aws: Aws, web_identity: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with credential_source(CredentialsResponse()) as other:
-        web_identity.answers = [ErrorResponse(307, "Moved", location=other.url)]
+        web_identity.responses = [ErrorResponse(307, "Moved", location=other.url)]
         async with gateway_of(aws) as gateway:
             await fails_for_want_of_credentials(gateway, "web identity", "307", caplog, retryable=False)
     assert other.actions == []
@@ -280,7 +280,7 @@ async def test_failing_source_profile_of_a_role_is_reported_until_it_recovers(
             program.does("raise SystemExit(3)")
             await asyncio.sleep(credentials.FIRST_RETRY_SECONDS + 0.1)
             await fails_for_want_of_credentials(gateway, "AssumeRole", "exited with code 3", caplog, retryable=False)
-            sts.answers = [CredentialsResponse()]
+            sts.responses = [CredentialsResponse()]
             program.gives()
             await asyncio.sleep(credentials.MAX_RETRY_SECONDS / 2 + 0.1)
             await gateway.query(NUMBERS)
@@ -425,10 +425,10 @@ async def test_slow_program_under_load_runs_once_and_fails_no_request(aws: Aws, 
         await asyncio.sleep(1.6)
         program.gives(300, after_seconds=0.5)
         runs = len(program.runs)
-        answers = await asyncio.gather(
-            *(gateway.answer(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(30))
+        responses = await asyncio.gather(
+            *(gateway.execute(f"{{ phoneNumbers(first: {1 + each}) {{ nodes {{ id }} }} }}") for each in range(30))
         )
-        assert [answer for answer in answers if "errors" in answer] == []
+        assert [response for response in responses if "errors" in response] == []
         assert len(program.runs) == runs + 1
         for _ in range(5):
             await gateway.query(NUMBERS)
@@ -441,8 +441,8 @@ async def test_hundred_requests_share_one_failed_run(aws: Aws, program: Program)
         program.does("import time; time.sleep(0.3); raise SystemExit(3)")
         await asyncio.sleep(0.3)
         runs = len(program.runs)
-        answers = await asyncio.gather(*(gateway.answer(NUMBERS) for _ in range(100)))
-        assert {answer["errors"][0]["extensions"]["code"] for answer in answers} == {"UPSTREAM_UNAUTHORIZED"}
+        responses = await asyncio.gather(*(gateway.execute(NUMBERS) for _ in range(100)))
+        assert {response["errors"][0]["extensions"]["code"] for response in responses} == {"UPSTREAM_UNAUTHORIZED"}
         assert len(program.runs) == runs + 1
 
 
@@ -466,7 +466,7 @@ async def test_deadline_during_a_renewal_is_a_retryable_credentials_error(aws: A
         program.gives(300, after_seconds=1.5)
         await asyncio.sleep(0.3)
         runs = len(program.runs)
-        [error] = (await gateway.answer(NUMBERS))["errors"]
+        [error] = (await gateway.execute(NUMBERS))["errors"]
         assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("UPSTREAM_UNAUTHORIZED", True)
         ready = await gateway.http.get("/readyz")
         assert ready.status_code == 200

@@ -11,17 +11,19 @@ from gateway.upstream.aws.error_mapping import map_error
 from gateway.upstream.aws.response_parser import FailedResponse
 from tests.conftest import gateway_over
 from tests.support.processes import free_port
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 NUMBERS = "{ phoneNumbers(first: 2) { nodes { e164PhoneNumber } } }"
 SECRET = "arn:aws:iam::123456789012:user/secret"
 
 
-async def ask(*answers: Says, document: str = NUMBERS, **settings: float) -> tuple[list[str], dict[str, Any]]:
+async def ask(
+    *responses: ScriptedResponse, document: str = NUMBERS, **settings: float
+) -> tuple[list[str], dict[str, Any]]:
     """Return the upstream calls of a query against this script, and the response."""
-    with scripted_upstream(*answers) as upstream:
+    with scripted_upstream(*responses) as upstream:
         async with gateway_over(over(upstream.url, **settings)) as gateway:
-            return upstream.asked, await gateway.answer(document)
+            return upstream.requests, await gateway.execute(document)
 
 
 # The errors of the service: HTTP status, exception name, Code in the body, our code, upstream calls.
@@ -49,9 +51,9 @@ async def test_upstream_error_maps_to_its_code_in_either_spelling(
 ) -> None:
     headers = {"x-amzn-ErrorType": name} if spelling == "header" else {}
     body = {"Message": SECRET} | ({"Code": word} if spelling == "code in the body" else {})
-    asked, answer = await ask(Says(body, status, headers))
-    assert len(asked) == calls
-    [error] = answer["errors"]
+    requested, response = await ask(ScriptedResponse(body, status, headers))
+    assert len(requested) == calls
+    [error] = response["errors"]
     assert error["extensions"] == {
         "code": code,
         "operation": "ListPhoneNumbers",
@@ -60,7 +62,7 @@ async def test_upstream_error_maps_to_its_code_in_either_spelling(
         **({"retryAfter": 1} if code == "THROTTLED" else {}),
     }
     assert error["path"][0] == "phoneNumbers"
-    assert SECRET not in json.dumps(answer)
+    assert SECRET not in json.dumps(response)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,8 @@ async def test_upstream_error_maps_to_its_code_in_either_spelling(
 )
 async def test_common_aws_errors_are_mapped_by_name_with_any_status(status: int, name: str, code: str) -> None:
     headers = {"x-amzn-ErrorType": f"{name}:http://internal.amazon.com/"}
-    _, answer = await ask(Says({"message": "no"}, status, headers))
-    assert [e["extensions"]["code"] for e in answer["errors"]] == [code]
+    _, response = await ask(ScriptedResponse({"message": "no"}, status, headers))
+    assert [e["extensions"]["code"] for e in response["errors"]] == [code]
 
 
 @pytest.mark.parametrize(
@@ -92,75 +94,77 @@ async def test_common_aws_errors_are_mapped_by_name_with_any_status(status: int,
     ],
 )
 async def test_2xx_response_without_a_list_is_a_bad_response(body: str) -> None:
-    asked, answer = await ask(Says(body))
-    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
-    assert len(asked) == 1
+    requested, response = await ask(ScriptedResponse(body))
+    assert [e["extensions"]["code"] for e in response["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    assert len(requested) == 1
 
 
 @pytest.mark.parametrize("request_id", ["123456789012", "AKIAIOSFODNN7EXAMPLE", SECRET, "a" * 36, "", " "])
 async def test_malformed_request_id_is_not_returned(request_id: str) -> None:
-    _, answer = await ask(Says({"Message": SECRET}, 403, {"x-amzn-requestid": request_id}))
-    assert [error["extensions"]["requestId"] for error in answer["errors"]] == [None]
+    _, response = await ask(ScriptedResponse({"Message": SECRET}, 403, {"x-amzn-requestid": request_id}))
+    assert [error["extensions"]["requestId"] for error in response["errors"]] == [None]
 
 
 async def test_two_throttled_responses_are_retried_transparently() -> None:
-    throttled = Says({"Code": "Throttled"}, 429)
-    asked, answer = await ask(throttled, throttled, Says({"PhoneNumbers": []}))
-    assert answer == {"data": {"phoneNumbers": {"nodes": []}}}
-    assert len(asked) == 3
+    throttled = ScriptedResponse({"Code": "Throttled"}, 429)
+    requested, response = await ask(throttled, throttled, ScriptedResponse({"PhoneNumbers": []}))
+    assert response == {"data": {"phoneNumbers": {"nodes": []}}}
+    assert len(requested) == 3
 
 
 async def test_hanging_upstream_times_out_at_the_deadline_after_one_call() -> None:
-    asked, answer = await ask(Says({"PhoneNumbers": []}, after_seconds=5), request_timeout_seconds=0.3)
-    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_TIMEOUT"]
-    assert len(asked) == 1
+    requested, response = await ask(
+        ScriptedResponse({"PhoneNumbers": []}, after_seconds=5), request_timeout_seconds=0.3
+    )
+    assert [e["extensions"]["code"] for e in response["errors"]] == ["UPSTREAM_TIMEOUT"]
+    assert len(requested) == 1
 
 
 async def test_refused_connection_is_unreachable() -> None:
     gone = f"http://127.0.0.1:{free_port()}"
     async with gateway_over(over(gone)) as gateway:
-        answer = await gateway.answer(NUMBERS)
-    [error] = answer["errors"]
+        response = await gateway.execute(NUMBERS)
+    [error] = response["errors"]
     assert (error["extensions"]["code"], error["extensions"]["requestId"]) == ("UPSTREAM_UNREACHABLE", None)
-    assert gone not in json.dumps(answer)
+    assert gone not in json.dumps(response)
 
 
 async def test_rejected_token_is_an_expired_cursor() -> None:
-    first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
-    refusal = Says({"Code": "BadRequest"}, 400, {"x-amzn-ErrorType": "BadRequestException"})
-    asked, answer = await ask(first_page, refusal)
-    [error] = answer["errors"]
+    first_page = ScriptedResponse({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
+    refusal = ScriptedResponse({"Code": "BadRequest"}, 400, {"x-amzn-ErrorType": "BadRequestException"})
+    requested, response = await ask(first_page, refusal)
+    [error] = response["errors"]
     assert error["extensions"]["code"] == "CURSOR_EXPIRED"
     assert "Start again from the first page" in error["message"]
-    assert len(asked) == 2
+    assert len(requested) == 2
 
 
 async def test_malformed_part_of_a_record_nulls_only_its_own_field() -> None:
-    _, answer = await ask(
-        Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100", "Capabilities": SECRET}]}),
+    _, response = await ask(
+        ScriptedResponse({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100", "Capabilities": SECRET}]}),
         document="{ phoneNumbers { nodes { e164PhoneNumber capabilities { inboundCall } } } }",
     )
-    assert answer["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550100", "capabilities": None}]}}
-    [error] = answer["errors"]
+    assert response["data"] == {"phoneNumbers": {"nodes": [{"e164PhoneNumber": "+12065550100", "capabilities": None}]}}
+    [error] = response["errors"]
     assert (error["extensions"]["code"], error["path"]) == (
         "UPSTREAM_BAD_RESPONSE",
         ["phoneNumbers", "nodes", 0, "capabilities"],
     )
-    assert SECRET not in json.dumps(answer)
+    assert SECRET not in json.dumps(response)
 
 
 async def test_redirect_is_a_bad_response_and_is_not_followed() -> None:
     """If the client followed it, the other host would receive the session token."""
-    with scripted_upstream(Says({"PhoneNumbers": []})) as elsewhere:
-        asked, answer = await ask(Says("", 307, {"location": f"{elsewhere.url}/phone-numbers"}))
-    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
-    assert (len(asked), elsewhere.asked) == (1, [])
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": []})) as elsewhere:
+        requested, response = await ask(ScriptedResponse("", 307, {"location": f"{elsewhere.url}/phone-numbers"}))
+    assert [e["extensions"]["code"] for e in response["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    assert (len(requested), elsewhere.requests) == (1, [])
 
 
 async def test_clock_skew_is_a_credentials_error_and_does_not_expire_the_cursor() -> None:
-    first_page = Says({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
-    _, answer = await ask(first_page, Says({"Code": "RequestExpired"}, 400))
-    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_UNAUTHORIZED"]
+    first_page = ScriptedResponse({"PhoneNumbers": [{"E164PhoneNumber": "+12065550100"}], "NextToken": "t"})
+    _, response = await ask(first_page, ScriptedResponse({"Code": "RequestExpired"}, 400))
+    assert [e["extensions"]["code"] for e in response["errors"]] == ["UPSTREAM_UNAUTHORIZED"]
 
 
 @pytest.mark.parametrize(
@@ -176,11 +180,11 @@ async def test_clock_skew_is_a_credentials_error_and_does_not_expire_the_cursor(
 )
 async def test_unexpected_value_affects_only_its_own_field(record: dict[str, Any], field: str) -> None:
     odd = {"E164PhoneNumber": "+12065550100"} | record
-    page = Says({"PhoneNumbers": [odd, None, 7, {"E164PhoneNumber": "+12065550101"}]})
-    _, answer = await ask(page, document=f"{{ phoneNumbers {{ nodes {{ e164PhoneNumber {field} }} }} }}")
-    numbers = [node["e164PhoneNumber"] for node in answer["data"]["phoneNumbers"]["nodes"]]
+    page = ScriptedResponse({"PhoneNumbers": [odd, None, 7, {"E164PhoneNumber": "+12065550101"}]})
+    _, response = await ask(page, document=f"{{ phoneNumbers {{ nodes {{ e164PhoneNumber {field} }} }} }}")
+    numbers = [node["e164PhoneNumber"] for node in response["data"]["phoneNumbers"]["nodes"]]
     assert numbers == ["+12065550100", "+12065550101"]
-    assert {e["extensions"]["code"] for e in answer.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
+    assert {e["extensions"]["code"] for e in response.get("errors", ())} <= {"UPSTREAM_BAD_RESPONSE"}
 
 
 @pytest.mark.parametrize(
@@ -194,9 +198,9 @@ async def test_unexpected_value_affects_only_its_own_field(record: dict[str, Any
     ],
 )
 async def test_record_of_another_key_is_a_bad_response(body: dict[str, Any], field: str) -> None:
-    _, answer = await ask(Says(body), document=f"{{ {field} {{ id }} }}")
-    assert list(answer["data"].values()) == [None]
-    assert [e["extensions"]["code"] for e in answer["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
+    _, response = await ask(ScriptedResponse(body), document=f"{{ {field} {{ id }} }}")
+    assert list(response["data"].values()) == [None]
+    assert [e["extensions"]["code"] for e in response["errors"]] == ["UPSTREAM_BAD_RESPONSE"]
 
 
 @pytest.mark.parametrize(

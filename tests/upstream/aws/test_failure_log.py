@@ -20,18 +20,18 @@ from gateway.app import create_app
 from gateway.settings import read_settings
 from gateway.upstream.aws.error_mapping import CHECK_ENDPOINT
 from gateway.upstream.aws.network_errors import network_fault
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 from tests.support.serving import served
 from tests.upstream.aws.test_wire_errors import (
-    Answer,
+    Responder,
     a_greeting_in_smtp,
     a_head_without_end,
     a_reset,
     a_reset_amid_the_head,
     an_end_amid_the_body,
     an_end_without_a_word,
-    answering,
     never,
+    responding,
     too_long_a_body,
 )
 
@@ -61,8 +61,8 @@ async def said_of(url: str, caplog: pytest.LogCaptureFixture, deadline: float = 
     settings = read_settings(upstream_api="chime", upstream_endpoint_url=url, request_timeout_seconds=deadline)
     with served(create_app(settings)) as gateway:
         async with httpx.AsyncClient(base_url=gateway, timeout=30) as http:
-            answer = (await http.post("/graphql", json={"query": NUMBERS})).json()
-    [error] = answer["errors"]
+            response = (await http.post("/graphql", json={"query": NUMBERS})).json()
+    [error] = response["errors"]
     code = error["extensions"]["code"]
     [words] = [
         record.getMessage().partition(f"ListPhoneNumbers {code}: ")[2]
@@ -71,7 +71,7 @@ async def said_of(url: str, caplog: pytest.LogCaptureFixture, deadline: float = 
     ]
     host = url.split("//")[1]
     assert host in words
-    assert host not in json.dumps(answer)
+    assert host not in json.dumps(response)
     return code, words.replace(host, "HOST")
 
 
@@ -93,7 +93,7 @@ async def test_closed_port_is_logged_as_connection_refused(scheme: str, caplog: 
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "words"),
+    ("response", "code", "words"),
     [
         (never, "UPSTREAM_TIMEOUT", "timeout: HOST did not respond before the request's deadline"),
         (
@@ -114,10 +114,10 @@ async def test_closed_port_is_logged_as_connection_refused(scheme: str, caplog: 
     ],
 )
 async def test_broken_connection_is_logged_with_its_cause(
-    answer: Answer, code: str, words: str, caplog: pytest.LogCaptureFixture
+    response: Responder, code: str, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with answering(answer) as (url, _):
-        said = await said_of(url, caplog, deadline=1 if answer is never else 10)
+    async with responding(response) as (url, _):
+        said = await said_of(url, caplog, deadline=1 if response is never else 10)
     assert said[0] == code
     assert said[1].startswith(words)
 
@@ -126,44 +126,46 @@ async def test_broken_connection_is_logged_with_its_cause(
     ("says", "code", "words"),
     [
         (
-            Says("<html>no</html>", 404, {"content-type": "text/html; charset=utf-8"}),
+            ScriptedResponse("<html>no</html>", 404, {"content-type": "text/html; charset=utf-8"}),
             "UPSTREAM_BAD_RESPONSE",
             f"bad response: HOST answered 404 with text/html, which is not the API's. {CHECK_ENDPOINT}",
         ),
         (
-            Says({"message": "Not Found"}, 404),
+            ScriptedResponse({"message": "Not Found"}, 404),
             "UPSTREAM_BAD_RESPONSE",
             "bad response: HOST answered 404 with application/json, which is not the API's: Not Found. Check",
         ),
         (
-            Says("", 407, {"content-type": f"application/x{ACCOUNT}"}),
+            ScriptedResponse("", 407, {"content-type": f"application/x{ACCOUNT}"}),
             "UPSTREAM_BAD_RESPONSE",
             "bad response: HOST answered 407 with another content type, which is not the API's. Check",
         ),
         (
-            Says("<html>welcome</html>", 200, {"content-type": "text/html"}),
+            ScriptedResponse("<html>welcome</html>", 200, {"content-type": "text/html"}),
             "UPSTREAM_BAD_RESPONSE",
             "bad response: HOST answered 200 with text/html, which is not the API's: the body is not JSON. Check",
         ),
         (
-            Says("<html>no</html>", 502, {"content-type": "text/html"}),
+            ScriptedResponse("<html>no</html>", 502, {"content-type": "text/html"}),
             "UPSTREAM_UNAVAILABLE",
             "bad response: HOST answered 502 with text/html, which is not the API's",
         ),
         (
-            Says({"Message": f"User {ACCOUNT} may not"}, 403, {"x-amzn-ErrorType": "AccessDeniedException"}),
+            ScriptedResponse(
+                {"Message": f"User {ACCOUNT} may not"}, 403, {"x-amzn-ErrorType": "AccessDeniedException"}
+            ),
             "UPSTREAM_FORBIDDEN",
             "AccessDeniedException: User [...] may not (403 from HOST)",
         ),
         (
-            Says({"Code": "BadRequest", "Message": "word " * 1000}, 400),
+            ScriptedResponse({"Code": "BadRequest", "Message": "word " * 1000}, 400),
             "BAD_REQUEST",
             "BadRequest: word word",
         ),
     ],
 )
 async def test_error_response_is_logged_with_its_cause_and_no_account_number(
-    says: Says, code: str, words: str, caplog: pytest.LogCaptureFixture
+    says: ScriptedResponse, code: str, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with scripted_upstream(says) as upstream:
         said = await said_of(upstream.url, caplog)
@@ -217,7 +219,7 @@ async def test_certificate_of_another_host_is_logged(
 
 
 async def test_failed_tls_handshake_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with scripted_upstream(Says({})) as upstream:
+    with scripted_upstream(ScriptedResponse({})) as upstream:
         code, words = await said_of(upstream.url.replace("http://", "https://"), caplog)
     assert code == "UPSTREAM_UNREACHABLE"
     assert words.startswith("TLS: the handshake with HOST failed (")
@@ -249,7 +251,7 @@ async def test_proxy_rejection_is_logged_with_its_status(
     async def refuses(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 %d No\r\ncontent-length: 0\r\n\r\n" % status)
 
-    async with answering(refuses) as (url, heads):
+    async with responding(refuses) as (url, heads):
         monkeypatch.setenv("HTTPS_PROXY", url)
         code, line = await said_of("https://chime.example", caplog)
     assert heads[0].startswith(b"CONNECT chime.example:443 ")

@@ -22,7 +22,7 @@ from gateway.upstream.aws.session import aws_session
 from gateway.upstream.open import open_upstream
 from tests.support.aws import Aws, emulated_aws
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 from tests.support.tls import TlsUpstream, self_signed, tls_upstream
 
 NUMBERS = {"query": "{ phoneNumbers(first: 1) { nodes { e164PhoneNumber } } }"}
@@ -94,10 +94,10 @@ async def gateway(**given: object) -> AsyncIterator[httpx.AsyncClient]:
             yield http
 
 
-async def answered(**given: object) -> dict[str, object]:
+async def response_over(**given: object) -> dict[str, object]:
     async with gateway(**given) as http:
-        answer: dict[str, object] = (await http.post("/graphql", json=NUMBERS)).json()
-        return answer
+        response: dict[str, object] = (await http.post("/graphql", json=NUMBERS)).json()
+        return response
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +128,8 @@ async def test_empty_ca_bundle_does_not_disable_verification(
 ) -> None:
     user.sets(**KEYS, AWS_SESSION_TOKEN="token", AWS_CA_BUNDLE=bundle)
     for upstream in (stranger, known):
-        answer = await answered(upstream_endpoint_url=upstream.url)
-        assert answer["data"] == {"phoneNumbers": None}
+        response = await response_over(upstream_endpoint_url=upstream.url)
+        assert response["data"] == {"phoneNumbers": None}
         assert upstream.requests == []
 
 
@@ -139,8 +139,8 @@ async def test_empty_ca_bundle_in_a_profile_does_not_disable_verification(
 ) -> None:
     user.sets(**KEYS, AWS_SESSION_TOKEN="token")
     user.writes_config(f"[default]\nregion = us-east-1\n{entry}\n")
-    answer = await answered(upstream_endpoint_url=stranger.url)
-    assert answer["data"] == {"phoneNumbers": None}
+    response = await response_over(upstream_endpoint_url=stranger.url)
+    assert response["data"] == {"phoneNumbers": None}
     assert stranger.requests == []
 
 
@@ -186,21 +186,21 @@ async def test_certificate_and_host_name_are_verified_behind_a_proxy(
     user: User, proxy: Proxy, certificates: Path, known: TlsUpstream, stranger: TlsUpstream
 ) -> None:
     user.sets(**KEYS, AWS_SESSION_TOKEN="token", HTTPS_PROXY=proxy.url)
-    untrusted = await answered(upstream_endpoint_url=known.url)
+    untrusted = await response_over(upstream_endpoint_url=known.url)
     user.sets(AWS_CA_BUNDLE=str(certificates / "other.example.pem"))
-    of_another_host = await answered(upstream_endpoint_url=stranger.url)
+    of_another_host = await response_over(upstream_endpoint_url=stranger.url)
     assert untrusted["data"] == of_another_host["data"] == {"phoneNumbers": None}
     assert known.requests == stranger.requests == []
     assert set(proxy.targets) == {url.removeprefix("https://") for url in (known.url, stranger.url)}
     user.sets(AWS_CA_BUNDLE=str(certificates / "localhost.pem"))
-    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    assert await response_over(upstream_endpoint_url=known.url) == EMPTY_PAGE
 
 
 async def test_proxy_is_not_used_for_a_host_of_no_proxy(
     user: User, proxy: Proxy, certificates: Path, known: TlsUpstream
 ) -> None:
     user.sets(**KEYS, AWS_CA_BUNDLE=str(certificates / "localhost.pem"), HTTPS_PROXY=proxy.url, NO_PROXY="localhost")
-    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    assert await response_over(upstream_endpoint_url=known.url) == EMPTY_PAGE
     assert proxy.targets == []
 
 
@@ -208,10 +208,10 @@ async def test_ca_bundle_is_used_and_the_host_name_must_match(
     user: User, certificates: Path, known: TlsUpstream, stranger: TlsUpstream
 ) -> None:
     user.sets(**KEYS, AWS_CA_BUNDLE=f" {certificates / 'localhost.pem'} ")
-    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    assert await response_over(upstream_endpoint_url=known.url) == EMPTY_PAGE
     user.sets(AWS_CA_BUNDLE=str(certificates / "other.example.pem"))
-    answer = await answered(upstream_endpoint_url=stranger.url)
-    assert answer["data"] == {"phoneNumbers": None}
+    response = await response_over(upstream_endpoint_url=stranger.url)
+    assert response["data"] == {"phoneNumbers": None}
     assert stranger.requests == []
 
 
@@ -219,13 +219,13 @@ async def test_ca_bundle_of_the_variable_that_botocore_obeys_too_is_used(
     user: User, certificates: Path, known: TlsUpstream
 ) -> None:
     user.sets(**KEYS, REQUESTS_CA_BUNDLE=str(certificates / "localhost.pem"))
-    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    assert await response_over(upstream_endpoint_url=known.url) == EMPTY_PAGE
 
 
 async def test_ca_bundle_of_a_profile_is_used(user: User, certificates: Path, known: TlsUpstream) -> None:
     user.sets(**KEYS)
     user.writes_config(f"[default]\nca_bundle = {certificates / 'localhost.pem'}\n")
-    assert await answered(upstream_endpoint_url=known.url) == EMPTY_PAGE
+    assert await response_over(upstream_endpoint_url=known.url) == EMPTY_PAGE
 
 
 @pytest.mark.parametrize(
@@ -298,8 +298,8 @@ async def test_empty_variable_counts_as_unset(user: User, name: str, empty: str)
 )
 async def test_empty_entry_of_the_credentials_file_counts_as_unset(user: User, credentials: str) -> None:
     user.writes_credentials(f"[default]\n{credentials}")
-    with scripted_upstream(Says({})) as upstream:
-        assert await answered(upstream_endpoint_url=upstream.url) == EMPTY_PAGE
+    with scripted_upstream(ScriptedResponse({})) as upstream:
+        assert await response_over(upstream_endpoint_url=upstream.url) == EMPTY_PAGE
         assert [headers.get("x-amz-security-token", "none") for headers in upstream.headers] == ["none"]
 
 
@@ -307,7 +307,7 @@ async def test_empty_key_pair_in_a_profile_falls_back_to_the_next_source(user: U
     user.writes_credentials("[default]\naws_access_key_id =\naws_secret_access_key =\n")
     user.writes_config("[default]\naws_access_key_id = local\naws_secret_access_key = local\n")
     with emulated_aws() as aws:
-        assert await answered(upstream_endpoint_url=aws.url) == EMPTY_PAGE
+        assert await response_over(upstream_endpoint_url=aws.url) == EMPTY_PAGE
 
 
 CONFIGURED = {
@@ -341,11 +341,11 @@ async def test_gateways_with_different_upstreams_share_no_response_in_one_redis(
         client.flushall()
     with emulated_aws(numbers=1) as one, emulated_aws() as other:
         over(one)
-        first = await answered(**shared)
+        first = await response_over(**shared)
         over(other)
-        assert await answered(**shared) == EMPTY_PAGE
+        assert await response_over(**shared) == EMPTY_PAGE
         over(one)
-        assert await answered(**shared) == first != EMPTY_PAGE
+        assert await response_over(**shared) == first != EMPTY_PAGE
         assert (len(one.calls), len(other.calls)) == (1, 1)
 
 
@@ -359,7 +359,7 @@ async def test_gateways_with_different_upstreams_have_separate_quotas_in_one_red
         with emulated_aws() as one, emulated_aws() as other:
             for aws in (one, other):
                 user.sets(AWS_ENDPOINT_URL=aws.url)
-                assert await answered(**shared) == EMPTY_PAGE
-            answer = await answered(**shared)
-            assert answer["data"] == {"phoneNumbers": None}
+                assert await response_over(**shared) == EMPTY_PAGE
+            response = await response_over(**shared)
+            assert response["data"] == {"phoneNumbers": None}
         assert len(list(client.scan_iter("chime-gateway:quota*"))) == 2

@@ -31,7 +31,7 @@ from gateway.upstream.aws_operations import OPERATION_NAMES, OPERATIONS
 from gateway.upstream.call import Call
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 ID = "PhoneNumberId"
 ORDER_ID = "PhoneNumberOrderId"
@@ -179,7 +179,9 @@ def test_signature_matches_botocore_signer(
 
 async def test_oversized_response_is_a_bad_response() -> None:
     page = b'{"PhoneNumbers": [{"E164PhoneNumber": "+1206"}], "Filler": "%s"}'
-    with scripted_upstream(Says(page % b""), Says(page % (b"x" * MAX_ANSWER_BYTES))) as upstream:
+    with scripted_upstream(
+        ScriptedResponse(page % b""), ScriptedResponse(page % (b"x" * MAX_ANSWER_BYTES))
+    ) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
             deadline = asyncio.get_running_loop().time() + 10
@@ -190,9 +192,9 @@ async def test_oversized_response_is_a_bad_response() -> None:
 
 @pytest.mark.parametrize("order_id", [".", ".."])
 async def test_order_id_that_changes_the_path_is_not_found(order_id: str) -> None:
-    with scripted_upstream(Says({})) as upstream:
+    with scripted_upstream(ScriptedResponse({})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:
             deadline = asyncio.get_running_loop().time() + 10
             assert await opened.get_phone_number_order(order_id, requester=Requester(deadline)) is None
-    assert upstream.asked == []
+    assert upstream.requests == []

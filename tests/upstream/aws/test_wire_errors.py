@@ -13,12 +13,12 @@ from gateway.settings import Settings
 from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES
 from tests.conftest import gateway_over
 from tests.support.aws import e164, number_record
-from tests.support.scripted import Says, scripted_upstream
+from tests.support.scripted import ScriptedResponse, scripted_upstream
 
 NUMBERS = "{ phoneNumbers(first: 2) { nodes { id } } }"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
-Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Responder = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 async def never(_writer: asyncio.StreamWriter) -> None:
@@ -88,8 +88,8 @@ async def too_long_a_body(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Serve this answer to each request on a raw socket, then close it. Yield the URL and the requests."""
+async def responding(response: Responder) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Serve this response to each request on a raw socket, then close it. Yield the URL and the requests."""
     heads: list[bytes] = []
     serving: set[asyncio.Task[None] | None] = set()
 
@@ -97,9 +97,9 @@ async def answering(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
         serving.add(asyncio.current_task())
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         gone = asyncio.ensure_future(reader.read())
-        answered = asyncio.ensure_future(answer(writer))
-        await asyncio.wait((gone, answered), return_when=asyncio.FIRST_COMPLETED)
-        for task in (gone, answered):
+        response_now = asyncio.ensure_future(response(writer))
+        await asyncio.wait((gone, response_now), return_when=asyncio.FIRST_COMPLETED)
+        for task in (gone, response_now):
             task.cancel()
         writer.close()
         with suppress(OSError):
@@ -115,51 +115,51 @@ def over(url: str, deadline: float) -> Settings:
     return Settings(upstream_api="chime", upstream_endpoint_url=url, request_timeout_seconds=deadline)  # type: ignore[arg-type]  # Pydantic parses the URL.
 
 
-def codes(answer: dict[str, Any]) -> list[str]:
-    return [error["extensions"]["code"] for error in answer["errors"]]
+def codes(response: dict[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in response["errors"]]
 
 
-@pytest.mark.parametrize("answer", [never, a_head_that_drips, heads_that_drip, a_body_that_drips, chunks_that_drip])
-async def test_endless_response_times_out_at_the_deadline_after_one_call(answer: Answer) -> None:
-    async with answering(answer) as (url, heads), gateway_over(over(url, 0.5)) as gateway:
-        assert codes(await gateway.answer(NUMBERS)) == ["UPSTREAM_TIMEOUT"]
+@pytest.mark.parametrize("response", [never, a_head_that_drips, heads_that_drip, a_body_that_drips, chunks_that_drip])
+async def test_endless_response_times_out_at_the_deadline_after_one_call(response: Responder) -> None:
+    async with responding(response) as (url, heads), gateway_over(over(url, 0.5)) as gateway:
+        assert codes(await gateway.execute(NUMBERS)) == ["UPSTREAM_TIMEOUT"]
     assert len(heads) == 1
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [a_reset, a_reset_amid_the_head, an_end_amid_the_body, an_end_without_a_word, a_tls_alert, a_greeting_in_smtp],
 )
-async def test_broken_connection_is_tried_three_times(answer: Answer) -> None:
-    async with answering(answer) as (url, heads), gateway_over(over(url, 10)) as gateway:
-        assert codes(await gateway.answer(NUMBERS)) == ["UPSTREAM_UNREACHABLE"]
+async def test_broken_connection_is_tried_three_times(response: Responder) -> None:
+    async with responding(response) as (url, heads), gateway_over(over(url, 10)) as gateway:
+        assert codes(await gateway.execute(NUMBERS)) == ["UPSTREAM_UNREACHABLE"]
     assert len(heads) == 3
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "calls"),
+    ("response", "code", "calls"),
     [(a_head_without_end, "UPSTREAM_UNREACHABLE", 3), (too_long_a_body, "UPSTREAM_BAD_RESPONSE", 1)],
 )
-async def test_oversized_response_is_not_read(answer: Answer, code: str, calls: int) -> None:
-    async with answering(answer) as (url, heads), gateway_over(over(url, 10)) as gateway:
-        assert codes(await gateway.answer(NUMBERS)) == [code]
+async def test_oversized_response_is_not_read(response: Responder, code: str, calls: int) -> None:
+    async with responding(response) as (url, heads), gateway_over(over(url, 10)) as gateway:
+        assert codes(await gateway.execute(NUMBERS)) == [code]
     assert len(heads) == calls
 
 
 async def test_walk_of_slow_pages_ends_at_the_request_deadline() -> None:
     """Each page alone is fast enough, but the deadline applies to all of them."""
     page = {"PhoneNumbers": [number_record(0)]}
-    pages = [Says({**page, "NextToken": str(count)}, after_seconds=0.2) for count in range(100)]
+    pages = [ScriptedResponse({**page, "NextToken": str(count)}, after_seconds=0.2) for count in range(100)]
     with scripted_upstream(*pages) as upstream:
         async with gateway_over(over(upstream.url, 1)) as gateway:
-            assert codes(await gateway.answer("{ phoneNumbers(first: 1) { totalCount } }")) == ["UPSTREAM_TIMEOUT"]
-        assert 2 <= len(upstream.asked) <= 5
+            assert codes(await gateway.execute("{ phoneNumbers(first: 1) { totalCount } }")) == ["UPSTREAM_TIMEOUT"]
+        assert 2 <= len(upstream.requests) <= 5
 
 
 async def test_many_slow_gets_end_at_the_request_deadline() -> None:
     aliases = " ".join(f'n{n}: phoneNumber(e164PhoneNumber: "{e164(n)}") {{ id }}' for n in range(10))
-    with scripted_upstream(Says({}, after_seconds=60)) as upstream:
+    with scripted_upstream(ScriptedResponse({}, after_seconds=60)) as upstream:
         async with gateway_over(over(upstream.url, 0.5)) as gateway:
-            answer = await gateway.answer(f"{{ {aliases} }}")
-        assert set(codes(answer)) == {"UPSTREAM_TIMEOUT"}
-        assert len(answer["errors"]) == 10
+            response = await gateway.execute(f"{{ {aliases} }}")
+        assert set(codes(response)) == {"UPSTREAM_TIMEOUT"}
+        assert len(response["errors"]) == 10

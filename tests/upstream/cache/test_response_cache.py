@@ -127,16 +127,16 @@ async def test_found_and_missing_records_are_cached(gateway: Gateway, aws: Aws) 
 
 async def test_every_query_calls_the_upstream_if_the_cache_is_off(page: str, aws: Aws) -> None:
     async with gateway_over(cached(aws, cache_ttl_seconds=0)) as gateway:
-        answers = [await posted(gateway, page) for _ in range(3)]
+        responses = [await posted(gateway, page) for _ in range(3)]
     assert aws.calls == ["ListPhoneNumbers"] * 3
-    assert ["age" in answer.headers for answer in answers] == [False] * 3
+    assert ["age" in response.headers for response in responses] == [False] * 3
 
 
 async def test_errors_are_not_cached(page: str, gateway: Gateway, aws: Aws) -> None:
     aws.fails("ListPhoneNumbers", "Forbidden")
-    assert (await gateway.answer(page))["errors"][0]["extensions"]["code"] == "UPSTREAM_FORBIDDEN"
+    assert (await gateway.execute(page))["errors"][0]["extensions"]["code"] == "UPSTREAM_FORBIDDEN"
     aws.recovers()
-    assert "errors" not in await gateway.answer(page)
+    assert "errors" not in await gateway.execute(page)
     assert aws.calls == ["ListPhoneNumbers"] * 2
 
 
@@ -175,8 +175,8 @@ async def test_no_cache_request_is_sent_upstream(
 ) -> None:
     """Later callers get the fetched response from the cache, unless the request said no-store."""
     for _ in range(2):
-        answer = await posted(gateway, page, headers)
-        assert "age" not in answer.headers
+        response = await posted(gateway, page, headers)
+        assert "age" not in response.headers
     assert aws.calls == ["ListPhoneNumbers"] * 2
     await posted(gateway, page)
     assert aws.calls == ["ListPhoneNumbers"] * (2 + calls_after)
@@ -185,8 +185,8 @@ async def test_no_cache_request_is_sent_upstream(
 async def test_no_cache_request_joins_a_call_in_flight(page: str, gateway: Gateway, aws: Aws) -> None:
     aws.takes_ms(300)
     wishes = [None, {"cache-control": "no-cache"}, {"cache-control": "no-store"}]
-    answers = await asyncio.gather(*(posted(gateway, page, wish) for wish in wishes))
-    assert len({answer.content for answer in answers}) == 1
+    responses = await asyncio.gather(*(posted(gateway, page, wish) for wish in wishes))
+    assert len({response.content for response in responses}) == 1
     assert aws.calls == ["ListPhoneNumbers"]
 
 
@@ -221,8 +221,8 @@ async def test_cached_response_is_not_returned_without_the_required_scope(aws: A
     assert both["data"]["phoneNumberOrder"] is not None
     assert numbers["data"] == {**both["data"], "phoneNumberOrder": None}
     assert orders["data"] is None or orders["data"]["phoneNumbers"] is None
-    for answer, fields in ((numbers, ["phoneNumberOrder"]), (orders, ["phoneNumbers"])):
-        assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [(fields, "FORBIDDEN")]
+    for response, fields in ((numbers, ["phoneNumberOrder"]), (orders, ["phoneNumbers"])):
+        assert [(error["path"], error["extensions"]["code"]) for error in response["errors"]] == [(fields, "FORBIDDEN")]
     assert {error["extensions"]["code"] for error in none["errors"]} == {"FORBIDDEN"}
 
 
@@ -236,7 +236,7 @@ async def test_stale_response_is_served_and_marked_if_the_upstream_fails(
     assert stale.json() == {**fresh.json(), "extensions": {"stale": True}}
     assert int(stale.headers["age"]) >= 0
     # An unseen query has no stale response, and a no-cache request does not get one.
-    other = await stale_gateway.answer(NUMBER, number=e164(7))
+    other = await stale_gateway.execute(NUMBER, number=e164(7))
     assert other["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
     anew = (await posted(stale_gateway, page, {"cache-control": "no-cache"})).json()
     assert anew["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
@@ -248,9 +248,9 @@ async def test_stale_response_is_served_and_marked_if_the_upstream_fails(
 async def test_stale_response_is_not_served_for_a_4xx(page: str, stale_gateway: Gateway, aws: Aws, code: str) -> None:
     await posted(stale_gateway, page)
     aws.fails("*", code)
-    answer = (await posted(stale_gateway, page)).json()
-    assert "extensions" not in answer
-    assert answer["errors"]
+    response = (await posted(stale_gateway, page)).json()
+    assert "extensions" not in response
+    assert response["errors"]
 
 
 # By plain calls

@@ -71,9 +71,9 @@ async def test_response_fetched_by_one_replica_is_shared_with_others(aws: Aws, r
             assert await gateway.query(PAGE) == ANSWER
             assert await gateway.query(NUMBER, number=e164(3)) == {"phoneNumber": {"e164PhoneNumber": e164(3)}}
             assert await gateway.query(NUMBER, number="+19995550100") == {"phoneNumber": None}
-        answer = await gateways[1].http.post("/graphql", json={"query": PAGE})
+        response = await gateways[1].http.post("/graphql", json={"query": PAGE})
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumber", "GetPhoneNumber"]
-    assert int(answer.headers["age"]) >= 0
+    assert int(response.headers["age"]) >= 0
 
 
 async def test_responses_in_redis_are_encrypted(aws: Aws, redis: RedisServer) -> None:
@@ -152,33 +152,33 @@ async def test_queries_succeed_while_redis_is_down_and_sharing_resumes_after_its
             assert aws.calls == ["ListPhoneNumbers"] * 2
             with redis_server(port) as again:
                 number = 10
-                while not again.answers():
+                while not again.cached_responses():
                     number += 1
                     await gateways[0].query(NUMBER, number=e164(number))
                     await asyncio.sleep(0.1)
 
 
-def hung(_asked: bytes) -> bytes:
+def hung(_requested: bytes) -> bytes:
     return b""
 
 
-def rubbish(_asked: bytes) -> bytes:
+def rubbish(_requested: bytes) -> bytes:
     return b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
-def all_is_well(asked: bytes) -> bytes:
-    return b"+OK\r\n" * asked.count(b"*")
+def all_is_well(requested: bytes) -> bytes:
+    return b"+OK\r\n" * requested.count(b"*")
 
 
-def endless_list(_asked: bytes) -> bytes:
+def endless_list(_requested: bytes) -> bytes:
     return b"*1\r\n" * 10_000
 
 
-@pytest.mark.parametrize("answers", [hung, rubbish, all_is_well, endless_list])
+@pytest.mark.parametrize("responses", [hung, rubbish, all_is_well, endless_list])
 async def test_gateway_works_without_a_cache_if_redis_breaks_its_protocol(
-    aws: Aws, answers: Callable[[bytes], bytes]
+    aws: Aws, responses: Callable[[bytes], bytes]
 ) -> None:
-    with pretending(answers) as url:
+    with pretending(responses) as url:
         async with gateway_over(shared(aws, url)) as gateway:
             assert [await gateway.query(PAGE) for _ in range(3)] == [ANSWER] * 3
     assert aws.calls == ["ListPhoneNumbers"]
@@ -201,8 +201,8 @@ async def test_hanging_redis_is_waited_for_once(aws: Aws) -> None:
     with redis_server() as own:
         async with gateway_over(shared(aws, own.url)) as gateway:
             own.process.send_signal(signal.SIGSTOP)
-            answers = await asyncio.gather(*(gateway.query(NUMBER, number=e164(each)) for each in range(30)))
-            assert all(answer["phoneNumber"] for answer in answers)
+            responses = await asyncio.gather(*(gateway.query(NUMBER, number=e164(each)) for each in range(30)))
+            assert all(response["phoneNumber"] for response in responses)
             assert len(aws.calls) == 30
             own.process.send_signal(signal.SIGCONT)
 
@@ -222,19 +222,19 @@ class Replica:
 
     def __init__(self, link: RedisClient, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
         self.now = now
-        self.asked = 0
+        self.calls = 0
         self.error: UpstreamError | None = None
         shared = SharedResponseCache(link, lambda: credentials, "chime", lambda: self.now)
         cache = ResponseCache(2, 5, lambda: self.now)
         self._transport = CachingTransport(self, cache, shared, cast("CredentialCache", NeverMissing()), "host")
 
     async def call(self, _call: Call) -> UpstreamResponse:
-        self.asked += 1
+        self.calls += 1
         if self.error is not None:
             raise self.error
         return UpstreamResponse({"at": self.now}, size=100)
 
-    async def answer(self) -> Any:
+    async def read(self) -> Any:
         requester = Requester(asyncio.get_running_loop().time() + 60)
         return (await self._transport.call(Call(GET, {"PhoneNumberId": "+12065550100"}, requester))).result
 
@@ -259,13 +259,13 @@ async def linked(redis: RedisServer) -> AsyncIterator[RedisClient]:
 async def test_response_has_the_same_age_in_every_replica(redis: RedisServer) -> None:
     async with linked(redis) as link:
         one, other = Replica(link, Credentials()), Replica(link, Credentials())
-        first = await one.answer()
+        first = await one.read()
         other.now += 1.9
-        assert await other.answer() == first
+        assert await other.read() == first
         # The age of a shared response does not restart.
         other.now += 0.1
-        assert await other.answer() != first
-        assert (one.asked, other.asked) == (1, 1)
+        assert await other.read() != first
+        assert (one.calls, other.calls) == (1, 1)
 
 
 async def test_response_is_shared_only_between_the_same_access_keys(redis: RedisServer) -> None:
@@ -273,8 +273,8 @@ async def test_response_is_shared_only_between_the_same_access_keys(redis: Redis
         keys = ("AKIDEXAMPLE", "ASIAOTHER", "AKIDEXAMPLE", None, None)
         everybody = [Replica(link, None if key is None else Credentials(key)) for key in keys]
         for replica in everybody:
-            await replica.answer()
-        assert [replica.asked for replica in everybody] == [1, 1, 0, 1, 1]
+            await replica.read()
+        assert [replica.calls for replica in everybody] == [1, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(0.9, True), (1.1, False)])
@@ -283,18 +283,18 @@ async def test_value_from_the_future_is_rejected_beyond_the_allowed_clock_skew(
 ) -> None:
     async with linked(redis) as link:
         early, late = Replica(link, Credentials(), 1_000_000 + ahead), Replica(link, Credentials())
-        await early.answer()
-        await late.answer()
-        assert late.asked == (0 if believed else 1)
+        await early.read()
+        await late.read()
+        assert late.calls == (0 if believed else 1)
     assert [record.levelno for record in caplog.records] == ([] if believed else [logging.WARNING])
 
 
 async def test_stale_response_from_redis_is_served_by_a_replica_that_never_fetched_it(redis: RedisServer) -> None:
     async with linked(redis) as link:
         one, other = Replica(link, Credentials()), Replica(link, Credentials())
-        first = await one.answer()
+        first = await one.read()
         other.now += 3
 
         other.error = UpstreamUnavailable("GetPhoneNumber")
-        assert await other.answer() == first
-        assert other.asked == 1
+        assert await other.read() == first
+        assert other.calls == 1

@@ -29,16 +29,16 @@ PHONE_NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber:
 async def test_identical_concurrent_queries_share_one_list_call(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.takes_ms(200)
-    answers = await asyncio.gather(*(gateway.query(PHONE_NUMBERS, first=10) for _ in range(30)))
-    assert answers == [{"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(index)} for index in range(10)]}}] * 30
+    responses = await asyncio.gather(*(gateway.query(PHONE_NUMBERS, first=10) for _ in range(30)))
+    assert responses == [{"phoneNumbers": {"nodes": [{"e164PhoneNumber": e164(index)} for index in range(10)]}}] * 30
     assert aws.calls == ["ListPhoneNumbers"]
 
 
 async def test_identical_concurrent_lookups_share_one_get(gateway: Gateway, aws: Aws) -> None:
     aws.holds(inventory=10)
     aws.takes_ms(200)
-    answers = await asyncio.gather(*(gateway.query(PHONE_NUMBER, number=e164(3)) for _ in range(30)))
-    assert answers == [{"phoneNumber": {"e164PhoneNumber": e164(3)}}] * 30
+    responses = await asyncio.gather(*(gateway.query(PHONE_NUMBER, number=e164(3)) for _ in range(30)))
+    assert responses == [{"phoneNumber": {"e164PhoneNumber": e164(3)}}] * 30
     assert aws.calls == ["GetPhoneNumber"]
 
 
@@ -56,12 +56,12 @@ async def test_queries_with_different_values_make_separate_calls(gateway: Gatewa
     aws.holds(inventory=10)
     aws.takes_ms(200)
     numbers = [e164(index) for index in range(5)]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(gateway.query(PHONE_NUMBERS, first=first) for first in (2, 3)),
         *(gateway.query(PHONE_NUMBER, number=number) for number in numbers),
     )
-    assert [len(answer["phoneNumbers"]["nodes"]) for answer in answers[:2]] == [2, 3]
-    assert answers[2:] == [{"phoneNumber": {"e164PhoneNumber": number}} for number in numbers]
+    assert [len(response["phoneNumbers"]["nodes"]) for response in responses[:2]] == [2, 3]
+    assert responses[2:] == [{"phoneNumber": {"e164PhoneNumber": number}} for number in numbers]
     assert Counter(aws.calls) == {"ListPhoneNumbers": 2, "GetPhoneNumber": 5}
 
 
@@ -76,8 +76,8 @@ async def test_response_is_not_kept_for_later_queries(gateway: Gateway, aws: Aws
 async def test_error_reaches_every_query_waiting_for_the_call(gateway: Gateway, aws: Aws) -> None:
     aws.takes_ms(200)
     aws.fails("GetPhoneNumber", "Unauthorized")
-    answers = await asyncio.gather(*(gateway.answer(PHONE_NUMBER, number=e164(3)) for _ in range(10)))
-    codes = [[error["extensions"]["code"] for error in answer["errors"]] for answer in answers]
+    responses = await asyncio.gather(*(gateway.execute(PHONE_NUMBER, number=e164(3)) for _ in range(10)))
+    codes = [[error["extensions"]["code"] for error in response["errors"]] for response in responses]
     assert codes == [["UPSTREAM_UNAUTHORIZED"]] * 10
     assert aws.calls == ["GetPhoneNumber"]
 
@@ -136,12 +136,12 @@ class Call:
     def __init__(self) -> None:
         self.begun = 0
         self.cancelled = 0
-        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.response: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def __call__(self, _call: Until) -> str:
         self.begun += 1
         try:
-            return await asyncio.shield(self.answer)
+            return await asyncio.shield(self.response)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -170,24 +170,24 @@ async def test_callers_with_the_same_key_share_one_call() -> None:
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 5)
     await turns()
-    call.answer.set_result("answer")
+    call.response.set_result("answer")
     assert await asyncio.gather(*waiting) == ["answer"] * 5
     assert call.begun == 1
 
 
 async def test_call_sees_the_latest_deadline_of_its_callers() -> None:
     flights, known = SingleFlight[Until, str](), list[float]()
-    asked_by_all = asyncio.Event()
+    requested_by_all = asyncio.Event()
 
     async def call(until: Until) -> str:
         known.append(until.deadline)
-        await asked_by_all.wait()
+        await requested_by_all.wait()
         known.append(until.deadline)
         return "answer"
 
     waiting = [asyncio.create_task(flights.do("key", call, Until(deadline))) for deadline in (2.0, 3.0, 1.0)]
     await turns()
-    asked_by_all.set()
+    requested_by_all.set()
     assert await asyncio.gather(*waiting) == ["answer"] * 3
     assert known[-1] == 3.0
 
@@ -196,8 +196,8 @@ async def test_different_keys_make_separate_calls() -> None:
     flights, one, other = SingleFlight[Until, str](), Call(), Call()
     waiting_for_one, waiting_for_other = (asyncio.create_task(flights.do(call, call, Until())) for call in (one, other))
     await turns()
-    one.answer.set_result("of one")
-    other.answer.set_result("of the other")
+    one.response.set_result("of one")
+    other.response.set_result("of the other")
     assert await waiting_for_one == "of one"
     assert await waiting_for_other == "of the other"
 
@@ -210,7 +210,7 @@ async def test_cancelled_callers_do_not_affect_the_others(leavers: list[int]) ->
     for leaver in leavers:
         waiting[leaver].cancel()
     await turns()
-    call.answer.set_result("answer")
+    call.response.set_result("answer")
     results = await asyncio.gather(*waiting, return_exceptions=True)
     for index, result in enumerate(results):
         assert isinstance(result, asyncio.CancelledError) if index in leavers else result == "answer"
@@ -227,7 +227,7 @@ async def test_caller_can_join_after_the_first_is_cancelled() -> None:
     await turns()
     second.cancel()
     await turns()
-    call.answer.set_result("answer")
+    call.response.set_result("answer")
     assert await third == "answer"
     assert (call.begun, call.cancelled) == (1, 0)
 
@@ -275,7 +275,7 @@ async def test_caller_after_a_cancelled_call_starts_a_new_one() -> None:
     await turns()
     [joiner] = callers(flights, again, 1)
     await turns()
-    again.answer.set_result("new")
+    again.response.set_result("new")
     assert [await comer, await joiner] == ["new", "new"]
     assert (call.cancelled, again.begun, again.cancelled) == (1, 1, 0)
 
@@ -285,7 +285,7 @@ async def test_error_reaches_all_waiting_callers() -> None:
     waiting = callers(flights, call, 3)
     await turns()
     fault = Throttled("ListPhoneNumbers")
-    call.answer.set_exception(fault)
+    call.response.set_exception(fault)
     assert await asyncio.gather(*waiting, return_exceptions=True) == [fault] * 3
 
 
@@ -296,9 +296,9 @@ async def test_flight_is_removed_after_a_response_error_or_cancellation() -> Non
         waiting = callers(flights, call, 2)
         await turns()
         if end == "answer":
-            call.answer.set_result("answer")
+            call.response.set_result("answer")
         elif end == "fault":
-            call.answer.set_exception(Throttled("ListPhoneNumbers"))
+            call.response.set_exception(Throttled("ListPhoneNumbers"))
         else:
             for caller in waiting:
                 caller.cancel()
@@ -314,7 +314,7 @@ async def test_error_without_waiting_callers_is_not_reported_to_the_loop(
     flights, call = SingleFlight[Until, str](), Call()
     waiting = callers(flights, call, 2)
     await turns()
-    call.answer.set_exception(Throttled("ListPhoneNumbers"))
+    call.response.set_exception(Throttled("ListPhoneNumbers"))
     for caller in waiting:
         caller.cancel()
     results = await asyncio.gather(*waiting, return_exceptions=True)

@@ -14,7 +14,7 @@ from gateway.upstream.resilience.rate_quota import RateLimiter
 from gateway.upstream.resilience.shared_rate_quota import ALL_RECONNECTED_SECONDS, SharedRateLimiter
 from tests.support.clock import Clock
 from tests.support.processes import free_port
-from tests.support.redis_server import RedisServer, pretending, redis_server, well_until_asked
+from tests.support.redis_server import RedisServer, healthy_for_get_and_set, pretending, redis_server
 
 UPSTREAM = "chime us-east-1"
 
@@ -199,7 +199,7 @@ async def test_each_process_uses_its_share_without_redis_and_until_all_have_reco
 @pytest.mark.parametrize("reply", [b":-1\r\n", b":99999999999999\r\n", b"+OK\r\n", b"*-1\r\n", b"HTTP/1.1\r\n"])
 async def test_each_process_uses_its_share_if_redis_returns_impossible_replies(reply: bytes) -> None:
     clock = Clock()
-    with pretending(well_until_asked(lambda _asked: reply)) as url:
+    with pretending(healthy_for_get_and_set(lambda _requested: reply)) as url:
         async with linked(url) as link:
             limiter = SharedRateLimiter(10, 2, link, UPSTREAM, clock)
             clock.moves(1)
