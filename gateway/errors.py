@@ -169,10 +169,13 @@ class CursorExpired(UpstreamError):
 
 
 class CursorTooLong(UpstreamError):
-    """A page token that makes a cursor longer than the gateway accepts, so that it cannot issue the cursor."""
+    """A page token, or a value to sort by, that makes a cursor longer than the gateway accepts or can issue."""
 
     code = "CURSOR_TOO_LONG"
-    message = "The upstream's page token is too long for a cursor. Request the rows without their cursors."
+    message = (
+        "The upstream's page token, or the value by which the list is sorted, is too long for a cursor. "
+        "Request the rows without their cursors."
+    )
 
 
 class UpstreamUnauthorized(UpstreamError):
