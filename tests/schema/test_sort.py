@@ -235,7 +235,7 @@ async def test_a_cursor_of_another_sort_or_filter_or_of_no_sort_is_rejected_with
     [
         (
             "{ phoneNumbers(first: 1, sort: { field: STATUS }) { nodes { id } } }",
-            "Narrow the filter by status or productType or association, or page without sort",
+            "Narrow the filter by status, productType or association, or page without sort",
         ),
         (
             "{ phoneNumberOrders(last: 1, sort: { field: STATUS }) { edges { cursor } } }",
