@@ -274,18 +274,18 @@ async def test_the_numbers_of_an_associated_resource_are_sorted(gateway: Gateway
 
 async def test_a_value_that_is_too_long_for_a_cursor_costs_only_the_cursor() -> None:
     records = [number_record(0, CallingName="n" * 60_000), number_record(1, CallingName="a")]
-    with scripted_upstream(Says({"PhoneNumbers": records})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": records})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
-            answer = await gateway.answer(
+            response = await gateway.execute(
                 """{ phoneNumbers(sort: { field: CALLING_NAME }) {
                        nodes { e164PhoneNumber } pageInfo { hasNextPage startCursor endCursor } } }"""
             )
-    page = answer["data"]["phoneNumbers"]
+    page = response["data"]["phoneNumbers"]
     assert numbers_of(page) == [e164(1), e164(0)]
     assert page["pageInfo"]["startCursor"] is not None
     assert page["pageInfo"]["endCursor"] is None
-    [error] = answer["errors"]
+    [error] = response["errors"]
     assert (error["path"][-1], error["extensions"]["code"]) == ("endCursor", "CURSOR_TOO_LONG")
 
 
