@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 import httptools
 import structlog
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -207,7 +206,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._state = ConnectionState.CLOSING
         self.transport.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._responding = cycle
         super()._start_asgi_task(cycle, app)
 

@@ -18,7 +18,6 @@ from math import inf
 from typing import Any, Final
 
 import aiohttp
-from aiobotocore.credentials import AioCredentialResolver
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import (
     BotoCoreError,
@@ -91,20 +90,6 @@ class _Failure:
 def _named(method: str) -> tuple[str, str]:
     """Return the label and the words for botocore's name of a source."""
     return _SOURCES.get(method, ("other", method))
-
-
-class _Chain(AioCredentialResolver):  # type: ignore[misc]  # aiobotocore has no types.
-    """AWS's chain of sources, with the name of the source that was asked last."""
-
-    asked = ""
-
-    async def load_credentials(self) -> Any:
-        for provider in self.providers:
-            self.asked = provider.METHOD
-            credentials = await provider.load()
-            if credentials is not None:
-                return credentials
-        return None
 
 
 class _Unusable(Exception):
@@ -301,23 +286,22 @@ async def load_credentials(session: Any) -> CredentialCache | None:
     Raises:
         ConfigurationError: If a source that is asked now (a program, the container's endpoint) fails.
     """
-    chain = _Chain(session.get_component("credential_provider").providers)
-    session.register_component("credential_provider", chain)
     # botocore logs each failure with the source's text, which may quote a secret. The gateway logs its own words.
     for name in ("aiobotocore.credentials", "aiobotocore.tokens", "botocore.tokens"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        async with asyncio.timeout(RENEWAL_SECONDS):
-            source = await session.get_credentials()
-        if source is None:
-            return None
-        cache = CredentialCache(source)
-        await cache.open()
-    except _WRONG_ANSWERS as error:
-        raise ConfigurationError(
-            f"no AWS credentials from {_named(chain.asked)[1]}: {_failure(error).reason}"
-        ) from None
-    return cache
+    for provider in session.get_component("credential_provider").providers:
+        try:
+            async with asyncio.timeout(RENEWAL_SECONDS):
+                source = await provider.load()
+            if source is not None:
+                cache = CredentialCache(source)
+                await cache.open()
+                return cache
+        except _WRONG_ANSWERS as error:
+            raise ConfigurationError(
+                f"no AWS credentials from {_named(provider.METHOD)[1]}: {_failure(error).reason}"
+            ) from None
+    return None
 
 
 def _must_be_usable(credentials: Credentials) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
+from aiobotocore.credentials import AioCredentials
 from botocore.utils import get_environ_proxies
 
 from gateway.errors import ConfigurationError
@@ -38,7 +39,7 @@ async def open_aws_transport(
     try:
         session = aws_session(key_pair)
         region = key_pair.region if key_pair else await _checked_region(session, service, settings)
-        credentials = await _credentials(session)
+        credentials = await _credentials(session, key_pair)
         operations = await _operations(session, service, region, settings, operation_names)
         http = _http_session(session, operations[0].endpoint.url, settings, key_pair)
     except ConfigurationError:
@@ -66,7 +67,11 @@ async def _checked_region(session: Any, service: Service, settings: Settings) ->
     return region
 
 
-async def _credentials(session: Any) -> CredentialCache:
+async def _credentials(session: Any, key_pair: AwsKeyPair | None) -> CredentialCache:
+    if key_pair is not None:
+        given = CredentialCache(AioCredentials(key_pair.access_key_id, key_pair.secret_access_key))
+        await given.open()
+        return given
     use_own_processes()
     credentials = await load_credentials(session)
     if credentials is None:

@@ -74,7 +74,6 @@ def aws_session(key_pair: AwsKeyPair | None) -> AioSession:
             session.session_var_map[name] = (None, None, default, conversion)
         session.set_config_variable("config_file", os.devnull)
         session.set_config_variable("credentials_file", os.devnull)
-        session.set_credentials(key_pair.access_key_id, key_pair.secret_access_key)
     return session
 
 
