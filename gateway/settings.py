@@ -8,6 +8,7 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,20 +31,21 @@ _READ = re.compile(
     "(AWS|GATEWAY|OTEL)_.+|(HTTP|HTTPS|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|BOTO_CONFIG",
     re.IGNORECASE,
 )
-# The reasons of pydantic's errors, by their type, with the values of their context.
+# The reasons of pydantic's errors, by their type, with the values of their context. pydantic's own words, such as
+# "relative URL without a base", would not help an operator.
 _REASONS = {
     "value_error": "{error}",
-    "int_parsing": "the value must be a whole number",
-    "int_from_float": "the value must be a whole number",
-    "float_parsing": "the value must be a number",
-    "finite_number": "the value must be a finite number",
-    "bool_parsing": "the value must be true or false",
-    "literal_error": "the value must be {expected}",
-    "greater_than": "the value must be above {gt}",
-    "greater_than_equal": "the value must be at least {ge}",
-    "less_than_equal": "the value must be at most {le}",
-    "url_parsing": "the value must be a URL such as https://example.com",
-    "url_scheme": "the URL must begin with http:// or https://",
+    "int_parsing": "The value must be a whole number",
+    "int_from_float": "The value must be a whole number",
+    "float_parsing": "The value must be a number",
+    "finite_number": "The value must be a finite number",
+    "bool_parsing": "The value must be true or false",
+    "literal_error": "The value must be {expected}",
+    "greater_than": "The value must be above {gt}",
+    "greater_than_equal": "The value must be at least {ge}",
+    "less_than_equal": "The value must be at most {le}",
+    "url_parsing": "The value must be a URL such as https://example.com",
+    "url_scheme": "The URL must begin with http:// or https://",
 }
 # Kubernetes sets these (`NAME=value`, "service links") in containers if a Service is called `gateway` or `gateway-...`.
 _SERVICE_LINK = re.compile(
@@ -357,28 +359,28 @@ class Settings(BaseSettings):
     @classmethod
     def _check_endpoint_url(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
         if url is not None and (url.username or url.password or url.query or url.fragment):
-            raise ValueError("the URL must have only a scheme, a host, a port and a path")
+            raise ValueError("The URL must have only a scheme, a host, a port and a path")
         return url
 
     @field_validator("router_secret")
     @classmethod
     def _check_router_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not re.fullmatch("[!-~]{16,}", secret.get_secret_value()):
-            raise ValueError("the secret must have 16 or more ASCII characters without spaces")
+            raise ValueError("The secret must have 16 or more ASCII characters without spaces")
         return secret
 
     @field_validator("api_keys")
     @classmethod
     def _check_api_keys(cls, hashes: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if hashes is not None and not (hashes and all(re.fullmatch("[0-9a-f]{64}", each) for each in hashes)):
-            raise ValueError("the value must be SHA-256 hashes of 64 hex digits each, separated by commas")
+            raise ValueError("The value must be SHA-256 hashes of 64 hex digits each, separated by commas")
         return hashes
 
     @field_validator("jwt_jwks_url")
     @classmethod
     def _check_jwks_url(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
         if url is not None and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
-            raise ValueError("the URL must be https, or on this machine")
+            raise ValueError("The URL must begin with https, or its host must be this machine")
         return url
 
     @field_validator("redis_url", mode="before")
@@ -393,7 +395,7 @@ class Settings(BaseSettings):
     def _check_redis_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _is_redis_url(url.get_secret_value()):
             raise ValueError(
-                "the value must be a URL such as redis://host:6379/0 or rediss://host:6379/0; a query may have "
+                "The value must be a URL such as redis://host:6379/0 or rediss://host:6379/0. A query may have "
                 "redis-py's ssl_ options"
             )
         return url
@@ -404,14 +406,14 @@ class Settings(BaseSettings):
         # A host is allowed on every port, so a default port in the value changes nothing.
         read = [read_authority(host) for host in hosts or ()]
         if not all(host is not None and host.port in {None, *DEFAULT_PORTS.values()} for host in read):
-            raise ValueError("the value must be host names such as api.example.com, without ports, separated by commas")
+            raise ValueError("The value must be host names such as api.example.com, without ports, separated by commas")
         return hosts
 
     @field_validator("cors_origins")
     @classmethod
     def _check_cors_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if not all(read_origin(origin) for origin in origins or ()):
-            raise ValueError("the value must be origins such as https://app.example.com, separated by commas")
+            raise ValueError("The value must be origins such as https://app.example.com, separated by commas")
         return origins
 
     @field_validator("cursor_keys", mode="before")
@@ -424,12 +426,15 @@ class Settings(BaseSettings):
         needed = {"none": (), "api-key": ("api_keys",), "jwt": ("jwt_jwks_url", "jwt_issuer", "jwt_audience")}
         missing = [_variable(name) for name in needed[self.auth] if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"{_variable('auth')}={self.auth} needs {', '.join(missing)}")
+            raise ValueError(
+                f"Authentication by {self.auth} is not complete. Set {', '.join(missing)} as well ({_variable('auth')})"
+            )
         # An operator who sets one of these expects callers to be authenticated.
         idle = [_variable(name) for names in needed.values() for name in names if getattr(self, name) is not None]
         if self.auth == "none" and idle:
             raise ValueError(
-                f"{', '.join(idle)}: without {_variable('auth')} this has no effect, and anyone may call the gateway"
+                f"Anyone may call the gateway, although {', '.join(idle)} is set. Choose how callers authenticate "
+                f"({_variable('auth')})"
             )
         return self
 
@@ -444,21 +449,25 @@ def read_settings(**overrides: Any) -> Settings:
     tidy_environment()
     wrong = [*map(_unknown, _unknown_variables()), *map(_unprintable, _unprintable_variables())]
     if wrong:
-        raise ConfigurationError("; ".join(wrong))
+        raise _rejected(wrong)
     try:
         read_otel_variables()
     except ValidationError as error:
-        raise ConfigurationError("; ".join(map(_wrong_otel_variable, error.errors()))) from None
+        raise _rejected(map(_wrong_otel_variable, error.errors())) from None
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise ConfigurationError("; ".join(map(_wrong_setting, error.errors()))) from None
+        raise _rejected(map(_wrong_setting, error.errors())) from None
 
 
 def for_development(settings: Settings) -> Settings:
     """Return the settings with introspection and GraphiQL on, unless they are set."""
     unset = [name for name in ("introspection", "graphiql") if getattr(settings, name) is None]
     return settings.model_copy(update=dict.fromkeys(unset, True))
+
+
+def _rejected(messages: Iterable[str]) -> ConfigurationError:
+    return ConfigurationError(" ".join(f"{message}." for message in messages))
 
 
 def _unknown_variables() -> list[str]:
@@ -472,7 +481,8 @@ def _unknown_variables() -> list[str]:
 
 def _unknown(name: str) -> str:
     near = get_close_matches(name.upper(), map(_variable, Settings.model_fields), n=1)
-    return f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    hint = f"Did you mean {near[0]}?" if near else "Remove it, or correct its name."
+    return f"There is no such setting. {hint} ({name})"
 
 
 def _unprintable_variables() -> list[str]:
@@ -486,7 +496,7 @@ def _unprintable_variables() -> list[str]:
 
 
 def _unprintable(name: str) -> str:
-    return f"{name}: the value has a control character, a line break or a byte that is not UTF-8"
+    return f"The value has a control character, a line break or a byte that is not UTF-8. Remove it ({name})"
 
 
 def _variable(name: str) -> str:
@@ -500,18 +510,19 @@ def _wrong_setting(error: ErrorDetails) -> str:
         return _reason(error)
     name = str(error["loc"][0])
     is_secret = "secret" in name or "keys" in name or name == "redis_url"
-    return f"{_variable(name)}: {_reason(error)}" + ("" if is_secret else f" (it is {error['input']!r})")
+    value = "" if is_secret else f"{error['input']!r} is not valid. "
+    return f"{value}{_reason(error)} ({_variable(name)})"
 
 
 def _wrong_otel_variable(error: ErrorDetails) -> str:
     """Return a message about one wrong variable, without its value, because headers and URLs hold secrets."""
-    return f"{OTEL_PREFIX}{str(error['loc'][0]).upper()}: {_reason(error)}" if error["loc"] else _reason(error)
+    name = f" ({OTEL_PREFIX}{str(error['loc'][0]).upper()})" if error["loc"] else ""
+    return f"{_reason(error)}{name}"
 
 
 def _reason(error: ErrorDetails) -> str:
-    """Return the reason of an error in the words of this product, or in pydantic's if it has none for it."""
-    template = _REASONS.get(error["type"])
-    return error["msg"] if template is None else template.format(**error.get("ctx", {}))
+    """Return the reason of an error in the words of this product, never in pydantic's."""
+    return _REASONS.get(error["type"], "The value is not valid").format(**error.get("ctx", {}))
 
 
 def _entries(text: str) -> list[str]:
@@ -522,7 +533,7 @@ def _entries(text: str) -> list[str]:
     """
     entries = [each.strip() for each in text.split(",") if each.strip()]
     if not entries:
-        raise ValueError("the list must have at least one entry")
+        raise ValueError("The list must have at least one entry")
     return entries
 
 
@@ -549,6 +560,6 @@ def _decode_key(text: str) -> SecretBytes:
         key = b""
     if len(key) != CURSOR_KEY_BYTES:
         raise ValueError(
-            f"each key must be {CURSOR_KEY_BYTES} bytes in base64; make one with `openssl rand -base64 32`"
+            f"Each key must be {CURSOR_KEY_BYTES} bytes in base64. Make one with `openssl rand -base64 32`"
         )
     return SecretBytes(key)

@@ -89,7 +89,7 @@ def test_malformed_output_of_a_credential_process_is_reported_in_one_line(tmp_pa
     config.write_text("[default]\nregion = us-east-1\ncredential_process = /bin/echo hello\n")
     result = run(tmp_path, "serve", "--port", "0", AWS_CONFIG_FILE=str(config))
     assert result.returncode == 1
-    assert result.stderr.startswith("Error: no AWS credentials from credential_process: ")
+    assert result.stderr.startswith("Error: There are no AWS credentials from credential_process: ")
     assert "Traceback" not in result.stderr
 
 

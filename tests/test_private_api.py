@@ -18,7 +18,7 @@ from tests.support.private_names import private_names
 # The private names in use. Avoid a new one. If there is no public way, cap the library in pyproject.toml and add the
 # function behind the name below. An attribute of an object whose class the search cannot see has a question mark.
 PRIVATE_NAMES: Final = {
-    "?": "_expiry_time _schema _writer",
+    "?": "_expiry_time _schema",
     "botocore": "headers_to_sign refresh_needed session_var_map",
     "graphql": (
         "background_futures collect_and_execute_subfields collect_subfields complete_awaitable_value "

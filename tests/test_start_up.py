@@ -1,6 +1,7 @@
 """Wrong settings: each stops the start with one line that names the variable and the reason."""
 
 import base64
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import __main__ as command_line
+from gateway.errors import ConfigurationError
 from gateway.server.run import listen
 from gateway.settings import Settings, read_settings, variables
 from tests.support.tls import self_signed
@@ -68,11 +70,11 @@ def assert_started(result: Result) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("AWS_REGION", "us-esat-1", "AWS has no region us-esat-1; did you mean us-east-1?"),
-        ("AWS_REGION", "eu-wst-2", "did you mean eu-west-2?"),
+        ("AWS_REGION", "us-esat-1", "Did you mean us-east-1?"),
+        ("AWS_REGION", "eu-wst-2", "Did you mean eu-west-2?"),
         ("AWS_REGION", "mars", "AWS has no region mars"),
-        ("AWS_REGION", "us east 1", "is no region's name"),
-        ("AWS_REGION", "eu-north-1", "AWS does not offer chime-sdk-voice in eu-north-1, but in ap-northeast-1"),
+        ("AWS_REGION", "us east 1", "is not a region's name"),
+        ("AWS_REGION", "eu-north-1", "AWS does not offer chime-sdk-voice in eu-north-1. It is in ap-northeast-1"),
         ("AWS_REGION", "cn-north-1", "AWS does not offer chime-sdk-voice in cn-north-1"),
         ("AWS_ENDPOINT_URL", "nowhere", "a URL such as"),
         ("AWS_ENDPOINT_URL", "ftp://aws.example", "a URL such as"),
@@ -95,25 +97,25 @@ def assert_started(result: Result) -> None:
         ("AWS_METADATA_SERVICE_TIMEOUT", "soon", "a whole number from 1"),
         ("AWS_CA_BUNDLE", "/nowhere/ca.pem", "/nowhere/ca.pem cannot be read"),
         ("AWS_CA_BUNDLE", "/dev/null", "is empty"),
-        ("AWS_CA_BUNDLE", __file__, "holds no certificate in PEM form"),
+        ("AWS_CA_BUNDLE", __file__, "has no certificate in PEM form"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token", "cannot be read"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/dev/null", "is empty"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", __file__, "AWS_ROLE_ARN"),
-        ("AWS_CREDENTIAL_EXPIRATION", "soon", "a time with its zone"),
-        ("AWS_CREDENTIAL_EXPIRATION", "2030-01-01T00:00:00", "a time with its zone"),
-        ("AWS_SECRET_ACCESS_KEY", "", "it is not set"),
-        ("AWS_ACCESS_KEY_ID", " ", "it is not set"),
+        ("AWS_CREDENTIAL_EXPIRATION", "soon", "Set a time with its zone"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2030-01-01T00:00:00", "Set a time with its zone"),
+        ("AWS_SECRET_ACCESS_KEY", "", "Set both or neither"),
+        ("AWS_ACCESS_KEY_ID", " ", "Set both or neither"),
         ("AWS_SECRET_ACCESS_KEY", "a\nb", "line break"),
-        ("AWS_SESSION_TOKEN", "a b", "without spaces"),
+        ("AWS_SESSION_TOKEN", "a b", "has a space"),
         ("AWS_SESSION_TOKEN", "a\x7fb", "control character"),
-        ("HTTPS_PROXY", "://", "a URL of an HTTP proxy"),
-        ("HTTPS_PROXY", "nonsense", "a URL of an HTTP proxy"),
-        ("http_proxy", "socks5://127.0.0.1:1", "a URL of an HTTP proxy"),
+        ("HTTPS_PROXY", "://", "not an HTTP proxy's URL"),
+        ("HTTPS_PROXY", "nonsense", "not an HTTP proxy's URL"),
+        ("http_proxy", "socks5://127.0.0.1:1", "not an HTTP proxy's URL"),
     ],
 )
 def test_wrong_aws_variable_is_reported_by_name(run: Run, variable: str, value: str, reason: str) -> None:
     result = run("serve", **{**AWS, variable: value})
-    assert_one_line(result, f"{variable}: ", reason)
+    assert_one_line(result, f"({variable})", reason)
     # `dev` has its own emulator, and ignores AWS's variables.
     assert_started(run("dev", **{**AWS, variable: value}))
 
@@ -150,7 +152,7 @@ def test_valid_aws_variables_are_accepted(run: Run, given: dict[str, str]) -> No
 def test_missing_profile_file_is_reported_if_a_value_from_it_is_needed(
     run: Run, given: dict[str, str], variable: str
 ) -> None:
-    assert_one_line(run("serve", **{**AWS, **given}), f"{variable}: there is no file /nowhere")
+    assert_one_line(run("serve", **{**AWS, **given}), f"The file /nowhere does not exist ({variable}).")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_missing_profile_file_is_reported_if_a_value_from_it_is_needed(
         ("no section\n", "AWS_CONFIG_FILE", "cannot be parsed in line 1"),
         ("[default]\nregion = a\nregion = b\n", "AWS_CONFIG_FILE", "cannot be parsed in line 3"),
         ("[default]\naws_secret_access_key\n", "AWS_CONFIG_FILE", "cannot be parsed in line 2"),
-        ("[default]\nregion = us-esat-1\n", "region of the AWS profile", "did you mean us-east-1?"),
+        ("[default]\nregion = us-esat-1\n", "region of the AWS profile", "Did you mean us-east-1?"),
         ("[default]\nmax_attempts = many\n", "max_attempts of the AWS profile", "a whole number"),
         ("[default]\nca_bundle = /nowhere\n", "ca_bundle of the AWS profile", "cannot be read"),
         ("[default]\nendpoint_url = nowhere\n", "endpoint_url of the AWS profile", "a URL such as"),
@@ -176,7 +178,7 @@ def test_wrong_entry_of_a_profile_is_reported(
 ) -> None:
     (tmp_path / "config").write_text(config)
     env = {**AWS, "AWS_REGION": "", "AWS_CONFIG_FILE": str(tmp_path / "config")}
-    assert_one_line(run("serve", **env), f"{variable}: ", reason)
+    assert_one_line(run("serve", **env), f"({variable})", reason)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_wrong_entry_of_a_profile_is_reported(
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "'gzip'"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "name=value"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem", "/nowhere/ca.pem cannot be read"),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", __file__, "holds no certificate"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", __file__, "has no certificate"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem", "cannot be read"),
         ("OTEL_TRACES_SAMPLER", "sometimes", "'always_on'"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "otlp or none"),
@@ -207,13 +209,13 @@ def test_wrong_opentelemetry_variable_is_reported_by_name(
     run: Run, command: str, variable: str, value: str, reason: str
 ) -> None:
     result = run(command, **{**AWS, **OTEL, variable: value})
-    assert_one_line(result, f"{variable}: ", reason)
+    assert_one_line(result, f"({variable})", reason)
     assert "secret" not in result.stderr
 
 
 def test_sampling_ratio_must_be_from_0_to_1(run: Run) -> None:
     ratio = {**OTEL, "OTEL_TRACES_SAMPLER": "traceidratio"}
-    assert_one_line(run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG="2"), "OTEL_TRACES_SAMPLER_ARG: ", "from 0 to 1")
+    assert_one_line(run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG="2"), "(OTEL_TRACES_SAMPLER_ARG)", "from 0 to 1")
     assert run("schema", **ratio, OTEL_TRACES_SAMPLER_ARG=" 0.25 ").exit_code == 0
 
 
@@ -225,12 +227,12 @@ def test_opentelemetry_variables_are_not_checked_if_traces_are_off(run: Run, off
 @pytest.mark.parametrize(
     ("variable", "near"),
     [
-        ("GATEWAY_MAX_COSTS", "did you mean GATEWAY_MAX_COST?"),
-        ("GATEWAY_UPSTREAM_URL", "did you mean GATEWAY_UPSTREAM_"),
-        ("GATEWAY_CORS_ORIGIN", "did you mean GATEWAY_CORS_ORIGINS?"),
-        ("GATEWAY_OPERATION_PORT", "did you mean GATEWAY_ADMIN_PORT?"),
-        ("GATEWAY_PORT", "there is no such setting"),
-        ("gateway_api_key", "did you mean GATEWAY_API_KEYS?"),
+        ("GATEWAY_MAX_COSTS", "Did you mean GATEWAY_MAX_COST?"),
+        ("GATEWAY_UPSTREAM_URL", "Did you mean GATEWAY_UPSTREAM_"),
+        ("GATEWAY_CORS_ORIGIN", "Did you mean GATEWAY_CORS_ORIGINS?"),
+        ("GATEWAY_OPERATION_PORT", "Did you mean GATEWAY_ADMIN_PORT?"),
+        ("GATEWAY_PORT", "There is no such setting."),
+        ("gateway_api_key", "Did you mean GATEWAY_API_KEYS?"),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "dev", "schema"])
@@ -238,7 +240,7 @@ def test_unknown_setting_is_rejected_with_the_nearest_known_name(
     run: Run, command: str, variable: str, near: str
 ) -> None:
     result = run(command, **AWS, **{variable: "8000"})
-    assert_one_line(result, f"{variable}: there is no such setting", near)
+    assert_one_line(result, f"({variable})", "There is no such setting.", near)
     assert "8000" not in result.stderr
 
 
@@ -275,7 +277,21 @@ def test_service_links_of_kubernetes_are_ignored(run: Run) -> None:
 )
 @pytest.mark.parametrize("command", ["serve", "dev"])
 def test_wrong_setting_is_reported_by_name(run: Run, command: str, variable: str, value: str, reason: str) -> None:
-    assert_one_line(run(command, **AWS, **{variable: value}), f"{variable}: ", reason)
+    assert_one_line(run(command, **AWS, **{variable: value}), variable, reason)
+
+
+@pytest.mark.parametrize("value", ["\u2603", "-1", "x y", "http://", "//a", "0" * 5000])
+@pytest.mark.parametrize("variable", [f"GATEWAY_{name.upper()}" for name in Settings.model_fields])
+def test_message_about_a_setting_has_no_words_of_the_library(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    try:
+        read_settings()
+    except ConfigurationError as error:
+        message = str(error)
+        assert re.search(rf"\({variable}\)\.$|\(GATEWAY_AUTH\)\.$", message), message
+        assert not re.search("Value error|Input should|relative URL|unable to parse|;|pydantic", message), message
 
 
 @pytest.mark.parametrize("command", ["serve", "dev"])
@@ -338,23 +354,23 @@ def test_every_command_has_help(run: Run, arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "words"),
     [
-        (("serve",), {}, "no AWS credentials: set AWS_ACCESS_KEY_ID"),
+        (("serve",), {}, "There are no AWS credentials."),
         (("serve",), {"AWS_ACCESS_KEY_ID": "a"}, "AWS_SECRET_ACCESS_KEY"),
-        (("serve",), {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "no AWS region: set AWS_REGION"),
+        (("serve",), {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "There is no AWS region."),
         (("serve",), {"AWS_PROFILE": "nobody"}, "nobody"),
-        (("serve",), {"GATEWAY_MAX_PAGE_SIZE": "many"}, "GATEWAY_MAX_PAGE_SIZE: the value must be a whole number"),
+        (("serve",), {"GATEWAY_MAX_PAGE_SIZE": "many"}, "The value must be a whole number (GATEWAY_MAX_PAGE_SIZE)"),
         (
             ("serve",),
             {"GATEWAY_UPSTREAM_API": "chimes"},
-            "GATEWAY_UPSTREAM_API: the value must be 'chime-sdk-voice' or",
+            "'chimes' is not valid. The value must be 'chime-sdk-voice' or 'chime' (GATEWAY_UPSTREAM_API).",
         ),
-        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "GATEWAY_UPSTREAM_ENDPOINT_URL: "),
+        (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "nowhere"}, "(GATEWAY_UPSTREAM_ENDPOINT_URL)."),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://a:b@127.0.0.1:9"}, "only a scheme, a host"),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://127.0.0.1:9?a=b"}, "only a scheme, a host"),
-        (("dev",), {"GATEWAY_REQUEST_TIMEOUT_SECONDS": "0"}, "GATEWAY_REQUEST_TIMEOUT_SECONDS: "),
+        (("dev",), {"GATEWAY_REQUEST_TIMEOUT_SECONDS": "0"}, "(GATEWAY_REQUEST_TIMEOUT_SECONDS)."),
         (("serve", "--host", "0.0.0.0"), {}, "set GATEWAY_AUTH to api-key or jwt"),
         (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_ALLOW_UNAUTHENTICATED=true"),
-        (("serve",), {"GATEWAY_AUTH": "jwt"}, "GATEWAY_AUTH=jwt needs GATEWAY_JWT_JWKS_URL"),
+        (("serve",), {"GATEWAY_AUTH": "jwt"}, "Set GATEWAY_JWT_JWKS_URL,"),
         (("dev", "--port", "70000"), {}, "--port"),
         (("dev", "--numbers", "-1"), {}, "--numbers"),
         (("dev", "--api", "chimes"), {}, "--api"),

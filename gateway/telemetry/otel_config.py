@@ -36,7 +36,7 @@ def _check_readable(path: Path) -> Path:
     try:
         path.read_bytes()
     except OSError as error:
-        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+        raise ValueError(f"The file {path} cannot be read: {error.strerror}") from None
     return path
 
 
@@ -45,19 +45,19 @@ def _check_certificates(path: Path) -> Path:
     try:
         ssl.create_default_context(cafile=path)
     except OSError:
-        raise ValueError(f"the file {path} holds no certificate in PEM form") from None
+        raise ValueError(f"The file {path} has no certificate in PEM form") from None
     return path
 
 
 def _check_pairs(text: str) -> str:
     if not all(re.fullmatch(r"\s*[^=\s]+\s*=.*", pair) for pair in text.split(",") if pair.strip()):
-        raise ValueError("the value must be name=value pairs, separated by commas")
+        raise ValueError("The value must be name=value pairs, separated by commas")
     return text
 
 
 def _check_exporter(text: str) -> str:
     if not {each.strip().lower() for each in text.split(",")} <= {"otlp", "none"}:
-        raise ValueError("the value must be otlp or none; the gateway has no other exporter")
+        raise ValueError("The value must be otlp or none. The gateway has no other exporter")
     return text.lower()
 
 
@@ -131,14 +131,14 @@ class OtelVariables(BaseSettings):
     @model_validator(mode="after")
     def _check_combinations(self) -> "OtelVariables":
         if self.bsp_max_export_batch_size > self.bsp_max_queue_size:
-            raise ValueError("OTEL_BSP_MAX_EXPORT_BATCH_SIZE: the value must not be above OTEL_BSP_MAX_QUEUE_SIZE")
+            raise ValueError("The value must not be above OTEL_BSP_MAX_QUEUE_SIZE (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)")
         if self.traces_sampler in _RATIOS and self.traces_sampler_arg is not None:
             try:
                 is_ratio = 0 <= float(self.traces_sampler_arg) <= 1
             except ValueError:
                 is_ratio = False
             if not is_ratio:
-                raise ValueError("OTEL_TRACES_SAMPLER_ARG: the value must be a number from 0 to 1")
+                raise ValueError("The value must be a number from 0 to 1 (OTEL_TRACES_SAMPLER_ARG)")
         return self
 
 

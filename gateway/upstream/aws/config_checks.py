@@ -7,7 +7,7 @@ if the value cannot be a secret.
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from re import fullmatch
@@ -43,7 +43,10 @@ _NUMBERS: Final = {
     "metadata_service_timeout": (1, 3600),
     "request_min_compression_size_bytes": (0, 10_485_760),
 }
-_NEWER: Final = "if AWS has opened it since this release, set GATEWAY_UPSTREAM_ENDPOINT_URL to its endpoint"
+_NEWER: Final = "If AWS added it after this release, set GATEWAY_UPSTREAM_ENDPOINT_URL to the endpoint"
+_URL_NEEDED: Final = (
+    "The value is not an endpoint's URL. Set a URL such as https://aws.example.com, of only scheme, host, port and path"
+)
 
 
 class AwsChecks:
@@ -80,7 +83,7 @@ class AwsChecks:
                 *self._expiration(),
             ]
         if wrong:
-            raise ConfigurationError("; ".join(wrong))
+            raise ConfigurationError(" ".join(f"{each}." for each in wrong))
 
     async def region(self, region: str, *, own_endpoint: bool) -> None:
         """Check that the service has an endpoint in the region.
@@ -94,13 +97,14 @@ class AwsChecks:
         """
         source = self._source("region")
         if not fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", region) or region.isdigit():
-            raise ConfigurationError(f"{source}: {region!r} is no region's name; one is us-east-1")
+            raise ConfigurationError(f"{region!r} is not a region's name. Set a name such as us-east-1 ({source}).")
         variants = [name for name in ("use_fips_endpoint", "use_dualstack_endpoint") if self._is_on(name)]
         endpoint = "GATEWAY_UPSTREAM_ENDPOINT_URL" if own_endpoint else self._endpoint_source()
         if endpoint is not None:
             if variants:
                 raise ConfigurationError(
-                    f"{self._source(variants[0])}: it is for AWS's own endpoints, not for {endpoint}"
+                    f"FIPS and dual stack are variants of AWS's own endpoints, but {endpoint} sets another endpoint. "
+                    f"Remove one of the two ({self._source(variants[0])})."
                 )
             return
         regions = {
@@ -111,42 +115,42 @@ class AwsChecks:
         offered = await self._session.get_available_regions(self._service)
         if region not in regions:
             near = get_close_matches(region, sorted(offered), n=1) or get_close_matches(region, sorted(regions), n=1)
-            guess = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(f"{source}: AWS has no region {region}{guess} ({_NEWER})")
+            raise ConfigurationError(f"AWS has no region {region}. {_NEWER}.{_guess(near)} ({source}).")
         # The service `chime` has one endpoint for all regions of its partition.
         if region not in (offered or await self._session.get_available_regions("sts")):
-            offer = f", but in {', '.join(sorted(offered))}" if offered else ""
-            raise ConfigurationError(f"{source}: AWS does not offer {self._service} in {region}{offer} ({_NEWER})")
+            raise ConfigurationError(
+                f"AWS does not offer {self._service} in {region}.{_regions(offered)} {_NEWER} ({source})."
+            )
         everywhere = await self._session.get_available_regions(self._service, allow_non_regional=True)
         with_fips = [name for name in offered if f"{name}-fips" in everywhere]
         for variant in variants:
             in_regions = with_fips if variant == "use_fips_endpoint" else []
             if region not in in_regions:
-                offer = f", but in {', '.join(sorted(in_regions))}" if in_regions else ""
                 raise ConfigurationError(
-                    f"{self._source(variant)}: {self._service} has no such endpoint in {region}{offer} ({_NEWER})"
+                    f"{self._service} has no such endpoint in {region}.{_regions(in_regions)} {_NEWER} "
+                    f"({self._source(variant)})."
                 )
 
     def _unprintable(self) -> Iterator[str]:
         for name, value in sorted(self._environment.items()):
             if not value.isprintable():
-                yield f"{name}: the value has a control character, a line break or a byte that is not UTF-8"
+                yield f"The value has a control character, a line break or a byte that is not UTF-8. Remove it ({name})"
 
     def _files(self) -> Iterator[str]:
         for variable, path in _profile_files(self._session):
             # A missing file or /dev/null is valid. It is a common way to stop a program from reading the user's files.
             if not path.is_file() and not path.is_dir():
                 continue
-            said = variable if variable in self._environment else f"{variable} (its default)"
+            said = variable if variable in self._environment else f"the default of {variable}"
             if reason := _unreadable(path):
-                yield f"{said}: {reason}"
+                yield f"{reason}. Set the path of a readable file ({said})"
                 continue
             try:
                 botocore.configloader.raw_config_parse(str(path))
             except ConfigParseError as error:
                 # The parser's message quotes the line, which may contain a secret.
                 line = _line_of(error.kwargs["error"])
-                yield f"{said}: {path} cannot be parsed{line}: [sections] and name = value are needed"
+                yield f"{path} cannot be parsed{line}. Write [sections] and name = value ({said})"
         if self._environment.keys() & {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}:
             profile = self._session.get_config_variable("profile")
             try:
@@ -155,29 +159,31 @@ class AwsChecks:
                 return
             if profile not in known:
                 near = get_close_matches(profile, known, n=1)
-                guess = f"; did you mean {near[0]}?" if near else ""
                 missing = missing_files(self._session)
-                yield f"{self._source('profile')}: neither of AWS's two files has a profile {profile!r}{guess}{missing}"
+                yield (
+                    f"Neither of AWS's two files has a profile {profile!r}.{_guess(near)}{missing} "
+                    f"Add it, or set the name of another one ({self._source('profile')})"
+                )
 
     def _profile_entries(self) -> Iterator[str]:
         for name, value in sorted(self._profile.items()):
             if isinstance(value, str) and not value.isprintable():
-                yield f"{name} of the AWS profile: the value has a control character or a line break"
+                yield f"The value has a control character or a line break. Remove it ({name} of the AWS profile)"
         services = self._profile.get("services")
         if services is not None and services not in self._session.full_config.get("services", {}):
-            yield f"services of the AWS profile: the file has no section [services {services}]"
+            yield f"The file has no section [services {services}]. Add it (services of the AWS profile)"
 
     def _choices(self) -> Iterator[str]:
         for name, allowed in _CHOICES.items():
             value = self._raw(name)
             if value is not None and (value if name in _CASE_MATTERS else value.lower()) not in allowed:
-                yield f"{self._source(name)}: it is {value!r}, and may be {', '.join(allowed)}"
+                yield f"{value!r} is not valid. Set one of: {', '.join(allowed)} ({self._source(name)})"
 
     def _numbers(self) -> Iterator[str]:
         for name, (lowest, highest) in _NUMBERS.items():
             value = self._raw(name)
             if value is not None and not (fullmatch("[0-9]{1,9}", value) and lowest <= int(value) <= highest):
-                yield f"{self._source(name)}: it is {value!r}, and may be a whole number from {lowest} to {highest}"
+                yield f"{value!r} is not valid. Set a whole number from {lowest} to {highest} ({self._source(name)})"
 
     def _booleans(self) -> Iterator[str]:
         names = [name for name, each in self._session.session_var_map.items() if each[3] is ensure_boolean]
@@ -185,23 +191,23 @@ class AwsChecks:
         values["AWS_EC2_METADATA_DISABLED"] = self._environment.get("AWS_EC2_METADATA_DISABLED")
         for source, value in values.items():
             if value is not None and value.lower() not in {"true", "false"}:
-                yield f"{source}: it is {value!r}, and may be true or false"
+                yield f"{value!r} is not valid. Set true or false ({source})"
 
     def _urls(self) -> Iterator[str]:
         names = ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
         for name, value in sorted(self._environment.items()):
             if (name in names or name.startswith("AWS_ENDPOINT_URL_")) and not _is_url(value):
-                yield f"{name}: a URL such as https://aws.example.com is needed, of scheme, host, port and path"
+                yield f"{_URL_NEEDED} ({name})"
         for source, value in self._profile_endpoints():
             if not _is_url(value):
-                yield f"{source}: a URL such as https://aws.example.com is needed, of scheme, host, port and path"
+                yield f"{_URL_NEEDED} ({source})"
 
     def _proxies(self) -> Iterator[str]:
         for name, value in sorted(variables("https?_proxy").items()):
             # botocore also accepts `proxy:3128`.
             url = value if "://" in value or ":" not in value else f"http://{value}"
             if not _is_url(url, may_have_user=True):
-                yield f"{name}: a URL of an HTTP proxy is needed, such as http://proxy.example.com:3128"
+                yield f"The value is not an HTTP proxy's URL. Set a URL such as http://proxy.example.com:3128 ({name})"
 
     def _key_pair(self) -> Iterator[str]:
         pair = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -209,15 +215,15 @@ class AwsChecks:
         held = [name for name in names if name in self._environment]
         for name in pair:
             if held and name not in held:
-                yield f"{name}: it is not set, and {held[0]} is; both belong together"
+                yield f"{held[0]} is set, but its other half is not set. Set both or neither ({name})"
         for name in held:
             if not fullmatch("[!-~]+", self._environment[name]):
-                yield f"{name}: ASCII characters without spaces are needed"
+                yield f"The value has a space or a character outside ASCII. Set it as AWS shows it ({name})"
 
     def _named_files(self) -> Iterator[str]:
         bundle = self._raw("ca_bundle")
         if bundle is not None and (reason := _no_certificates(Path(bundle))):
-            yield f"{self._source('ca_bundle')}: {reason}"
+            yield f"{reason}. Set the path of a file of CA certificates ({self._source('ca_bundle')})"
         files = {
             name: self._environment.get(name)
             for name in (
@@ -230,9 +236,9 @@ class AwsChecks:
         files["web_identity_token_file of the AWS profile"] = self._profile.get("web_identity_token_file")
         for source, path in files.items():
             if path is not None and (reason := _unreadable(Path(path), may_be_empty=False)):
-                yield f"{source}: {reason}"
+                yield f"{reason}. Set the path of a file with a value ({source})"
         if "AWS_WEB_IDENTITY_TOKEN_FILE" in self._environment and "AWS_ROLE_ARN" not in self._environment:
-            yield "AWS_WEB_IDENTITY_TOKEN_FILE: it needs AWS_ROLE_ARN, which is not set"
+            yield "The token has no role. Set AWS_ROLE_ARN too (AWS_WEB_IDENTITY_TOKEN_FILE)"
 
     def _expiration(self) -> Iterator[str]:
         name = "AWS_CREDENTIAL_EXPIRATION"
@@ -244,7 +250,7 @@ class AwsChecks:
         except (ValueError, OverflowError):
             has_zone = False
         if not has_zone:
-            yield f"{name}: it is {value!r}, and may be a time with its zone, such as 2026-01-31T12:00:00Z"
+            yield f"{value!r} is not valid. Set a time with its zone, such as 2026-01-31T12:00:00Z ({name})"
 
     @property
     def _profile(self) -> dict[str, Any]:
@@ -295,18 +301,18 @@ class AwsChecks:
 
 
 def missing_files(session: Any) -> str:
-    """Return text in brackets about AWS's config and credentials files if a variable names one that does not exist.
+    """Return sentences about AWS's config and credentials files if a variable names one that does not exist.
 
-    The text is empty if there is no such variable. A missing file is an error only if a profile, a region or
-    credentials are missing too.
+    They begin with a space. There are none if no variable names such a file. A missing file is an error only if a
+    profile, a region or credentials are missing too.
     """
     named = variables("AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE")
     missing = [
-        f"{variable}: there is no file {path}"
+        f" The file {path} does not exist ({variable})."
         for variable, path in _profile_files(session)
         if variable in named and not path.exists()
     ]
-    return f" ({'; '.join(missing)})" if missing else ""
+    return "".join(missing)
 
 
 def _profile_files(session: Any) -> Iterator[tuple[str, Path]]:
@@ -321,7 +327,7 @@ def _unreadable(path: Path, *, may_be_empty: bool = True) -> str | None:
         with path.open("rb") as file:
             is_empty = not file.read(1)
     except (OSError, ValueError) as error:
-        return f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is no path'}"
+        return f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not a path'}"
     return f"{path} is empty" if is_empty and not may_be_empty else None
 
 
@@ -332,8 +338,16 @@ def _no_certificates(path: Path) -> str | None:
     try:
         ssl.create_default_context(cafile=path)
     except OSError:  # ssl.SSLError is a subclass.
-        return f"{path} holds no certificate in PEM form"
+        return f"{path} has no certificate in PEM form"
     return None
+
+
+def _guess(near: list[str]) -> str:
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _regions(offered: Collection[str]) -> str:
+    return f" It is in {', '.join(sorted(offered))}." if offered else ""
 
 
 def _line_of(error: Any) -> str:

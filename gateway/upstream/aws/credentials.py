@@ -194,7 +194,7 @@ class CredentialCache:
         """
         credentials = self.at_hand() or self._current
         if credentials is None:
-            raise self._unavailable(None, self._failure or _Failure("they have not come in time", passing=True))
+            raise self._unavailable(None, self._failure or _Failure("they did not arrive in time", passing=True))
         return credentials
 
     def at_hand(self) -> Credentials | None:
@@ -230,7 +230,7 @@ class CredentialCache:
         """Return the error for a request that timed out without valid credentials. Return None if they are valid."""
         if self._clock() < self._expires_at:
             return None
-        return self._unavailable(operation, self._failure or _Failure("they have not come in time", passing=True))
+        return self._unavailable(operation, self._failure or _Failure("they did not arrive in time", passing=True))
 
     def _unavailable(self, operation: str | None, failure: _Failure) -> CredentialsUnavailable:
         wait = max(0.0, self._retry_at - asyncio.get_running_loop().time()) if failure.passing else None
@@ -258,7 +258,7 @@ class CredentialCache:
             return failure
         count_credential_renewal(self._label, "ok")
         if self._failure is not None:
-            logger.warning("AWS credentials come from %s again", self.source)
+            logger.warning("AWS credentials are renewed from %s again", self.source)
         self._failure, self._failures, self._retry_at = None, 0, -inf
         return renewed
 
@@ -299,7 +299,8 @@ async def load_credentials(session: Any) -> CredentialCache | None:
                 return cache
         except _WRONG_ANSWERS as error:
             raise ConfigurationError(
-                f"no AWS credentials from {_named(provider.METHOD)[1]}: {_failure(error).reason}"
+                f"There are no AWS credentials from {_named(provider.METHOD)[1]}: {_failure(error).reason}. "
+                "Correct this source, or use another one."
             ) from None
     return None
 
@@ -315,15 +316,15 @@ def _must_be_usable(credentials: Credentials) -> None:
 
 # The failure for each kind of error. The first match applies. A source's own text is not used: it may quote a secret.
 _BY_KIND: Final[tuple[tuple[type[Exception], _Failure], ...]] = (
-    (TimeoutError, _Failure(f"no answer within {RENEWAL_SECONDS:g} s", passing=True)),
-    (_Unusable, _Failure("its answer holds no usable keys", passing=False)),
-    (SSOError, _Failure("the session has expired, or there is none; run `aws sso login`", passing=False)),
-    (TokenRetrievalError, _Failure("the session has expired, or there is none; run `aws sso login`", passing=False)),
+    (TimeoutError, _Failure(f"it did not respond within {RENEWAL_SECONDS:g} s", passing=True)),
+    (_Unusable, _Failure("its response has no usable keys", passing=False)),
+    (SSOError, _Failure("the session is missing or has expired, so run `aws sso login`", passing=False)),
+    (TokenRetrievalError, _Failure("the session is missing or has expired, so run `aws sso login`", passing=False)),
     (RefreshWithMFAUnsupportedError, _Failure("a role with mfa_serial cannot be renewed by a server", passing=False)),
-    (JSONDecodeError, _Failure("its answer is not JSON", passing=False)),
-    (UnicodeDecodeError, _Failure("its answer is not JSON", passing=False)),
+    (JSONDecodeError, _Failure("its response is not JSON", passing=False)),
+    (UnicodeDecodeError, _Failure("its response is not JSON", passing=False)),
     # The only other ValueError is about a date. Keep this entry after its two subclasses.
-    (ValueError, _Failure("the time of expiration (AWS_CREDENTIAL_EXPIRATION) is no date", passing=False)),
+    (ValueError, _Failure("the time of expiration (AWS_CREDENTIAL_EXPIRATION) is not a date", passing=False)),
 )
 
 
@@ -342,14 +343,14 @@ def _failure(error: Exception) -> _Failure:  # noqa: PLR0911  # One return for e
         case CredentialRetrievalError() | MetadataRetrievalError():
             return _no_credentials(error)
         case ConnectionError() | HTTPClientError() | aiohttp.ClientError():
-            return _Failure(f"it cannot be reached ({type(error).__name__})", passing=True)
+            return _Failure(f"it cannot be reached ({type(error.__cause__ or error).__name__})", passing=True)
         case OSError():
             return _Failure(f"a file cannot be read: {error.strerror}", passing=False)
         case RuntimeError() if "expired" in str(error):
             return _Failure("they have expired", passing=False)
         case BotoCoreError():
             return _Failure(type(error).__name__, passing=False)
-    return _Failure(f"its answer cannot be read ({type(error).__name__})", passing=False)
+    return _Failure(f"its response cannot be read ({type(error).__name__})", passing=False)
 
 
 def _refusal(error: ClientError) -> _Failure:
@@ -358,7 +359,7 @@ def _refusal(error: ClientError) -> _Failure:
     code = str(error.response.get("Error", {}).get("Code", ""))
     named = f" {code}" if _CODE.fullmatch(code) else ""
     passing = status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS or bool(_PASSING_CODES.search(code))
-    return _Failure(f"{error.operation_name} was answered {status}{named}", passing=passing)
+    return _Failure(f"{error.operation_name} failed with status {status}{named}", passing=passing)
 
 
 def _no_credentials(error: CredentialRetrievalError | MetadataRetrievalError) -> _Failure:
@@ -366,8 +367,10 @@ def _no_credentials(error: CredentialRetrievalError | MetadataRetrievalError) ->
     answered = _METADATA_STATUS.search(str(error))
     if answered is not None:
         status = int(answered[1])
-        return _Failure(f"it answered {status}", passing=status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS)
+        return _Failure(
+            f"it responded with status {status}", passing=status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS
+        )
     if "Received error when attempting" in str(error):
         return _Failure("it cannot be reached", passing=True)
     # If instance metadata is down, botocore reports a response without credentials.
-    return _Failure("its answer holds no credentials", passing=error.kwargs.get("provider") == "iam-role")
+    return _Failure("its response has no credentials", passing=error.kwargs.get("provider") == "iam-role")

@@ -149,11 +149,11 @@ def _fault_of_response(
     name = next((name for name in response.error_names if _kind_by_name(name, response.status) is not None), None)
     if name is None:
         kind = _kind_by_status(response.status)
-        said = f"bad response: {host} answered {response.status} with {response.media_type}"
+        said = f"bad response: {host} responded with {response.status} and {response.media_type}"
         others = (*response.error_names[:1], response.message)
         detail = f"{said}, which is not the API's: {_for_the_log(': '.join(filter(None, others)), parameters)}"
         if kind is UpstreamBadResponse:
-            detail = f"{detail.rstrip(': ')}. {CHECK_ENDPOINT}"
+            detail = f"{detail.rstrip(': .')}. {CHECK_ENDPOINT}"
     else:
         kind = _kind_by_name(name, response.status) or UpstreamBadResponse
         if _bare(name) == "BadRequest":

@@ -51,11 +51,11 @@ def _words(error: Exception, host: str) -> str:
         case aiohttp.ClientConnectorDNSError():
             words = f"DNS: the name of {_peer(error, host)} cannot be resolved{_reason(error.os_error)}"
         case aiohttp.ClientConnectorCertificateError():
-            words = f"TLS: the certificate of {_peer(error, host)} is not accepted{_verdict(error.certificate_error)}"
+            words = f"TLS: the certificate of {_peer(error, host)} is not trusted{_verdict(error.certificate_error)}"
         case aiohttp.ClientSSLError():
             words = f"TLS: the handshake with {_peer(error, host)} failed{_reason(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
-            words = f"proxy: it answered {error.status} to CONNECT {host}"
+            words = f"proxy: it responded with {error.status} to CONNECT {host}"
         case aiohttp.ClientConnectorError():
             words = f"connect: no connection to {_peer(error, host)}{_reason(error.os_error)}"
         case aiohttp.ClientResponseError():

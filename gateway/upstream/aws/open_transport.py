@@ -45,7 +45,9 @@ async def open_aws_transport(
     except ConfigurationError:
         raise
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
-        raise ConfigurationError(f"AWS's configuration cannot be used: {error}") from error
+        raise ConfigurationError(
+            f"AWS's configuration cannot be used: {str(error).rstrip('.')}. Correct AWS's variables or files."
+        ) from error
     try:
         async with http:
             yield AwsTransport(operations, http, credentials)
@@ -103,12 +105,13 @@ def _http_session(session: Any, endpoint_url: str, settings: Settings, key_pair:
 
 def _reject_without_credentials(missing: str) -> NoReturn:
     raise ConfigurationError(
-        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives "
-        f"them; for a local upstream that needs none, run `chime-gateway dev`{missing}"
+        f"There are no AWS credentials.{missing} Run `chime-gateway dev` for a local upstream that needs none. "
+        "For AWS, run the gateway where a role gives credentials, or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY."
     )
 
 
 def _reject_without_region(missing: str) -> NoReturn:
     raise ConfigurationError(
-        f"no AWS region: set AWS_REGION or AWS_DEFAULT_REGION, or a region in the AWS profile{missing}"
+        f"There is no AWS region.{missing} Set a region in the AWS profile, or set AWS_REGION or AWS_DEFAULT_REGION."
     )

@@ -301,12 +301,12 @@ BODIES = {
     "no text": ("import sys; sys.stdout.buffer.write(bytes([255, 254]))", "not JSON"),
     "nothing": ("", "not JSON"),
     "a list": ("print('[]')", "cannot be read"),
-    "another version": (printing(Version=SECRET), "holds no credentials"),
-    "half": (printing(SecretAccessKey=None), "holds no credentials"),
+    "another version": (printing(Version=SECRET), "has no credentials"),
+    "half": (printing(SecretAccessKey=None), "has no credentials"),
     "empty": (printing(SecretAccessKey=""), "no usable keys"),
     "numbers": (printing(AccessKeyId=1, SecretAccessKey=2), ""),
     "a line in a key": (printing(AccessKeyId="a\nb"), "no usable keys"),
-    "an odd date": (printing(Expiration="soon"), "is no date"),
+    "an odd date": (printing(Expiration="soon"), "is not a date"),
     "expired": (printing(Expiration="2019-01-01T00:00:00Z"), "have expired"),
     "no end": (printing(Expiration=None), ""),
     "prints for ever": ("while True: print('x' * 10_000)", "printed more than"),
@@ -333,7 +333,9 @@ async def test_program_failure_at_startup_is_a_one_line_configuration_error(
 ) -> None:
     program.does(BODIES[body][0])
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
-    with pytest.raises(ConfigurationError, match=r"^no AWS credentials from credential_process: .+$") as raised:
+    with pytest.raises(
+        ConfigurationError, match=r"^There are no AWS credentials from credential_process: .+\.$"
+    ) as raised:
         await open_upstream(settings).__aenter__()
     assert SECRET not in str(raised.value)
     assert BODIES[body][1] in str(raised.value)
@@ -343,7 +345,7 @@ async def test_program_failure_at_startup_is_a_one_line_configuration_error(
 async def test_program_that_cannot_run_is_a_configuration_error(aws: Aws, program: Program, command: str) -> None:
     program.config.write_text(f"[default]\ncredential_process = {command}\n")
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url)
-    with pytest.raises(ConfigurationError, match=r"^no AWS credentials from credential_process: .+$"):
+    with pytest.raises(ConfigurationError, match=r"^There are no AWS credentials from credential_process: .+\.$"):
         await open_upstream(settings).__aenter__()
 
 
@@ -484,7 +486,9 @@ async def test_hanging_renewal_is_killed(
         program.does("import time; time.sleep(600)")
         await asyncio.sleep(0.3)
         timed_out = renewals("credential_process", "timed_out")
-        await fails_for_want_of_credentials(gateway, "credential_process", "no answer within", caplog, retryable=True)
+        await fails_for_want_of_credentials(
+            gateway, "credential_process", "did not respond within", caplog, retryable=True
+        )
         assert renewals("credential_process", "timed_out") > timed_out
         with pytest.raises(ProcessLookupError):
             os.kill(program.runs[-1], 0)

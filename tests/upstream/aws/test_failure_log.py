@@ -128,27 +128,27 @@ async def test_broken_connection_is_logged_with_its_cause(
         (
             ScriptedResponse("<html>no</html>", 404, {"content-type": "text/html; charset=utf-8"}),
             "UPSTREAM_BAD_RESPONSE",
-            f"bad response: HOST answered 404 with text/html, which is not the API's. {CHECK_ENDPOINT}",
+            f"bad response: HOST responded with 404 and text/html, which is not the API's. {CHECK_ENDPOINT}",
         ),
         (
             ScriptedResponse({"message": "Not Found"}, 404),
             "UPSTREAM_BAD_RESPONSE",
-            "bad response: HOST answered 404 with application/json, which is not the API's: Not Found. Check",
+            "bad response: HOST responded with 404 and application/json, which is not the API's: Not Found. Check",
         ),
         (
             ScriptedResponse("", 407, {"content-type": f"application/x{ACCOUNT}"}),
             "UPSTREAM_BAD_RESPONSE",
-            "bad response: HOST answered 407 with another content type, which is not the API's. Check",
+            "bad response: HOST responded with 407 and another content type, which is not the API's. Check",
         ),
         (
             ScriptedResponse("<html>welcome</html>", 200, {"content-type": "text/html"}),
             "UPSTREAM_BAD_RESPONSE",
-            "bad response: HOST answered 200 with text/html, which is not the API's: the body is not JSON. Check",
+            "bad response: HOST responded with 200 and text/html, which is not the API's: the body is not JSON. Check",
         ),
         (
             ScriptedResponse("<html>no</html>", 502, {"content-type": "text/html"}),
             "UPSTREAM_UNAVAILABLE",
-            "bad response: HOST answered 502 with text/html, which is not the API's",
+            "bad response: HOST responded with 502 and text/html, which is not the API's",
         ),
         (
             ScriptedResponse(
@@ -205,7 +205,7 @@ async def test_untrusted_certificate_is_logged(tmp_path: Path, caplog: pytest.Lo
     async with tls_server(tmp_path, "localhost") as port:
         code, words = await said_of(f"https://localhost:{port}", caplog)
     assert code == "UPSTREAM_UNREACHABLE"
-    assert words.startswith("TLS: the certificate of HOST is not accepted (self")
+    assert words.startswith("TLS: the certificate of HOST is not trusted (self")
 
 
 async def test_certificate_of_another_host_is_logged(
@@ -215,7 +215,7 @@ async def test_certificate_of_another_host_is_logged(
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "server.pem"))
         code, words = await said_of(f"https://localhost:{port}", caplog)
     assert code == "UPSTREAM_UNREACHABLE"
-    assert words.startswith("TLS: the certificate of HOST is not accepted (Hostname mismatch")
+    assert words.startswith("TLS: the certificate of HOST is not trusted (Hostname mismatch")
 
 
 async def test_failed_tls_handshake_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -256,7 +256,7 @@ async def test_proxy_rejection_is_logged_with_its_status(
         code, line = await said_of("https://chime.example", caplog)
     assert heads[0].startswith(b"CONNECT chime.example:443 ")
     assert code == "UPSTREAM_UNREACHABLE"
-    assert f"proxy: it answered {status} to CONNECT HOST" in line
+    assert f"proxy: it responded with {status} to CONNECT HOST" in line
 
 
 async def test_failed_readiness_probe_is_logged_once_per_outage(

@@ -305,7 +305,7 @@ async def test_wrong_endpoint_path_is_reported_and_no_record_counts_as_missing(
                 for document, variables in RECORDS:
                     assert await codes(gateway, document, **variables) == ["UPSTREAM_BAD_RESPONSE"]
     host = url.removeprefix("http://")
-    assert f"{host} answered 404 with application/json" in caplog.text
+    assert f"{host} responded with 404 and application/json" in caplog.text
     assert "UnknownOperationException" in caplog.text
     assert "://" not in caplog.text
 
