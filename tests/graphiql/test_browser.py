@@ -8,22 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
 from tests.graphiql.tabs import TABS
-from tests.support.processes import BIN, environment, needed, started
+from tests.support.chromium import started_chromium
+from tests.support.processes import BIN, environment, started
 
-# Headless, as root, and without Chromium's own background requests.
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 FIRST_NUMBER = "+12065550100"
 
 
@@ -108,13 +98,8 @@ def url(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = needed("chromium", "testing GraphiQL in a browser")
-    with sync_playwright() as playwright:
-        # A busy machine is slow. A passing test does not wait longer than necessary.
-        expect.set_options(timeout=30_000)
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with started_chromium("testing GraphiQL in a browser") as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager
