@@ -113,6 +113,7 @@ def _graphql_endpoint(settings: Settings, redis: RedisClient | None) -> GraphQLE
         rate_limiter,
         cors,
         CsrfProtection(cors),
+        compression=settings.compression,
     )
 
 

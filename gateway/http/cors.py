@@ -29,12 +29,12 @@ class CorsPolicy:
     """The other origins whose pages may send requests and read the responses. By default there are none.
 
     Attributes:
-        vary: The Vary header of every response.
+        depends_on_origin: Whether responses differ by the header Origin.
     """
 
     def __init__(self, allowed_origins: tuple[str, ...] | None) -> None:
         self._allowed = frozenset(map(read_origin, allowed_origins or ())) - {None}
-        self.vary = (b"vary", b"Accept, Origin" if self._allowed else b"Accept")
+        self.depends_on_origin = bool(self._allowed)
 
     def allows(self, origin: bytes | None) -> bool:
         """Return whether an Origin header is one of the allowed. Browsers write scheme and name in lower case."""

@@ -23,7 +23,9 @@ from gateway.execution.document_cache import InvalidDocument
 from gateway.execution.engine import Engine, NotAQuery, Prepared
 from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.persisted_documents import PersistedDocuments
+from gateway.http.accept_encoding import GZIP, ZSTD, AcceptEncoding, read_accept_encoding
 from gateway.http.cache_control import age_header, cache_directives
+from gateway.http.compression import MIN_BYTES, CompressingSend
 from gateway.http.content_negotiation import GRAPHQL_RESPONSE, INCREMENTAL_V0_2, JSON, is_json, read_accept
 from gateway.http.cors import CorsPolicy
 from gateway.http.csrf import CsrfProtection
@@ -63,6 +65,7 @@ class HttpRequest:
         media_type: The type of a response in one piece. It is None if the client does not accept either type.
         incremental_format: The format of a response in parts. It is None if the client does not accept parts, or if it
             uses HTTP/1.0, which has no chunks.
+        encoding: The content coding of the response.
         response_headers: The headers of every response to this request, also those that CORS needs.
     """
 
@@ -72,6 +75,7 @@ class HttpRequest:
     query_string: bytes
     media_type: str | None
     incremental_format: str | None
+    encoding: AcceptEncoding
     response_headers: Headers
 
 
@@ -92,6 +96,8 @@ class GraphQLEndpoint:
         rate_limiter: CallerRateLimiter | None,
         cors: CorsPolicy,
         csrf: CsrfProtection,
+        *,
+        compression: bool,
     ) -> None:
         self._engine = engine
         self._documents = documents
@@ -99,10 +105,19 @@ class GraphQLEndpoint:
         self._rate_limiter = rate_limiter
         self._cors = cors
         self._csrf = csrf
+        self._codings = (ZSTD, GZIP) if compression else ()
+        varying = [
+            "Accept",
+            *(["Accept-Encoding"] if compression else []),
+            *(["Origin"] if cors.depends_on_origin else []),
+        ]
+        self._vary = (b"vary", ", ".join(varying).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request. If the client disconnects first, cancel the work for it."""
         request = self._read_head(scope)
+        if request.encoding.coding is not None:
+            send = CompressingSend(send, request.encoding.coding, MIN_BYTES if request.encoding.identity else 1)
         try:
             response = await self._respond(request, scope["state"], receive, send)
         except ClientDisconnected:
@@ -132,7 +147,8 @@ class GraphQLEndpoint:
             scope["query_string"],
             accept.media_type,
             None if scope["http_version"] == "1.0" else accept.incremental_format,
-            (*response_headers(record.id), self._cors.vary, *cors),
+            read_accept_encoding(headers.get(b"accept-encoding"), self._codings),
+            (*response_headers(record.id), self._vary, *cors),
         )
 
     async def _respond(
@@ -185,6 +201,11 @@ class GraphQLEndpoint:
         self._csrf.check(request.method, request.headers)
         if request.media_type is None:
             raise NotAcceptable(f"The Accept header excludes both {GRAPHQL_RESPONSE} and {JSON}. Accept one of them.")
+        if request.encoding.coding is None and not request.encoding.identity:
+            raise NotAcceptable(
+                "The Accept-Encoding header excludes every coding that the gateway has. "
+                f"Accept one of {', '.join((*self._codings, 'identity'))}."
+            )
         if request.method == "POST":
             if not is_json(request.headers.get(b"content-type", b"").decode("latin-1")):
                 raise UnsupportedMediaType(f"The Content-Type is not {JSON} in UTF-8. Send the request as {JSON}.")

@@ -77,6 +77,7 @@ PAGES: Final[dict[str, tuple[str, str, dict[str, tuple[str, str]]]]] = {
         "This page lists the settings of the HTTP server, of shutdown and of the log.",
         {
             "max_body_bytes": ("bytes", "200000"),
+            "compression": ("", "false"),
             "read_timeout_seconds": ("seconds", "5"),
             "keep_alive_timeout_seconds": ("seconds", "75"),
             "shutdown_timeout_seconds": ("seconds", "25"),

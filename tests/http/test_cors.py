@@ -43,7 +43,7 @@ async def test_a_page_of_an_allowed_origin_can_read_results_and_errors(gateway: 
     for response in responses:
         assert response.headers["access-control-allow-origin"] == origin
         assert "access-control-allow-credentials" not in response.headers
-        assert response.headers["vary"] == "Accept, Origin"
+        assert response.headers["vary"] == "Accept, Accept-Encoding, Origin"
 
 
 @pytest.mark.parametrize(

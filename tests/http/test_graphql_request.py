@@ -45,7 +45,7 @@ def assert_is_graphql_response(response: httpx.Response) -> None:
     """Assert that the response is a JSON object with data, or with errors that have a message and a code."""
     assert response.status_code in {200, 400, 405}, response.text
     assert response.headers["content-type"] == "application/json; charset=utf-8"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Accept-Encoding"
     assert len(response.headers["x-request-id"]) == 32
     body = response.json()
     assert "data" in body or body["errors"]
