@@ -196,7 +196,7 @@ async def _recorded_traces() -> AsyncIterator[None]:
         recorded = import_module("gateway.telemetry.opentelemetry").recorded_traces()
         await recorded.__aenter__()
     except Exception as error:
-        raise ConfigurationError(f"the OTEL_ variables cannot be used: {error}") from error
+        raise ConfigurationError(f"The OTEL_ variables cannot be used: {error}") from error
     try:
         yield
     finally:

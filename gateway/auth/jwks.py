@@ -101,7 +101,7 @@ class Jwks:
         except (aiohttp.ClientError, TimeoutError, UnreadableJwks) as error:
             # Messages of other errors may contain the whole URL, and with it a password. Log only their class.
             reason = str(error) if isinstance(error, UnreadableJwks) else type(error).__name__
-            logger.warning("cannot fetch the token issuer's keys: %s (GATEWAY_JWT_JWKS_URL)", reason)
+            logger.warning("The token issuer's keys cannot be fetched: %s (GATEWAY_JWT_JWKS_URL).", reason)
         finally:
             self._refresh_at = self._clock() + seconds
             self._fetch_task = None

@@ -162,7 +162,7 @@ def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -
     try:
         while not ready.wait(0.05):
             if not thread.is_alive():
-                raise ConfigurationError("a local server did not start")
+                raise ConfigurationError("The local server did not start. The log has the reason.")
         yield url_of(listener)
     finally:
         server.should_exit = True

@@ -85,7 +85,7 @@ def _report(breaker: CircuitBreaker, state: State) -> None:
             breaker.retry_after,
         )
     elif state is State.CLOSED:
-        logger.warning("%s responds again", breaker.name)
+        logger.warning("%s responds again.", breaker.name)
 
 
 def reject_if_open(breaker: CircuitBreaker, operation: str) -> None:

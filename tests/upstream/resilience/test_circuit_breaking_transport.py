@@ -25,5 +25,5 @@ def test_log_and_metrics_report_when_it_opens_and_closes(caplog: pytest.LogCaptu
     assert measured() == 0
     assert [record.getMessage() for record in caplog.records] == [
         "ListPhoneNumbers: 10 calls in a row failed. No call is sent for 2 s.",
-        "ListPhoneNumbers responds again",
+        "ListPhoneNumbers responds again.",
     ]
