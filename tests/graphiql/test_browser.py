@@ -209,7 +209,7 @@ def test_documentation_explorer_shows_schema_descriptions(visit: Visit) -> None:
     page.get_by_role("button", name="Show Documentation Explorer").click()
     docs = page.locator(".graphiql-plugin")
     docs.get_by_role("link", name="Query").click()
-    docs.get_by_role("link", name="phoneNumbers").click()
+    docs.get_by_role("link", name="phoneNumbers", exact=True).click()
     expect(docs).to_contain_text("The account's phone numbers, page by page")
 
 
