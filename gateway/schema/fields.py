@@ -7,12 +7,11 @@ reads both kinds, so that it needs no resolver for them.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from strawberry.federation.schema_directives import Cost
 from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.errors import UpstreamBadResponse
-from gateway.loaders.data_source import LinkSource
+from gateway.loaders.data_source import DataSource
 from gateway.schema.field_cost import LOOKUP
 
 
@@ -57,15 +56,15 @@ class LinkField(StrawberryField):
         return False
 
     @property
-    def key(self) -> Callable[[Any], Any]:
+    def key(self) -> Callable[[Any], str | None]:
         """The function that returns the linked record's key, or None if the parent holds no key."""
-        key: Callable[[Any], Any] = self.metadata["key"]
+        key: Callable[[Any], str | None] = self.metadata["key"]
         return key
 
     @property
-    def data_source(self) -> Callable[[RequestContext], LinkSource[Any, Any]]:
+    def data_source(self) -> Callable[[RequestContext], DataSource[Any]]:
         """The function that returns the request's data source of linked records."""
-        data_source: Callable[[RequestContext], LinkSource[Any, Any]] = self.metadata["data_source"]
+        data_source: Callable[[RequestContext], DataSource[Any]] = self.metadata["data_source"]
         return data_source
 
     def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
@@ -100,14 +99,10 @@ def record_field(
 
 
 def link_field(
-    data_source: Callable[[RequestContext], LinkSource[Any, Any]],
-    key: Callable[[Any], Any],
-    *,
-    description: str,
-    cost: Cost = LOOKUP,
+    data_source: Callable[[RequestContext], DataSource[Any]], key: Callable[[Any], str | None], *, description: str
 ) -> Any:
     """Declare a field that loads a linked record from `data_source`, by the `key` that its parent holds."""
-    return LinkField(description=description, directives=[cost], metadata={"data_source": data_source, "key": key})
+    return LinkField(description=description, directives=[LOOKUP], metadata={"data_source": data_source, "key": key})
 
 
 def parse_object(value: Any) -> Any:

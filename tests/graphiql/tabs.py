@@ -28,3 +28,9 @@ class Tab:
 
 _SOURCE = (BUILT.parent / "tabs.graphql").read_text()
 TABS = [Tab(text) for text in re.split(r"(?<=^}$)\n+", _SOURCE, flags=re.MULTILINE) if text]
+
+
+def tab_of(name: str) -> Tab:
+    """Return the tab with this operation."""
+    [tab] = [tab for tab in TABS if tab.name == name]
+    return tab
