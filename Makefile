@@ -26,6 +26,7 @@ test-slow: .venv/test
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.emulator_pages
 	$(BIN)/python -m benchmarks.cursors
+	$(BIN)/python -m benchmarks.filters
 	$(BIN)/python -m benchmarks.compression
 	$(BIN)/python -m benchmarks.lookup_calls
 	$(BIN)/python -m benchmarks.rivals

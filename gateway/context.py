@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.auth.caller import READ_PHONE_NUMBER_ORDERS, READ_PHONE_NUMBERS, Caller
 from gateway.loaders.batch import GetAccess
+from gateway.loaders.orders_of_numbers import OrdersOfNumbers
 from gateway.loaders.phone_number_orders import PhoneNumberOrders
 from gateway.loaders.phone_numbers import PhoneNumbers
 from gateway.paging.cursor_keys import MAX_LENGTH, CursorKeyRing, random_key
@@ -77,6 +78,21 @@ class RequestContext:
             on_order_seen=self.phone_numbers.note_orders if READ_PHONE_NUMBERS in self._caller.scopes else _ignore,
         )
 
+    @cached_property
+    def orders_of_numbers(self) -> OrdersOfNumbers:
+        """Return the data source of the orders that phone numbers came with.
+
+        Raises:
+            Forbidden: If the caller lacks the scope for orders.
+        """
+        service = self.upstream.service
+        return OrdersOfNumbers(
+            self.phone_number_orders,
+            are_named=service.names_orders,
+            page_size=service.max_results,
+            max_pages=self.settings.max_upstream_pages,
+        )
+
     def close(self) -> None:
         """End the request's calls and release its pages, when the response is sent or the client has disconnected.
 
@@ -85,7 +101,7 @@ class RequestContext:
         for future in self.cancelled_work:
             # In the next tick, because Python warns of a coroutine that is cancelled before its first step.
             asyncio.get_running_loop().call_soon(future.cancel)
-        for data_source in ("phone_numbers", "phone_number_orders"):
+        for data_source in ("phone_numbers", "phone_number_orders", "orders_of_numbers"):
             if data_source in vars(self):
                 getattr(self, data_source).close()
         for token_list in self.lists:

@@ -21,7 +21,7 @@ PRIVATE_NAMES: Final = {
     "?": "_expiry_time _schema",
     "botocore": "headers_to_sign refresh_needed session_var_map",
     "graphql": (
-        "background_futures collect_and_execute_subfields collect_subfields complete_awaitable_value "
+        "async_helpers background_futures collect_and_execute_subfields collect_subfields complete_awaitable_value "
         "complete_iterable_value complete_stream_item context_value create_sub_executor execute_collected_root_fields "
         "execute_fields get_stream_usage handle_stream is_awaitable streams variable_values"
     ),
@@ -131,6 +131,10 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
     "uvicorn.supervisors.multiprocess:Multiprocess.keep_subprocess_alive": (
         "3ba4980aa33bcecdf3d0a725ca9c4e8d92238f72d239e522120ad6e05147fd59",
         "gateway/server/run.py, _AnnouncedWorkers: it compares `processes` before and after, to find dead workers.",
+    ),
+    "graphql.execution.executor:Executor.__init__": (
+        "9b630bd4461cc4eab658e07af601e2d8c14e610ff06a3b3bf0fe3172243ca05d",
+        "gateway/execution/projecting_executor.py replaces `async_helpers`, the only reference back to the executor.",
     ),
     "graphql.execution.executor:Executor.collect_and_execute_subfields": (
         "98432d93fb1b25265e0e26873d72663af638780387d8f71bea821d020c9c88b2",

@@ -41,6 +41,7 @@ class DocumentLimits:
     @classmethod
     def of(cls, settings: Settings) -> "DocumentLimits":
         """Return the limits that the settings give."""
+        service = SERVICES[settings.upstream_api]
         return cls(
             tokens=settings.max_tokens,
             depth=settings.max_depth,
@@ -49,9 +50,10 @@ class DocumentLimits:
             directives=settings.max_directives,
             cost=settings.max_cost,
             cost_model=CostModel(
-                page_rows=SERVICES[settings.upstream_api].max_results,
+                page_rows=service.max_results,
                 max_page_size=settings.max_page_size,
                 max_upstream_pages=settings.max_upstream_pages,
+                shared_walk_pages=0 if service.names_orders else settings.max_upstream_pages,
             ),
         )
 

@@ -56,6 +56,10 @@ class NonIncrementalExecutor(ProjectingExecutor):
 class IncrementalExecutor(ProjectingExecutor):
     """An executor that returns parts. If a connection is streamed, each upstream page is one part."""
 
+    def _needs_only_rows(self, _return_type: GraphQLObjectType, _field_details_list: FieldDetailsList) -> bool:
+        """Return False, because a streamed field fetches its rows page by page."""
+        return False
+
     def get_stream_usage(self, field_details_list: FieldDetailsList, path: Path) -> StreamUsage | None:
         """Return how a field is streamed, or None if it is not.
 

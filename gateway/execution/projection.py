@@ -34,7 +34,7 @@ from gateway.execution.projection_plan import (
     PlannedValue,
     plan_selection,
 )
-from gateway.loaders.data_source import DataSource
+from gateway.loaders.data_source import LinkSource
 from gateway.schema.scalars import DATE_TIME, MAX_TIMESTAMP_LENGTH, is_rfc_3339_utc
 
 # The Python type of a built-in scalar's value that needs no conversion.
@@ -49,14 +49,14 @@ class UnexpectedValue(Exception):
 class LinkedType:
     """A link field of a selection: the data source of its records, and the function that projects one of them."""
 
-    data_source: Callable[[RequestContext], DataSource[Any]]
+    data_source: Callable[[RequestContext], LinkSource[Any, Any]]
     project: Callable[[Any, "list[PendingLink]"], dict[str, Any]]
 
 
 # A place in the response that waits for a record: the link, the object around the place, its response name, and the
 # record's key. Null stays there if the record does not exist. It is a plain tuple, because a page of orders makes
 # hundreds, and a class takes six times as long.
-PendingLink = tuple[LinkedType, dict[str, Any], str, str]
+PendingLink = tuple[LinkedType, dict[str, Any], str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,11 +55,13 @@ class CostModel:
         page_rows: Rows that one upstream call returns.
         max_page_size: Rows of the longest page that a client can request.
         max_upstream_pages: The most calls that a field makes to read a whole list.
+        shared_walk_pages: The most calls of the walk that fields of an operation may share. 0 if the API needs none.
     """
 
     page_rows: int
     max_page_size: int
     max_upstream_pages: int
+    shared_walk_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class _Totals(NamedTuple):
         cost: Points for one object of the selection set's type.
         row_cost: Points for each row, if the selection set is on a connection.
         deciding: The variables that decide the cost.
+        shares_walk: Whether a field may share the walk of a list.
     """
 
     depth: int = 0
@@ -88,6 +91,7 @@ class _Totals(NamedTuple):
     cost: int = 0
     row_cost: int = 0
     deciding: frozenset[str] = frozenset()
+    shares_walk: bool = False
 
 
 _NOTHING: Final = _Totals()
@@ -195,7 +199,8 @@ class _Estimator:
     def cost(self, operation: OperationDefinitionNode, variables: Variables) -> int:
         """Return the cost of an operation with these variables."""
         visit = _Visit(self, variables, dict(self._constant))
-        return visit.selections(operation.selection_set, self.schema.get_root_type(operation.operation)).cost
+        totals = visit.selections(operation.selection_set, self.schema.get_root_type(operation.operation))
+        return min(totals.cost + totals.shares_walk * self.model.shared_walk_pages, SATURATED)
 
 
 class _Visit:
@@ -256,6 +261,7 @@ class _Visit:
             cost=0 if declared.is_row_list else min(self._cost(declared, arguments, inner), SATURATED),
             row_cost=inner.cost if declared.is_row_list else 0,
             deciding=inner.deciding.union(_deciding_variables(declared, arguments)),
+            shares_walk=inner.shares_walk or declared.may_share_walk,
         )
 
     def _cost(self, declared: FieldCost, arguments: Mapping[str, ValueNode], inner: _Totals) -> int:
@@ -315,6 +321,7 @@ def _sum(selections: list[_Selection], parent: GraphQLNamedType | None) -> _Tota
         cost=_cost_of_one_object(selections, parent),
         row_cost=_saturated(each.row_cost for each in totals),
         deciding=frozenset().union(*(each.deciding for each in totals)),
+        shares_walk=any(each.shares_walk for each in totals),
     )
 
 

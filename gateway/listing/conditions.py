@@ -101,7 +101,10 @@ def has_capabilities(wanted: Mapping[str, bool]) -> Condition:
         capabilities = record.get("Capabilities")
         if not isinstance(capabilities, dict):
             capabilities = {}
-        return all((capabilities.get(key) is True) is flag for key, flag in flags)
+        for key, flag in flags:  # noqa: SIM110  # `all` with a generator takes twice as long.
+            if (capabilities.get(key) is True) is not flag:
+                return False
+        return True
 
     return Condition(("Capabilities", *(f"{key}={flag}" for key, flag in flags)), holds)
 

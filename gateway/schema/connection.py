@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from itertools import chain
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import strawberry
 
 from gateway.context import RequestContext
+from gateway.errors import GatewayError
 from gateway.paging.arguments import PageArguments, read_page_arguments
 from gateway.paging.pages import Row, RowRange, Slice, TokenList
 from gateway.paging.paginator import Paginator
@@ -40,6 +41,10 @@ Before = Annotated[
 ]
 
 
+# The fields that need a page's rows and nothing else.
+ROW_FIELDS: Final = frozenset({"edges", "nodes", "pageInfo"})
+
+
 class Rows(Generic[T]):
     """The value of `edges` and `nodes`. Await it for all rows of the page, or stream it by upstream pages."""
 
@@ -51,7 +56,11 @@ class Rows(Generic[T]):
         return self._all().__await__()
 
     async def _all(self) -> list[T]:
-        return list(chain.from_iterable(map(self._of, (await self._connection.slice()).ranges)))
+        return self.within(await self._connection.slice())
+
+    def within(self, slice_: Slice[Any]) -> list[T]:
+        """Return the rows of a slice."""
+        return list(chain.from_iterable(map(self._of, slice_.ranges)))
 
     def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
         """Return the rows of each upstream page, and whether it is the last, if the rows can be streamed."""
@@ -69,7 +78,8 @@ class ListConnection(Generic[R]):
     """The value of a connection field. It has fetched no page yet.
 
     The executor calls its methods while it resolves the fields of one selection, and the methods return awaitables. So
-    all requested fields are known before the first page is fetched.
+    all requested fields are known before the first page is fetched. If the rows are all that the fields need, the
+    executor fetches the rows first. The methods then return values, which saves a task for each field.
     """
 
     def __init__(
@@ -97,7 +107,16 @@ class ListConnection(Generic[R]):
             read_cursor=self._paginator.read_cursor,
             max_size=context.settings.max_page_size,
         )
-        self._slice: asyncio.Task[Slice[R]] | None = None
+        self._slice: asyncio.Future[Slice[R]] | None = None
+        self._fetched: Slice[R] | None = None
+
+    async def fetch(self) -> None:
+        """Fetch the requested rows. If that fails, each field that needs the rows raises the error."""
+        try:
+            self._fetched = await self._paginator.slice(self._arguments)
+        except GatewayError as error:
+            self._slice = asyncio.get_running_loop().create_future()
+            self._slice.set_exception(error)
 
     async def slice(self) -> Slice[R]:
         """Return the requested rows. Fetch them once for all fields."""
@@ -109,13 +128,19 @@ class ListConnection(Generic[R]):
         """Return the rows of `slice` in parts, as they arrive, if they can be known one by one."""
         return self._paginator.pages(self._arguments)
 
-    def edges(self) -> Rows[Row[R]]:
+    def edges(self) -> Rows[Row[R]] | list[Row[R]]:
         """Return the rows with their cursors."""
-        return Rows(self, RowRange.edges)
+        rows = Rows(self, RowRange.edges)
+        return rows if self._fetched is None else rows.within(self._fetched)
 
-    def nodes(self) -> Rows[R]:
+    def nodes(self) -> Rows[R] | list[R]:
         """Return the rows without their cursors."""
-        return Rows(self, RowRange.rows)
+        rows = Rows(self, RowRange.rows)
+        return rows if self._fetched is None else rows.within(self._fetched)
+
+    def page_info(self) -> Awaitable[Slice[R]] | Slice[R]:
+        """Return the position of the page."""
+        return self.slice() if self._fetched is None else self._fetched
 
     def total_count(self) -> Awaitable[int]:
         """Return the number of rows of the whole list."""
@@ -140,7 +165,7 @@ def _nodes(root: strawberry.Parent[Any]) -> Any:
 
 
 def _page_info(root: strawberry.Parent[Any]) -> Any:
-    return root.slice()
+    return root.page_info()
 
 
 def _total_count(root: strawberry.Parent[Any]) -> Any:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import strawberry
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types.info import Info
+from strawberry.utils.str_converters import to_camel_case
 
 from gateway.context import RequestContext
 from gateway.errors import BadUserInput
@@ -83,6 +85,17 @@ def _resolve_entity(context: RequestContext, representation: Any) -> Any:
     return entity.resolve(context, keys)
 
 
+class _CachedNames(NameConverter):
+    """Strawberry's names in camel case. Strawberry asks for the name of each argument in every request."""
+
+    def apply_naming_config(self, name: str) -> str:
+        """Return a Python name in camel case. The names are those of the code, so their number is limited."""
+        return _camel_case(name)
+
+
+_camel_case: Final = cache(to_camel_case)
+
+
 class GatewaySchema(strawberry.federation.Schema):
     """Strawberry's federation schema, with entities whose errors are independent of each other."""
 
@@ -105,6 +118,8 @@ def build_schema(*, relay_node_fields: bool = True) -> GatewaySchema:
     return GatewaySchema(
         query=QueryWithNodes if relay_node_fields else Query,
         types=[entity.type for entity in ENTITIES.values()],
-        config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
+        config=StrawberryConfig(
+            scalar_map=SCALARS, name_converter=_CachedNames(), enable_experimental_incremental_execution=True
+        ),
         federation_version="2.9",
     )

@@ -36,6 +36,8 @@ T = TypeVar("T")
 PART_OF_RECORD: Final = Cost(weight=0)
 # A record found by its key: the record, and one call. k of them take at most k + 2 calls (gateway.loaders.batch_plan).
 LOOKUP: Final = Cost(weight=2)
+# A record found by its key, or by a walk of its list that all fields of the operation share, if the API has no key.
+LOOKUP_OR_SHARED_WALK: Final = Cost(weight=2)
 # All upstream pages of a list, at the default of GATEWAY_MAX_UPSTREAM_PAGES. The gateway's own cost uses the setting.
 WHOLE_LIST: Final = Cost(weight=20)
 # The same, for a condition that is a list of values. AWS applies one value. The gateway reads the list for several.
@@ -82,6 +84,7 @@ class FieldCost:
         row_weight: Points of each row of a connection.
         is_row_list: Whether a connection's `@listSize` gives the number of objects in this field.
         reads_whole_list: Whether the field reads the whole list.
+        may_share_walk: Whether all such fields of an operation may share one walk of a list.
         whole_list_arguments: Arguments with which the field reads the whole list.
         whole_list_conditions: For each argument that is an input object, its fields with which the field may read the
             whole list, each with the fewest values for which it does.
@@ -94,6 +97,7 @@ class FieldCost:
     row_weight: int = 0
     is_row_list: bool = False
     reads_whole_list: bool = False
+    may_share_walk: bool = False
     whole_list_arguments: frozenset[str] = frozenset()
     whole_list_conditions: Mapping[str, Mapping[str, int]] = attribute(default_factory=dict)
 
@@ -155,6 +159,7 @@ def _read_field(type_name: str, name: str, field: GraphQLField) -> FieldCost:
         slicing_arguments=slicing_arguments,
         key_argument=_key_argument(field) if returns_objects else None,
         reads_whole_list=cost is WHOLE_LIST,
+        may_share_walk=cost is LOOKUP_OR_SHARED_WALK,
         whole_list_arguments=frozenset(
             argument for argument, definition in field.args.items() if _directive(definition, Cost) is WHOLE_LIST
         ),

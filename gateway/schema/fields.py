@@ -7,11 +7,12 @@ reads both kinds, so that it needs no resolver for them.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from strawberry.federation.schema_directives import Cost
 from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.errors import UpstreamBadResponse
-from gateway.loaders.data_source import DataSource
+from gateway.loaders.data_source import LinkSource
 from gateway.schema.field_cost import LOOKUP
 
 
@@ -56,15 +57,15 @@ class LinkField(StrawberryField):
         return False
 
     @property
-    def key(self) -> Callable[[Any], str | None]:
+    def key(self) -> Callable[[Any], Any]:
         """The function that returns the linked record's key, or None if the parent holds no key."""
-        key: Callable[[Any], str | None] = self.metadata["key"]
+        key: Callable[[Any], Any] = self.metadata["key"]
         return key
 
     @property
-    def data_source(self) -> Callable[[RequestContext], DataSource[Any]]:
+    def data_source(self) -> Callable[[RequestContext], LinkSource[Any, Any]]:
         """The function that returns the request's data source of linked records."""
-        data_source: Callable[[RequestContext], DataSource[Any]] = self.metadata["data_source"]
+        data_source: Callable[[RequestContext], LinkSource[Any, Any]] = self.metadata["data_source"]
         return data_source
 
     def get_result(self, source: Mapping[str, Any], info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002  # Named by the base class.
@@ -99,10 +100,14 @@ def record_field(
 
 
 def link_field(
-    data_source: Callable[[RequestContext], DataSource[Any]], key: Callable[[Any], str | None], *, description: str
+    data_source: Callable[[RequestContext], LinkSource[Any, Any]],
+    key: Callable[[Any], Any],
+    *,
+    description: str,
+    cost: Cost = LOOKUP,
 ) -> Any:
     """Declare a field that loads a linked record from `data_source`, by the `key` that its parent holds."""
-    return LinkField(description=description, directives=[LOOKUP], metadata={"data_source": data_source, "key": key})
+    return LinkField(description=description, directives=[cost], metadata={"data_source": data_source, "key": key})
 
 
 def parse_object(value: Any) -> Any:

@@ -9,7 +9,7 @@ from gateway.schema.associations import PhoneNumberAssociation
 from gateway.schema.connection import Connection, facets_field
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
 from gateway.schema.facets import PhoneNumberFacets
-from gateway.schema.field_cost import PART_OF_RECORD, list_of
+from gateway.schema.field_cost import LOOKUP_OR_SHARED_WALK, PART_OF_RECORD, list_of
 from gateway.schema.fields import link_field, parse_object, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER, Node, global_id
 from gateway.schema.scalars import DateTime, E164PhoneNumber
@@ -39,11 +39,16 @@ class PhoneNumberCapabilities:
     )
 
 
-def _order_id(record: PhoneNumberRecord) -> str | None:
+def _with_order_id(record: PhoneNumberRecord) -> PhoneNumberRecord:
+    """Return a record whose OrderId can be used.
+
+    Raises:
+        UpstreamBadResponse: If AWS sent another type. It nulls this one field.
+    """
     order_id = record.get("OrderId")
     if order_id is not None and not isinstance(order_id, str):
         raise UpstreamBadResponse(None, detail=f"expected OrderId to be a string, got {type(order_id).__name__}")
-    return order_id or None
+    return record
 
 
 @strawberry.federation.type(keys=["id", "e164PhoneNumber"], description="A phone number in the account's inventory.")
@@ -100,10 +105,14 @@ class PhoneNumber(Node):
         description="When the number will be deleted for good. Null unless it is in the deletion queue.",
     )
     order: Annotated["PhoneNumberOrder", strawberry.lazy("gateway.schema.phone_number_order")] | None = link_field(
-        lambda context: context.phone_number_orders,
-        _order_id,
-        description="The order that the number came with. Null if AWS names no order, or no longer has it. Only with "
-        "the chime-sdk-voice API. k distinct orders in one query cost at most k + 2 upstream calls.",
+        lambda context: context.orders_of_numbers,
+        _with_order_id,
+        description="The order that the number came with: the newest one that acquired it. Null if no order has "
+        "the number. The chime-sdk-voice API names the order, so k distinct orders in one query cost at most k + 2 "
+        "upstream calls. The chime API does not, so the list of orders is read once for all numbers of a query, up to "
+        "the page limit (20 upstream pages by default). If it is longer, the field of a number that was not found is "
+        "null with the error PAGE_LIMIT_EXCEEDED.",
+        cost=LOOKUP_OR_SHARED_WALK,
     )
 
     @classmethod

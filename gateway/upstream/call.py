@@ -6,7 +6,7 @@ Each transport wraps the next one. gateway/upstream/open.py composes them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.upstream.requester import Requester
 
@@ -62,8 +62,7 @@ class Call:
         self.key = (self.operation.name, tuple(sorted(self.parameters.items())))
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamResponse:
+class UpstreamResponse(NamedTuple):
     """A successful response. It may be cached and shared, so callers must not change it or its records.
 
     Attributes:

@@ -20,6 +20,7 @@ class Service:
         filter_names: The values of FilterName in its requests.
         product_types: The values of ProductType in its requests.
         phone_number_statuses: The values of Status in its requests.
+        names_orders: Whether a phone number's record names the order that it came with.
     """
 
     name: Api
@@ -28,6 +29,7 @@ class Service:
     filter_names: frozenset[str]
     product_types: frozenset[str]
     phone_number_statuses: frozenset[str]
+    names_orders: bool
 
 
 _STATUSES: Final = frozenset(
@@ -51,6 +53,7 @@ CHIME: Final = Service(
     filter_names=frozenset({"AccountId", "UserId", "VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId"}),
     product_types=frozenset({"BusinessCalling", "VoiceConnector", "SipMediaApplicationDialIn"}),
     phone_number_statuses=_STATUSES,
+    names_orders=False,
 )
 
 CHIME_SDK_VOICE: Final = Service(
@@ -60,6 +63,7 @@ CHIME_SDK_VOICE: Final = Service(
     filter_names=frozenset({"VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId"}),
     product_types=frozenset({"VoiceConnector", "SipMediaApplicationDialIn"}),
     phone_number_statuses=_STATUSES | {"Cancelled", "PortinCancelRequested", "PortinInProgress"},
+    names_orders=True,
 )
 
 SERVICES: Final[dict[Api, Service]] = {"chime": CHIME, "chime-sdk-voice": CHIME_SDK_VOICE}

@@ -1,7 +1,10 @@
 """The engine's two steps: `prepare` raises or prices, `run` executes."""
 
+import asyncio
+import gc
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from graphql import ExecutionResult, GraphQLError
@@ -9,6 +12,7 @@ from graphql import ExecutionResult, GraphQLError
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET, InvalidDocument
 from gateway.execution.engine import Engine, NotAQuery
 from gateway.execution.error_formatter import MASKED, classify
+from gateway.execution.projecting_executor import ProjectingExecutor
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from tests.execution.comparison import SCHEMA, UNLIMITED
 from tests.execution.in_memory_account import Account
@@ -40,6 +44,53 @@ async def test_prepare_prices_an_operation_without_running_it(engine: Engine, re
     assert result.data is not None
     assert len(result.data["phoneNumbers"]["nodes"]) == 1
     assert account.calls == ["ListPhoneNumbers"]
+
+
+async def test_fields_that_show_one_page_wait_for_it_in_no_task_of_their_own(
+    engine: Engine,
+) -> None:
+    tasks: list[str] = []
+
+    def create_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        tasks.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async def tasks_of(fields: str) -> int:
+        account = Account(numbers=[number_record(index) for index in range(3)])
+        prepared = engine.prepare(f"{{ phoneNumbers(first: 3) {{ {fields} }} }}", None, None)
+        tasks.clear()
+        result = await engine.run(prepared, account.context())
+        assert isinstance(result, ExecutionResult)
+        assert result.errors is None
+        assert account.calls == ["ListPhoneNumbers"]
+        return len(tasks)
+
+    asyncio.get_running_loop().set_task_factory(create_task)
+    try:
+        one, three = (
+            await tasks_of("nodes { id }"),
+            await tasks_of("nodes { id } edges { cursor } pageInfo { endCursor }"),
+        )
+        counted = await tasks_of("nodes { id } totalCount")
+    finally:
+        asyncio.get_running_loop().set_task_factory(None)
+    assert one == three
+    assert counted > three
+
+
+async def test_executor_is_released_without_the_garbage_collector(engine: Engine) -> None:
+    account = Account(numbers=[number_record(0)])
+    gc.collect()
+    gc.disable()
+    try:
+        context = account.context()
+        await engine.run(engine.prepare(LISTED, None, None), context)
+        context.close()
+        del context
+        await asyncio.sleep(0)
+        assert [each for each in gc.get_objects() if isinstance(each, ProjectingExecutor)] == []
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("text", ["{", "{ nothing }", "{ phoneNumbers(first: " + "9" * 5_000 + ") { nodes { id } } }"])

@@ -372,6 +372,26 @@ def test_cost_is_computed_for_any_json_value_of_a_filter(value: object) -> None:
     assert cost(text, f=value) in {10 + 1, 10 + 20}
 
 
+@pytest.mark.parametrize(
+    ("text", "points", "walks"),
+    [
+        ("{ phoneNumbers(first: 9) { nodes { order { id } } } }", 9 + 1 + 9 * 2, 1),
+        (
+            """{ a: phoneNumber(e164PhoneNumber: "+12") { order { id } }
+            b: phoneNumber(e164PhoneNumber: "+13") { ...O } }
+            fragment O on PhoneNumber { order { id } }""",
+            2 * (2 + 2),
+            1,
+        ),
+        ("{ phoneNumbers(first: 9) { nodes { id } } }", 9 + 1, 0),
+    ],
+)
+def test_walk_that_all_numbers_share_costs_its_pages_once(text: str, points: int, walks: int) -> None:
+    assert cost(text) == points
+    on_chime = CostModel(page_rows=99, max_page_size=1000, max_upstream_pages=20, shared_walk_pages=20)
+    assert measure(parse(text), COSTED, on_chime)[None].cost(None) == points + 20 * walks
+
+
 def test_nested_pages_multiply() -> None:
     text = (
         "query($n: Int) { phoneNumbers(first: $n) { nodes { associations { target { ... on VoiceConnector "

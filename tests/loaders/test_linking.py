@@ -193,13 +193,6 @@ async def test_deleted_order_is_null(gateway: Gateway, aws: Aws) -> None:
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumberOrder"]
 
 
-async def test_number_of_the_chime_api_has_no_order_and_costs_no_lookup(gateway: Gateway, aws: Aws) -> None:
-    aws.holds(inventory=3, orders=1, numbers_each=3)
-    data = await gateway.query("{ phoneNumbers { nodes { order { id } } } }")
-    assert data["phoneNumbers"]["nodes"] == [{"order": None}] * 3
-    assert aws.calls == ["ListPhoneNumbers"]
-
-
 @VOICE
 async def test_numbers_listed_by_the_query_are_linked_without_a_call(gateway: Gateway, aws: Aws) -> None:
     aws.adds_numbers(voice_number(index, index // 5) for index in range(100))

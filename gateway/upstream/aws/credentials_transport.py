@@ -21,5 +21,6 @@ class CredentialsTransport:
             CredentialsUnavailable: If there are no credentials. The call is not sent then.
             UpstreamError: If the call fails.
         """
-        await self._credentials.get(call.operation.name)
+        if self._credentials.at_hand() is None:
+            await self._credentials.get(call.operation.name)
         return await self._transport.call(call)

@@ -137,4 +137,4 @@ def _parsed(call: Call, response: UpstreamResponse) -> UpstreamResponse:
     body: Body = response.body
     if body is None:
         return response
-    return replace(response, result=call.operation.parse(body, call.parameters))
+    return response._replace(result=call.operation.parse(body, call.parameters))

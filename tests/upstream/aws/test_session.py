@@ -154,7 +154,11 @@ async def test_http_session_verifies_certificates_even_if_verification_is_off(
     assert known.requests == []
 
 
-@pytest.mark.parametrize("options", [None, {"signature_version": UNSIGNED}, {"read_timeout": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [None, {"signature_version": UNSIGNED}, {"read_timeout": 3}],
+    ids=["of botocore", "unsigned", "with a timeout"],
+)
 async def test_credential_clients_verify_host_names(
     user: User, certificates: Path, stranger: TlsUpstream, options: dict[str, Any] | None
 ) -> None:
