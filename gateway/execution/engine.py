@@ -135,7 +135,14 @@ class Engine:
             self._limits.check_cost(cost)
         except GraphQLError as error:
             raise InvalidDocument([error]) from None
-        return cost, {"cost": {"points": cost, "left": self._limits.cost - cost, "fields": operation.fields}}
+        return cost, {
+            "cost": {
+                "points": cost,
+                "limit": self._limits.cost,
+                "left": self._limits.cost - cost,
+                "fields": operation.fields,
+            }
+        }
 
     async def _execute(self, prepared: Prepared, context: RequestContext, *, incremental: bool) -> Result:
         document = prepared.document

@@ -14,9 +14,9 @@ ALLOWED_HEADERS: Final = (
     b"content-type, authorization, x-api-key, apollo-require-preflight, x-apollo-operation-name, x-requested-with, "
     b"traceparent, tracestate, cache-control, x-debug-upstream"
 )
-# The headers that a page's script may read: the request's id in the log, how long to wait after a 429, and how old a
-# cached response is.
-EXPOSED_HEADERS: Final = b"x-request-id, retry-after, age"
+# The headers that a page's script may read: the request's id in the log, the caller's limit, how long to wait after a
+# 429, and how old a cached response is.
+EXPOSED_HEADERS: Final = b"x-request-id, ratelimit, ratelimit-policy, retry-after, age"
 _PREFLIGHT_HEADERS: Final[Headers] = (
     (b"access-control-allow-methods", METHODS.encode()),
     (b"access-control-allow-headers", ALLOWED_HEADERS),

@@ -105,6 +105,7 @@ class GraphQLEndpoint:
         self._rate_limiter = rate_limiter
         self._cors = cors
         self._csrf = csrf
+        self._policy = () if rate_limiter is None else rate_limiter.policy
         self._codings = (ZSTD, GZIP) if compression else ()
         varying = [
             "Accept",
@@ -148,7 +149,7 @@ class GraphQLEndpoint:
             accept.media_type,
             None if scope["http_version"] == "1.0" else accept.incremental_format,
             read_accept_encoding(headers.get(b"accept-encoding"), self._codings),
-            (*response_headers(record.id), self._vary, *cors),
+            (*response_headers(record.id), self._vary, *self._policy, *cors),
         )
 
     async def _respond(
@@ -163,7 +164,12 @@ class GraphQLEndpoint:
         if request.method == "OPTIONS":
             return await self._options(request)
         caller = await self._authenticator.authenticate(request.headers)
-        self._check(request)
+        try:
+            self._check(request)
+        except HttpError:
+            if self._rate_limiter is not None:
+                request.response_headers += (await self._rate_limiter.allowance(caller.id)).headers()
+            raise
         if DEBUG_HEADER in request.headers and READ_DEBUG in caller.scopes:
             current_record().shows_upstream = True
         body = await _body(receive) if request.method == "POST" else b""
@@ -174,12 +180,12 @@ class GraphQLEndpoint:
         )
         try:
             with DisconnectWatcher(receive):
-                prepared, cost = await self._prepare_and_charge(request, body, caller)
+                prepared, report = await self._prepare_and_charge(request, body, caller)
                 incremental = prepared.document.incremental and request.incremental_format is not None
                 result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
-                    return _graphql_response(request, _content(result), cost)
-                await _send_parts(request, result, cost, send)
+                    return _graphql_response(request, _content(result), report)
+                await _send_parts(request, result, report, send)
                 return None
         except InvalidDocument as invalid:
             errors = [format_error(error, before_execution=True) for error in invalid.errors]
@@ -222,7 +228,8 @@ class GraphQLEndpoint:
         A rejected request costs one point.
 
         Returns:
-            The operation, and the entry of `extensions` that reports its cost. It is empty unless the client wants it.
+            The operation, and the entries of `extensions` that report its cost and the points that the caller has left.
+            They are empty unless the client wants them.
 
         Raises:
             HttpError: If the parameters are malformed, the operation needs POST, or the caller has too few points.
@@ -231,12 +238,22 @@ class GraphQLEndpoint:
         try:
             prepared, reports_cost = self._prepare(request, body)
         except (HttpError, InvalidDocument):
-            if self._rate_limiter is not None:
-                await self._rate_limiter.consume(caller.id, 1)
+            await self._charge(request, caller, 1)
             raise
-        if self._rate_limiter is not None:
-            await self._rate_limiter.consume(caller.id, max(prepared.cost, 1))
-        return prepared, prepared.cost_extension if reports_cost else {}
+        points_left = await self._charge(request, caller, max(prepared.cost, 1))
+        return prepared, {**prepared.cost_extension, **points_left} if reports_cost else {}
+
+    async def _charge(self, request: HttpRequest, caller: Caller, points: int) -> dict[str, Any]:
+        """Take points from the caller, and return the entry of `extensions` that reports how many are left.
+
+        Raises:
+            RateLimited: If the caller has too few.
+        """
+        if self._rate_limiter is None:
+            return {}
+        allowance = await self._rate_limiter.consume(caller.id, points)
+        request.response_headers += allowance.headers()
+        return allowance.extension()
 
     def _prepare(self, request: HttpRequest, body: bytes) -> tuple[Prepared, bool]:
         """Parse the GraphQL request, resolve its document, and prepare its operation.
@@ -258,26 +275,26 @@ class GraphQLEndpoint:
 
 
 async def _send_parts(
-    request: HttpRequest, results: ExperimentalIncrementalExecutionResults, cost: dict[str, Any], send: Send
+    request: HttpRequest, results: ExperimentalIncrementalExecutionResults, report: dict[str, Any], send: Send
 ) -> None:
     """Send a result in parts, each as it completes."""
     headers = request.response_headers + age_header(current_record().cache_age)
     incremental_format = request.incremental_format or INCREMENTAL_V0_2
     response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
-    await response.send(send, results, partial(_extensions, cost))
+    await response.send(send, results, partial(_extensions, report))
 
 
-def _graphql_response(request: HttpRequest, content: dict[str, Any], cost: dict[str, Any]) -> Response:
+def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dict[str, Any]) -> Response:
     """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
 
     Args:
         request: The request that it answers.
         content: The result, with `data` unless nothing was executed.
-        cost: The entry of `extensions` that reports the cost, empty to leave it out.
+        report: The entries of `extensions` that report the cost and the points left, empty to leave them out.
     """
     media_type = request.media_type or JSON
     status = 200 if media_type == JSON or "data" in content else 400
-    content.update(_extensions(cost))
+    content.update(_extensions(report))
     headers = request.response_headers + age_header(current_record().cache_age)
     return json_response(status, orjson.dumps(content), headers, media_type)
 
@@ -297,10 +314,16 @@ def _content(result: ExecutionResult) -> dict[str, Any]:
     return {"data": result.data, "errors": errors} if any("path" in error for error in errors) else {"errors": errors}
 
 
-def _extensions(cost: dict[str, Any]) -> dict[str, Any]:
-    """Return the response's entry `extensions` as far as it is known now. Leave out an empty one."""
+def _extensions(report: dict[str, Any]) -> dict[str, Any]:
+    """Return the response's entry `extensions` as far as it is known now. Leave out an empty one.
+
+    Args:
+        report: The entries that report the estimated cost and the points left. The actual cost is added.
+    """
     record = current_record()
-    content = dict(cost)
+    content = dict(report)
+    if "cost" in report:
+        content["cost"] = {**report["cost"], "actual": {"rows": record.rows, "calls": record.upstream_calls}}
     if record.stale:
         content["stale"] = True
     if record.shows_upstream:

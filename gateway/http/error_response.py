@@ -157,11 +157,11 @@ class RateLimited(HttpError):
     code = "RATE_LIMITED"
     status = 429
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, retry_after_seconds: int, headers: Headers) -> None:
         super().__init__(
             f"Rate limit exceeded. Retry in {retry_after_seconds} seconds (GATEWAY_RATE_LIMIT_POINTS_PER_MINUTE)."
         )
-        self.headers = ((b"retry-after", b"%d" % retry_after_seconds),)
+        self.headers = ((b"retry-after", b"%d" % retry_after_seconds), *headers)
 
 
 class InternalError(HttpError):

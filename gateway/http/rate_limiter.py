@@ -2,19 +2,44 @@
 
 Replicas that share a Redis count together in it. Without Redis, and while Redis is unavailable, each process counts its
 share of the points. In both, a bucket is stored as the time at which it is full again.
+
+Source of the header fields: IETF, draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+from gateway.errors import Headers
 from gateway.http.error_response import RateLimited
 from gateway.shared_state.redis_client import RedisClient, RedisUnavailable
 from gateway.shared_state.token_bucket import SECOND, TokenBucket, acquire
 
 MINUTE: Final = 60 * SECOND
+
+
+class Allowance(NamedTuple):
+    """The points that a caller has left.
+
+    Attributes:
+        limit: Points per minute.
+        left: Points that the caller can spend now.
+        reset_seconds: Seconds until the caller has all of its points again.
+    """
+
+    limit: int
+    left: int
+    reset_seconds: int
+
+    def headers(self) -> Headers:
+        """Return the header RateLimit. CallerRateLimiter.policy is the header that goes with it."""
+        return ((b"ratelimit", b'"points";r=%d;t=%d' % (self.left, self.reset_seconds)),)
+
+    def extension(self) -> dict[str, Any]:
+        """Return the entry of a response's `extensions`."""
+        return {"rateLimit": {"limit": self.limit, "left": self.left, "resetSeconds": self.reset_seconds}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +58,10 @@ class _Rate:
     def of(cls, points: float) -> "_Rate":
         """Return the rate of this many points a minute.
 
-        A bucket holds as many points, but at least one. A smaller bucket could never pay for a request.
+        A bucket holds as many whole points, but at least one. A smaller bucket could never pay for a request.
         """
-        interval = math.ceil(MINUTE / points)
-        return cls(interval, max(MINUTE, interval))
+        interval = math.floor(MINUTE / points)
+        return cls(interval, interval * max(1, math.floor(points)))
 
     def time_of(self, points: int) -> int:
         """Return the microseconds in which points refill. More points than a bucket holds count as a whole bucket."""
@@ -51,6 +76,9 @@ class CallerRateLimiter:
         replicas: The number of processes that share the points when they cannot count together.
         redis: The Redis in which replicas count together.
         clock: Return seconds from any start.
+
+    Attributes:
+        policy: The header RateLimit-Policy.
     """
 
     def __init__(
@@ -60,6 +88,8 @@ class CallerRateLimiter:
         redis: RedisClient | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.policy: Headers = ((b"ratelimit-policy", b'"points";q=%d;w=60' % points),)
+        self._points = points
         self._whole, self._share = _Rate.of(points), _Rate.of(points / replicas)
         self._redis = redis
         self._clock = clock
@@ -75,39 +105,56 @@ class CallerRateLimiter:
         A caller that keeps sending requests then costs no parsing and no call to Redis.
         """
         if caller_id in self._empty_until:
-            self._reject_if_early(self._empty_until[caller_id] - self._now())
+            rate = self._share if self._redis is None else self._whole
+            wait = self._empty_until[caller_id] - self._now()
+            self._reject_if_early(wait, rate, rate.burst - rate.interval + wait)
 
-    async def consume(self, caller_id: str, points: int) -> None:
-        """Take points from the caller's bucket, or raise RateLimited and take none.
+    async def allowance(self, caller_id: str) -> Allowance:
+        """Return the points that the caller has left, and take none.
+
+        Cost: As for `consume`.
+        """
+        rate, backlog = await self._take(caller_id, 0)
+        return self._allowance(rate, backlog)
+
+    async def consume(self, caller_id: str, points: int) -> Allowance:
+        """Take points from the caller's bucket and return those that are left, or raise RateLimited and take none.
 
         Cost: One round trip to Redis, if there is one.
         """
-        rate, wanted = self._whole, self._whole.time_of(points)
-        backlog = await self._consume_shared(caller_id, wanted)
-        if backlog is None:
-            rate, wanted = self._share, self._share.time_of(points)
-            backlog = self._consume_local(caller_id, wanted)
+        rate, backlog = await self._take(caller_id, points)
+        wanted = rate.time_of(points)
         now = self._now()
         self._sweep(now)
         if backlog + rate.interval > rate.burst:
             self._empty_until[caller_id] = now + backlog + rate.interval - rate.burst
-        self._reject_if_early(backlog + wanted - rate.burst)
+        self._reject_if_early(backlog + wanted - rate.burst, rate, backlog)
+        return self._allowance(rate, backlog + wanted)
 
-    async def _consume_shared(self, caller_id: str, wanted: int) -> int | None:
+    async def _take(self, caller_id: str, points: int) -> tuple[_Rate, int]:
+        """Take points if the bucket holds them. Return the bucket's rate, and its backlog before the call."""
+        backlog = await self._take_shared(caller_id, points)
+        if backlog is not None:
+            return self._whole, backlog
+        bucket = self._buckets.setdefault(caller_id, TokenBucket(self._share.burst, self._clock))
+        backlog = bucket.backlog
+        bucket.acquire(self._share.time_of(points))
+        return self._share, backlog
+
+    async def _take_shared(self, caller_id: str, points: int) -> int | None:
         """Return the shared bucket's backlog before the call, or None if there is no Redis."""
         if self._redis is None:
             return None
+        # All points are one token for Redis. Without points, no token is taken, and its size does not matter.
+        size, count = (self._whole.time_of(points), 1) if points else (self._whole.interval, 0)
         try:
-            return await acquire(self._redis, "limit", caller_id, interval=wanted, burst=self._whole.burst)
+            return await acquire(self._redis, "limit", caller_id, interval=size, burst=self._whole.burst, count=count)
         except RedisUnavailable:
             return None
 
-    def _consume_local(self, caller_id: str, wanted: int) -> int:
-        """Return the backlog of this process's bucket before the call."""
-        bucket = self._buckets.setdefault(caller_id, TokenBucket(self._share.burst, self._clock))
-        backlog = bucket.backlog
-        bucket.acquire(wanted)
-        return backlog
+    def _allowance(self, rate: _Rate, backlog: int) -> Allowance:
+        left = max(0, rate.burst - backlog) // rate.interval
+        return Allowance(self._points, min(left, self._points), math.ceil(backlog / SECOND))
 
     def _sweep(self, now: int) -> None:
         """Drop full buckets and past times, at most once a minute."""
@@ -116,10 +163,10 @@ class CallerRateLimiter:
             self._empty_until = {each: until for each, until in self._empty_until.items() if until > now}
             self._sweep_at = now + MINUTE
 
-    def _reject_if_early(self, wait: int) -> None:
+    def _reject_if_early(self, wait: int, rate: _Rate, backlog: int) -> None:
         """Raise RateLimited if the caller has to wait, in microseconds."""
         if wait > 0:
-            raise RateLimited(math.ceil(wait / SECOND))
+            raise RateLimited(math.ceil(wait / SECOND), self._allowance(rate, backlog).headers())
 
     def _now(self) -> int:
         return int(self._clock() * SECOND)

@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 from gateway.errors import GatewayError, PageLimitExceeded, UpstreamBadResponse, UpstreamError, UpstreamForbidden
 from gateway.loaders.batch_plan import should_fetch_page
 from gateway.telemetry.metrics import count_batch
+from gateway.telemetry.request_record import current_record
 from gateway.telemetry.tracing import span
 
 R = TypeVar("R")
@@ -94,6 +95,7 @@ class Batch(Generic[R]):
                     await self._get_the_rest()
                 if self._left:
                     await self._list_all()
+                current_record().rows += sum(_is_record(outcome) for outcome in self.outcomes.values())
             finally:
                 plan = count_batch(self._source.list_operation, keys=keys, pages=self._pages, gets=self._gets)
                 calls = {"chime_gateway.loader.pages": self._pages, "chime_gateway.loader.gets": self._gets}
@@ -176,3 +178,7 @@ class Batch(Generic[R]):
     def _resolve_rest(self, outcome: GatewayError | None) -> None:
         self.outcomes.update(dict.fromkeys(self._left, outcome))
         self._left.clear()
+
+
+def _is_record(outcome: object) -> bool:
+    return outcome is not None and not isinstance(outcome, GatewayError)

@@ -14,6 +14,7 @@ from gateway.paging.pages import Row, RowRange, Slice, TokenList
 from gateway.paging.paginator import Paginator
 from gateway.paging.sorted_paginator import SortedPaginator
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
+from gateway.telemetry.request_record import current_record
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,7 +61,9 @@ class Rows(Generic[T]):
 
     def within(self, slice_: Slice[Any]) -> list[T]:
         """Return the rows of a slice."""
-        return list(chain.from_iterable(map(self._of, slice_.ranges)))
+        rows = list(chain.from_iterable(map(self._of, slice_.ranges)))
+        self._connection.note_rows(len(rows))
+        return rows
 
     def pages(self) -> AsyncIterator[tuple[list[T], bool]] | None:
         """Return the rows of each upstream page, and whether it is the last, if the rows can be streamed."""
@@ -70,8 +73,12 @@ class Rows(Generic[T]):
     async def _pages(
         self, pages: AsyncIterator[tuple[list[RowRange[Any]], bool]]
     ) -> AsyncIterator[tuple[list[T], bool]]:
+        returned = 0
         async for ranges, ended in pages:
-            yield list(chain.from_iterable(map(self._of, ranges))), ended
+            rows = list(chain.from_iterable(map(self._of, ranges)))
+            returned += len(rows)
+            self._connection.note_rows(returned)
+            yield rows, ended
 
 
 class ListConnection(Generic[R]):
@@ -109,6 +116,12 @@ class ListConnection(Generic[R]):
         )
         self._slice: asyncio.Future[Slice[R]] | None = None
         self._fetched: Slice[R] | None = None
+        self._noted_rows = 0
+
+    def note_rows(self, returned: int) -> None:
+        """Note in the request record that a field has returned so many rows. `edges` and `nodes` hold the same rows."""
+        current_record().rows += max(0, returned - self._noted_rows)
+        self._noted_rows = max(returned, self._noted_rows)
 
     async def fetch(self) -> None:
         """Fetch the requested rows. If that fails, each field that needs the rows raises the error."""

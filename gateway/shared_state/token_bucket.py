@@ -76,7 +76,7 @@ async def acquire(redis: RedisClient, kind: str, owner: str, *, interval: int, b
         owner: The other part. It is stored as a digest, because an owner may be a person.
         interval: Microseconds in which one token refills.
         burst: Microseconds in which the empty bucket refills.
-        count: Number of tokens, at least 1.
+        count: Number of tokens. 0 takes none.
 
     Returns:
         The backlog before the call: microseconds until the bucket would have been full, from 0 to `burst`.

@@ -21,6 +21,7 @@ class RequestRecord:
         upstream_calls: Calls made for the request, retries included. A shared call counts for the request that
             started it.
         upstream_seconds: Time during which at least one of these calls was in flight.
+        rows: Records that the request's pages and lookups hold.
         shows_upstream: Whether the response reports its upstream calls.
         trace_context: The headers traceparent and tracestate that the request arrived with.
         cache_age: Age in seconds of the oldest cached response that the request used, if it used any.
@@ -36,6 +37,7 @@ class RequestRecord:
         "id",
         "is_valid",
         "operation",
+        "rows",
         "shows_upstream",
         "stale",
         "trace_context",
@@ -51,6 +53,7 @@ class RequestRecord:
         self.error_codes: list[str] = []
         self.upstream_calls = 0
         self.upstream_seconds = 0.0
+        self.rows = 0
         self.shows_upstream = False
         self.trace_context = trace_context or {}
         self.cache_age: float | None = None

@@ -227,7 +227,8 @@ def test_selections_nested_too_deep_for_the_parser_are_rejected_by_depth(endpoin
 
 def test_the_cost_and_the_remaining_points_are_reported_on_request(endpoint: httpx.Client) -> None:
     body = {"query": ENTITIES, "variables": {"of": SOME * 3}, "extensions": {"cost": True}}
-    expected = {"cost": {"points": 6, "left": 4994, "fields": 2}}
+    actual = {"rows": 0, "calls": 0}
+    expected = {"cost": {"points": 6, "limit": 5000, "left": 4994, "fields": 2, "actual": actual}}
     assert endpoint.post("/graphql", json=body).json()["extensions"] == expected
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
     assert endpoint.get("/graphql", params=texts).json()["extensions"] == expected

@@ -383,7 +383,9 @@ async def test_streamed_cursors_continue_after_their_rows(http: httpx.AsyncClien
 async def test_the_first_part_reports_the_cost(http: httpx.AsyncClient) -> None:
     parts = await fetch_parts(http, SHORT, extensions={"cost": True})
     assert parts[0]["extensions"]["cost"]["points"] == 4
-    assert all("extensions" not in part for part in parts[1:])
+    # The last part reports what was really read.
+    assert parts[-1]["extensions"]["cost"]["actual"] == {"rows": 3, "calls": 1}
+    assert all("extensions" not in part for part in parts[1:-1])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The rate limit of each caller, in the points that its operations cost."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.http.error_response import RateLimited
-from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.rate_limiter import Allowance, CallerRateLimiter
 from gateway.settings import Settings, read_settings
 from gateway.shared_state.redis_client import RedisClient
 from tests.conftest import Gateway, gateway_over
@@ -128,6 +129,77 @@ async def test_an_unauthenticated_request_costs_no_points(gateway: Gateway) -> N
     assert await statuses(gateway, 1) == [200]
 
 
+# The header fields
+
+
+def points_left(response: httpx.Response) -> tuple[int, int]:
+    """Return the points left and the seconds until all are back, from the header RateLimit."""
+    assert response.headers["ratelimit-policy"] == '"points";q=6;w=60'
+    [(left, seconds)] = re.findall(r'\A"points";r=(\d+);t=(\d+)\Z', response.headers["ratelimit"])
+    return int(left), int(seconds)
+
+
+async def test_every_response_to_a_caller_tells_the_points_left(gateway: Gateway) -> None:
+    assert points_left(await posted(gateway)) == (4, 20)
+    # A rejected GraphQL request costs a point.
+    left, seconds = points_left(await posted(gateway, json={"query": "{"}))
+    assert (left, seconds) == (3, 30)
+    # A request that is no GraphQL request costs none.
+    for response in (
+        await posted(gateway, headers={"accept": "text/html"}),
+        await posted(gateway, headers={"content-type": "text/plain"}),
+        await gateway.http.put("/graphql", headers={"x-api-key": ONE}),
+    ):
+        assert response.status_code in {405, 406, 415}
+        assert points_left(response) == (3, 30)
+    assert points_left(await posted(gateway)) == (1, 50)
+    for _ in range(2):
+        rejected = await posted(gateway)
+        assert rejected.status_code == 429
+        assert points_left(rejected)[0] == 1
+        assert "retry-after" in rejected.headers
+    assert points_left(await posted(gateway, json={"query": "{"}))[0] == 0
+    # The caller is known to have no points, so its request is not even parsed.
+    for _ in range(2):
+        rejected = await posted(gateway)
+        left, seconds = points_left(rejected)
+        assert (rejected.status_code, left) == (429, 0)
+        assert 50 < seconds <= 60
+    assert points_left(await posted(gateway, OTHER)) == (4, 20)
+
+
+async def test_a_response_in_parts_tells_the_points_left(gateway: Gateway) -> None:
+    streamed = {"query": "{ phoneNumbers(first: 3) { nodes @stream { id } } }"}
+    response = await posted(gateway, json=streamed, headers={"accept": "multipart/mixed"})
+    assert response.headers["content-type"].startswith("multipart/mixed")
+    assert points_left(response) == (2, 40)
+
+
+async def test_a_request_without_a_caller_has_only_the_policy(gateway: Gateway) -> None:
+    response = await posted(gateway, "wrong")
+    assert response.status_code == 401
+    assert response.headers["ratelimit-policy"] == '"points";q=6;w=60'
+    assert "ratelimit" not in response.headers
+
+
+async def test_a_page_of_an_allowed_origin_can_read_the_points_left(aws: Aws) -> None:
+    async with gateway_over(limited(aws, 6, cors_origins=["https://app.example.com"])) as gateway:
+        response = await posted(gateway, headers={"origin": "https://app.example.com"})
+    exposed = response.headers["access-control-expose-headers"].split(", ")
+    assert {"ratelimit", "ratelimit-policy", "retry-after"} <= set(exposed)
+
+
+async def test_replicas_over_one_redis_tell_the_points_left_together(aws: Aws) -> None:
+    with redis_server() as own:
+        async with two_gateways(limited(aws, 6, redis_url=own.url)) as (one, other):
+            assert points_left(await posted(one)) == (4, 20)
+            assert points_left(await posted(other))[0] == 2
+            refused = await posted(one, headers={"accept": "text/html"})
+            assert (refused.status_code, points_left(refused)[0]) == (406, 2)
+            assert points_left(await posted(one))[0] == 0
+            assert points_left(await posted(other))[0] == 0
+
+
 # With Redis
 
 
@@ -209,7 +281,7 @@ async def test_a_bucket_with_a_time_too_far_ahead_counts_as_empty(redis: RedisSe
                 client.set(name, (now + 3600) * 1_000_000)
         with pytest.raises(RateLimited) as refusal:
             await CallerRateLimiter(60, redis=link).consume("sufferer", 1)
-    assert refusal.value.headers == ((b"retry-after", b"1"),)
+    assert refusal.value.headers == ((b"retry-after", b"1"), (b"ratelimit", b'"points";r=0;t=60'))
 
 
 # In one process, by its clock
@@ -226,7 +298,7 @@ async def test_points_refill_evenly_up_to_the_size_of_the_bucket() -> None:
     with pytest.raises(RateLimited) as refusal:
         await limit.consume("caller", 12)
     # A rejected request takes no points, and the reported wait is long enough.
-    assert refusal.value.headers == ((b"retry-after", b"2"),)
+    assert refusal.value.headers == ((b"retry-after", b"2"), (b"ratelimit", b'"points";r=10;t=50'))
     now = 12.0
     await limit.consume("caller", 12)
     now = 100_000.0
@@ -234,6 +306,29 @@ async def test_points_refill_evenly_up_to_the_size_of_the_bucket() -> None:
     with pytest.raises(RateLimited):
         await limit.consume("caller", 1)
     await limit.consume("another caller", 60)
+
+
+@pytest.mark.parametrize("points", [1, 7, 59, 60, 61, 6000, 99_999])
+async def test_a_full_bucket_holds_the_points_of_a_minute(points: int) -> None:
+    limit = CallerRateLimiter(points, clock=lambda: 0.0)
+    assert await limit.allowance("caller") == (points, points, 0)
+    assert (await limit.consume("caller", 1)).left == points - 1
+    for _ in range(min(points - 1, 100)):
+        left = (await limit.consume("caller", 1)).left
+    assert points == 1 or left == max(0, points - 101)
+
+
+async def test_the_points_left_grow_until_the_bucket_is_full() -> None:
+    now = 0.0
+    limit = CallerRateLimiter(60, clock=lambda: now)
+    assert await limit.consume("caller", 10) == (60, 50, 10)
+    now = 4.5
+    assert await limit.allowance("caller") == (60, 54, 6)
+    assert await limit.allowance("caller") == (60, 54, 6)
+    now = 10.0
+    assert await limit.allowance("caller") == (60, 60, 0)
+    # A cost above the bucket takes all of it.
+    assert await limit.consume("caller", 1_000) == (60, 0, 60)
 
 
 async def test_a_cost_above_the_bucket_takes_a_full_bucket() -> None:
@@ -255,7 +350,7 @@ async def test_a_share_below_one_point_a_minute_allows_one_point_in_several_minu
     await limit.consume("caller", 5)
     with pytest.raises(RateLimited) as refusal:
         await limit.consume("caller", 5)
-    assert refusal.value.headers == ((b"retry-after", b"180"),)
+    assert refusal.value.headers == ((b"retry-after", b"180"), (b"ratelimit", b'"points";r=0;t=180'))
     now = 180.0
     await limit.consume("caller", 5)
 
@@ -265,5 +360,5 @@ async def test_concurrent_requests_are_counted_one_by_one(redis: RedisServer) ->
     limit = CallerRateLimiter(30, redis=link)
     async with link.open():
         outcomes = await asyncio.gather(*(limit.consume("crowd", 1) for _ in range(100)), return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) == 30
+    assert sum(isinstance(outcome, Allowance) for outcome in outcomes) == 30
     assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 70
