@@ -160,7 +160,7 @@ async def check_walk(listed: SortedRows, data: st.DataObject, *, changing: bool)
         assert rows == model
 
 
-@settings(max_examples=600, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
 @given(st.data())
 async def test_any_request_and_walk_of_a_sorted_list_matches_the_model(data: st.DataObject) -> None:
     listed = sorted_rows(data)
