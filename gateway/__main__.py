@@ -229,6 +229,9 @@ def dev(host: str, port: int, api: Any, **data: Any) -> None:
 )
 @click.option("--rate", type=click.IntRange(min=1), help="Requests per second. More are throttled with 429.")
 @click.option(
+    "--unstable-tokens", is_flag=True, help="A different next-token in each response, even if nothing else changed."
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,

@@ -40,6 +40,7 @@ class EmulatorOptions:
         load: Files with the output of `aws chime list-phone-numbers` and similar commands, used instead of sample data.
         latency_ms: Delay of each response, in milliseconds.
         rate: Requests a second. The emulator throttles more requests with 429.
+        unstable_tokens: Whether each response has a different next-token, even if nothing else changed.
         faults: Errors that operations end with.
         access_key: The one access key ID that requests may be signed with.
         secret_key: The secret that belongs to the access key.
@@ -53,6 +54,7 @@ class EmulatorOptions:
     load: tuple[Path, ...] = ()
     latency_ms: int = 0
     rate: int | None = None
+    unstable_tokens: bool = False
     faults: tuple[Fault, ...] = ()
     access_key: str = "local"
     secret_key: str = "local"  # noqa: S105  # Opens nothing but this emulator.
@@ -93,7 +95,7 @@ def create_emulator(
         faults=list(options.faults),
     )
     endpoint = _Endpoint(
-        operations=Operations(service, store, NextTokens(store.token_key, clock)),
+        operations=Operations(service, store, NextTokens(store.token_key, clock, unstable=options.unstable_tokens)),
         verifier=SigV4Verifier(options.access_key, options.secret_key, clock),
         fault_injection=fault_injection,
         sleep=sleep,

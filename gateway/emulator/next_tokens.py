@@ -50,16 +50,23 @@ class NextTokens:
     A token starts with `gAAAA`. The `aws` command would take a token that starts with a hyphen for an option.
     """
 
-    def __init__(self, key: bytes, clock: Callable[[], float]) -> None:
-        """`key` has 32 bytes and is stored with the data. `clock` returns seconds since 1970."""
+    def __init__(self, key: bytes, clock: Callable[[], float], *, unstable: bool = False) -> None:
+        """Create an issuer of tokens.
+
+        Args:
+            key: 32 bytes, which are stored with the data.
+            clock: Returns seconds since 1970.
+            unstable: Whether to issue a different token each time, even for the same position.
+        """
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
         self._clock = clock
-        self._encrypt = lru_cache(REUSED_TOKENS)(self._encrypt_now)
+        self._encrypt = self._encrypt_now if unstable else lru_cache(REUSED_TOKENS)(self._encrypt_now)
 
     def issue(self, scope: TokenScope, after: int) -> str:
         """Return a token for the records after the position `after`. It has 140 URL-safe characters.
 
-        The same position has the same token for up to REUSE_SECONDS, so that equal requests get equal responses.
+        Unless tokens are unstable, the same position has the same token for up to REUSE_SECONDS, so that equal requests
+        get equal responses.
         """
         return self._encrypt(_CONTENT.pack(scope.digest(), after), int(self._clock()) // REUSE_SECONDS)
 

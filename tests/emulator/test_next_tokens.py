@@ -49,6 +49,19 @@ def test_token_can_be_used_again_with_any_page_size(sample: Emulated) -> None:
     assert sample.caller.get("/phone-numbers", next_token=token, max_results=4).json["PhoneNumbers"] == ten[:4]
 
 
+def test_same_page_has_the_same_token(emulate: Emulate) -> None:
+    caller = emulate().caller
+    assert token_of(caller) == token_of(caller)
+
+
+def test_unstable_tokens_differ_each_time_and_lead_to_the_same_page(emulate: Emulate) -> None:
+    caller = emulate(unstable_tokens=True).caller
+    tokens = [token_of(caller) for _ in range(3)]
+    assert len(set(tokens)) == 3
+    pages = [caller.get("/phone-numbers", next_token=token, max_results=9).json["PhoneNumbers"] for token in tokens]
+    assert pages == [pages[0]] * 3
+
+
 def test_token_does_not_depend_on_the_order_of_parameters(sample: Emulated) -> None:
     token = token_of(sample.caller, status="Assigned", **CONNECTOR)
     target = (
