@@ -209,12 +209,14 @@ class PageInfo:
     """Relay's PageInfo. It is shareable, because other subgraphs have it too. Source: gateway.paging.pages.Slice."""
 
     has_next_page: bool = strawberry.field(
-        description="Whether more rows follow. It repeats what AWS says. In rare cases, the next page is empty."
+        description="Whether more rows follow. It repeats what AWS says. In rare cases, the next page is empty. With a "
+        "filter that the gateway applies, it is also true if the page limit was reached before the end of the list."
     )
     has_previous_page: bool = strawberry.field(description="Whether rows come before this page.")
     start_cursor: str | None = strawberry.field(description="The first edge's cursor. Null if the page is empty.")
     end_cursor: str | None = strawberry.field(
-        description="The last edge's cursor. Pass it as `after` for the next page. Null if the page is empty."
+        description="The last edge's cursor. Pass it as `after` for the next page. Null if the page is empty, unless a "
+        "filtered page ended at the page limit. Then it is the cursor of the last row that was read."
     )
 
 
@@ -236,7 +238,8 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(
         resolver=_edges,
         description="The rows with their cursors. Each 99 rows (chime API) or 100 rows (chime-sdk-voice API) cost one "
-        "upstream call. A cursor in the middle of an upstream page costs one more. A sorted list is read as a whole. "
+        "upstream call. A cursor in the middle of an upstream page costs one more. For a filter that the gateway "
+        "applies, pages are read until enough rows match. A sorted list is read as a whole. "
         "With `@stream`, rows are sent as each upstream page arrives, or in parts after a sorted list is complete.",
         directives=[ROW],
     )

@@ -313,7 +313,7 @@ async def test_an_association_lists_its_other_numbers(gateway: Gateway, aws: Aws
 
 async def listed(*records: dict[str, Any]) -> dict[str, Any]:
     """Return the response to EVERY_FIELD from an upstream that lists these records."""
-    with scripted_upstream(ScriptedResponse({"PhoneNumbers": records})) as upstream:
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": records, "PhoneNumberOrders": []})) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with gateway_over(settings) as gateway:
             return await gateway.execute(EVERY_FIELD.replace("first: 1", "first: 50"))
