@@ -35,7 +35,10 @@ def _checked_here(description: str) -> Any:
 _ASSOCIATION_FIELDS: Final = {
     resource.key: (
         str | None,
-        _condition(f"The {resource.noun}'s id.{' Only with the chime API.' if resource.only_chime else ''}"),
+        _condition(
+            f"The {resource.noun}'s id, such as `abcdef1ghij2`."
+            f"{' Only with the chime API.' if resource.only_chime else ''}"
+        ),
     )
     for resource in ASSOCIATED_RESOURCES
 }
@@ -56,10 +59,13 @@ class DateTimeRange:
     """A period between two points in time. Each may be missing."""
 
     from_: DateTime | None = _condition(
-        "The start of the period, which belongs to it. Without it, the period has no start.", name="from"
+        "The start of the period, which belongs to it, such as `2026-01-01T00:00:00Z`. Without it, the period has no "
+        "start.",
+        name="from",
     )
     before: DateTime | None = _condition(
-        "The end of the period, which does not belong to it. Without it, the period has no end."
+        "The end of the period, which does not belong to it, such as `2027-01-01T00:00:00Z`. Without it, the period "
+        "has no end."
     )
 
 
@@ -71,12 +77,20 @@ class DateTimeRange:
 class PhoneNumberCapabilitiesFilter:
     """A value for some of the capabilities. Its fields are those of PhoneNumberCapabilities."""
 
-    inbound_call: bool | None = _condition("Whether the numbers can receive calls.")
-    outbound_call: bool | None = _condition("Whether the numbers can make calls.")
-    inbound_sms: bool | None = _condition("Whether the numbers can receive text messages.", name="inboundSMS")
-    outbound_sms: bool | None = _condition("Whether the numbers can send text messages.", name="outboundSMS")
-    inbound_mms: bool | None = _condition("Whether the numbers can receive multimedia messages.", name="inboundMMS")
-    outbound_mms: bool | None = _condition("Whether the numbers can send multimedia messages.", name="outboundMMS")
+    inbound_call: bool | None = _condition("`true` for numbers that can receive calls, `false` for those that cannot.")
+    outbound_call: bool | None = _condition("`true` for numbers that can make calls, `false` for those that cannot.")
+    inbound_sms: bool | None = _condition(
+        "`true` for numbers that can receive text messages, `false` for those that cannot.", name="inboundSMS"
+    )
+    outbound_sms: bool | None = _condition(
+        "`true` for numbers that can send text messages, `false` for those that cannot.", name="outboundSMS"
+    )
+    inbound_mms: bool | None = _condition(
+        "`true` for numbers that can receive multimedia messages, `false` for those that cannot.", name="inboundMMS"
+    )
+    outbound_mms: bool | None = _condition(
+        "`true` for numbers that can send multimedia messages, `false` for those that cannot.", name="outboundMMS"
+    )
 
 
 @strawberry.input(
@@ -89,13 +103,17 @@ class PhoneNumberCapabilitiesFilter:
 class PhoneNumberFilter:
     """The conditions of a list of phone numbers. All of them hold together."""
 
-    status: PhoneNumberStatus | None = _condition("Only numbers with this status. AWS applies it.")
-    product_type: PhoneNumberProductType | None = _condition("Only numbers for this product. AWS applies it.")
+    status: PhoneNumberStatus | None = _condition(
+        "Only numbers with this status, such as `UNASSIGNED`. AWS applies it."
+    )
+    product_type: PhoneNumberProductType | None = _condition(
+        "Only numbers for this product, such as `VOICE_CONNECTOR`. AWS applies it."
+    )
     association: Any = strawberry.field(
         graphql_type=_AssociationFilter | None,
         default=strawberry.UNSET,
-        description="Only numbers that are associated with this resource. AWS applies it. In the list of a resource "
-        "it is an error.",
+        description='Only numbers that are associated with this resource, such as `{ sipRuleId: "abcdef1ghij2" }`. '
+        "AWS applies it. In the list of a resource it is an error.",
     )
     status_in: list[PhoneNumberStatus] | None = _condition(
         "Only numbers with one of these statuses, such as `[ASSIGNED, UNASSIGNED]`. An empty list matches nothing. AWS "
@@ -114,19 +132,26 @@ class PhoneNumberFilter:
         "characters. Spaces, `+`, `-`, `(` and `)` do not matter for the digits: `(206) 555` finds `+12065550100`."
     )
     has_calling_name: bool | None = _checked_here(
-        "True for numbers with a calling name only, false for numbers without one only."
+        "`true` for numbers with a calling name only, `false` for numbers without one only."
     )
     calling_name_status: CallingNameStatus | None = _checked_here(
         "Only numbers whose calling name has this status, such as `UPDATE_FAILED`."
     )
-    capabilities: PhoneNumberCapabilitiesFilter | None = _checked_here("Only numbers with these capabilities.")
-    associated: bool | None = _checked_here(
-        "True for numbers with at least one association only, false for numbers without any only."
+    capabilities: PhoneNumberCapabilitiesFilter | None = _checked_here(
+        "Only numbers with these capabilities, such as `{ outboundSMS: true, outboundMMS: false }`."
     )
-    created: DateTimeRange | None = _checked_here("Only numbers that were created in this period.")
-    updated: DateTimeRange | None = _checked_here("Only numbers that were last changed in this period.")
+    associated: bool | None = _checked_here(
+        "`true` for numbers with at least one association only, `false` for numbers without any only."
+    )
+    created: DateTimeRange | None = _checked_here(
+        'Only numbers that were created in this period, such as `{ from: "2026-11-01T00:00:00Z" }`.'
+    )
+    updated: DateTimeRange | None = _checked_here(
+        'Only numbers that were last changed in this period, such as `{ before: "2026-01-01T00:00:00Z" }`.'
+    )
     deletion: DateTimeRange | None = _checked_here(
-        "Only numbers that will be deleted for good in this period. They are in the deletion queue."
+        "Only numbers that will be deleted for good in this period, such as "
+        '`{ before: "2026-12-01T00:00:00Z" }`. They are in the deletion queue.'
     )
 
 
@@ -139,11 +164,13 @@ class PhoneNumberFilter:
 class PhoneNumberOrderFilter:
     """The conditions of a list of orders. All of them hold together."""
 
-    status: PhoneNumberOrderStatus | None = _checked_here("Only orders with this status.")
+    status: PhoneNumberOrderStatus | None = _checked_here("Only orders with this status, such as `PROCESSING`.")
     status_in: list[PhoneNumberOrderStatus] | None = _checked_here(
         "Only orders with one of these statuses, such as `[FAILED, PARTIAL]`. An empty list matches nothing."
     )
-    product_type: PhoneNumberProductType | None = _checked_here("Only orders for this product.")
+    product_type: PhoneNumberProductType | None = _checked_here(
+        "Only orders for this product, such as `VOICE_CONNECTOR`."
+    )
     order_type: PhoneNumberOrderType | None = _checked_here(
         "Only orders of this kind, such as `PORTING`. The chime API reports no kind, so there it matches nothing."
     )
@@ -153,8 +180,12 @@ class PhoneNumberOrderFilter:
     ordered_phone_number_status: OrderedPhoneNumberStatus | None = _checked_here(
         "Only orders with at least one number in this state, such as `FAILED`."
     )
-    created: DateTimeRange | None = _checked_here("Only orders that were placed in this period.")
-    updated: DateTimeRange | None = _checked_here("Only orders that were last changed in this period.")
+    created: DateTimeRange | None = _checked_here(
+        'Only orders that were placed in this period, such as `{ from: "2026-11-01T00:00:00Z" }`.'
+    )
+    updated: DateTimeRange | None = _checked_here(
+        'Only orders that were last changed in this period, such as `{ before: "2026-01-01T00:00:00Z" }`.'
+    )
 
 
 PhoneNumberFilterArgument = Annotated[
