@@ -114,6 +114,7 @@ def _graphql_endpoint(settings: Settings, redis: RedisClient | None) -> GraphQLE
         cors,
         CsrfProtection(cors),
         compression=settings.compression,
+        behind_router=settings.router_secret is not None,
     )
 
 

@@ -1,15 +1,33 @@
-"""The request's directives for the response cache, and the response's Age. Source: RFC 9111, 5.1, 5.2.1 and 5.4.
+"""The request's directives for the response cache, and how long a router may cache a response.
 
-The cache holds upstream responses. Responses of the gateway itself have `no-store`, so that they are cached nowhere.
+The response cache holds upstream responses. Responses of the gateway itself have `no-store`, unless a router requests
+them. Source: RFC 9111, 4.2, 5.1, 5.2 and 5.4.
 """
 
+import math
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final
 
 from gateway.errors import Headers
+from gateway.telemetry.request_record import RequestRecord
 from gateway.upstream.requester import DEFAULT_DIRECTIVES, CacheDirectives
 
 _BYPASSING: Final = frozenset({b"no-cache", b"max-age=0"})
+
+
+class CacheScope(Enum):
+    """The requests for which a cache may use a response.
+
+    Attributes:
+        NONE: No request but the one that it answers.
+        PRIVATE: Requests of the same caller. Its credentials decided which fields it could read and made its cursors.
+        PUBLIC: All requests.
+    """
+
+    NONE = b"no-store"
+    PRIVATE = b"private"
+    PUBLIC = b"public"
 
 
 def cache_directives(headers: Mapping[bytes, bytes]) -> CacheDirectives:
@@ -26,6 +44,21 @@ def cache_directives(headers: Mapping[bytes, bytes]) -> CacheDirectives:
     return CacheDirectives(bypass=not store or not directives.isdisjoint(_BYPASSING), store=store)
 
 
-def age_header(age: float | None) -> Headers:
-    """Return the header `Age` in whole seconds, or no header if the age is None because no cached response was used."""
-    return () if age is None else ((b"age", b"%d" % age),)
+def with_lifetime(headers: Headers, record: RequestRecord, scope: CacheScope, now: float) -> Headers:
+    """Return a response's headers with those for caches: Age, and Cache-Control if a cache may use the response.
+
+    `max-age` is the whole seconds for which everything in the response is still fresh. Apollo Router subtracts the age
+    from it. If the age is higher, older versions of it underflow, so such a response has `no-store`.
+
+    Args:
+        headers: The headers, among them `cache-control: no-store`.
+        record: What the request used.
+        scope: The requests for which a cache may use the response.
+        now: Seconds since 1970.
+    """
+    age = math.floor(record.cache_age or 0)
+    fresh = 0 if record.fresh_until is None or record.stale else math.floor(record.fresh_until - now)
+    if scope is CacheScope.NONE or fresh < max(1, age):
+        return headers if record.cache_age is None else (*headers, (b"age", b"%d" % age))
+    kept = tuple(each for each in headers if each[0] != b"cache-control")
+    return (*kept, (b"cache-control", b"max-age=%d, %s" % (fresh, scope.value)), (b"age", b"%d" % age))

@@ -6,6 +6,7 @@ Source: GraphQL over HTTP specification, RFC 9110.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, Gr
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.authenticator import Authenticator
-from gateway.auth.caller import READ_DEBUG, Caller
+from gateway.auth.caller import ANONYMOUS, READ_DEBUG, Caller
 from gateway.context import RequestContext
 from gateway.errors import CallerError, Headers, HttpError
 from gateway.execution.document_cache import InvalidDocument
@@ -24,7 +25,7 @@ from gateway.execution.engine import Engine, NotAQuery, Prepared
 from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.persisted_documents import PersistedDocuments
 from gateway.http.accept_encoding import GZIP, ZSTD, AcceptEncoding, read_accept_encoding
-from gateway.http.cache_control import age_header, cache_directives
+from gateway.http.cache_control import CacheScope, cache_directives, with_lifetime
 from gateway.http.compression import MIN_BYTES, CompressingSend
 from gateway.http.content_negotiation import GRAPHQL_RESPONSE, INCREMENTAL_V0_2, JSON, is_json, read_accept
 from gateway.http.cors import CorsPolicy
@@ -66,6 +67,7 @@ class HttpRequest:
         incremental_format: The format of a response in parts. It is None if the client does not accept parts, or if it
             uses HTTP/1.0, which has no chunks.
         encoding: The content coding of the response.
+        cache_scope: The requests for which a cache may use the response.
         response_headers: The headers of every response to this request, also those that CORS needs.
     """
 
@@ -77,6 +79,7 @@ class HttpRequest:
     incremental_format: str | None
     encoding: AcceptEncoding
     response_headers: Headers
+    cache_scope: CacheScope = CacheScope.NONE
 
 
 class GraphQLEndpoint:
@@ -98,6 +101,7 @@ class GraphQLEndpoint:
         csrf: CsrfProtection,
         *,
         compression: bool,
+        behind_router: bool,
     ) -> None:
         self._engine = engine
         self._documents = documents
@@ -107,12 +111,15 @@ class GraphQLEndpoint:
         self._csrf = csrf
         self._policy = () if rate_limiter is None else rate_limiter.policy
         self._codings = (ZSTD, GZIP) if compression else ()
-        varying = [
-            "Accept",
-            *(["Accept-Encoding"] if compression else []),
-            *(["Origin"] if cors.depends_on_origin else []),
-        ]
-        self._vary = (b"vary", ", ".join(varying).encode())
+        self._behind_router = behind_router
+        varying = {
+            "Accept": True,
+            "Accept-Encoding": compression,
+            "Origin": cors.depends_on_origin,
+            # A cache in front of the gateway must not give a response to a client without the secret.
+            "X-Router-Secret": behind_router,
+        }
+        self._vary = (b"vary", ", ".join(name for name, varies in varying.items() if varies).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request. If the client disconnects first, cancel the work for it."""
@@ -175,9 +182,10 @@ class GraphQLEndpoint:
         body = await _body(receive) if request.method == "POST" else b""
         if self._rate_limiter is not None:
             self._rate_limiter.check(caller.id)
-        context: RequestContext = state["new_context"](
-            caller, cache_directives(request.headers), current_record().trace_context
-        )
+        directives = cache_directives(request.headers)
+        if self._behind_router and directives.store:
+            request.cache_scope = CacheScope.PUBLIC if caller is ANONYMOUS else CacheScope.PRIVATE
+        context: RequestContext = state["new_context"](caller, directives, current_record().trace_context)
         try:
             with DisconnectWatcher(receive):
                 prepared, report = await self._prepare_and_charge(request, body, caller)
@@ -278,7 +286,8 @@ async def _send_parts(
     request: HttpRequest, results: ExperimentalIncrementalExecutionResults, report: dict[str, Any], send: Send
 ) -> None:
     """Send a result in parts, each as it completes."""
-    headers = request.response_headers + age_header(current_record().cache_age)
+    # The head is sent before it is known how long the later parts are fresh.
+    headers = with_lifetime(request.response_headers, current_record(), CacheScope.NONE, time.time())
     incremental_format = request.incremental_format or INCREMENTAL_V0_2
     response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
     await response.send(send, results, partial(_extensions, report))
@@ -295,7 +304,9 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dic
     media_type = request.media_type or JSON
     status = 200 if media_type == JSON or "data" in content else 400
     content.update(_extensions(report))
-    headers = request.response_headers + age_header(current_record().cache_age)
+    # Extensions are about this one request.
+    scope = CacheScope.NONE if "errors" in content or "extensions" in content else request.cache_scope
+    headers = with_lifetime(request.response_headers, current_record(), scope, time.time())
     return json_response(status, orjson.dumps(content), headers, media_type)
 
 

@@ -25,6 +25,8 @@ class RequestRecord:
         shows_upstream: Whether the response reports its upstream calls.
         trace_context: The headers traceparent and tracestate that the request arrived with.
         cache_age: Age in seconds of the oldest cached response that the request used, if it used any.
+        fresh_until: The time until which all responses that the request used are fresh, in seconds since 1970. It is
+            None if the request used none.
         stale: Whether a cached response past its TTL was used because the upstream failed.
     """
 
@@ -34,6 +36,7 @@ class RequestRecord:
         "cache_age",
         "cost",
         "error_codes",
+        "fresh_until",
         "id",
         "is_valid",
         "operation",
@@ -57,6 +60,7 @@ class RequestRecord:
         self.shows_upstream = False
         self.trace_context = trace_context or {}
         self.cache_age: float | None = None
+        self.fresh_until: float | None = None
         self.stale = False
         self._in_flight = 0
         self._in_flight_since = 0.0
@@ -87,6 +91,10 @@ class RequestRecord:
         """
         self.cache_age = age if self.cache_age is None else max(age, self.cache_age)
         self.stale = self.stale or stale
+
+    def response_fresh_until(self, expiry: float) -> None:
+        """Record the time until which a response that the request used is fresh, in seconds since 1970."""
+        self.fresh_until = expiry if self.fresh_until is None else min(expiry, self.fresh_until)
 
     def line(self, seconds: float, status: int | None) -> dict[str, Any]:
         """Return the fields of the request's log line.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -197,6 +198,21 @@ def router(request: pytest.FixtureRequest, composed: Path, env: dict[str, str]) 
     """Return the URL of a router that serves the supergraph."""
     with ExitStack() as running:
         yield request.param(composed, env, running)
+
+
+@pytest.fixture(scope="session")
+def caching_router(composed: Path, home: Path, env: dict[str, str], watched: Supergraph) -> Iterator[str]:
+    """Return the URL of Apollo Gateway over a supergraph whose gateway has a response cache."""
+    settings = read_settings(
+        upstream_api="chime", upstream_endpoint_url=watched.account.url, router_secret=SECRET, cache_ttl_seconds=3600
+    )
+    with ExitStack() as running:
+        url = running.enter_context(serving_in_thread(create_app(settings, AwsKeyPair("local", "local"))))
+        text, replaced = re.subn(r'(name: "phone-numbers", url: ")[^"]*', rf"\g<1>{url}/graphql", composed.read_text())
+        assert replaced == 1
+        supergraph = home / "caching.graphql"
+        supergraph.write_text(text)
+        yield _apollo(supergraph, env, running)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.federation.conftest import README, SECRET, Supergraph
@@ -139,3 +140,19 @@ def test_router_secret_is_sent_to_the_gateway_alone(supergraph: Supergraph) -> N
         (CONTACTS_SUBGRAPH, None),
         (CONNECTORS, None),
     }
+
+
+def test_apollo_gateway_tells_its_clients_how_long_a_response_is_fresh(caching_router: str) -> None:
+    """The gateway tells Apollo Gateway. A subgraph that does not tell it makes the whole response uncacheable."""
+
+    def cache_control(query: str) -> str:
+        response = httpx.post(caching_router, json={"query": query}, timeout=60)
+        assert "errors" not in response.json()
+        header: str = response.headers["cache-control"]
+        return header
+
+    for _ in range(2):
+        found = re.fullmatch(r"max-age=(\d+), public", cache_control("{ phoneNumbers { nodes { status } } }"))
+        assert found
+        assert 3000 < int(found[1]) < 3600
+    assert cache_control("{ phoneNumbers { nodes { contact { name } } } }") == "no-store"

@@ -77,13 +77,17 @@ class CachingTransport:
                 await self._loads.do(call.key, self._load_shared, replace(call))
                 cached = self._cache.fresh(call.key)
             if cached is not None:
-                current_record().cached_response_used(self._cache.age(cached))
+                record = current_record()
+                record.cached_response_used(self._cache.age(cached))
+                record.response_fresh_until(cached.stored_at + cached.ttl)
                 count_cache_lookup(call.operation.name, "negative_hit" if cached.response.body is None else "hit")
                 return cached.response
             if self._cache.ttl > 0:
                 count_cache_lookup(call.operation.name, "miss")
         # A request that bypasses the cache may join a call in flight, since its response is still to come.
-        return await self._fetches.do(call.key, self._fetch, call)
+        response = await self._fetches.do(call.key, self._fetch, call)
+        current_record().response_fresh_until(self._cache.expiry(response))
+        return response
 
     async def _load_shared(self, call: Call) -> None:
         """Store a response from Redis in memory, even if it is stale and may only replace an error."""

@@ -61,6 +61,10 @@ class ResponseCache:
         """Return the seconds since a response came from the upstream."""
         return self._clock() - cached.stored_at
 
+    def expiry(self, response: UpstreamResponse) -> float:
+        """Return the time until which a response that has just come is fresh, in seconds since 1970."""
+        return self._clock() + self._lifetime(response)
+
     def fresh(self, key: CacheKey) -> CachedResponse | None:
         """Return the response to a call if it is within its TTL."""
         cached = self._cached.get(key)
@@ -83,8 +87,7 @@ class ResponseCache:
             stored_at: The time when it came from the upstream. The default is now.
         """
         now = self._clock()
-        # A response without a record is the API's NotFound.
-        ttl = self.ttl if response.body is not None else self.ttl * NEGATIVE_TTL_RATIO
+        ttl = self._lifetime(response)
         # Another replica's clock may be ahead.
         stored = now if stored_at is None else min(stored_at, now)
         cached = CachedResponse(response, stored, ttl, response.size + OVERHEAD_BYTES)
@@ -100,6 +103,10 @@ class ResponseCache:
             self._size += cached.size
         self._evict(now - self.ttl - self.stale_seconds)
         return cached
+
+    def _lifetime(self, response: UpstreamResponse) -> float:
+        # A response without a record is the API's NotFound.
+        return self.ttl if response.body is not None else self.ttl * NEGATIVE_TTL_RATIO
 
     def _evict(self, too_old: float) -> None:
         while self._cached:

@@ -20,6 +20,7 @@ from gateway.errors import (
 )
 from gateway.server.run import serving_in_thread
 from gateway.settings import Settings, read_settings
+from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.cache.caching_transport import CachingTransport
@@ -319,6 +320,31 @@ async def test_response_is_cached_until_its_ttl_ends(upstream: Upstream) -> None
     upstream.now += 0.001
     assert await cached.get() is not first
     assert upstream.calls == 2
+
+
+async def test_request_record_says_until_when_all_used_responses_are_fresh(upstream: Upstream) -> None:
+    cached = upstream.cached(60, 0)
+    await cached.get(1)
+    upstream.now += 10
+    for numbers, seconds in (((2,), 60), ((1,), 50), ((2, 1), 50), ((2, 3), 60)):
+        record = RequestRecord()
+        REQUEST_RECORD.set(record)
+        for number in numbers:
+            await cached.get(number)
+        assert record.fresh_until == upstream.now + seconds
+
+
+async def test_requests_that_share_a_call_have_the_same_freshness(upstream: Upstream) -> None:
+    cached = upstream.cached(60, 0)
+
+    async def fresh_until() -> float | None:
+        record = RequestRecord()
+        REQUEST_RECORD.set(record)
+        await cached.get()
+        return record.fresh_until
+
+    assert set(await asyncio.gather(fresh_until(), fresh_until())) == {upstream.now + 60}
+    assert upstream.calls == 1
 
 
 async def test_missing_record_is_cached_for_a_quarter_of_the_ttl(upstream: Upstream) -> None:
