@@ -7,13 +7,14 @@
 //   {"visit": "http://..."}                                  load the page again, as if served from there
 //   {"open": ["PhoneNumbers"], "props": {"pageSize": 99}}    show these components, side by side
 //   {"press": "More", "times": 3}                            press the first such button, while it exists
+//   {"type": "206555"}                                       replace the text of the search box
 //   {"spoil": "..."}                                         send this instead of the next cursor
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { Window } from 'happy-dom';
 
 // The globals that come from happy-dom. Node has a real fetch and real timers.
-const WINDOW_GLOBALS = ['document', 'location', 'navigator', 'HTMLElement', 'HTMLIFrameElement'];
+const WINDOW_GLOBALS = ['document', 'location', 'navigator', 'HTMLElement', 'HTMLIFrameElement', 'HTMLInputElement'];
 // The page is idle after this many ticks without a pending request. React renders within one tick.
 const IDLE_TICKS = 3;
 // The most ticks to wait, of 1 ms each. The gateway ends a request after 10 s.
@@ -92,10 +93,18 @@ async function press(label, times) {
   }
 }
 
-async function act({ visit: url, open, props, press: label, times, spoil: cursor }) {
+function type(text) {
+  const box = document.querySelector('input[type=search]');
+  // React replaces the setter of the element, and takes no notice of a text that is set by it.
+  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(box, text);
+  box.dispatchEvent(new box.ownerDocument.defaultView.Event('input', { bubbles: true }));
+}
+
+async function act({ visit: url, open, props, press: label, times, type: text, spoil: cursor }) {
   if (url) await visit(url);
   if (open) show(open, props);
   if (label) await press(label, times);
+  if (text !== undefined) type(text);
   if (cursor) spoilt = cursor;
   await untilIdle();
 }
@@ -105,6 +114,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const screen = {
     headings: texts('h3'),
     items: texts('li'),
+    rows: texts('tbody td:first-child'),
     buttons: texts('button'),
     alerts: texts('[role=alert]'),
     received,

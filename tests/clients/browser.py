@@ -19,12 +19,14 @@ class Screen:
     """The content of the screen: the texts of each kind, from top to bottom.
 
     Attributes:
+        rows: The first cell of each row of the table.
         received: The ids of all rows in responses since the page was loaded, of all lists.
         complaints: Warnings of React and of the client, and actions that failed.
     """
 
     headings: list[str]
     items: list[str]
+    rows: list[str]
     buttons: list[str]
     alerts: list[str]
     received: list[str]
@@ -53,6 +55,10 @@ class Browser:
     def presses(self, button: str, *, times: int = 1) -> Screen:
         """Press the first button with this label, up to `times` times, or until it disappears."""
         return self._act(press=button, times=times)
+
+    def types(self, text: str) -> Screen:
+        """Replace the text of the search box."""
+        return self._act(type=text)
 
     def spoils_the_next_cursor(self, cursor: str) -> None:
         """Replace the next `after` argument by this cursor."""

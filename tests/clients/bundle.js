@@ -28,8 +28,9 @@ await build({
       import { App } from './src/App.jsx';
       import { PhoneNumberOrders } from './src/PhoneNumberOrders.jsx';
       import { PhoneNumbers } from './src/PhoneNumbers.jsx';
+      import { PhoneNumberTable } from './src/PhoneNumberTable.jsx';
 
-      const components = { PhoneNumberOrders, PhoneNumbers };
+      const components = { PhoneNumberOrders, PhoneNumbers, PhoneNumberTable };
 
       export function show(element, names, props) {
         const chosen = names.map((name) => [name, components[name]]);

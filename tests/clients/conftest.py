@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,27 @@ def gateway_url(shared_account: Aws, tmp_path_factory: pytest.TempPathFactory) -
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=1) as gateway:
         [url] = re.findall(r"http://127\.0\.0\.1:\d+", gateway.lines[0])
         yield url
+
+
+def mixed(index: int) -> dict[str, Any]:
+    """Return the record of a number whose status, calling name and time of creation depend on its index."""
+    return number_record(
+        index,
+        Status=["Assigned", "Unassigned", "DeleteInProgress"][index % 3],
+        CallingName=[f"Sales {index}", f"Desk {index}", None][index // 3 % 3],
+        CreatedTimestamp=f"2026-{1 + index % 11:02d}-{1 + index % 28:02d}T00:00:00Z",
+    )
+
+
+MIXED = [mixed(index) for index in INVENTORY[:300]]
+
+
+@pytest.fixture(scope="session")
+def mixed_account() -> Iterator[Aws]:
+    """Return an account with the 300 numbers in MIXED: 4 upstream pages."""
+    with emulated_aws() as account:
+        account.adds_numbers(MIXED)
+        yield account
 
 
 @pytest.fixture(scope="session", params=["relay", "apollo", "urql"])

@@ -1,13 +1,18 @@
 """The promises of the pages for Relay, Apollo Client and urql, checked on the screen of a front end built by them."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import pytest
 
 from gateway.settings import Settings
 from tests.clients.browser import TO_THE_END, Browser
-from tests.clients.conftest import CONNECTOR, INVENTORY, NUMBERS, ORDERS
+from tests.clients.conftest import CONNECTOR, INVENTORY, MIXED, NUMBERS, ORDERS
 from tests.conftest import gateway_over
 from tests.support.aws import Aws, e164, number_record
 from tests.support.scripted import ScriptedResponse, scripted_upstream
+from tests.support.serving import served_gateway
 
 ORDER_IDS = [order["PhoneNumberOrderId"] for order in ORDERS]
 
@@ -102,4 +107,83 @@ async def test_list_ends_if_its_last_page_is_empty(page_browser: Browser) -> Non
             screen = page_browser.presses("More")
     assert screen.numbers == [e164(0), e164(1)]
     assert screen.alerts == []
+    assert "More" not in screen.buttons
+
+
+def numbers_of(records: Iterable[dict[str, Any]]) -> list[str]:
+    return [record["E164PhoneNumber"] for record in records]
+
+
+def chips_of(records: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the labels of the chips: the highest count first, then by status."""
+    names = {"Assigned": "ASSIGNED", "Unassigned": "UNASSIGNED", "DeleteInProgress": "DELETE_IN_PROGRESS"}
+    counts = Counter(names[record["Status"]] for record in records)
+    return [f"{status} {count}" for status, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+SALES = [record for record in MIXED if record["CallingName"] and "Sales" in record["CallingName"]]
+UNASSIGNED_SALES = [record for record in SALES if record["Status"] == "Unassigned"]
+TITLES = ["Number", "Status", "Calling name", "Created"]
+
+
+@pytest.fixture(scope="module")
+def table_url(mixed_account: Aws) -> Iterator[str]:
+    """Return the URL of a gateway in front of the account of the table's tests."""
+    with served_gateway(Settings(upstream_api="chime", upstream_endpoint_url=mixed_account.url)) as url:  # type: ignore[arg-type]  # Pydantic parses the URL.
+        yield url
+
+
+def test_table_is_searched_filtered_and_sorted_without_a_lost_or_repeated_row(
+    page_browser: Browser, table_url: str
+) -> None:
+    page_browser.visits(table_url)
+    screen = page_browser.opens("PhoneNumberTable", pageSize=15)
+    assert screen.rows == numbers_of(MIXED[:15])
+    assert screen.buttons == [*chips_of(MIXED), *TITLES, "More"]
+    screen = page_browser.types("sales")
+    assert screen.rows == numbers_of(SALES[:15])
+    assert screen.buttons == [*chips_of(SALES), *TITLES, "More"]
+    screen = page_browser.presses(f"UNASSIGNED {len(UNASSIGNED_SALES)}")
+    assert screen.rows == numbers_of(UNASSIGNED_SALES[:15])
+    assert screen.buttons == [*chips_of(SALES), *TITLES, "More"]
+    for descending in (False, True):
+        ordered = sorted(UNASSIGNED_SALES, key=lambda record: str(record["E164PhoneNumber"]))
+        ordered.sort(key=lambda record: str(record["CreatedTimestamp"]), reverse=descending)
+        before = page_browser.presses("Created")
+        assert before.rows == numbers_of(ordered[:15])
+        screen = page_browser.presses("More", times=TO_THE_END)
+        assert screen.rows == numbers_of(ordered)
+        assert len(screen.received) - len(before.received) == len(ordered) - 15
+    assert screen.alerts == []
+    assert page_browser.presses("Created").rows[:15] == numbers_of(UNASSIGNED_SALES[:15])
+
+
+def test_chosen_status_stays_if_the_search_finds_no_number_with_it(page_browser: Browser, table_url: str) -> None:
+    page_browser.visits(table_url)
+    page_browser.opens("PhoneNumberTable", pageSize=15)
+    page_browser.presses(chips_of(MIXED)[0])
+    [other] = [record for record in MIXED if record["Status"] == "Unassigned"][:1]
+    screen = page_browser.types(other["E164PhoneNumber"])
+    assert screen.rows == []
+    assert screen.buttons == ["UNASSIGNED 1", "ASSIGNED 0", *TITLES]
+    screen = page_browser.presses("ASSIGNED 0")
+    assert screen.rows == [other["E164PhoneNumber"]]
+    assert screen.buttons == ["UNASSIGNED 1", *TITLES]
+    # One character is no search.
+    assert page_browser.types("+").rows == numbers_of(MIXED[:15])
+
+
+async def test_table_continues_over_pages_without_a_match(page_browser: Browser, mixed_account: Aws) -> None:
+    """At the limit of one upstream page for each request, most pages of a rare match are empty."""
+    settings = Settings(upstream_api="chime", upstream_endpoint_url=mixed_account.url, max_upstream_pages=1)  # type: ignore[arg-type]  # Pydantic parses the URL.
+    last = MIXED[-1]["E164PhoneNumber"]
+    async with gateway_over(settings) as gateway:
+        page_browser.visits(str(gateway.http.base_url))
+        page_browser.opens("PhoneNumberTable", pageSize=15)
+        screen = page_browser.types(last)
+        assert screen.rows == []
+        assert screen.alerts == ["PAGE_LIMIT_EXCEEDED"]
+        assert screen.buttons == [*TITLES, "More"]
+        screen = page_browser.presses("More", times=TO_THE_END)
+    assert screen.rows == [last]
     assert "More" not in screen.buttons
