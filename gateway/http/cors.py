@@ -15,8 +15,8 @@ ALLOWED_HEADERS: Final = (
     b"traceparent, tracestate, cache-control, x-debug-upstream"
 )
 # The headers that a page's script may read: the request's id in the log, the caller's limit, how long to wait after a
-# 429, and how old a cached response is.
-EXPOSED_HEADERS: Final = b"x-request-id, ratelimit, ratelimit-policy, retry-after, age"
+# 429, how old a cached response is, and how long the response took.
+EXPOSED_HEADERS: Final = b"x-request-id, ratelimit, ratelimit-policy, retry-after, age, server-timing"
 _PREFLIGHT_HEADERS: Final[Headers] = (
     (b"access-control-allow-methods", METHODS.encode()),
     (b"access-control-allow-headers", ALLOWED_HEADERS),
@@ -43,12 +43,19 @@ class CorsPolicy:
         return read_origin(origin.decode("latin-1")) in self._allowed
 
     def response_headers(self, request_headers: Mapping[bytes, bytes]) -> Headers:
-        """Return the headers that let a page of an allowed origin read the response. Cookies are never allowed."""
+        """Return the headers that let a page of an allowed origin read the response and its timing.
+
+        Cookies are never allowed.
+        """
         origin = request_headers.get(b"origin")
         if origin is None or not self.allows(origin):
             return ()
         # The browser compares this with its own spelling byte by byte.
-        return ((b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS))
+        return (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", EXPOSED_HEADERS),
+            (b"timing-allow-origin", origin),
+        )
 
     def preflight_headers(self, request_headers: Mapping[bytes, bytes]) -> Headers:
         """Return the further headers of the response to a preflight from an allowed origin, else an empty tuple."""

@@ -49,6 +49,7 @@ from gateway.http.graphql_request import from_body, from_query_string
 from gateway.http.headers import read_headers
 from gateway.http.multipart_response import MultipartResponse
 from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.server_timing import server_timing
 from gateway.telemetry.request_record import current_record
 
 logger = logging.getLogger("gateway")
@@ -287,7 +288,8 @@ async def _send_parts(
 ) -> None:
     """Send a result in parts, each as it completes."""
     # The head is sent before it is known how long the later parts are fresh.
-    headers = with_lifetime(request.response_headers, current_record(), CacheScope.NONE, time.time())
+    record = current_record()
+    headers = with_lifetime(request.response_headers, record, CacheScope.NONE, time.time()) + server_timing(record)
     incremental_format = request.incremental_format or INCREMENTAL_V0_2
     response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
     await response.send(send, results, partial(_extensions, report))
@@ -306,14 +308,16 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dic
     content.update(_extensions(report))
     # Extensions are about this one request.
     scope = CacheScope.NONE if "errors" in content or "extensions" in content else request.cache_scope
-    headers = with_lifetime(request.response_headers, current_record(), scope, time.time())
+    record = current_record()
+    headers = with_lifetime(request.response_headers, record, scope, time.time()) + server_timing(record)
     return json_response(status, orjson.dumps(content), headers, media_type)
 
 
 def _reject(request: HttpRequest, error: HttpError) -> Response:
     """Return the response to a rejected request, and note the error's code in the request record."""
-    current_record().error_codes.append(error.code)
-    return error_response(error, request.response_headers, request.media_type or JSON)
+    record = current_record()
+    record.error_codes.append(error.code)
+    return error_response(error, request.response_headers + server_timing(record), request.media_type or JSON)
 
 
 def _content(result: ExecutionResult) -> dict[str, Any]:

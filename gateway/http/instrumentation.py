@@ -34,7 +34,6 @@ class InstrumentationMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
         record = RequestRecord(trace_context(scope["headers"]))
         REQUEST_RECORD.set(record)
         head: Message | None = None
@@ -56,7 +55,7 @@ class InstrumentationMiddleware:
             else:
                 await self._app(scope, receive, recording_send)
         finally:
-            self._record(scope["path"], record, head, time.perf_counter() - started)
+            self._record(scope["path"], record, head, time.perf_counter() - record.started)
 
     def _record(self, path: str, record: RequestRecord, head: Message | None, seconds: float) -> None:
         if record.id is None:

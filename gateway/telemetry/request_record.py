@@ -1,5 +1,6 @@
 """The record of the current request, which logs, metrics, traces and the response are written from."""
 
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
@@ -24,6 +25,8 @@ class RequestRecord:
         rows: Records that the request's pages and lookups hold.
         shows_upstream: Whether the response reports its upstream calls.
         trace_context: The headers traceparent and tracestate that the request arrived with.
+        started: The time at which the request arrived, in seconds of `time.perf_counter`.
+        cache_hits: Cached responses that the request used, stale ones included.
         cache_age: Age in seconds of the oldest cached response that the request used, if it used any.
         fresh_until: The time until which all responses that the request used are fresh, in seconds since 1970. It is
             None if the request used none.
@@ -34,6 +37,7 @@ class RequestRecord:
         "_in_flight",
         "_in_flight_since",
         "cache_age",
+        "cache_hits",
         "cost",
         "error_codes",
         "fresh_until",
@@ -43,12 +47,14 @@ class RequestRecord:
         "rows",
         "shows_upstream",
         "stale",
+        "started",
         "trace_context",
         "upstream_calls",
         "upstream_seconds",
     )
 
     def __init__(self, trace_context: Mapping[str, str] | None = None) -> None:
+        self.started = time.perf_counter()
         self.id: str | None = None
         self.operation: str | None = None
         self.is_valid = False
@@ -59,6 +65,7 @@ class RequestRecord:
         self.rows = 0
         self.shows_upstream = False
         self.trace_context = trace_context or {}
+        self.cache_hits = 0
         self.cache_age: float | None = None
         self.fresh_until: float | None = None
         self.stale = False
@@ -89,6 +96,7 @@ class RequestRecord:
             age: Seconds since the response came from the upstream.
             stale: Whether it replaced the error of a failing upstream.
         """
+        self.cache_hits += 1
         self.cache_age = age if self.cache_age is None else max(age, self.cache_age)
         self.stale = self.stale or stale
 

@@ -29,6 +29,23 @@ READ_IN_PARTS = """async (query) => {
   read()
 }"""
 
+# Return the response's headers that the page's script can read, and its timing as the network panel shows it.
+READ_TIMING = """async (url) => {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-debug-upstream': '1' },
+    body: JSON.stringify({ query: '{ phoneNumbers(first: 1) { nodes { id } } }' }),
+  })
+  await response.text()
+  const [entry] = performance.getEntriesByName(url).slice(-1)
+  return {
+    headers: Object.fromEntries(response.headers),
+    timing: entry.serverTiming.map(({ name, description }) => [name, description]),
+  }
+}"""
+OTHER_ORIGIN = "http://localhost:1"
+TIMING = [["total", ""], ["upstream", "AWS calls: 1"], ["cache", "Cache hits: 0"]]
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
@@ -47,7 +64,13 @@ def aws() -> Iterator[GatedAws]:
 
 @pytest.fixture
 def url(aws: GatedAws) -> Iterator[str]:
-    with served_gateway(read_settings(upstream_api="chime", upstream_endpoint_url=aws.url)) as url:
+    settings = read_settings(
+        upstream_api="chime",
+        upstream_endpoint_url=aws.url,
+        cors_origins=[OTHER_ORIGIN],
+        rate_limit_points_per_minute=6000,
+    )
+    with served_gateway(settings) as url:
         yield url
 
 
@@ -76,3 +99,14 @@ def test_browser_shows_each_part_of_a_compressed_response_before_the_next_is_in(
     page.wait_for_function("window.ended")
     assert page.evaluate("window.arrived").count("e164PhoneNumber") == 250
     assert page.evaluate("window.head")["content-encoding"] == coding
+
+
+def test_network_panel_shows_times_calls_and_cache_hits(page: Page, url: str) -> None:
+    assert page.evaluate(READ_TIMING, f"{url}/graphql")["timing"] == TIMING
+
+
+def test_page_of_an_allowed_origin_reads_timing_and_points_left(page: Page, url: str) -> None:
+    page.goto(f"{OTHER_ORIGIN}/page")
+    seen = page.evaluate(READ_TIMING, f"{url}/graphql")
+    assert seen["timing"] == TIMING
+    assert {"server-timing", "ratelimit", "ratelimit-policy", "x-request-id"} <= set(seen["headers"])
