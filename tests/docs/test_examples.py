@@ -12,6 +12,7 @@ import pytest
 
 from gateway.upstream.aws_operations import OPERATION_NAMES
 from tests.docs.markdown import DOCUMENTS, Block, blocks
+from tests.support.aws import SAMPLE_DAY
 from tests.support.processes import BIN, ROOT, environment, started
 
 DOCS = ROOT / "docs"
@@ -44,20 +45,36 @@ SERVES = [(name, block) for name, block, _ in found("sh") if "chime-gateway serv
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a gateway over the sample data, as `make run` starts it."""
+    """Return the address of a gateway over the sample data of one day, because some answers depend on the day."""
     env = environment(tmp_path_factory.mktemp("home"))
-    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=env, lines=1) as process:
+    command = [str(BIN / "chime-gateway"), "dev", "--port", "0", "--sample-day", SAMPLE_DAY.isoformat()]
+    with started(*command, env=env, lines=1) as process:
         yield process.lines[0].split()[1]
 
 
 @pytest.mark.parametrize(("page", "query", "output"), QUERIES, ids=page_of)
 def test_query_has_the_response_that_is_shown(page: str, query: Block, output: Block | None, dev: str) -> None:
-    response = httpx.post(dev, json={"query": query.text}, timeout=30).json()
+    """If no response is shown, the page states the error's code, or the upstream calls of a query that has an answer."""
+    response = httpx.post(dev, json={"query": query.text}, headers={"x-debug-upstream": "1"}, timeout=30).json()
+    calls = response.pop("extensions")["upstream"]["calls"]
     if output is not None:
         assert response == json.loads(output.text), page
+    elif stated := re.match(r"\s*Upstream calls: (\d+)\.", query.after):
+        assert calls == int(stated[1])
+        [connection] = response["data"].values()
+        assert connection.get("nodes") or connection["facets"]
     else:
         [code] = re.findall(r"\A\s*The code is (\w+)\.", query.after)
         assert [error["extensions"]["code"] for error in response["errors"]] == [code]
+
+
+def test_administrators_questions_are_ten() -> None:
+    headings = re.findall(r"^## .*\?$", (DOCS / "questions.md").read_text(), re.MULTILINE)
+    assert len(headings) == len([name for name, _, _ in QUERIES if name == "questions.md"]) == 10
+
+
+def test_sample_day_of_the_questions_is_the_one_that_is_served() -> None:
+    assert f"--sample-day {SAMPLE_DAY}" in (DOCS / "questions.md").read_text()
 
 
 @pytest.mark.parametrize(("page", "command", "output"), CURLS, ids=page_of)
