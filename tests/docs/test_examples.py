@@ -54,7 +54,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize(("page", "query", "output"), QUERIES, ids=page_of)
 def test_query_has_the_response_that_is_shown(page: str, query: Block, output: Block | None, dev: str) -> None:
-    """If no response is shown, the page states the error's code, or the upstream calls of a query that has an answer."""
+    """If no response is shown, the page states the error's code, or the upstream calls of a query that succeeds."""
     response = httpx.post(dev, json={"query": query.text}, headers={"x-debug-upstream": "1"}, timeout=30).json()
     calls = response.pop("extensions")["upstream"]["calls"]
     if output is not None:
