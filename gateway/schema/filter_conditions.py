@@ -148,10 +148,11 @@ def _given_words(one: AwsEnum | None, several: Sequence[AwsEnum] | None) -> list
 
 def _words_of(one: AwsEnum | None, several: Sequence[AwsEnum] | None) -> list[str] | None:
     """Return the words that both `status` and `statusIn` accept, each once, or None if neither is set."""
+    wanted = aws_word(one) if one else None
     if not isinstance(several, list):
-        return [aws_word(one)] if one else None
-    words = list(dict.fromkeys(aws_word(member) for member in several))
-    return [word for word in words if not one or word == aws_word(one)]
+        return None if wanted is None else [wanted]
+    words = dict.fromkeys(aws_word(member) for member in several)
+    return [word for word in words if wanted in (None, word)]
 
 
 def _word_conditions(members: Mapping[str, AwsEnum | None]) -> list[Condition]:

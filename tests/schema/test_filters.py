@@ -241,6 +241,7 @@ REJECTED_FOR_ORDERS: dict[str, list[dict[str, Any]]] = {
     "UNKNOWN stands for": [
         {"status": "UNKNOWN"},
         {"statusIn": ["UNKNOWN"]},
+        {"status": "UNKNOWN", "statusIn": []},
         {"productType": "UNKNOWN"},
         {"orderType": "UNKNOWN"},
         {"orderedPhoneNumberStatus": "UNKNOWN"},
