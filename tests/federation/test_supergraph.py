@@ -156,3 +156,17 @@ def test_apollo_gateway_tells_its_clients_how_long_a_response_is_fresh(caching_r
         assert found
         assert 3000 < int(found[1]) < 3600
     assert cache_control("{ phoneNumbers { nodes { contact { name } } } }") == "no-store"
+
+
+def test_operation_above_the_cost_limit_is_rejected_before_any_upstream_call(
+    supergraph: Supergraph, request: pytest.FixtureRequest
+) -> None:
+    """Hive Gateway estimates the cost by the schema's directives. Apollo Gateway leaves that to the gateway."""
+    pages = " ".join(f"{alias}: phoneNumbers(first: 1000) {{ nodes {{ status }} }}" for alias in "abcdef")
+    codes = {error["extensions"]["code"] for error in supergraph.execute(f"{{ {pages} }}")["errors"]}
+    if "Hive" in request.node.callspec.id:
+        assert (codes, supergraph.requests()) == ({"COST_ESTIMATED_TOO_EXPENSIVE"}, [])
+    else:
+        assert (codes, supergraph.requests()) == ({"DOCUMENT_TOO_COMPLEX"}, [(OURS, "Query")])
+    assert supergraph.account.calls == []
+    assert len(supergraph.query("{ phoneNumbers(first: 1000) { nodes { status } } }")["phoneNumbers"]["nodes"]) == 250
