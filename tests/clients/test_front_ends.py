@@ -187,3 +187,15 @@ async def test_table_continues_over_pages_without_a_match(page_browser: Browser,
         screen = page_browser.presses("More", times=TO_THE_END)
     assert screen.rows == [last]
     assert "More" not in screen.buttons
+
+
+async def test_chip_of_unknown_statuses_cannot_be_pressed(page_browser: Browser) -> None:
+    page = ScriptedResponse({"PhoneNumbers": [number_record(0, Status="Levitating")], "NextToken": None})
+    with scripted_upstream(page, page) as upstream:
+        settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+        async with gateway_over(settings) as gateway:
+            page_browser.visits(str(gateway.http.base_url))
+            assert page_browser.opens("PhoneNumberTable").buttons == ["UNKNOWN 1", *TITLES]
+            screen = page_browser.presses("UNKNOWN 1")
+    assert screen.rows == [e164(0)]
+    assert screen.alerts == []

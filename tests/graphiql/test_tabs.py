@@ -1,5 +1,6 @@
 """The queries of the page's tabs: they run unchanged, at the stated cost in upstream calls."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.conftest import Gateway
 from tests.graphiql.tabs import TABS, Tab, tab_of
 from tests.support.aws import Aws
+from tests.support.processes import ROOT
 
 
 def test_tabs_cover_each_subject_in_order() -> None:
@@ -19,6 +21,11 @@ def test_tabs_cover_each_subject_in_order() -> None:
         "OrdersInProgress",
         "NextPage",
     ]
+
+
+def test_guide_lists_the_tabs_with_their_calls() -> None:
+    rows = re.findall(r"^\| (\w+) \| .* \| (\d+)[^|]* \|$", (ROOT / "docs" / "graphiql.md").read_text(), re.MULTILINE)
+    assert [(name, int(calls)) for name, calls in rows] == [(tab.name, tab.calls) for tab in TABS]
 
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.name)
