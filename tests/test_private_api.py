@@ -188,7 +188,7 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
         "20b9b6021868b7668bf9776291e81e3bb2e7a0c01f8af8dc369543ca28255fcb",
         (
             "gateway/loaders/data_source.py, DataSource: it must return the cache's future, which the projection asks "
-            "whether it is done. It promises only an Awaitable."
+            "whether it is done. It promises only an Awaitable. Its key is a list of keys, so it must not hash the key."
         ),
     ),
     "strawberry.dataloader:dispatch_batch": (

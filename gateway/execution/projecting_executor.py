@@ -1,7 +1,7 @@
 """graphql-core's executor, which completes whole records by generated functions if it can."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 from graphql import GraphQLError, GraphQLObjectType, is_non_null_type
@@ -11,12 +11,13 @@ from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.execution.projection import LinkedType, PendingLink, Projection, compile_projection
+from gateway.loaders.record_cache import Lookup
 from gateway.schema.connection import ROW_FIELDS, ListConnection
 
 # The projections of one document, by type, nodes and Boolean variables. None if a selection has none.
 Projections = dict[Any, Projection | None]
-# For each link of a projection, the function that returns the future of a key's record.
-Lookups = dict[LinkedType, Callable[[str], asyncio.Future[Any]]]
+# For each link of a projection, the function that returns a lookup for each key, and the key of its outcome in that.
+Lookups = dict[LinkedType, Callable[[Sequence[Any]], list[tuple[Lookup[Any], str]]]]
 # Cached projections of one document. A selection has one for each combination of the Boolean variables. The oldest is
 # removed first.
 MAX_PROJECTIONS: Final = 64
@@ -158,40 +159,33 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
 
         The data sources remember the records, so the second execution makes no upstream call again.
         """
+        filling = _fill_in(links, lookups)
         try:
-            waiting, pending = _put_loaded(links, lookups)
+            pending = next(filling, None)
         except Exception:  # noqa: BLE001  # As above: graphql-core finds the error again, and its path.
             return execute_each_field()
-        if not waiting:
+        if pending is None:
             return projected
 
-        async def load_links() -> Any:
-            still_waiting, futures = waiting, pending
+        async def fill_in_the_rest() -> Any:
             try:
-                while still_waiting:
-                    further: list[PendingLink] = []
-                    for (target, parent, response_name, _), future in zip(still_waiting, futures, strict=True):
-                        if not future.done():
-                            # The other keys of its tick are in the same batch, so their futures are done at once.
-                            await asyncio.wait((future,))
-                        record = future.result()
-                        if record is not None:
-                            parent[response_name] = target.project(record, further)
-                    still_waiting, futures = _put_loaded(further, lookups)
+                await asyncio.wait(pending)
+                for further in filling:
+                    await asyncio.wait(further)
             except Exception:  # noqa: BLE001  # As above.
                 completed = execute_each_field()
                 return await completed if self.is_awaitable(completed) else completed
             return projected
 
-        return load_links()
+        return fill_in_the_rest()
 
     def _lookups(self, projection: Projection) -> Lookups:
-        """Return the functions that load the records of a projection's links.
+        """Return the functions that look up the records of a projection's links.
 
         Raises:
             Forbidden: If the caller may not follow one of the links, even if no record has it.
         """
-        return {target: target.data_source(self.context_value).future for target in projection.targets}
+        return {target: target.data_source(self.context_value).lookups for target in projection.targets}
 
     def _projection(self, parent: GraphQLObjectType, field_details_list: FieldDetailsList) -> Projection | None:
         key = (parent.name, self._switches, *[id(details.node) for details in field_details_list])
@@ -214,23 +208,37 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         return projection
 
 
-def _put_loaded(links: list[PendingLink], lookups: Lookups) -> tuple[list[PendingLink], list[asyncio.Future[Any]]]:
-    """Put the records that are loaded into the response. Return the other links, and the futures of their records.
+def _fill_in(links: list[PendingLink], lookups: Lookups) -> Iterator[set[Lookup[Any]]]:
+    """Put linked records into the response. Yield lookups that must be done before the next step.
 
     Raises:
         Exception: The error with which a record's lookup failed, or an error of `Projection.project`.
     """
-    waiting: list[PendingLink] = []
-    pending: list[asyncio.Future[Any]] = []
-    # Linked records hold links too, which are added to the end of the list.
+    waiting: list[tuple[PendingLink, tuple[Lookup[Any], str]]] = []
+    while links or waiting:
+        # Linked records hold links too. Those of loaded records start before any wait, so that all share a batch.
+        found, waiting = [*waiting, *_look_up(links, lookups)], []
+        links = []
+        for link, (lookup, key) in found:
+            if not lookup.done():
+                waiting.append((link, (lookup, key)))
+                continue
+            outcome = lookup.result()[key]
+            if isinstance(outcome, Exception):
+                raise outcome
+            if outcome is not None:
+                target, parent, response_name, _ = link
+                parent[response_name] = target.project(outcome, links)
+        if waiting and not links:
+            yield {lookup for _, (lookup, _) in waiting}
+
+
+def _look_up(links: list[PendingLink], lookups: Lookups) -> list[tuple[PendingLink, tuple[Lookup[Any], str]]]:
+    """Return links with their lookups. The keys of one target are looked up together."""
+    by_target: dict[LinkedType, list[PendingLink]] = {}
     for link in links:
-        target, parent, response_name, key = link
-        future = lookups[target](key)
-        if not future.done():
-            waiting.append(link)
-            pending.append(future)
-            continue
-        record = future.result()
-        if record is not None:
-            parent[response_name] = target.project(record, links)
-    return waiting, pending
+        by_target.setdefault(link[0], []).append(link)
+    found: list[tuple[PendingLink, tuple[Lookup[Any], str]]] = []
+    for target, group in by_target.items():
+        found += zip(group, lookups[target]([key for _, _, _, key in group]), strict=True)
+    return found

@@ -1,26 +1,29 @@
 """Records by key for one request: Strawberry's DataLoader, whose batches follow the batch plan."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from strawberry.dataloader import DataLoader
 
 from gateway.loaders.batch import Batch, RecordSource
-from gateway.loaders.record_cache import RecordCache
+from gateway.loaders.record_cache import Lookup, Outcomes, RecordCache
 
 K = TypeVar("K")
 R = TypeVar("R")
 
 
-class LinkSource(Generic[K, R]):
-    """Records of one kind, each found by a key that another record holds.
+class LinkSource(ABC, Generic[K, R]):
+    """Records of one kind, each found by a key that another record holds."""
 
-    Attributes:
-        future: Returns the future of a key's record. All fields that load the key share it, so do not cancel it.
-    """
+    @abstractmethod
+    def lookups(self, keys: Sequence[K]) -> list[tuple[Lookup[R], str]]:
+        """Return for each key a lookup, and the key of the record's outcome in it.
 
-    future: Callable[[K], asyncio.Future[R | None]]
+        Many keys share one lookup, and all fields share the lookups, so do not cancel them. Errors are those of `load`.
+        """
 
     def load(self, key: K) -> R | Awaitable[R | None] | None:
         """Return the record of a key, or an awaitable of it. The result is None if there is no such record.
@@ -31,15 +34,18 @@ class LinkSource(Generic[K, R]):
 
         Cost: No call if the record was listed or loaded before.
         """
-        future = self.future(key)
-        if future.done() and future.exception() is None:
-            return future.result()
-        # A cancelled field must not cancel the future, because other fields may wait for it.
-        return asyncio.shield(future)
+        ((lookup, outcome_key),) = self.lookups([key])
+        if lookup.done() and lookup.exception() is None:
+            outcome = lookup.result()[outcome_key]
+            if not isinstance(outcome, Exception):
+                return outcome
+        return _record_of(lookup, outcome_key)
 
 
 class DataSource(LinkSource[str, R]):
     """The records of one kind by their own keys. Each distinct key is requested from upstream at most once.
+
+    The DataLoader loads lists of keys: one key for a resolver, and all keys of a list for a projection.
 
     Cost: See batch_plan.
 
@@ -51,13 +57,21 @@ class DataSource(LinkSource[str, R]):
         self._source = source
         self.cache = RecordCache(source.key)
         self._loader = DataLoader(self._load_batch, cache_map=self.cache)
-        self.future = self._loader.load  # type: ignore[assignment]  # It returns the cache's futures, and is declared as Awaitable.
+        self._load: Callable[[list[str]], Lookup[R]] = self._loader.load  # type: ignore[assignment]  # It returns the cache's futures, and is declared as Awaitable.
         self._batches: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     def __repr__(self) -> str:
         state = ", closed" if self._closed else ""
         return f"<{type(self).__name__}: {self.cache!r}, {len(self._batches)} batches{state}>"
+
+    def lookups(self, keys: Sequence[str]) -> list[tuple[Lookup[R], str]]:
+        """Return for each key a lookup, and the key. All keys that were neither listed nor loaded have the same one."""
+        found = {key: lookup for key in keys if (lookup := self.cache.find(key)) is not None}
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
+        if missing:
+            found |= dict.fromkeys(missing, self._load(missing))
+        return [(found[key], key) for key in keys]
 
     def close(self) -> None:
         """Cancel batches that no field waits for, and release all records."""
@@ -68,17 +82,27 @@ class DataSource(LinkSource[str, R]):
         self._loader.batch = None
         self.cache.clear()
 
-    async def _load_batch(self, keys: list[str]) -> list[R | Exception | None]:
-        """Return the record of each key, if there is one, or the error of the search for it."""
+    async def _load_batch(self, lists: list[list[str]]) -> list[Outcomes[R]]:
+        """Return for each list the outcomes of its keys."""
         task = asyncio.current_task()
         if task is None or self._closed:
             raise asyncio.CancelledError
         self._batches.add(task)
         task.add_done_callback(self._batches.discard)
+        keys = list(chain.from_iterable(lists))
         batch = Batch(self._source, keys, self._product_type_of(keys))
         await batch.run()
-        return [batch.outcomes[key] for key in keys]
+        return [batch.outcomes] * len(lists)
 
     def _product_type_of(self, _keys: list[str]) -> str | None:
         """Return the product type that all records of these keys probably have, if it is known."""
         return None
+
+
+async def _record_of(lookup: Lookup[R], key: str) -> R | None:
+    """Return the record of a key when its lookup is done, or raise the error of the search for it."""
+    # A cancelled field must not cancel the lookup, because other fields may wait for it.
+    outcome = (await asyncio.shield(lookup))[key]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

@@ -5,7 +5,7 @@ once for all numbers of the request.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,9 +13,8 @@ from gateway.errors import PageLimitExceeded, UpstreamBadResponse
 from gateway.listing.instants import read_instant
 from gateway.loaders.data_source import LinkSource
 from gateway.loaders.phone_number_orders import PhoneNumberOrders
+from gateway.loaders.record_cache import Lookup
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of, with_plus
-
-_OrderFuture = asyncio.Future[PhoneNumberOrderRecord | None]
 
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -36,54 +35,46 @@ class OrdersOfNumbers(LinkSource[PhoneNumberRecord, PhoneNumberOrderRecord]):
         self._orders = orders
         self._page_size = page_size
         self._max_pages = max_pages
-        self._are_named = are_named
-        self.future = self._future
-        self._futures: dict[str, _OrderFuture] = {}
         self._reading: asyncio.Task[None] | None = None
-        self._order_of: dict[str, PhoneNumberOrderRecord] = {}
-        # The outcome for numbers that no order contains, once the list was read.
-        self._outcome_of_others: Exception | None = None
+        self._order_of = _OrderOfNumber()
+        self._lookup: Lookup[PhoneNumberOrderRecord] = asyncio.get_running_loop().create_future()
+        if are_named:
+            self._lookup.set_result(self._order_of)
 
     def __repr__(self) -> str:
-        return f"<OrdersOfNumbers: {len(self._futures)} numbers, {len(self._order_of)} numbers in orders>"
+        return f"<OrdersOfNumbers: {len(self._order_of)} numbers in orders>"
 
     def close(self) -> None:
         """Stop reading, and release all orders."""
         if self._reading is not None:
             self._reading.cancel()
-        for future in self._futures.values():
-            # asyncio logs exceptions that are never retrieved. A field that is nulled meanwhile retrieves none.
-            if future.done() and not future.cancelled():
-                future.exception()
-        self._futures.clear()
         self._order_of.clear()
 
-    def _future(self, record: PhoneNumberRecord) -> _OrderFuture:
-        if order_id := record.get("OrderId"):
-            return self._orders.future(order_id)
-        number = e164_of(record)
-        future = self._futures.get(number)
-        if future is None:
-            future = self._futures[number] = asyncio.get_running_loop().create_future()
-            if self._are_named:
-                future.set_result(None)
-            elif self._reading is None:
-                self._reading = asyncio.create_task(self._read())
-            elif self._reading.done():
-                self._resolve(number, future)
-        return future
+    def lookups(self, keys: Sequence[PhoneNumberRecord]) -> list[tuple[Lookup[PhoneNumberOrderRecord], str]]:
+        """Return for each number's record a lookup, and the key of the number's order in it."""
+        order_ids = [record.get("OrderId") for record in keys]
+        named = iter(self._orders.lookups([order_id for order_id in order_ids if order_id]))
+        return [
+            next(named) if order_id else (self._walk(), e164_of(record))
+            for record, order_id in zip(keys, order_ids, strict=True)
+        ]
+
+    def _walk(self) -> Lookup[PhoneNumberOrderRecord]:
+        """Return the lookup of all numbers whose record does not name an order."""
+        if self._reading is None and not self._lookup.done():
+            self._reading = asyncio.create_task(self._read())
+        return self._lookup
 
     async def _read(self) -> None:
-        """Read the list of orders, and resolve the numbers that were loaded meanwhile.
+        """Read the list of orders, and resolve the lookup.
 
         Cost: One ListPhoneNumberOrders call for each 99 orders (chime) or 100, at most max_pages calls.
         """
         try:
             await self._read_pages()
         except Exception as error:  # noqa: BLE001  # The waiting fields need the error, or they would wait for ever.
-            self._outcome_of_others = error
-        for number, future in self._futures.items():
-            self._resolve(number, future)
+            self._order_of.outcome_of_others = error
+        self._lookup.set_result(self._order_of)
 
     async def _read_pages(self) -> None:
         token: str | None = None
@@ -111,12 +102,18 @@ class OrdersOfNumbers(LinkSource[PhoneNumberRecord, PhoneNumberOrderRecord]):
                 if known is None or _rank(order, number) > _rank(known, number):
                     self._order_of[number] = order
 
-    def _resolve(self, number: str, future: _OrderFuture) -> None:
-        order = self._order_of.get(number)
-        if order is None and self._outcome_of_others is not None:
-            future.set_exception(self._outcome_of_others)
-        else:
-            future.set_result(order)
+
+class _OrderOfNumber(dict[str, PhoneNumberOrderRecord]):
+    """The order of each number that is known to have one.
+
+    Attributes:
+        outcome_of_others: The error of the search for all others, or None if they have no order.
+    """
+
+    outcome_of_others: Exception | None = None
+
+    def __missing__(self, _number: str) -> Exception | None:
+        return self.outcome_of_others
 
 
 def _rank(order: PhoneNumberOrderRecord, number: str) -> tuple[bool, datetime]:

@@ -1,19 +1,24 @@
 """The cache of a DataLoader that also knows the records which the request has listed."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from strawberry.dataloader import AbstractCache
 
 R = TypeVar("R")
 
+# For each key its record, if there is one, or the error of the search for it.
+Outcomes = Mapping[str, R | Exception | None]
+# The outcomes of a whole list of keys, so that a page of orders needs one future and not one for each number.
+Lookup = asyncio.Future[Outcomes[R]]
 
-class RecordCache(AbstractCache[str, R | None]):
+
+class RecordCache(AbstractCache[list[str], Outcomes[R]]):
     """The lookups of one request by key, and the records that the request has listed.
 
-    Most queries list records without loading any, and DataLoader's `prime_many` makes a future for each record. This
-    cache indexes listed records when a key is loaded, and makes futures only for the keys that are loaded.
+    The DataLoader loads lists of keys, and this cache finds the lookup of a list by each of its keys. Most queries list
+    records without loading any. So this cache indexes listed records when a key is loaded.
 
     Args:
         key: Returns the key of a record.
@@ -21,43 +26,47 @@ class RecordCache(AbstractCache[str, R | None]):
 
     def __init__(self, key: Callable[[R], str | None]) -> None:
         self._key = key
-        self._lookups: dict[str, asyncio.Future[R | None]] = {}
-        self._listed: dict[str | None, R] = {}
+        self._lookups: dict[str, Lookup[R]] = {}
+        self._listed: dict[str, R] = {}
+        # The lookup of all listed records.
+        self._listing: Lookup[R] = asyncio.get_running_loop().create_future()
+        self._listing.set_result(self._listed)
         self._not_indexed: list[Iterable[R]] = []
 
     def __repr__(self) -> str:
-        return f"<RecordCache: {len(self._lookups)} lookups, {len(self._listed)} listed>"
+        return f"<RecordCache: {len(self._lookups)} keys, {len(self._listed)} listed>"
 
     def prime(self, records: Iterable[R]) -> None:
         """Add records that the request has listed, so that their keys need no call."""
         self._not_indexed.append(records)
 
-    def get(self, key: str) -> asyncio.Future[R | None] | None:
-        """Return the future of a key's record, if the key was listed or loaded before. A listed record comes first."""
+    def find(self, key: str) -> Lookup[R] | None:
+        """Return a lookup that has a key, if the key was listed or loaded before. A listed record comes first."""
         while self._not_indexed:
-            self._listed.update((self._key(record), record) for record in self._not_indexed.pop())
-        record = self._listed.get(key)
-        if record is None:
-            return self._lookups.get(key)
-        future: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
-        future.set_result(record)
-        return future
+            records = self._not_indexed.pop()
+            self._listed.update({of: record for record in records if (of := self._key(record)) is not None})
+        return self._listing if key in self._listed else self._lookups.get(key)
 
-    def set(self, key: str, value: asyncio.Future[R | None]) -> None:
-        """Add the future of a key that is loaded."""
-        self._lookups[key] = value
+    def get(self, key: list[str]) -> Lookup[R] | None:
+        """Return the lookup of a list of keys, which is one key, or keys of which `find` knows none."""
+        return self.find(key[0])
 
-    def delete(self, key: str) -> None:
-        """Remove a key."""
-        self._lookups.pop(key, None)
-        self._listed.pop(key, None)
+    def set(self, key: list[str], value: Lookup[R]) -> None:
+        """Add the lookup of a list of keys."""
+        self._lookups.update(dict.fromkeys(key, value))
+
+    def delete(self, key: list[str]) -> None:
+        """Remove a list of keys."""
+        for each in key:
+            self._lookups.pop(each, None)
+            self._listed.pop(each, None)
 
     def clear(self) -> None:
         """Release all records."""
-        for future in self._lookups.values():
+        for lookup in self._lookups.values():
             # asyncio logs exceptions that are never retrieved. A field that is nulled meanwhile retrieves none.
-            if future.done() and not future.cancelled():
-                future.exception()
+            if lookup.done() and not lookup.cancelled():
+                lookup.exception()
         self._lookups.clear()
         self._listed.clear()
         self._not_indexed.clear()

@@ -12,6 +12,7 @@ from gateway.errors import Throttled
 from gateway.execution.document_cache import MAX_CACHED_CHARACTERS
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
 from gateway.schema.node import global_id
+from gateway.upstream.requester import Requester
 from tests.execution.comparison import (
     PROJECTING,
     SCHEMA,
@@ -134,6 +135,35 @@ async def test_links_of_a_list_are_projected_at_every_level() -> None:
     assert response.calls == ("ListPhoneNumberOrders", "ListPhoneNumbers")
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
     assert fields_executed(calls) == 2
+
+
+class AccountWithSlowOrders(Account):
+    """An account whose gets of orders last some ticks of the event loop, and then note that they return."""
+
+    async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> Any:
+        order = await super().get_phone_number_order(order_id, requester=requester)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.calls.append("order returned")
+        return order
+
+
+async def test_links_of_loaded_records_are_followed_while_other_records_are_loaded() -> None:
+    text = """
+    {
+      phoneNumberOrders(first: 1) { nodes { status } }
+      phoneNumbers(first: 2) { nodes { order { orderedPhoneNumbers { phoneNumber { name } } } } }
+    }
+    """
+    account = AccountWithSlowOrders(
+        numbers=[number_record(index, OrderId=ORDER_IDS[index % 2]) for index in range(4)],
+        orders=[order_record(index, [e164(index + 2)]) for index in range(2)],
+        rows_each=2,
+    )
+    await same_response(account, text)
+    projected = await response_of(PROJECTING, account, text, None, None)
+    assert projected.calls.count("GetPhoneNumber") == 2
+    assert projected.calls.index("GetPhoneNumber") < projected.calls.index("order returned")
 
 
 @pytest.mark.parametrize(

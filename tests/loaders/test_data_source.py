@@ -2,9 +2,9 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -73,25 +73,76 @@ async def test_end_of_the_request_cancels_lookups_in_flight() -> None:
 async def test_no_call_is_made_for_a_key_that_is_loaded_at_the_end_of_the_request_or_later() -> None:
     upstream = Pages([], held={"a", "b"})
     records = DataSource(upstream.source())
-    lookups: list[Any] = [records.load("a")]
+    lookups = records.lookups(["a"])
     records.close()
-    lookups.append(records.load("b"))
+    lookups += records.lookups(["b"])
     await ticks()
     assert upstream.get_calls == 0
-    assert not any(lookup.done() for lookup in lookups)
+    assert not any(lookup.done() for lookup, _ in lookups)
+
+
+@dataclass(slots=True)
+class BrokenPages(Pages):
+    """An upstream whose gets raise an error that no batch expects."""
+
+    async def get(self, key: str) -> str | None:
+        raise RuntimeError(key)
 
 
 async def test_error_that_no_field_retrieves_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    upstream = Pages([], held={}, failing_gets={"a", "b"})
-    records = DataSource(upstream.source())
-    first, second = records.future("a"), records.future("b")
-    await asyncio.wait((first, second))
-    with pytest.raises(Throttled):
-        first.result()
+    records = DataSource(BrokenPages([], held={}).source())
+    ((lookup, _),) = records.lookups(["a"])
+    await asyncio.wait((lookup,))
     records.close()
-    del first, second
+    del lookup
     gc.collect()
     assert caplog.messages == []
+
+
+async def test_unexpected_error_of_a_batch_reaches_each_field_that_waits() -> None:
+    records = DataSource(BrokenPages([], held={}).source())
+    waiting = [asyncio.ensure_future(field_of(records.load(key))) for key in ("a", "b")]
+    for each in waiting:
+        with pytest.raises(RuntimeError):
+            await each
+    with pytest.raises(RuntimeError):
+        await field_of(records.load("a"))
+
+
+async def test_each_key_of_a_list_has_its_own_outcome() -> None:
+    records = DataSource(Pages([[], []], held={"a"}, failing_gets={"c"}).source())
+    (lookup, _), *_ = records.lookups(["a", "b", "c"])
+    assert await field_of(records.load("a")) == "a"
+    assert await field_of(records.load("b")) is None
+    with pytest.raises(Throttled):
+        await field_of(records.load("c"))
+    assert lookup.done()
+
+
+async def test_keys_of_lists_and_fields_in_one_tick_share_a_batch() -> None:
+    upstream = Pages([["a", "b", "c", "d", "e"]], held={})
+    records = DataSource(upstream.source())
+    first = asyncio.ensure_future(field_of(records.load("a")))
+    records.lookups(["a", "b", "c"])
+    records.lookups(["c", "d"])
+    last = asyncio.ensure_future(field_of(records.load("e")))
+    assert [await first, await last] == ["a", "e"]
+    assert (upstream.list_calls, upstream.get_calls) == (1, 0)
+
+
+async def test_key_in_flight_waits_for_the_batch_that_has_it() -> None:
+    upstream = SlowPages([], held={"a", "b", "c"})
+    records = DataSource(upstream.source())
+    ((in_flight, _),) = records.lookups(["a"])
+    await ticks()
+    lookups = records.lookups(["b", "a", "b", "c"])
+    other, _ = lookups[0]
+    assert other is not in_flight
+    assert lookups == [(other, "b"), (in_flight, "a"), (other, "b"), (other, "c")]
+    upstream.may_return.set()
+    await asyncio.wait({in_flight, other})
+    assert [await field_of(records.load(key)) for key in "abc"] == ["a", "b", "c"]
+    assert upstream.get_calls == 3
 
 
 async def test_listed_record_is_returned_at_once_and_costs_no_call() -> None:
@@ -103,10 +154,22 @@ async def test_listed_record_is_returned_at_once_and_costs_no_call() -> None:
     assert upstream.get_calls == 1
 
 
+class Record(str):
+    """A record that the test can refer to weakly."""
+
+
 async def test_end_of_the_request_releases_its_records() -> None:
     """The request's objects refer to each other, so a record that they hold stays until the collector finds them."""
-    records = DataSource(Pages([], held={"a"}).source())
-    record = await records.future("a")
-    records.close()
-    await ticks()
-    assert [each for each in gc.get_referrers(record) if isinstance(each, asyncio.Future)] == []
+    keys = [Record("loaded"), Record("listed")]
+    records = DataSource(Pages([], held=["loaded"]).source())
+    released = [weakref.ref(key) for key in keys]
+    records.cache.prime(keys[1:])
+    gc.disable()
+    try:
+        assert [await field_of(records.load(key)) for key in keys] == keys
+        records.close()
+        await ticks()
+        keys.clear()
+        assert [reference() for reference in released] == [None, None]
+    finally:
+        gc.enable()
