@@ -114,7 +114,9 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             selection = self.collect_subfields(return_type, field_details_list).grouped_field_set
         except GraphQLError:  # Such as a null for the variable of @skip. graphql-core reports it with its path.
             return False
-        return {details[0].node.name.value for details in selection.values()} <= ROW_FIELDS
+        names = {details[0].node.name.value for details in selection.values()}
+        # @skip and @include may leave no field, which needs no rows.
+        return bool(names) and names <= ROW_FIELDS
 
     async def _fetch_first(
         self, connection: ListConnection[Any], execute_each_field: Callable[[], AwaitableOrValue[dict[str, Any]]]

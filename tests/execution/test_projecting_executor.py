@@ -137,6 +137,13 @@ async def test_links_of_a_list_are_projected_at_every_level() -> None:
     assert fields_executed(calls) == 2
 
 
+async def test_connection_of_which_no_field_is_left_costs_no_call() -> None:
+    text = "{ phoneNumbers { nodes @include(if: false) { id } pageInfo @skip(if: true) { endCursor } } }"
+    response = await same_response(account_with(), text)
+    assert json.loads(response.data) == {"phoneNumbers": {}}
+    assert response.calls == ()
+
+
 class AccountWithSlowOrders(Account):
     """An account whose gets of orders last some ticks of the event loop, and then note that they return."""
 
