@@ -15,6 +15,7 @@ from gateway.schema.fields import record_field
 from gateway.schema.filter_conditions import association_parameters, phone_number_list_filter
 from gateway.schema.filters import PhoneNumberFilterArgument
 from gateway.schema.scalars import DateTime
+from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.schema.sort import PhoneNumberSortArgument, sort_order_of
 from gateway.schema.sources import phone_number_list
 from gateway.upstream.records import AssociationRecord
@@ -44,7 +45,7 @@ def _create_type(resource: AssociatedResource) -> Any:
             strawberry.field(
                 resolver=_phone_numbers(resource.filter_name, resource.key),
                 description=f"The phone numbers of this {resource.noun}. Null only if there is an error.",
-                directives=CONNECTION,
+                directives=[*CONNECTION, NULL_ONLY_IF_ERROR],
             ),
         ),
     }

@@ -14,6 +14,7 @@ from gateway.paging.pages import Row, RowRange, Slice, TokenList
 from gateway.paging.paginator import Paginator
 from gateway.paging.sorted_paginator import SortedPaginator
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
+from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.telemetry.request_record import current_record
 
 T = TypeVar("T")
@@ -200,7 +201,7 @@ def facets_field(rows: str) -> Any:
         description=f"How many {rows} of the whole list have each value, for the choices of a filter. The gateway "
         "reads the list as for `totalCount`, and both share the upstream calls. If the list exceeds the page limit, "
         "it is null with the error PAGE_LIMIT_EXCEEDED.",
-        directives=[WHOLE_LIST],
+        directives=[WHOLE_LIST, NULL_ONLY_IF_ERROR],
     )
 
 
@@ -258,5 +259,5 @@ class Connection(Generic[T]):
         description="The number of rows in the whole list. AWS does not report it, so the gateway reads the list: one "
         "upstream call for each 99 or 100 rows, shared with `edges`. If the list exceeds the page limit (20 upstream "
         "pages by default), it is null with the error PAGE_LIMIT_EXCEEDED.",
-        directives=[WHOLE_LIST],
+        directives=[WHOLE_LIST, NULL_ONLY_IF_ERROR],
     )

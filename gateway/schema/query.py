@@ -15,6 +15,7 @@ from gateway.schema.node import Node, error_as_value, load_node
 from gateway.schema.phone_number import PhoneNumber, PhoneNumberConnection
 from gateway.schema.phone_number_order import PhoneNumberOrder, PhoneNumberOrderConnection
 from gateway.schema.scalars import E164PhoneNumber
+from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.schema.sort import PhoneNumberOrderSortArgument, PhoneNumberSortArgument, sort_order_of
 from gateway.schema.sources import phone_number_list, phone_number_order_list
 
@@ -139,13 +140,13 @@ class Query:
         resolver=_phone_numbers,
         description="The account's phone numbers, page by page, in AWS's own order unless `sort` is set. Null only if "
         "there is an error.",
-        directives=CONNECTION,
+        directives=[*CONNECTION, NULL_ONLY_IF_ERROR],
     )
     phone_number_orders: PhoneNumberOrderConnection | None = strawberry.field(
         resolver=_phone_number_orders,
         description="The account's orders of phone numbers, page by page, in AWS's own order unless `sort` is set. "
         "Null only if there is an error.",
-        directives=CONNECTION,
+        directives=[*CONNECTION, NULL_ONLY_IF_ERROR],
     )
     phone_number: PhoneNumber | None = strawberry.field(
         resolver=_phone_number,

@@ -1,10 +1,16 @@
 // Bundle the sources of a page into one file, as an application's bundler does.
 //
 //   node bundle.js FOLDER    read FOLDER/src, write FOLDER/bundle.mjs
+import { existsSync } from 'node:fs';
 import babel from '@babel/core';
 import { build } from 'esbuild';
 
 const folder = process.argv[2];
+
+// The components that tests open. Only Relay's page has the last one.
+const components = ['PhoneNumberOrders', 'PhoneNumbers', 'PhoneNumberTable', 'PhoneNumberCount'].filter((name) =>
+  existsSync(`${folder}/src/${name}.jsx`),
+);
 
 // Replace each graphql`...` by the output of relay-compiler.
 const relay = {
@@ -26,11 +32,9 @@ await build({
     contents: `
       import { createRoot } from 'react-dom/client';
       import { App } from './src/App.jsx';
-      import { PhoneNumberOrders } from './src/PhoneNumberOrders.jsx';
-      import { PhoneNumbers } from './src/PhoneNumbers.jsx';
-      import { PhoneNumberTable } from './src/PhoneNumberTable.jsx';
+      ${components.map((name) => `import { ${name} } from './src/${name}.jsx';`).join('\n')}
 
-      const components = { PhoneNumberOrders, PhoneNumbers, PhoneNumberTable };
+      const components = { ${components.join(', ')} };
 
       export function show(element, names, props) {
         const chosen = names.map((name) => [name, components[name]]);

@@ -116,6 +116,13 @@ def test_supergraph_keeps_the_declared_costs_for_the_router(composer: str, compo
 
 
 @BY_EACH
+def test_composers_accept_semantic_non_null_and_cosmo_keeps_it(composer: str, compositions: Compositions) -> None:
+    composed = compositions["contacts alone", composer]
+    assert composed.messages == []
+    assert ("@semanticNonNull" in composed.supergraph) is (composer == "@wundergraph/composition")
+
+
+@BY_EACH
 @pytest.mark.parametrize("other", OTHERS)
 def test_committed_schema_composes_with_a_subgraph(composer: str, other: str, compositions: Compositions) -> None:
     composed = compositions[other, composer]
