@@ -3,7 +3,7 @@
 Replicas that share a Redis count together in it. Without Redis, and while Redis is unavailable, each process counts its
 share of the points. In both, a bucket is stored as the time at which it is full again.
 
-Source of the header fields: IETF, draft-ietf-httpapi-ratelimit-headers-10.
+Source of the header fields: IETF, draft-ietf-httpapi-ratelimit-headers-11.
 """
 
 import math
@@ -166,7 +166,9 @@ class CallerRateLimiter:
     def _reject_if_early(self, wait: int, rate: _Rate, backlog: int) -> None:
         """Raise RateLimited if the caller has to wait, in microseconds."""
         if wait > 0:
-            raise RateLimited(math.ceil(wait / SECOND), self._allowance(rate, backlog).headers())
+            seconds = math.ceil(wait / SECOND)
+            # Both headers have to mean the same time.
+            raise RateLimited(seconds, self._allowance(rate, backlog)._replace(reset_seconds=seconds).headers())
 
     def _now(self) -> int:
         return int(self._clock() * SECOND)

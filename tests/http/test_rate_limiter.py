@@ -156,15 +156,14 @@ async def test_every_response_to_a_caller_tells_the_points_left(gateway: Gateway
     for _ in range(2):
         rejected = await posted(gateway)
         assert rejected.status_code == 429
-        assert points_left(rejected)[0] == 1
-        assert "retry-after" in rejected.headers
+        assert points_left(rejected) == (1, int(rejected.headers["retry-after"]))
     assert points_left(await posted(gateway, json={"query": "{"}))[0] == 0
     # The caller is known to have no points, so its request is not even parsed.
     for _ in range(2):
         rejected = await posted(gateway)
         left, seconds = points_left(rejected)
         assert (rejected.status_code, left) == (429, 0)
-        assert 50 < seconds <= 60
+        assert seconds == int(rejected.headers["retry-after"]) > 0
     assert points_left(await posted(gateway, OTHER)) == (4, 20)
 
 
@@ -281,7 +280,7 @@ async def test_a_bucket_with_a_time_too_far_ahead_counts_as_empty(redis: RedisSe
                 client.set(name, (now + 3600) * 1_000_000)
         with pytest.raises(RateLimited) as refusal:
             await CallerRateLimiter(60, redis=link).consume("sufferer", 1)
-    assert refusal.value.headers == ((b"retry-after", b"1"), (b"ratelimit", b'"points";r=0;t=60'))
+    assert refusal.value.headers == ((b"retry-after", b"1"), (b"ratelimit", b'"points";r=0;t=1'))
 
 
 # In one process, by its clock
@@ -298,7 +297,7 @@ async def test_points_refill_evenly_up_to_the_size_of_the_bucket() -> None:
     with pytest.raises(RateLimited) as refusal:
         await limit.consume("caller", 12)
     # A rejected request takes no points, and the reported wait is long enough.
-    assert refusal.value.headers == ((b"retry-after", b"2"), (b"ratelimit", b'"points";r=10;t=50'))
+    assert refusal.value.headers == ((b"retry-after", b"2"), (b"ratelimit", b'"points";r=10;t=2'))
     now = 12.0
     await limit.consume("caller", 12)
     now = 100_000.0
