@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import wraps
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
+import structlog
 
 from gateway.app import configure_garbage_collector, create_app, try_upstream, worker_app_factory
 from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
@@ -148,6 +151,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
                 "Cursors are encrypted with a random key, so they end with a restart and other replicas reject them. "
                 "Set GATEWAY_CURSOR_KEYS to keys that all replicas share."
             )
+        _log_start(settings, endpoint)
 
     serve(
         worker_app_factory(
@@ -189,11 +193,12 @@ def dev(host: str, port: int, api: Any, **data: Any) -> None:
             click.echo(f"Upstream  emulated {api} at {upstream_url}: {stored[0]} phone numbers, {stored[1]} orders")
             click.echo(_first_query(url_of(listener)))
             _announce_admin_port(listeners)
+            _log_start(settings, endpoint)
 
         listeners, admin_port = _with_admin_port(settings, host, listener)
         settings = settings.model_copy(update={"admin_port": admin_port})
         key_pair = AwsKeyPair(options.access_key, options.secret_key)
-        asyncio.run(try_upstream(settings, key_pair))
+        endpoint = asyncio.run(try_upstream(settings, key_pair))
         app = create_app(settings, key_pair)
         configure_garbage_collector()
         serve(
@@ -335,6 +340,21 @@ async def _try_upstream(settings: Settings) -> Endpoint:
     if opening is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, opening.cancel)
     return await try_upstream(settings)
+
+
+def _log_start(settings: Settings, endpoint: Endpoint) -> None:
+    """Log what runs: version, upstream, authentication, cache, and the settings that are not at their defaults."""
+    cache = "off" if settings.cache_ttl_seconds == 0 else "memory" if settings.redis_url is None else "redis"
+    structlog.get_logger().info(
+        "started",
+        version=version("chime-gateway"),
+        service=settings.upstream_api,
+        region=endpoint.region,
+        endpoint=urlsplit(endpoint.url).netloc,
+        authentication=settings.authentication,
+        cache=cache,
+        settings=settings.changed_numbers(),
+    )
 
 
 def _limits(settings: Settings) -> ConnectionLimits:

@@ -355,6 +355,19 @@ class Settings(BaseSettings):
         """Whether anyone may call the gateway: without authentication and without a router secret."""
         return self.auth == "none" and self.router_secret is None
 
+    @property
+    def authentication(self) -> str:
+        """How callers authenticate, for the log: `none`, `api-key`, `jwt`, or one of them behind `router-secret`."""
+        return self.auth if self.router_secret is None else f"router-secret, {self.auth}"
+
+    def changed_numbers(self) -> dict[str, float]:
+        """Return the limits, times and switches that differ from their defaults. A number or a switch is no secret."""
+        return {
+            name: value
+            for name, value in self
+            if isinstance(value, int | float) and value != Settings.model_fields[name].default
+        }
+
     @field_validator("api_keys", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:

@@ -49,8 +49,9 @@ def test_dev_prints_its_url_its_data_and_a_curl_command_that_works(
         assert (len(nodes), nodes[0]) == (3, {"e164PhoneNumber": "+12065550100", "status": "ASSIGNED"})
         assert dev.stop(stop) == 0
         assert dev.process.stdout is not None
-        [logged] = dev.process.stdout.read().splitlines()
-        assert "status=200" in logged
+        logged = dev.process.stdout.read().splitlines()
+        assert [" started " in line for line in logged].count(True) == 1
+        assert ["status=200" in line for line in logged].count(True) == 1
 
 
 def test_dev_keeps_its_data_in_a_file(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ class Caller:
     id: str
     scopes: frozenset[str] = ALL_SCOPES
 
+    @property
+    def kind(self) -> str:
+        """How the caller authenticated: `api-key`, `jwt`, or `anyone` without authentication."""
+        return self.id.partition(":")[0]
+
     def require_scope(self, scope: str) -> None:
         """Raise Forbidden if the caller lacks a scope."""
         if scope not in self.scopes:

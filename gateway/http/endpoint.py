@@ -172,6 +172,7 @@ class GraphQLEndpoint:
         if request.method == "OPTIONS":
             return await self._options(request)
         caller = await self._authenticator.authenticate(request.headers)
+        current_record().caller_kind = caller.kind
         try:
             self._check(request)
         except HttpError:

@@ -79,6 +79,7 @@ def reject(error: HttpError) -> Response:
     """Build the response to a request that does not reach the GraphQL endpoint. Give the request an id."""
     record = current_record()
     record.id = new_request_id()
+    record.error_codes.append(error.code)
     return error_response(error, response_headers(record.id))
 
 

@@ -34,7 +34,7 @@ class InstrumentationMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = RequestRecord(trace_context(scope["headers"]))
+        record = RequestRecord(trace_context(scope["headers"]), scope["method"])
         REQUEST_RECORD.set(record)
         head: Message | None = None
 

@@ -363,15 +363,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _reject(self, rejected: RequestRejected) -> None:
         """Send the error response, unless another response is half sent, and close the connection."""
-        now = self.loop.time()
-        began = self._since if self._state in _READING else now
+        state, now = self._state, self.loop.time()
+        began = self._since if state in _READING else now
         self._state = ConnectionState.CLOSING
         is_half_sent = self._responding is not None and _is_half_sent(self._responding)
         self._cancel_responses()
         can_respond = not is_half_sent and not self.transport.is_closing()
         if structlog.is_configured():
-            record = RequestRecord()
+            # The parser has read the method when the URL begins.
+            has_method = state in _READING and bool(self.url)
+            record = RequestRecord(method=self.parser.get_method().decode() if has_method else None)
             record.id = rejected.request_id
+            record.error_codes.append(rejected.code)
             status = int(rejected.status) if can_respond else None
             structlog.get_logger().info("request", **record.line(now - began, status))
         if can_respond:

@@ -14,6 +14,9 @@ class RequestRecord:
 
     Attributes:
         id: The `x-request-id` of the response. Health checks and GraphiQL's files have no id.
+        method: The HTTP method, unless the request was rejected before it was known.
+        caller_kind: How the caller authenticated. It says nothing about who the caller is. It is None if the request
+            was rejected before, or by, authentication.
         operation: The operation's name, cut to SHOWN_NAME_LENGTH, if it has a name and the document can be parsed. By
             GraphQL's grammar it consists of letters, digits and underscores, so it cannot begin another log line.
         is_valid: Whether the document is valid. The name in an invalid document may be anything.
@@ -38,11 +41,13 @@ class RequestRecord:
         "_in_flight_since",
         "cache_age",
         "cache_hits",
+        "caller_kind",
         "cost",
         "error_codes",
         "fresh_until",
         "id",
         "is_valid",
+        "method",
         "operation",
         "rows",
         "shows_upstream",
@@ -53,9 +58,11 @@ class RequestRecord:
         "upstream_seconds",
     )
 
-    def __init__(self, trace_context: Mapping[str, str] | None = None) -> None:
+    def __init__(self, trace_context: Mapping[str, str] | None = None, method: str | None = None) -> None:
         self.started = time.perf_counter()
         self.id: str | None = None
+        self.method = method
+        self.caller_kind: str | None = None
         self.operation: str | None = None
         self.is_valid = False
         self.cost: int | None = None
@@ -113,9 +120,13 @@ class RequestRecord:
         """
         return {
             "id": self.id,
+            "method": self.method,
+            "caller": self.caller_kind,
             "operation": self.operation,
             "cost": self.cost,
             "status": status,
+            # A response may have an error for each row, and all of them with the same code.
+            "codes": list(dict.fromkeys(self.error_codes)),
             "upstream_calls": self.upstream_calls,
             "ms": round(seconds * 1e3, 1),
         }

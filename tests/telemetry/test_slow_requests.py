@@ -18,10 +18,12 @@ def test_slow_request_is_logged_as_a_warning_with_its_upstream_calls(tmp_path: P
         response = httpx.post(dev.lines[0].split()[1], json={"query": document, "variables": {"n": 198}}, timeout=30)
         assert dev.stop(signal.SIGTERM) == 0
         assert dev.process.stdout is not None
-        request, slow = (json.loads(line) for line in dev.process.stdout.read().splitlines())
+        lines = [json.loads(line) for line in dev.process.stdout.read().splitlines()]
+    request, slow = (line for line in lines if "request" in line["event"])
     assert (request["event"], slow["event"], slow["level"]) == ("request", "slow request", "warning")
     assert slow["id"] == request["id"] == response.headers["x-request-id"]
     assert (slow["operation"], slow["cost"], slow["status"], slow["upstream_calls"]) == ("Slow", 200, 200, 2)
+    assert (slow["method"], slow["caller"], slow["codes"]) == ("POST", "anyone", [])
     # The request made two calls, one after the other.
     assert 0 < slow["upstream_ms"] <= slow["ms"]
     assert "secretAlias" not in json.dumps(slow)
