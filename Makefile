@@ -29,6 +29,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.filters
 	$(BIN)/python -m benchmarks.compression
 	$(BIN)/python -m benchmarks.lookup_calls
+	$(BIN)/python -m benchmarks.lookup_waits
 	$(BIN)/python -m benchmarks.rivals
 
 docs: .venv/test

@@ -114,12 +114,12 @@ class Settings(BaseSettings):
         "`GATEWAY_RATE_LIMIT_POINTS_PER_MINUTE` are divided by it. Each replica divides its part among its workers.",
     )
     loader_concurrency: int = Field(
-        default=16,
+        default=50,
         ge=1,
         le=1024,
-        description="Number of single records that one DataLoader batch gets at once. It is a quarter of "
-        "`GATEWAY_UPSTREAM_CONCURRENCY`, so that one batch leaves calls for others. A request may have several batches "
-        "at once.",
+        description="Number of calls that one DataLoader batch makes at once, so that 100 single records take two "
+        "waits. It is less than `GATEWAY_UPSTREAM_CONCURRENCY`, and waiting calls take turns, so one batch does "
+        "not delay others for long. A request may have several batches at once.",
     )
     request_timeout_seconds: float = Field(
         default=10.0,

@@ -1,17 +1,33 @@
-"""One batch of keys: list pages for as long as they pay, and gets for the rest."""
+"""One batch of keys: known pages at the same time, list pages for as long as they pay, and gets for the rest."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from gateway.errors import GatewayError, PageLimitExceeded, UpstreamBadResponse, UpstreamError, UpstreamForbidden
-from gateway.loaders.batch_plan import should_fetch_page
+from gateway.errors import (
+    CursorExpired,
+    GatewayError,
+    PageLimitExceeded,
+    UpstreamBadResponse,
+    UpstreamError,
+    UpstreamForbidden,
+)
+from gateway.loaders.batch_plan import (
+    FEWEST_KEYS_FOR_A_PAGE,
+    FEWEST_KEYS_ON_A_KNOWN_PAGE,
+    MAX_DEFICIT,
+    UNPROVEN_PAGES,
+    first_calls,
+    should_fetch_page,
+)
 from gateway.telemetry.metrics import count_batch
 from gateway.telemetry.request_record import current_record
 from gateway.telemetry.tracing import span
+from gateway.upstream.page_map import KnownList, PageRead
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 # Seconds for which a denied get is not retried. IAM changes take effect within seconds. Until then list pages still
 # find the records, so a minute costs little either way.
@@ -33,22 +49,33 @@ class GetAccess:
         self._denied_until = asyncio.get_running_loop().time() + DENIAL_SECONDS
 
 
+class ListPage(PageRead, Protocol[R_co]):
+    """A page of a list, with the key of each record."""
+
+    @property
+    def records(self) -> Sequence[R_co]:
+        """The records."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSource(Generic[R]):
     """The calls and limits with which a batch finds the records of one kind.
 
     Attributes:
-        list_page: Returns the records and the next token for a token, a size and a product type (unset for any).
+        list_page: Returns the page for a token, a size and a product type (unset for any).
         list_operation: The list's name, for errors and metrics.
         get: Returns the record of a key, if there is one.
         key: Returns the key of a record.
         get_access: Whether AWS allows `get`.
         page_size: The most records of one list page.
         max_pages: The most list pages that one batch reads if gets are denied.
-        concurrency: The most gets that one batch makes at the same time.
+        concurrency: The most calls that one batch makes at the same time.
+        known: Returns what the process knows of the list with a product type (unset for any).
+        is_rate_limited: Whether the fewest calls come first, because a quota is set or AWS has throttled lately.
     """
 
-    list_page: Callable[[str | None, int, str | None], Awaitable[tuple[Sequence[R], str | None]]]
+    list_page: Callable[[str | None, int, str | None], Awaitable[ListPage[R]]]
     list_operation: str
     get: Callable[[str], Awaitable[R | None]]
     key: Callable[[R], str | None]
@@ -56,6 +83,8 @@ class RecordSource(Generic[R]):
     page_size: int
     max_pages: int
     concurrency: int
+    known: Callable[[str | None], KnownList]
+    is_rate_limited: Callable[[], bool]
 
 
 class Batch(Generic[R]):
@@ -71,11 +100,18 @@ class Batch(Generic[R]):
         self.outcomes: dict[str, R | GatewayError | None] = {}
         self._source = source
         self._left = set(keys)
+        self._most_calls = len(keys) + MAX_DEFICIT
+        self._slots = asyncio.Semaphore(source.concurrency)
+        # The list that is read on: its product type, and the token of its next page.
         self._product_type = product_type
-        # The next token of the unfiltered list, and the number of its pages that were read.
         self._token: str | None = None
-        self._pages_read = 0
-        self._pages = self._gets = 0
+        # The next token of the unfiltered list, and the number of its pages that were read from its start.
+        self._token_from_start: str | None = None
+        self._pages_from_start = 0
+        # Whether to read the next page at the same time as the gets, so that the page map grows.
+        self._reads_on = False
+        # The calls so far, and the keys that pages held.
+        self._pages = self._gets = self._found = 0
 
     def __repr__(self) -> str:
         counts = f"{len(self.outcomes)} resolved, {len(self._left)} left, {self._pages} pages, {self._gets} gets"
@@ -84,14 +120,16 @@ class Batch(Generic[R]):
     async def run(self) -> None:
         """Resolve every key.
 
-        Cost: At most two calls more than keys. If gets are denied, at most max_pages calls. At the first denial, the
-            gets in flight and the pages listed by product type are added to these.
+        Cost: At most two calls more than keys. If most keys have moved since their pages were last read, or AWS rejects
+            the tokens of these pages, up to UNPROVEN_PAGES more. If gets are denied, at most max_pages calls. At the
+            first denial, the gets in flight and the pages listed by product type are added to these.
         """
         keys = len(self._left)
         with span(f"load {self._source.list_operation}", {"chime_gateway.loader.keys": keys}) as batch_span:
             try:
                 if self._source.get_access.is_allowed():
-                    await self._list_while_it_pays()
+                    unknown = await self._make_first_calls()
+                    await self._list_while_it_pays(unknown)
                     await self._get_the_rest()
                 if self._left:
                     await self._list_all()
@@ -101,58 +139,142 @@ class Batch(Generic[R]):
                 calls = {"chime_gateway.loader.pages": self._pages, "chime_gateway.loader.gets": self._gets}
                 batch_span.note({"chime_gateway.loader.plan": plan, **calls})
 
-    async def _list_while_it_pays(self) -> None:
-        """Resolve keys by list pages. If a page fails, its keys are left for gets."""
-        requested, resolved = len(self._left), list[int]()
-        token: str | None = None
-        while should_fetch_page(requested, len(self._left), resolved):
+    async def _make_first_calls(self) -> set[str]:
+        """Make the calls that the page map suggests, all at once, and return the keys to look for by reading on."""
+        source = self._source
+        if len(self._left) < FEWEST_KEYS_FOR_A_PAGE:
+            return set()
+        product_type, known, keys_of_pages = self._best_known_list()
+        start = known.start()
+        pages, gets, unknown = first_calls(
+            self._left,
+            keys_of_pages,
+            start,
+            calls_are_scarce=source.is_rate_limited(),
+            end_proves_absence=product_type is None,
+        )
+        self._product_type, self._token = product_type, start.next_token
+        if not pages:
+            # The pages that are read on may hold the keys, so the gets come last.
+            return unknown
+        next_tokens, _ = await asyncio.gather(self._read_known_pages(pages, product_type), self._get(gets))
+        if any(isinstance(each, CursorExpired) for each in next_tokens):
+            # The map has forgotten this list, so it is read from its start.
+            self._token = None
+            return set(self._left)
+        if product_type is None and pages == start.tokens and next_tokens == [*pages[1:], None]:
+            # The whole list was read. A key that is not in it has no record.
+            self._resolve_rest(None)
+        if start.is_complete:
+            # If the list of a product type does not have a key, the unfiltered list may.
+            self._product_type = None
+        return unknown
+
+    def _best_known_list(self) -> tuple[str | None, KnownList, dict[str | None, list[str]]]:
+        """Return the product type of the list whose known pages hold the most keys, the list, and its keys by page."""
+        product_type, known = self._product_type, self._source.known(self._product_type)
+        keys_of_pages = known.pages_of(self._left)
+        if product_type is not None and (count := _count(keys_of_pages)) < len(self._left):
+            unfiltered = self._source.known(None)
+            keys_of_unfiltered = unfiltered.pages_of(self._left)
+            if _count(keys_of_unfiltered) > count:
+                return None, unfiltered, keys_of_unfiltered
+        return product_type, known, keys_of_pages
+
+    async def _read_known_pages(
+        self, pages: list[str | None], product_type: str | None
+    ) -> list[str | UpstreamError | None]:
+        """Read pages at the same time, and return their next tokens or errors.
+
+        If the first UNPROVEN_PAGES hold fewer keys than pages, the other pages are not read, and their keys are left.
+        """
+        first, others = pages[:UNPROVEN_PAGES], pages[UNPROVEN_PAGES:]
+        next_tokens = await asyncio.gather(*(self._read_page(token, product_type) for token in first))
+        if self._found >= len(first):
+            next_tokens += await asyncio.gather(*(self._read_page(token, product_type) for token in others))
+        return next_tokens
+
+    async def _read_page(self, token: str | None, product_type: str | None) -> str | UpstreamError | None:
+        """Resolve the keys of a page, and return its next token. If it fails, return its error, and leave its keys."""
+        async with self._slots:
             self._pages += 1
             try:
-                records, token = await self._source.list_page(token, self._source.page_size, self._product_type)
-            except UpstreamError:
+                page = await self._source.list_page(token, self._source.page_size, product_type)
+            except UpstreamError as error:
+                return error
+        self._resolve(page)
+        return page.next_token
+
+    async def _list_while_it_pays(self, unknown: set[str]) -> None:
+        """Resolve keys by list pages, one after the other. If a page fails, its keys are left for gets."""
+        source = self._source
+        requested, resolved = len(unknown), list[int]()
+        reads_from_start = self._token is None
+        gets_at_once = None if source.is_rate_limited() else source.concurrency
+        while should_fetch_page(requested, len(unknown & self._left), resolved, gets_at_once):
+            before = self._found
+            next_token = await self._read_page(self._token, self._product_type)
+            if isinstance(next_token, UpstreamError):
                 return
-            resolved.append(self._resolve(records))
-            if self._product_type is None:
-                self._token, self._pages_read = token, self._pages_read + 1
-            if token is None and self._product_type is not None:
+            resolved.append(self._found - before)
+            self._token = next_token
+            if self._product_type is None and reads_from_start:
+                self._token_from_start, self._pages_from_start = next_token, self._pages_from_start + 1
+            if next_token is None and self._product_type is not None:
                 # The keys that are left have another product type. The unfiltered list is read from its start.
-                self._product_type = None
-            elif token is None:
-                # A key that is not in the whole list has no record.
-                self._resolve_rest(None)
+                self._product_type, reads_from_start = None, True
+            elif next_token is None:
+                if reads_from_start:
+                    # A key that is not in the whole list has no record.
+                    self._resolve_rest(None)
                 return
+        pays = sum(resolved) >= FEWEST_KEYS_ON_A_KNOWN_PAGE * len(resolved) > 0
+        self._reads_on = gets_at_once is not None and pays and self._pages + len(self._left) < self._most_calls
 
     async def _get_the_rest(self) -> None:
-        """Get each key that is left. Keys whose get is denied stay left."""
-        slots = asyncio.Semaphore(self._source.concurrency)
-        await asyncio.gather(*(self._get_one(key, slots) for key in list(self._left)))
+        """Get each key that is left. Keys whose get is denied stay left.
 
-    async def _get_one(self, key: str, slots: asyncio.Semaphore) -> None:
-        async with slots:
-            if not self._source.get_access.is_allowed():
+        A page that is read at the same time costs no wait. The next batch needs fewer gets then.
+        """
+        if self._reads_on and len(self._left) >= FEWEST_KEYS_FOR_A_PAGE:
+            await asyncio.gather(self._get(self._left), self._read_page(self._token, self._product_type))
+        else:
+            await self._get(self._left)
+
+    async def _get(self, keys: Iterable[str]) -> None:
+        await asyncio.gather(*(self._get_one(key) for key in list(keys)))
+
+    async def _get_one(self, key: str) -> None:
+        async with self._slots:
+            if key not in self._left or not self._source.get_access.is_allowed():
                 return
             self._gets += 1
+            outcome: R | UpstreamError | None
             try:
-                self.outcomes[key] = await self._source.get(key)
+                outcome = await self._source.get(key)
             except UpstreamForbidden:
                 self._source.get_access.deny()
                 return
             except UpstreamError as error:
-                self.outcomes[key] = error
-        self._left.discard(key)
+                outcome = error
+        # A page may have had the key meanwhile.
+        if key in self._left:
+            self.outcomes[key] = outcome
+            self._left.discard(key)
 
     async def _list_all(self) -> None:
         """Resolve the keys that are left by list pages, because gets are denied."""
-        token = self._token
+        token = self._token_from_start
         seen_tokens: set[str | None] = {None, token}
-        for _ in range(self._pages_read, self._source.max_pages):
+        for _ in range(self._pages_from_start, self._source.max_pages):
             self._pages += 1
             try:
-                records, token = await self._source.list_page(token, self._source.page_size, None)
+                page = await self._source.list_page(token, self._source.page_size, None)
             except UpstreamError as error:
                 self._resolve_rest(error)
                 return
-            self._resolve(records)
+            self._resolve(page)
+            token = page.next_token
             if token is None:
                 self._resolve_rest(None)
             elif token in seen_tokens:
@@ -167,13 +289,13 @@ class Batch(Generic[R]):
             )
         )
 
-    def _resolve(self, records: Iterable[R]) -> int:
-        """Resolve the keys that these records have, and return their number."""
-        key_of, left = self._source.key, self._left
-        found = {key: record for record in records if (key := key_of(record)) is not None and key in left}
-        self.outcomes.update(found)
-        left.difference_update(found)
-        return len(found)
+    def _resolve(self, page: ListPage[R]) -> None:
+        """Resolve the keys that a page has."""
+        records = dict(zip(page.keys, page.records, strict=True))
+        found = self._left & records.keys()
+        self.outcomes.update({key: records[key] for key in found})
+        self._left -= found
+        self._found += len(found)
 
     def _resolve_rest(self, outcome: GatewayError | None) -> None:
         self.outcomes.update(dict.fromkeys(self._left, outcome))
@@ -182,3 +304,8 @@ class Batch(Generic[R]):
 
 def _is_record(outcome: object) -> bool:
     return outcome is not None and not isinstance(outcome, GatewayError)
+
+
+def _count(keys_of_pages: dict[str | None, list[str]]) -> int:
+    """Return the number of keys on all pages."""
+    return sum(map(len, keys_of_pages.values()))

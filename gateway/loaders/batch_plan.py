@@ -1,12 +1,18 @@
 """The choice between upstream calls that find records by key: one get for each key, or a list page for many at once.
 
-The length of the list, and the places of the keys in it, are unknown at the start. Each page tells a little. A page
-costs one call and saves one call for every key that it resolves. So pages are fetched for as long as they about pay for
-themselves. The keys that are left are fetched one by one.
+A page costs one call and saves one call for every key that it resolves. If the process has seen the keys on pages
+before, `first_calls` chooses pages and gets that run at the same time. The places of other keys are unknown. Each page
+tells a little, so `should_fetch_page` decides after each page.
+
+Calls cost the account's quota, and waits cost the client's time. If the operator set a quota, or AWS has throttled
+lately, the fewest calls come first. Otherwise a wait counts as much as CALLS_PER_WAIT calls.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from math import ceil
+from typing import Final, NamedTuple
+
+from gateway.upstream.page_map import KnownStart
 
 # Two gets cost at most one call more than the luckiest page, and run at the same time.
 FEWEST_KEYS_FOR_A_PAGE: Final = 3
@@ -20,19 +26,85 @@ FEW_KEYS_LEFT: Final = 3
 # Good pages do not vouch for bad pages that follow. A list may start with all wanted keys, as new orders' numbers may.
 # It is left after at most four pages without a key, not after as many pages as it resolved keys.
 MAX_CREDIT: Final = 2
+# Calls that are worth one wait, if calls are not scarce. AWS takes 50 to 200 ms a call. 40 gets take some 10 ms of CPU.
+# So 100 keys are read from up to four pages, one after the other, and by gets if they are on more.
+CALLS_PER_WAIT: Final = 40
+# A known page with two wanted keys saves a call. With one, a get costs as much and carries one record.
+FEWEST_KEYS_ON_A_KNOWN_PAGE: Final = 2
 
 
-def should_fetch_page(requested: int, left: int, resolved: Sequence[int]) -> bool:
+# Known pages that are read at the same time before any of them has proven right. 100 keys on 10 pages take one wait. If
+# all of them have moved, 16 pages at most were read in vain.
+UNPROVEN_PAGES: Final = 16
+
+
+class FirstCalls(NamedTuple):
+    """The calls that a batch makes at the same time, from what is known of the list.
+
+    Attributes:
+        pages: The tokens of the pages to read. The first ones hold most of the keys, unless it is the whole list.
+        gets: The keys to get.
+        unknown: The keys to look for afterwards, because their places are not known.
+    """
+
+    pages: list[str | None]
+    gets: set[str]
+    unknown: set[str]
+
+
+def first_calls(
+    keys: Collection[str],
+    keys_of_pages: Mapping[str | None, Collection[str]],
+    start: KnownStart,
+    *,
+    calls_are_scarce: bool,
+    end_proves_absence: bool,
+) -> FirstCalls:
+    """Return the calls for keys that the process has seen, and the keys for which it is better to read on.
+
+    Args:
+        keys: Distinct keys, at least FEWEST_KEYS_FOR_A_PAGE.
+        keys_of_pages: The keys that were last seen on each page, by the page's token.
+        start: The known pages from the start of the list.
+        calls_are_scarce: Whether the fewest calls come first.
+        end_proves_absence: Whether a key that is not in the whole list has no record.
+    """
+    pages = [token for token, held in keys_of_pages.items() if len(held) >= FEWEST_KEYS_ON_A_KNOWN_PAGE]
+    pages.sort(key=lambda token: len(keys_of_pages[token]), reverse=True)
+    others = set(keys).difference(*(keys_of_pages[token] for token in pages))
+    is_all = end_proves_absence and start.is_complete
+    if is_all and len(start.tokens) < len(pages) + len(others):
+        return FirstCalls(start.tokens, set(), set())
+    unknown = others.difference(*keys_of_pages.values())
+    if is_all or len(unknown) < FEWEST_KEYS_FOR_A_PAGE:
+        return FirstCalls(pages, others, set())
+    if pages and not calls_are_scarce and len(unknown) <= CALLS_PER_WAIT:
+        # The next page costs no wait. So the map grows, and the next batch needs fewer gets.
+        if start.next_token is not None and start.next_token not in pages:
+            pages.append(start.next_token)
+        return FirstCalls(pages, others, set())
+    return FirstCalls(pages, others - unknown, unknown)
+
+
+def should_fetch_page(requested: int, left: int, resolved: Sequence[int], gets_at_once: int | None = None) -> bool:
     """Return True if the next call should be a list page, rather than one get for each key that is left.
 
     Args:
         requested: Number of distinct keys at the start.
         left: Number of keys that are still unresolved.
         resolved: Number of keys that each page so far has resolved.
+        gets_at_once: Number of gets that run at the same time, or None if the fewest calls come first.
     """
     if requested < FEWEST_KEYS_FOR_A_PAGE or left <= 1:
         return False
     deficit = 0.0
     for keys in resolved:
         deficit = max(-MAX_CREDIT, deficit + PAGE_COST - keys)
-    return deficit < (1 if left <= FEW_KEYS_LEFT else MAX_DEFICIT)
+    if deficit >= (1 if left <= FEW_KEYS_LEFT else MAX_DEFICIT):
+        return False
+    found = [keys for keys in resolved if keys]
+    if gets_at_once is None or not found:
+        return True
+    # The next pages probably hold as many keys as those that held any.
+    pages = left * len(found) / sum(found)
+    return pages * (1 + CALLS_PER_WAIT) <= left + ceil(left / gets_at_once) * CALLS_PER_WAIT

@@ -49,6 +49,8 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
                 page_size=upstream.service.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
+                known=lambda _product_type: upstream.known_phone_number_orders(upstream.service.max_results),
+                is_rate_limited=upstream.is_rate_limited,
             )
         )
         self._upstream = upstream

@@ -7,6 +7,7 @@ from gateway.loaders.batch import GetAccess, RecordSource
 from gateway.loaders.data_source import DataSource
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
+from gateway.upstream.page_map import KnownList
 from gateway.upstream.records import (
     PhoneNumberOrderRecord,
     PhoneNumberPage,
@@ -31,6 +32,10 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
         async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
             return await self.page(token, size, {"ProductType": product_type} if product_type else {})
 
+        def known(product_type: str | None) -> KnownList:
+            filters = {"ProductType": product_type} if product_type else {}
+            return upstream.known_phone_numbers(upstream.service.max_results, filters)
+
         super().__init__(
             RecordSource(
                 list_page=list_page,
@@ -41,6 +46,8 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
                 page_size=upstream.service.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
+                known=known,
+                is_rate_limited=upstream.is_rate_limited,
             )
         )
         self._upstream = upstream

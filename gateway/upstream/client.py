@@ -13,6 +13,7 @@ from gateway.upstream.aws_operations import (
     LIST_PHONE_NUMBERS,
 )
 from gateway.upstream.call import NO_PARAMETERS, Call, Operation, Parameters, Transport
+from gateway.upstream.page_map import KnownList, PageMap
 from gateway.upstream.readiness import Readiness
 from gateway.upstream.record_reader import is_order_id
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord, PhoneNumberPage, PhoneNumberRecord
@@ -50,6 +51,7 @@ class Upstream:
         self.endpoint = endpoint
         self.breakers = breakers
         self.queue = queue
+        self._page_map = PageMap()
         # The largest MaxResults that AWS has accepted for each list operation.
         self._accepted_sizes: dict[str, int] = {}
         self._transport = transport
@@ -101,6 +103,18 @@ class Upstream:
         record: PhoneNumberOrderRecord | None = await self._call(GET_PHONE_NUMBER_ORDER, parameters, requester)
         return record
 
+    def known_phone_numbers(self, size: int, filters: Parameters = NO_PARAMETERS) -> KnownList:
+        """Return what the process knows of the inventory's pages of a size."""
+        return self._page_map.known(_list_id(LIST_PHONE_NUMBERS, size, filters))
+
+    def known_phone_number_orders(self, size: int) -> KnownList:
+        """Return what the process knows of the orders' pages of a size."""
+        return self._page_map.known(_list_id(LIST_PHONE_NUMBER_ORDERS, size, NO_PARAMETERS))
+
+    def is_rate_limited(self) -> bool:
+        """Return whether calls are scarce, because the operator set a quota or because AWS has throttled lately."""
+        return self.queue.rate is not None
+
     async def unready(self) -> str | None:
         """Return the reason why requests should go to another replica, if there is one. Never raise.
 
@@ -116,14 +130,21 @@ class Upstream:
         try:
             page = await self._call(operation, with_token, requester)
         except CursorExpired:
+            self._page_map.refuse(_list_id(operation, size, filters), token)
             if size > self._accepted_sizes.get(operation.name, 0):
                 # The size may be the reason, since the previous page may have been smaller. If AWS rejects the same
                 # call without a token, raise that error, because a client that starts again would always be rejected.
                 await self._list(operation, None, size, filters, requester)
             raise
+        self._page_map.learn(_list_id(operation, size, filters), token, page)
         self._accepted_sizes[operation.name] = max(size, self._accepted_sizes.get(operation.name, 0))
         return page
 
     async def _call(self, operation: Operation, parameters: Parameters, requester: Requester) -> Any:
         response = await self._transport.call(Call(operation, parameters, requester))
         return response.result
+
+
+def _list_id(operation: Operation, size: int, filters: Parameters) -> object:
+    """Return the list that the page map knows pages of. The service, region and account are the process's own."""
+    return (operation.name, size, tuple(sorted(filters.items())))

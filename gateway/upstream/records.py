@@ -6,6 +6,7 @@ Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime S
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final, NamedTuple, TypedDict, TypeGuard
 
 # E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$. AWS's responses also write `%2B` for the `+`.
@@ -73,18 +74,32 @@ class PhoneNumberOrderRecord(TypedDict, total=False):
     FocDate: str | None
 
 
-class PhoneNumberPage(NamedTuple):
-    """One response of ListPhoneNumbers. If it has no next_token, the list ends with it."""
-
+class _PhoneNumbers(NamedTuple):
     records: list[PhoneNumberRecord]
     next_token: str | None
 
 
-class PhoneNumberOrderPage(NamedTuple):
-    """One response of ListPhoneNumberOrders. If it has no next_token, the list ends with it."""
+class PhoneNumberPage(_PhoneNumbers):
+    """One response of ListPhoneNumbers. If it has no next_token, the list ends with it."""
 
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Return the number of each record, with its `+`. It is computed once for all requests that share the page."""
+        return tuple(map(e164_of, self.records))
+
+
+class _PhoneNumberOrders(NamedTuple):
     records: list[PhoneNumberOrderRecord]
     next_token: str | None
+
+
+class PhoneNumberOrderPage(_PhoneNumberOrders):
+    """One response of ListPhoneNumberOrders. If it has no next_token, the list ends with it."""
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Return the id of each order."""
+        return tuple([order["PhoneNumberOrderId"] or "" for order in self.records])
 
 
 def e164_of(record: PhoneNumberRecord) -> str:

@@ -13,6 +13,7 @@ from gateway.errors import UpstreamBadResponse, UpstreamError
 from gateway.settings import Settings
 from gateway.upstream.call import NO_PARAMETERS, Parameters
 from gateway.upstream.client import Upstream
+from gateway.upstream.page_map import KnownList
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus
 from gateway.upstream.requester import Requester
@@ -74,6 +75,18 @@ class Account:
         if record is None:
             return next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
         return _only(read_phone_number_orders([record], "GetPhoneNumberOrder"), "GetPhoneNumberOrder")
+
+    def known_phone_numbers(self, size: int, filters: Parameters = NO_PARAMETERS) -> KnownList:
+        """Know no pages, as a process that has just started."""
+        return KnownList((size, filters))
+
+    def known_phone_number_orders(self, size: int) -> KnownList:
+        """Know no pages, as a process that has just started."""
+        return KnownList(size)
+
+    def is_rate_limited(self) -> bool:
+        """Return that the fewest calls come first."""
+        return True
 
     def context(self) -> RequestContext:
         """Return the context of one request."""

@@ -3,9 +3,22 @@
 import asyncio
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.errors import GatewayError, Throttled
 from gateway.loaders.batch import Batch, GetAccess, RecordSource
+from gateway.upstream.page_map import PageMap
+
+
+class Page(NamedTuple):
+    """A page of texts, each of which is its own key."""
+
+    records: Sequence[str]
+    next_token: str | None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self.records)
 
 
 @dataclass(slots=True)
@@ -15,6 +28,8 @@ class Pages:
     pages: The texts of each list page. A list of one product type returns only the texts that start with its name.
     failing_pages: Numbers of the list pages that fail.
     failing_gets: Keys whose get fails.
+    is_rate_limited: Whether a quota is set, so that the fewest calls come first.
+    page_map: What the process knows of the pages. It learns from each page that is read.
     """
 
     pages: Sequence[Sequence[str]]
@@ -24,14 +39,14 @@ class Pages:
     list_calls: int = 0
     get_calls: int = 0
     get_access: GetAccess = field(default_factory=GetAccess)
+    is_rate_limited: bool = True
+    page_map: PageMap = field(default_factory=PageMap)
 
     @property
     def calls(self) -> int:
         return self.list_calls + self.get_calls
 
-    async def list_page(
-        self, token: str | None, _size: int, product_type: str | None
-    ) -> tuple[Sequence[str], str | None]:
+    async def list_page(self, token: str | None, _size: int, product_type: str | None) -> Page:
         self.list_calls += 1
         number = int(token or 0)
         if number in self.failing_pages:
@@ -39,7 +54,9 @@ class Pages:
         records = self.pages[number] if self.pages else ()
         if product_type is not None:
             records = [record for record in records if record.startswith(product_type)]
-        return records, str(number + 1) if number + 1 < len(self.pages) else None
+        page = Page(records, str(number + 1) if number + 1 < len(self.pages) else None)
+        self.page_map.learn(product_type, token, page)
+        return page
 
     async def get(self, key: str) -> str | None:
         self.get_calls += 1
@@ -57,7 +74,9 @@ class Pages:
             get_access=self.get_access,
             page_size=99,
             max_pages=20,
-            concurrency=16,
+            concurrency=50,
+            known=self.page_map.known,
+            is_rate_limited=lambda: self.is_rate_limited,
         )
 
     async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:

@@ -84,6 +84,15 @@ async def test_failing_list_falls_back_to_gets(gateway: Gateway, aws: FaultyAws,
     assert Counter(aws.calls)["GetPhoneNumber"] == 10
 
 
+async def test_rejected_token_of_a_known_page_is_no_error(gateway: Gateway, aws: FaultyAws) -> None:
+    aws.holds(inventory=250)
+    numbers = [e164(index) for index in range(0, 250, 10)]
+    aws.adds_orders([order_record(0, numbers)])
+    assert linked(await gateway.query(LINKED)) == to_themselves(numbers)
+    aws.fails_where(second_list_page_of_numbers, BAD_REQUEST)
+    assert linked(await gateway.query(LINKED)) == to_themselves(numbers)
+
+
 async def test_numbers_found_before_a_failing_list_page_are_kept(gateway: Gateway, aws: FaultyAws) -> None:
     aws.holds(inventory=250)
     aws.adds_orders([order_record(0, [e164(index) for index in range(90, 110)])])

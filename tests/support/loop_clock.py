@@ -1,6 +1,7 @@
 """A server on an event loop whose clock a test moves forward, so that timeouts take no time."""
 
 import asyncio
+import selectors
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -121,3 +122,28 @@ def served_on_clock(app: ASGIApp, limits: ConnectionLimits) -> Iterator[ClockedS
         ):
             server.url = running.enter_context(served(app, limits))
         yield server
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer when there is nothing else to do.
+
+    It suits code that waits for timers only. The time that it shows is the sum of the waits.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        return self.now
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self, loop: JumpingLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "nothing would ever happen on this loop"
+        self._loop.now += timeout
+        return super().select(0)

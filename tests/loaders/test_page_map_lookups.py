@@ -1,0 +1,203 @@
+"""Lookups with the page map, counted in calls and waits on a virtual clock and compared with the inventory."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.lookup_waits import WRITTEN_TO, rows, tables
+from gateway.loaders.batch_plan import UNPROVEN_PAGES
+from tests.support.aws import e164
+from tests.support.timed_account import PAGE_SIZE, Measured, TimedAccount, run_timed
+
+
+class Cost(NamedTuple):
+    """Calls and waits of one lookup."""
+
+    calls: int
+    waits: int
+
+
+async def cost_of(account: TimedAccount, places: Sequence[int]) -> Cost:
+    """Look up the numbers at these places of the first inventory, and compare each record with the present one."""
+    numbers = [e164(place) for place in places]
+    account.version += 1
+    with Measured(account) as measured:
+        found = await account.find(numbers)
+    assert found == account.expected(numbers)
+    return Cost(measured.calls, measured.waits)
+
+
+def timed(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """Run a test on a loop whose clock jumps."""
+
+    def run() -> None:
+        run_timed(test)
+
+    return run
+
+
+SPREAD = random.Random(1).sample(range(990), 100)
+
+
+@timed
+async def test_known_pages_are_read_at_the_same_time() -> None:
+    account = TimedAccount(range(990))
+    await account.read_whole_list()
+    assert await cost_of(account, SPREAD) == Cost(calls=10, waits=1)
+
+
+@timed
+async def test_lookups_alone_learn_all_pages_within_seven_requests() -> None:
+    account = TimedAccount(range(990))
+    costs = [await cost_of(account, SPREAD) for _ in range(7)]
+    assert costs[-1] == Cost(calls=10, waits=1)
+    assert max(cost.waits for cost in costs) <= 5
+
+
+@timed
+async def test_unknown_number_is_fetched_together_with_known_pages() -> None:
+    account = TimedAccount(range(2_000))
+    await account.read_whole_list()
+    account.rows.append(e164(5_000))
+    assert await cost_of(account, [1, 2, 3, 5_000]) == Cost(calls=2, waits=1)
+
+
+@timed
+async def test_number_that_moved_costs_one_more_get_and_wait() -> None:
+    account = TimedAccount(range(2_000))
+    await account.read_whole_list()
+    account.rows.append(account.rows.pop(5))
+    assert await cost_of(account, [2, 3, 5, 7]) == Cost(calls=2, waits=2)
+
+
+@timed
+async def test_missing_numbers_cost_no_get_if_the_whole_list_is_read() -> None:
+    account = TimedAccount(range(250))
+    await account.read_whole_list()
+    assert await cost_of(account, [*range(0, 250, 5), *range(900, 910)]) == Cost(calls=3, waits=1)
+
+
+@timed
+async def test_number_added_after_the_pages_were_read_is_found() -> None:
+    """The list has one page more than the map knows, so its known pages do not prove that a number is missing."""
+    account = TimedAccount(range(99))
+    await account.read_whole_list()
+    account.rows.extend(e164(row) for row in range(99, 110))
+    assert (await cost_of(account, [*range(20), *range(100, 110)])).waits <= 2
+
+
+@timed
+async def test_hundred_numbers_on_ten_unknown_pages_take_at_most_five_waits() -> None:
+    for seed in range(20):
+        cost = await cost_of(TimedAccount(range(990)), random.Random(seed).sample(range(990), 100))
+        assert cost.waits <= 5
+        assert cost.calls <= 102
+
+
+@timed
+async def test_fewest_calls_come_first_if_a_quota_is_set() -> None:
+    assert await cost_of(TimedAccount(range(990), quota=True), SPREAD) == Cost(calls=10, waits=10)
+
+
+@timed
+async def test_fewest_calls_come_first_if_aws_has_throttled_lately() -> None:
+    account = TimedAccount(range(990))
+    account.throttle()
+    assert (await cost_of(account, SPREAD)).calls == 10
+
+
+@pytest.mark.parametrize("quota", [False, True])
+def test_hundred_numbers_of_250_cost_three_calls(*, quota: bool) -> None:
+    async def main() -> None:
+        for seed in range(20):
+            places = random.Random(seed).sample(range(250), 100)
+            assert (await cost_of(TimedAccount(range(250), quota=quota), places)).calls == 3
+
+    run_timed(main)
+
+
+@timed
+async def test_rejected_tokens_are_forgotten_and_cost_no_error() -> None:
+    account = TimedAccount(range(990))
+    await account.read_whole_list()
+    rejected = account.upstream.known_phone_numbers(PAGE_SIZE).pages.keys() - {None}
+    account.expire_tokens()
+    assert (await cost_of(account, SPREAD)).calls <= 102
+    assert rejected.isdisjoint(account.upstream.known_phone_numbers(PAGE_SIZE).pages)
+    await account.read_whole_list()
+    assert await cost_of(account, SPREAD) == Cost(calls=10, waits=1)
+
+
+@timed
+async def test_unstable_tokens_lead_to_known_pages_as_well() -> None:
+    account = TimedAccount(range(990), unstable_tokens=True)
+    await account.read_whole_list()
+    assert await cost_of(account, SPREAD) == Cost(calls=10, waits=1)
+
+
+@timed
+async def test_pages_that_proved_wrong_are_not_followed_by_more_of_them() -> None:
+    """Each of 40 pages held two wanted numbers, which all moved to the end of the list."""
+    account = TimedAccount(range(20_000))
+    await account.read_whole_list()
+    places = [place for page in range(40) for place in (page * PAGE_SIZE, page * PAGE_SIZE + 1)]
+    account.rows = [*account.rows[40 * PAGE_SIZE :], *account.rows[: 40 * PAGE_SIZE]]
+    assert await cost_of(account, places) == Cost(calls=80 + UNPROVEN_PAGES, waits=3)
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> tuple[list[int], list[list[int]], list[int]]:
+    """Draw an inventory of up to ten pages, later states of it, and the numbers to look up."""
+    size = draw(st.integers(0, 990))
+    shuffled = random.Random(draw(st.integers(0, 10)))
+    states = [list(range(size))]
+    for _ in range(draw(st.integers(1, 3))):
+        rows_now = states[-1].copy()
+        kind = draw(st.sampled_from(["add", "remove", "move", "shuffle", "leave"]))
+        some = shuffled.sample(rows_now, min(len(rows_now), draw(st.integers(0, 120))))
+        if kind == "add":
+            rows_now[:0] = range(1_000 + 200 * len(states), 1_000 + 200 * len(states) + len(some))
+        elif kind == "shuffle":
+            shuffled.shuffle(rows_now)
+        elif kind != "leave":
+            rows_now = [row for row in rows_now if row not in some] + (some if kind == "move" else [])
+        states.append(rows_now)
+    wanted = draw(st.lists(st.integers(0, 1_900), unique=True, max_size=20))
+    return states[0], states[1:], wanted + shuffled.sample(range(990), draw(st.integers(0, 100)))
+
+
+@given(inventories(), st.booleans(), st.booleans(), st.booleans())
+def test_no_number_is_lost_or_old_while_rows_come_go_and_move(
+    drawn: tuple[list[int], list[list[int]], list[int]],
+    quota: bool,
+    unstable_tokens: bool,
+    reads_all: bool,
+) -> None:
+    first, states, wanted = drawn
+
+    async def main() -> None:
+        account = TimedAccount(first, quota=quota, unstable_tokens=unstable_tokens)
+        if reads_all:
+            await account.read_whole_list()
+        for state in [first, *states]:
+            account.rows = [e164(row) for row in state]
+            cost = await cost_of(account, sorted(set(wanted)))
+            assert cost.calls <= len(set(wanted)) + UNPROVEN_PAGES
+
+    run_timed(main)
+
+
+def test_k_numbers_cost_at_most_k_plus_two_calls_unless_rows_move() -> None:
+    for row in rows(inventories=(100, 250, 1_000, 10_000)):
+        unmoved = row.costs[:5]
+        assert max(cost.calls for cost in unmoved) <= row.k + 2, row
+
+
+@pytest.mark.slow
+def test_documented_table_of_waits_matches_the_code() -> None:
+    """Run `python -m benchmarks.lookup_waits` to update the table."""
+    assert WRITTEN_TO.read_text().splitlines() == list(tables())

@@ -1,0 +1,144 @@
+"""An inventory behind AWS's calls, on a clock that a test moves. Each call takes one second, so seconds count waits."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any, TypeVar
+from unittest.mock import Mock
+
+from gateway.errors import CursorExpired
+from gateway.loaders.batch import GetAccess
+from gateway.loaders.phone_numbers import PhoneNumbers
+from gateway.settings import Settings
+from gateway.upstream.aws_operations import OPERATION_NAMES
+from gateway.upstream.call import Call, UpstreamResponse
+from gateway.upstream.client import Upstream
+from gateway.upstream.records import PhoneNumberPage, PhoneNumberRecord
+from gateway.upstream.requester import Requester
+from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
+from gateway.upstream.resilience.circuit_breaking_transport import operation_breaker
+from gateway.upstream.resilience.fair_queue import FairQueue
+from gateway.upstream.resilience.queueing_transport import QueueingTransport
+from gateway.upstream.resilience.rate_quota import LocalRateLimiter
+from gateway.upstream.services import CHIME
+from tests.support.aws import e164
+from tests.support.loop_clock import JumpingLoop
+
+T = TypeVar("T")
+
+PAGE_SIZE = CHIME.max_results
+# Calls a second. So high that no call waits for it.
+HIGH_QUOTA = 1e9
+
+
+class TimedAccount:
+    """An account, and one process's upstream over it.
+
+    Attributes:
+        rows: The numbers of the inventory, in the list's order.
+        version: A number in each record. A test that raises it can tell old records from new ones.
+        unstable_tokens: Whether each response has another next-token.
+        refused: Whether all tokens so far are rejected.
+        calls: The operation of each call.
+        throttling: The rate limiter that AWS's 429 responses slow down.
+        upstream: The gateway's client of this account.
+    """
+
+    def __init__(self, rows: Iterable[int], *, quota: bool = False, unstable_tokens: bool = False) -> None:
+        self.rows = [e164(row) for row in rows]
+        self.version = 0
+        self.unstable_tokens = unstable_tokens
+        self.calls: list[str] = []
+        self._serial = count(1)
+        self._first_valid = 0
+        self.throttling = AdaptiveRateLimiter(asyncio.get_running_loop().time)
+        quotas = [LocalRateLimiter(HIGH_QUOTA)] if quota else []
+        queue = FairQueue(OPERATION_NAMES, Settings().upstream_concurrency, [self.throttling, *quotas])
+        breakers = {name: operation_breaker(name) for name in OPERATION_NAMES}
+        transport = QueueingTransport(self, queue, self.throttling, breakers)
+        self.upstream = Upstream(transport, CHIME, Mock(), Mock(), breakers, queue)
+
+    async def call(self, call: Call) -> UpstreamResponse:
+        """Respond as AWS does, after one second."""
+        self.calls.append(call.operation.name)
+        parameters = call.parameters
+        if "PhoneNumberId" in parameters:
+            result: Any = self._record(str(parameters["PhoneNumberId"]))
+        else:
+            result = self._page(parameters.get("NextToken"), int(parameters["MaxResults"]))
+        await asyncio.sleep(1)
+        return UpstreamResponse(body={}, size=0, result=result)
+
+    def throttle(self) -> None:
+        """Let the adaptive rate limiter know a 429 of this moment."""
+        self.throttling.on_throttled(asyncio.get_running_loop().time())
+
+    def expire_tokens(self) -> None:
+        """Reject all tokens that were sent so far."""
+        self._first_valid = next(self._serial)
+
+    def data_source(self) -> PhoneNumbers:
+        """Return the data source of a new request."""
+        loop = asyncio.get_running_loop()
+        return PhoneNumbers(self.upstream, GetAccess(), Settings(), Requester(loop.time() + 1_000))
+
+    async def read_whole_list(self) -> None:
+        """Read the list as a request for its count does, so that the process knows all pages."""
+        source = self.data_source()
+        token = None
+        while True:
+            _, token = await source.page(token, PAGE_SIZE, {})
+            if token is None:
+                return
+
+    async def find(self, numbers: Iterable[str]) -> dict[str, int | None]:
+        """Load numbers in one batch of a new request, and return the version of each record."""
+        source = self.data_source()
+        records: dict[str, Any] = {}
+        for lookup, number in source.lookups(list(numbers)):
+            records[number] = (await lookup)[number]
+        source.close()
+        return {number: record and int(record["CallingName"]) for number, record in records.items()}
+
+    def expected(self, numbers: Iterable[str]) -> dict[str, int | None]:
+        """Return the right result of `find`."""
+        held = set(self.rows)
+        return {number: self.version if number in held else None for number in numbers}
+
+    def _record(self, number: str) -> PhoneNumberRecord | None:
+        return {"E164PhoneNumber": number, "CallingName": str(self.version)} if number in self.rows else None
+
+    def _page(self, token: Any, size: int) -> PhoneNumberPage:
+        begin = 0
+        if token is not None:
+            row, serial = token.split("|")
+            if int(serial) < self._first_valid:
+                raise CursorExpired("ListPhoneNumbers")
+            begin = int(row)
+        rows = self.rows[begin : begin + size]
+        end = begin + len(rows)
+        serial = next(self._serial) if self.unstable_tokens else self._first_valid
+        records: list[PhoneNumberRecord] = [{"E164PhoneNumber": row, "CallingName": str(self.version)} for row in rows]
+        return PhoneNumberPage(records, f"{end}|{serial}" if end < len(self.rows) else None)
+
+
+class Measured:
+    """The calls and waits of an awaited operation on a JumpingLoop, measured while the block runs."""
+
+    def __init__(self, account: TimedAccount) -> None:
+        self._account = account
+
+    def __enter__(self) -> "Measured":
+        self._before = len(self._account.calls), asyncio.get_running_loop().time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        calls, since = self._before
+        self.calls = len(self._account.calls) - calls
+        self.waits = round(asyncio.get_running_loop().time() - since)
+
+
+def run_timed(main: Callable[[], Any]) -> Any:
+    """Run a coroutine function on a JumpingLoop."""
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(main())
