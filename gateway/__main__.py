@@ -344,7 +344,8 @@ async def _try_upstream(settings: Settings) -> Endpoint:
 
 def _log_start(settings: Settings, endpoint: Endpoint) -> None:
     """Log what runs: version, upstream, authentication, cache, and the settings that are not at their defaults."""
-    cache = "off" if settings.cache_ttl_seconds == 0 else "memory" if settings.redis_url is None else "redis"
+    is_off = settings.cache_ttl_seconds == settings.stale_if_error_seconds == 0
+    cache = "off" if is_off else "memory" if settings.redis_url is None else "redis"
     structlog.get_logger().info(
         "started",
         version=version("chime-gateway"),

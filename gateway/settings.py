@@ -8,7 +8,7 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -447,14 +447,65 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"Authentication by {self.auth} is not complete. Set {', '.join(missing)} as well ({_variable('auth')})"
             )
-        # An operator who sets one of these expects callers to be authenticated.
-        idle = [_variable(name) for names in needed.values() for name in names if getattr(self, name) is not None]
-        if self.auth == "none" and idle:
+        # An operator who sets one of these expects callers to be authenticated by it.
+        idle = [
+            _variable(name)
+            for way, names in needed.items()
+            for name in names
+            if way != self.auth and getattr(self, name) is not None
+        ]
+        if idle:
+            callers = "Anyone may call" if self.auth == "none" else f"Callers authenticate by {self.auth} to"
             raise ValueError(
-                f"Anyone may call the gateway, although {', '.join(idle)} is set. Choose how callers authenticate "
-                f"({_variable('auth')})"
+                f"{callers} the gateway, although {', '.join(idle)} is set. Choose how callers authenticate, or remove "
+                f"the variables of another way ({_variable('auth')})"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_contradictions(self) -> "Settings":
+        found = ". ".join(self._contradictions())
+        if found:
+            raise ValueError(found)
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """Yield a message about each setting that has no effect beside another one.
+
+        Of two limits, the lower one counts, so they are no contradiction. A default never contradicts a value that the
+        operator chose.
+        """
+        chosen, has_router = self.model_fields_set, self.router_secret is not None
+        if self.allow_unauthenticated and not self.allows_anonymous:
+            yield (
+                "Every caller must authenticate, by GATEWAY_AUTH or GATEWAY_ROUTER_SECRET. Remove the permission to "
+                "serve callers without authentication (GATEWAY_ALLOW_UNAUTHENTICATED)"
+            )
+        if self.graphiql and has_router:
+            yield (
+                "Browsers do not know GATEWAY_ROUTER_SECRET, so GraphiQL cannot be shown beside it. Turn GraphiQL off, "
+                "or explore the schema at the router (GATEWAY_GRAPHIQL)"
+            )
+        if self.graphiql and self.trusted_documents is not None:
+            yield (
+                "GraphiQL's queries are not among the trusted documents, so all would be rejected. Turn GraphiQL off, "
+                "or remove GATEWAY_TRUSTED_DOCUMENTS (GATEWAY_GRAPHIQL)"
+            )
+        if self.cors_origins is not None and has_router:
+            yield (
+                "Only the router may call the gateway, so no page can. List the origins in the router's own settings, "
+                "or remove GATEWAY_ROUTER_SECRET (GATEWAY_CORS_ORIGINS)"
+            )
+        if "loader_concurrency" in chosen and self.loader_concurrency > self.upstream_concurrency:
+            yield (
+                f"One batch cannot make {self.loader_concurrency} of the process's {self.upstream_concurrency} calls. "
+                "Lower it, or raise GATEWAY_UPSTREAM_CONCURRENCY (GATEWAY_LOADER_CONCURRENCY)"
+            )
+        if "max_page_size" in chosen and self.max_page_size >= self.max_cost:
+            yield (
+                f"A page of {self.max_page_size} rows costs more than the {self.max_cost} points that a query may "
+                "cost. Lower it, or raise GATEWAY_MAX_COST (GATEWAY_MAX_PAGE_SIZE)"
+            )
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -280,6 +280,62 @@ def test_wrong_setting_is_reported_by_name(run: Run, command: str, variable: str
     assert_one_line(run(command, **AWS, **{variable: value}), variable, reason)
 
 
+HASH = "0" * 64
+ROUTER = "correct-horse/battery+staple"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"API_KEYS": HASH}, "Anyone may call the gateway, although GATEWAY_API_KEYS is set. Choose how"),
+        ({"JWT_ISSUER": "a"}, "although GATEWAY_JWT_ISSUER is set. Choose how callers authenticate"),
+        (
+            {"AUTH": "api-key", "API_KEYS": HASH, "JWT_JWKS_URL": "https://a.example/keys", "JWT_AUDIENCE": "b"},
+            "by api-key to the gateway, although GATEWAY_JWT_JWKS_URL, GATEWAY_JWT_AUDIENCE is set.",
+        ),
+        (
+            {"AUTH": "jwt", "JWT_JWKS_URL": "https://a.example", "JWT_ISSUER": "a", "JWT_AUDIENCE": "b"}
+            | {"API_KEYS": HASH},
+            "Callers authenticate by jwt to the gateway, although GATEWAY_API_KEYS is set.",
+        ),
+        ({"AUTH": "api-key", "API_KEYS": HASH, "ALLOW_UNAUTHENTICATED": "true"}, "(GATEWAY_ALLOW_UNAUTHENTICATED)."),
+        ({"ROUTER_SECRET": ROUTER, "ALLOW_UNAUTHENTICATED": "true"}, "Remove the permission to serve callers without"),
+        ({"ROUTER_SECRET": ROUTER, "GRAPHIQL": "true"}, "Turn GraphiQL off, or explore the schema at the router"),
+        ({"TRUSTED_DOCUMENTS": "a.json", "GRAPHIQL": "true"}, "Turn GraphiQL off, or remove GATEWAY_TRUSTED_DOCUMENTS"),
+        ({"ROUTER_SECRET": ROUTER, "CORS_ORIGINS": "https://a.example"}, "in the router's own settings"),
+        ({"LOADER_CONCURRENCY": "9", "UPSTREAM_CONCURRENCY": "8"}, "9 of the process's 8 calls. Lower it, or raise"),
+        ({"MAX_PAGE_SIZE": "5000"}, "A page of 5000 rows costs more than the 5000 points"),
+        (
+            {"ROUTER_SECRET": ROUTER, "GRAPHIQL": "true", "ALLOW_UNAUTHENTICATED": "true"},
+            "(GATEWAY_ALLOW_UNAUTHENTICATED). Browsers do not know GATEWAY_ROUTER_SECRET",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "schema"])
+def test_settings_that_contradict_each_other_are_rejected(
+    run: Run, command: str, given: dict[str, str], words: str
+) -> None:
+    result = run(command, **AWS, **{f"GATEWAY_{name}": value for name, value in given.items()})
+    assert_one_line(result, words)
+    assert not re.search("Value error|pydantic|Settings", result.stderr)
+    assert HASH not in result.stderr
+    assert ROUTER not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        # A default never contradicts a value that the operator chose.
+        {"UPSTREAM_CONCURRENCY": "8"},
+        {"MAX_COST": "500"},
+        {"ROUTER_SECRET": ROUTER, "GRAPHIQL": "false"},
+        {"LOADER_CONCURRENCY": "8", "UPSTREAM_CONCURRENCY": "8"},
+    ],
+)
+def test_settings_that_do_not_contradict_each_other_are_accepted(run: Run, given: dict[str, str]) -> None:
+    assert_started(run("serve", **AWS, **{f"GATEWAY_{name}": value for name, value in given.items()}))
+
+
 @pytest.mark.parametrize("value", ["\u2603", "-1", "x y", "http://", "//a", "0" * 5000])
 @pytest.mark.parametrize("variable", [f"GATEWAY_{name.upper()}" for name in Settings.model_fields])
 def test_message_about_a_setting_has_no_words_of_the_library(
@@ -315,7 +371,6 @@ def test_whitespace_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch, t
         "GATEWAY_REDIS_URL": "  redis://127.0.0.1:9/0 ",
         "GATEWAY_CORS_ORIGINS": " https://a.example , https://b.example ,",
         "GATEWAY_CURSOR_KEYS": f" {key} ,\n {key} ",
-        "GATEWAY_ROUTER_SECRET": " 0123456789abcdef\n",
         "GATEWAY_TRUSTED_DOCUMENTS": f" {tmp_path} ",
     }.items():
         monkeypatch.setenv(name, value)
@@ -327,9 +382,13 @@ def test_whitespace_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch, t
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert settings.cursor_keys is not None
     assert len(settings.cursor_keys) == 2
-    assert settings.router_secret is not None
-    assert settings.router_secret.get_secret_value() == "0123456789abcdef"
     assert settings.trusted_documents == tmp_path
+    # CORS would contradict it.
+    monkeypatch.delenv("GATEWAY_CORS_ORIGINS")
+    monkeypatch.setenv("GATEWAY_ROUTER_SECRET", " 0123456789abcdef\n")
+    router_secret = read_settings().router_secret
+    assert router_secret is not None
+    assert router_secret.get_secret_value() == "0123456789abcdef"
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "cache_ttl_seconds"])

@@ -98,6 +98,8 @@ Settings are environment variables.
 
 - At start, the gateway rejects a wrong value and names its variable. It rejects an unknown `GATEWAY_` variable, too,
   and suggests the nearest known name.
+- Settings of which one has no effect beside the other stop the start, too, such as API keys with `GATEWAY_AUTH=jwt`. A
+  default never contradicts your value. Of two limits, the lower one counts.
 - An empty variable counts as unset. Whitespace around a value is removed. The same holds for the variables of AWS
   (`AWS_`), OpenTelemetry (`OTEL_`) and proxies, and for the entries of AWS profiles.
 - Lists are separated by commas. They may hold line breaks.

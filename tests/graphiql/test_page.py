@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage
-from tests.support.serving import gateway_to_nowhere, served
+from gateway.settings import for_development, read_settings
+from tests.support.serving import NOWHERE, gateway_to_nowhere, served, served_gateway
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 CHROME = (
@@ -186,9 +187,10 @@ def test_page_can_be_turned_off(built: Path) -> None:
         assert http.get(f"/graphql/assets/{asset}").status_code == 404
 
 
-def test_page_is_not_served_if_a_router_secret_is_required() -> None:
-    with gateway_to_nowhere(graphiql=True, router_secret="known-to-the-router") as http:
-        assert http.get("/graphql", headers=BROWSER).status_code == 401
+def test_page_is_not_served_by_dev_if_a_router_secret_is_required() -> None:
+    settings = for_development(read_settings(upstream_endpoint_url=NOWHERE, router_secret="known-to-the-router"))
+    with served_gateway(settings) as url:
+        assert httpx.get(f"{url}/graphql", headers=BROWSER, timeout=30).status_code == 401
 
 
 @pytest.fixture
