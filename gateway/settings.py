@@ -8,7 +8,7 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +25,13 @@ from gateway.telemetry.otel_config import OTEL_PREFIX, read_otel_variables
 PREFIX = "GATEWAY_"
 # The key length of AES-256.
 CURSOR_KEY_BYTES = 32
+
+# The settings that are secret. Their values are in no message, and each may be in a file.
+SECRETS = ("router_secret", "api_keys", "redis_url", "cursor_keys")
+# The variables with the paths of these files, as in the official images of Docker, such as POSTGRES_PASSWORD_FILE.
+SECRET_FILES = {f"{PREFIX}{name.upper()}_FILE": name for name in SECRETS}
+# A file of cursor keys or hashes has some hundred bytes. A wrong path, such as /dev/zero, may have any number.
+MAX_SECRET_BYTES = 100_000
 
 # The variables that the gateway and its libraries read. urllib reads the proxies' names in upper and in lower case.
 _READ = re.compile(
@@ -512,8 +519,8 @@ def read_settings(**overrides: Any) -> Settings:
     """Return the settings from the environment, with some of them overridden.
 
     Raises:
-        ConfigurationError: If a variable is unknown or wrong, OpenTelemetry's included. The message names each one and
-            the values that it may have.
+        ConfigurationError: If a variable is unknown or wrong, OpenTelemetry's included, or if the file of a secret
+            cannot be used. The message names each variable and the values that it may have.
     """
     tidy_environment()
     wrong = [*map(_unknown, _unknown_variables()), *map(_unprintable, _unprintable_variables())]
@@ -523,10 +530,11 @@ def read_settings(**overrides: Any) -> Settings:
         read_otel_variables()
     except ValidationError as error:
         raise _rejected(map(_wrong_otel_variable, error.errors())) from None
+    from_files = {SECRET_FILES[name.upper()]: _read_secret(name, path) for name, path in _secret_files().items()}
     try:
-        return Settings(**overrides)
+        return Settings(**{**from_files, **overrides})
     except ValidationError as error:
-        raise _rejected(map(_wrong_setting, error.errors())) from None
+        raise _rejected(_wrong_setting(each, from_files) for each in error.errors()) from None
 
 
 def for_development(settings: Settings) -> Settings:
@@ -539,8 +547,36 @@ def _rejected(messages: Iterable[str]) -> ConfigurationError:
     return ConfigurationError(" ".join(f"{message}." for message in messages))
 
 
+def _secret_files() -> dict[str, str]:
+    """Return the path of each secret that is in a file, by the variable that names the file."""
+    return {name: path for name, path in variables(f"{PREFIX}.*_FILE").items() if name.upper() in SECRET_FILES}
+
+
+def _read_secret(variable: str, path: str) -> str:
+    """Return the secret in a file, without whitespace around it, such as the line break that most editors add.
+
+    Raises:
+        ConfigurationError: If the file cannot be read, or the secret is set by its own variable, too.
+    """
+    direct = variable.upper().removesuffix("_FILE")
+    if variables(direct):
+        raise _rejected([f"{direct} is set, too, so it is not clear which one counts. Remove one of them ({variable})"])
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(MAX_SECRET_BYTES).strip()
+    except UnicodeDecodeError:
+        message = f"The file {path} is not text in UTF-8. Write the value into it as text ({variable})"
+        raise _rejected([message]) from None
+    except OSError as error:
+        message = f"The file {path} cannot be read: {error.strerror}. Mount it, or correct the path ({variable})"
+        raise _rejected([message]) from None
+    if not text:
+        raise _rejected([f"The file {path} is empty. Write the value into it ({variable})"])
+    return text
+
+
 def _unknown_variables() -> list[str]:
-    known = set(map(_variable, Settings.model_fields))
+    known = set(map(_variable, Settings.model_fields)) | SECRET_FILES.keys()
     return sorted(
         name
         for name, value in variables(f"{PREFIX}.*").items()
@@ -572,15 +608,19 @@ def _variable(name: str) -> str:
     return f"{PREFIX}{name.upper()}"
 
 
-def _wrong_setting(error: ErrorDetails) -> str:
-    """Return a message about one wrong setting, with its value unless that could be a secret."""
+def _wrong_setting(error: ErrorDetails, from_files: Container[str]) -> str:
+    """Return a message about one wrong setting, with its value unless that could be a secret.
+
+    Args:
+        error: The error.
+        from_files: The settings that were read from files. The message then names the variable of the file.
+    """
     if not error["loc"]:
         # The check concerns several settings, so the value is all of them.
         return _reason(error)
     name = str(error["loc"][0])
-    is_secret = "secret" in name or "keys" in name or name == "redis_url"
-    value = "" if is_secret else f"{error['input']!r} is not valid. "
-    return f"{value}{_reason(error)} ({_variable(name)})"
+    value = "" if name in SECRETS else f"{error['input']!r} is not valid. "
+    return f"{value}{_reason(error)} ({_variable(name)}{'_FILE' if name in from_files else ''})"
 
 
 def _wrong_otel_variable(error: ErrorDetails) -> str:
@@ -595,12 +635,12 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def _entries(text: str) -> list[str]:
-    """Return the entries of a list separated by commas, without empty ones.
+    """Return the entries of a list separated by commas or line breaks, without empty ones.
 
     Raises:
         ValueError: If there is no entry.
     """
-    entries = [each.strip() for each in text.split(",") if each.strip()]
+    entries = [each.strip() for each in re.split("[,\n]", text) if each.strip()]
     if not entries:
         raise ValueError("The list must have at least one entry")
     return entries

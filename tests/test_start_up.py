@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretBytes, SecretStr
 
 from gateway import __main__ as command_line
 from gateway.errors import ConfigurationError
@@ -396,6 +397,59 @@ def test_empty_setting_has_its_default(name: str, monkeypatch: pytest.MonkeyPatc
     for empty in ("", " \t"):
         monkeypatch.setenv(f"GATEWAY_{name.upper()}", empty)
         assert getattr(read_settings(), name) == Settings.model_fields[name].default
+
+
+FILES = {
+    "GATEWAY_API_KEYS_FILE": (f"{HASH}\n{'1' * 64}\n", (HASH, "1" * 64)),
+    "GATEWAY_CURSOR_KEYS_FILE": (f"{base64.b64encode(bytes(32)).decode()}\n", (SecretBytes(bytes(32)),)),
+    "GATEWAY_REDIS_URL_FILE": ("redis://:word@127.0.0.1:9/0\r\n", SecretStr("redis://:word@127.0.0.1:9/0")),
+    "GATEWAY_ROUTER_SECRET_FILE": (f"{ROUTER}\n", SecretStr(ROUTER)),
+}
+
+
+def test_every_secret_is_read_from_a_file_without_the_line_break_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = {name for name, field in Settings.model_fields.items() if "Secret" in str(field.annotation)}
+    assert FILES.keys() == {f"GATEWAY_{name.upper()}_FILE" for name in {*secret, "api_keys"}}
+    monkeypatch.setenv("GATEWAY_AUTH", "api-key")
+    for variable, (content, _) in FILES.items():
+        (tmp_path / variable).write_text(content)
+        monkeypatch.setenv(variable, f" {tmp_path / variable} ")
+    settings = read_settings()
+    read = {variable: getattr(settings, variable[8:-5].lower()) for variable in FILES}
+    assert read == {variable: value for variable, (_, value) in FILES.items()}
+
+
+@pytest.mark.parametrize("variable", FILES)
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory. Mount it, or correct the path"),
+        (b" \n", "is empty. Write the value into it"),
+        (b"\xff\xfe", "is not text in UTF-8"),
+        (b"hunter2\n", ""),
+    ],
+)
+def test_wrong_file_of_a_secret_is_reported_by_its_variable_without_its_content(
+    run: Run, tmp_path: Path, variable: str, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    result = run("schema", **{variable: str(file)})
+    assert_one_line(result, reason, f"({variable}).", str(file) if reason else "must")
+    assert "hunter2" not in result.stderr
+
+
+def test_secret_that_is_set_twice_is_rejected(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(ROUTER)
+    given = {"GATEWAY_ROUTER_SECRET_FILE": str(tmp_path / "secret"), "GATEWAY_ROUTER_SECRET": ROUTER}
+    assert_one_line(run("schema", **given), "GATEWAY_ROUTER_SECRET is set, too", "(GATEWAY_ROUTER_SECRET_FILE).")
+
+
+def test_setting_that_is_no_secret_is_not_read_from_a_file(run: Run) -> None:
+    assert_one_line(run("schema", GATEWAY_MAX_COST_FILE="a"), "There is no such setting.", "(GATEWAY_MAX_COST_FILE)")
 
 
 def test_certificate_for_opentelemetry_is_accepted(run: Run, tmp_path: Path) -> None:

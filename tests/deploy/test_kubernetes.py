@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.auth.api_key_authenticator import hash_api_key
+from gateway.settings import SECRET_FILES
 from tests.deploy.rendered import (
     README,
     SETTINGS,
@@ -87,37 +88,59 @@ def test_ports_are_those_of_the_image_and_used_by_name(
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(ports["operations"])
 
 
+@pytest.fixture(scope="module")
+def mounted(pod: Manifest, container: Manifest) -> dict[str, str]:
+    """Return the secret's key of each file that the pod mounts."""
+    [volume], [mount] = pod["spec"]["volumes"], container["volumeMounts"]
+    assert mount["name"] == volume["name"]
+    return {f"{mount['mountPath']}/{item['path']}": item["key"] for item in volume["secret"]["items"]}
+
+
 def test_gateway_knows_every_setting(container: Manifest, configured: dict[str, str]) -> None:
     named = {name for name in [*configured, *(each["name"] for each in container["env"])] if name.startswith("GATEWAY")}
-    assert named - SETTINGS.keys() == set()
+    assert named - SETTINGS.keys() - SECRET_FILES.keys() == set()
     secret = {each["name"] for each in container["env"] if "secretKeyRef" in each["valueFrom"]}
     assert secret.isdisjoint(configured)
 
 
-def test_the_readme_makes_the_secret_that_the_pods_need(container: Manifest) -> None:
+def test_secrets_are_read_from_the_files_that_are_mounted(configured: dict[str, str], mounted: dict[str, str]) -> None:
+    paths = [value for name, value in configured.items() if name in SECRET_FILES]
+    assert sorted(paths) == sorted(mounted)
+
+
+def test_the_readme_makes_the_secret_that_the_pods_need(
+    pod: Manifest, container: Manifest, mounted: dict[str, str]
+) -> None:
     [command] = re.findall(r"kubectl create secret generic (?:.*\\\n)*.*", README)
     made = set(re.findall(r"--from-literal=([\w-]+)=", command))
     references = [each["valueFrom"]["secretKeyRef"] for each in container["env"]]
-    assert {each["name"] for each in references} == {command.split()[4]}
-    assert {each["key"] for each in references if not each.get("optional")} <= made
-    assert made <= {each["key"] for each in references}
-    assert all(f"`{each['key']}`" in README for each in references)
+    names = {each["name"] for each in references} | {each["secret"]["secretName"] for each in pod["spec"]["volumes"]}
+    assert names == {command.split()[4]}
+    optional = {each["key"] for each in references if each.get("optional")}
+    keys = {each["key"] for each in references} | set(mounted.values())
+    assert keys - optional <= made <= keys
+    assert all(f"`{each}`" in README for each in keys)
 
 
 def test_gateway_with_these_settings_needs_a_key_and_responds_to_probes_and_scrapes(
-    pod: Manifest, container: Manifest, configured: dict[str, str], aws: Aws, tmp_path: Path
+    pod: Manifest,
+    container: Manifest,
+    configured: dict[str, str],
+    mounted: dict[str, str],
+    aws: Aws,
+    tmp_path: Path,
 ) -> None:
     aws.holds(inventory=3)
     ports = {"http": free_port(), "operations": free_port()}
+    secret = {"api-keys": hash_api_key(b"a-key"), "cursor-keys": b64encode(secrets.token_bytes(32)).decode()}
+    for key, value in secret.items():
+        (tmp_path / key).write_text(f"{value}\n")
     given = {
-        "GATEWAY_API_KEYS": hash_api_key(b"a-key"),
-        "GATEWAY_CURSOR_KEYS": b64encode(secrets.token_bytes(32)).decode(),
+        name: str(tmp_path / mounted[value]) if name in SECRET_FILES else value for name, value in configured.items()
     }
-    assert given.keys() == {
-        each["name"] for each in container["env"] if not each["valueFrom"]["secretKeyRef"].get("optional")
-    }
+    assert all(each["valueFrom"]["secretKeyRef"].get("optional") for each in container["env"])
     # All as in the pod, but for where AWS, the collector and its own ports are.
-    env = environment(tmp_path, **configured | given) | {
+    env = environment(tmp_path, **given) | {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "GATEWAY_UPSTREAM_API": "chime",
@@ -165,7 +188,9 @@ def test_pod_meets_the_restricted_standard_of_its_namespace(pod: Manifest, conta
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert not pod["spec"].keys() & {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"}
+    assert not pod["spec"].keys() & {"hostNetwork", "hostPID", "hostIPC", "initContainers"}
+    # The standard allows volumes of a secret.
+    assert [volume.keys() for volume in pod["spec"]["volumes"]] == [{"name", "secret"}]
     assert not any("hostPort" in port for port in container["ports"])
 
 

@@ -14,7 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import AnyHttpUrl, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
-from gateway.settings import PREFIX, Settings
+from gateway.settings import PREFIX, SECRET_FILES, Settings
 from gateway.telemetry import metrics
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -102,12 +102,26 @@ Settings are environment variables.
   default never contradicts your value. Of two limits, the lower one counts.
 - An empty variable counts as unset. Whitespace around a value is removed. The same holds for the variables of AWS
   (`AWS_`), OpenTelemetry (`OTEL_`) and proxies, and for the entries of AWS profiles.
-- Lists are separated by commas. They may hold line breaks.
+- Lists are separated by commas or line breaks.
+- A secret can be in a file: see [secrets](#secrets).
 - If a Kubernetes Service is called `gateway`, Kubernetes adds variables such as `GATEWAY_SERVICE_HOST` and
   `GATEWAY_PORT=tcp://...` to your pods. The gateway ignores them. `enableServiceLinks: false` keeps them out.
 - Credentials, region and profile are AWS's own variables: see [aws](aws.md). Traces use OpenTelemetry's variables: see
   [operations](operations.md#traces).
-"""
+
+## Secrets
+
+Each secret can be in a file, as Docker and Kubernetes mount them. Set the variable with the ending `_FILE` to its path:
+
+SECRET_FILES
+
+- Whitespace around the value is removed, also the line break at the end. A list may have an entry on each line.
+- If both variables are set, or the file is missing, empty or not UTF-8, the gateway does not start.
+- A file keeps the secret out of the environment, which child processes inherit and which tools show.
+- The gateway reads the files at start only. After you have changed one, restart the gateway, for example by
+  `kubectl rollout restart`. API keys and cursor keys are lists, so that the old and the new one work meanwhile.
+- Credentials for AWS can be in files, too: see [aws](aws.md).
+""".replace("SECRET_FILES", "\n".join(f"- `{name}`" for name in SECRET_FILES))
 
 _METRICS_INTRODUCTION: Final = """\
 # Metrics

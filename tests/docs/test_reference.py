@@ -9,7 +9,7 @@ import pytest
 import gateway.app  # noqa: F401  # It imports all packages, so that their error classes are defined.
 from gateway.__main__ import main
 from gateway.errors import CallerError, GatewayError, HttpError, Throttled, UpstreamError
-from gateway.settings import Settings
+from gateway.settings import SECRET_FILES, Settings
 from tests.docs.markdown import DOCUMENTS, PAGES, anchors, first_cells, prose
 from tests.docs.reference_pages import PAGES as SETTINGS_PAGES
 from tests.docs.reference_pages import all_metrics, metric_name, pages, variable
@@ -52,7 +52,7 @@ def test_example_of_a_setting_is_accepted(name: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_setting_that_a_page_names_exists(document: Path) -> None:
-    known = set(map(variable, Settings.model_fields)) | {"GATEWAY_SERVICE_HOST", "GATEWAY_PORT"}
+    known = {*map(variable, Settings.model_fields), *SECRET_FILES, "GATEWAY_SERVICE_HOST", "GATEWAY_PORT"}
     names = set(re.findall(r"\bGATEWAY_[A-Z_]*[A-Z]\b", document.read_text()))
     assert names <= known
 
