@@ -47,8 +47,7 @@ class Position(NamedTuple):
         row_hash: `hash_of` the key of the edge's record.
         following: Hashes of the NEIGHBOURS records after it in the page, or 0 for each that the page does not have. If
             the edge's record is deleted, they mark its place.
-        preceding: The same of the records before it. Both are in the list's order. A page's last record has no
-            neighbours, because their hashes would have to be computed for this cursor alone.
+        preceding: The same of the records before it. Both are in the list's order.
         next_token: The token of the next page. Only the last edge of a page has it.
         has_rows_before: Whether the list has rows before the page.
         next_token_repeats: Whether `next_token` was seen earlier on the way to this page.

@@ -111,10 +111,12 @@ class Page(Generic[R]):
 
     def position(self, place: int, next_token: str | None) -> Position:
         """Return the position of a record, with the token of the page that a request after it begins with, if any."""
-        # A page's last cursor is often its only one. It needs no other record's hash.
-        if place + 1 == len(self.records):
-            row_hash = self._hashes[place] if self._hashes else hash_of(self.source.key(self.records[place]))
-            following = preceding = NO_NEIGHBOURS
+        # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
+        if place + 1 == len(self.records) and not self._hashes:
+            key = self.source.key
+            hashes = [hash_of(key(record)) for record in self.records[-1 - NEIGHBOURS :]]
+            row_hash, preceding = hashes[-1], (*NO_NEIGHBOURS, *hashes[:-1])[-NEIGHBOURS:]
+            following = NO_NEIGHBOURS
         else:
             row_hash = self._hash_records()[place]
             preceding = self._padded_hashes[place : place + NEIGHBOURS]
@@ -131,22 +133,46 @@ class Page(Generic[R]):
             next_token_repeats=self.next_token_repeats and next_token is not None,
         )
 
-    def find(self, row_hash: int, *, start: int = 0, near: int = 0) -> Found | None:
-        """Return the place of the record whose key has this hash, or None if the page does not have it.
+    def find(self, row_hash: int) -> Found | None:
+        """Return the place of the record whose key has this hash, or None if the page does not have it."""
+        index = self._index_of(row_hash)
+        return None if index is None else self._found(index)
+
+    def find_edge(self, position: Position, *, start: int = 0, near: int = 0) -> Found | None:
+        """Return the place of a position's record, or None if the page does not have it or if it has moved.
+
+        The record has moved if it is no longer between the records that were around it, and these are still in order.
+        A client that continued at its new place would lose or repeat the rows between the two places.
 
         Args:
-            row_hash: The `hash_of` the record's key.
+            position: The position of the record.
             start: The first row to look at. The records before it that follow another row are looked at as well.
             near: The index of the record to try first, because a list may hold a record twice.
         """
-        hashes = self._hash_records()
-        first = self.places[start - 1] + 1 if start else 0
-        if first <= near < len(hashes) and hashes[near] == row_hash:
-            return self._found(near)
-        try:
-            return self._found(hashes.index(row_hash, first))
-        except ValueError:
+        index = self._index_of(position.row_hash, first=self.places[start - 1] + 1 if start else 0, near=near)
+        if index is None:
             return None
+        before = [place for each in position.preceding if (place := self._index_of(each)) is not None]
+        after = [place for each in position.following if (place := self._index_of(each)) is not None]
+
+        def agreement(boundary: int) -> int:
+            """Return how many of the records are on the right side of the boundary before an index."""
+            return sum(place < boundary for place in (*before, index)) + sum(place >= boundary for place in after)
+
+        elsewhere = max(map(agreement, (*after, *(place + 1 for place in before))), default=0)
+        return self._found(index) if agreement(index + 1) >= elsewhere else None
+
+    def find_pushed_edge(self, position: Position) -> Found | None:
+        """Return the place of a record of the page before, if rows that were added before it pushed it onto this page.
+
+        Other records of that page are then before it. If none is, the record has moved, and the rows before it are new.
+        """
+        index = self._index_of(position.row_hash)
+        if index is None:
+            return None
+        preceding = set(position.preceding).difference(NO_NEIGHBOURS)
+        was_pushed = index == 0 or not preceding or not preceding.isdisjoint(self._hashes[:index])
+        return self._found(index) if was_pushed else None
 
     def find_following(self, position: Position) -> int | None:
         """Return the number of rows before the nearest record that followed a position, or None if all are gone."""
@@ -161,6 +187,15 @@ class Page(Generic[R]):
     def rows_before(self, place: int) -> int:
         """Return the number of rows before a record."""
         return bisect_left(self.places, place)
+
+    def _index_of(self, row_hash: int, *, first: int = 0, near: int = 0) -> int | None:
+        hashes = self._hash_records()
+        if first <= near < len(hashes) and hashes[near] == row_hash:
+            return near
+        try:
+            return hashes.index(row_hash, first)
+        except ValueError:
+            return None
 
     def _found(self, place: int) -> Found:
         row = self.rows_before(place)

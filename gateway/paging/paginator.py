@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
@@ -12,6 +12,10 @@ from gateway.paging.cursor import NEIGHBOURS, Position, read_cursor, write_curso
 from gateway.paging.pages import START, Boundary, PageChain, RowRange, Slice, TokenList
 
 R = TypeVar("R")
+
+# The most short or empty pages in which the records of one full page are searched for. Without them, a cursor would
+# lose or repeat rows. 20 are as many as a list may read by default, and AWS's pages are short only in rare cases.
+_MOST_PARTS_OF_A_PAGE: Final = 20
 
 
 class _CursorMatch(NamedTuple, Generic[R]):
@@ -166,7 +170,7 @@ class Paginator(Generic[R]):
         is_filtered = self._source.matches is not None
         async for place, page in chain.pages_from(begin, rows=left):
             stop = min(len(page.rows), place.row + left)
-            edge = None if before is None else page.find(before.row_hash, start=place.row)
+            edge = None if before is None else page.find_edge(before, start=place.row)
             at_before = edge is not None and edge.row <= stop
             if edge is not None and at_before:
                 stop = edge.row
@@ -218,14 +222,14 @@ class Paginator(Generic[R]):
         )
         page = await chain.page(0, size)
         # If tokens count rows, rows added before the edge move it onto the page that used to follow it.
-        moved = page.find(after.row_hash)
-        return chain, START if moved is None else Boundary(0, moved.row + moved.is_row)
+        pushed = page.find_pushed_edge(after)
+        return chain, START if pushed is None else Boundary(0, pushed.row + pushed.is_row)
 
     async def _find(self, position: Position) -> _CursorMatch[R]:
         """Find an edge in its page, or up to one full page further, if rows that were added before it moved it there.
 
-        If the row was deleted, return the position between the records that followed it and preceded it. If all of
-        those that the cursor names are gone too, return the original offset.
+        If the row was deleted or moved, return the position between the records that followed it and preceded it. If
+        all of those that the cursor names are gone too, return the original offset.
         """
         chain = PageChain(self._source, position.token, has_rows_before=position.has_rows_before)
         # The edge's own page is fetched as it was. The pages after it are full.
@@ -235,8 +239,8 @@ class Paginator(Generic[R]):
         # If the cursor names all records of the page before the edge and they are gone, it is at the page's start.
         names_all_before = position.offset == NEIGHBOURS - position.preceding.count(0)
         deleted = START if names_all_before else None
-        async for place, page in chain.pages_from(START, limit=self._max_pages + 1):
-            edge = page.find(position.row_hash, near=position.offset - passed)
+        async for place, page in chain.pages_from(START, limit=max(self._max_pages, _MOST_PARTS_OF_A_PAGE) + 1):
+            edge = page.find_edge(position, near=position.offset - passed)
             if edge is not None:
                 return _CursorMatch(chain, place._replace(row=edge.row), exists=edge.is_row)
             following = page.find_following(position)
@@ -259,7 +263,7 @@ class Paginator(Generic[R]):
         """
         at_end = False
         async for place, page in chain.pages_from(begin, limit=self._max_pages):
-            found = None if edge is None else page.find(edge.row_hash, start=place.row)
+            found = None if edge is None else page.find_edge(edge, start=place.row)
             if found is not None:
                 return place._replace(row=found.row)
             at_end = page.next_token is None

@@ -61,6 +61,7 @@ class UpstreamList:
     fill: How full a page is: full, half full, empty, or with three rows more than requested.
     trailing_token: If true, the last rows come with a token that leads to an empty page.
     token_length: Characters of a token, if it should be longer than necessary.
+    moved: Rows that were at another place before, with the row that each of them was. They have that row's key.
     leads_to: Wrong next tokens, by the token of the page that returns them.
     expired: Tokens that are no longer accepted.
     """
@@ -72,6 +73,7 @@ class UpstreamList:
     fill: Callable[[str | None], Fill] = full
     trailing_token: bool = False
     token_length: int = 0
+    moved: dict[int, int] = field(default_factory=dict)
     leads_to: dict[str | None, str] = field(default_factory=dict)
     expired: set[str] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
@@ -107,12 +109,18 @@ class UpstreamList:
         assert set(rows) <= set(self.rows)
         self.rows = [row for row in self.rows if row not in rows]
 
+    def move(self, row: int, to: int) -> None:
+        """Move a row to another place in the order."""
+        self.remove(row)
+        self.add(to)
+        self.moved[to] = row
+
     @property
     def source(self) -> TokenList[int]:
         """Return the list as the gateway sees it."""
         return TokenList(
             fetch=self.fetch,
-            key="{:04}".format,
+            key=lambda row: f"{self.moved.get(row, row):04}",
             binding=BINDING,
             operation="ListRows",
             page_size=self.page_size,

@@ -95,7 +95,7 @@ async def test_cursor_holds_the_position_of_its_edge() -> None:
         offset=2,
         row_hash=hash_of("0011"),
         following=(0, 0, 0),
-        preceding=(0, 0, 0),
+        preceding=(0, hash_of("0007"), hash_of("0009")),
         next_token=next_token,
         has_rows_before=True,
         next_token_repeats=False,

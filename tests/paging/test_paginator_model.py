@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.paging.cursor import read_cursor
+from gateway.paging.cursor import NEIGHBOURS, read_cursor
 from tests.paging.scripted_lists import BINDING, Response, UpstreamList, backwards, by_token, forwards, request
 
 MAX_PAGES = 10_000  # These tests do not reach the page limit.
@@ -89,10 +89,13 @@ class Session:
         behind = bisect_right(held.rows, held.row)
         next_row_hash = held.rows[behind] if behind < len(held.rows) else HIGHEST + 1
         at = bisect_left(self.upstream.rows, held.row)
-        came_between = at < len(self.upstream.rows) and self.upstream.rows[at] < next_row_hash
+        followed = [row for row in held.rows[behind : behind + NEIGHBOURS] if row in self.upstream.rows]
+        came_between = at < len(self.upstream.rows) and self.upstream.rows[at] < next(iter(followed), next_row_hash)
         if came_between:
             return False
-        return moved == 0 or (
+        place = bisect_left(held.rows, held.row)
+        is_unchanged_before = tuple(self.upstream.rows[begin:at]) == held.rows[place - position.offset : place]
+        return is_unchanged_before or (
             # The last row of a page has no next row that its cursor could hold.
             any(position.following) and next_row_hash in self.upstream.rows and moved <= self.upstream.page_size
         )

@@ -289,6 +289,37 @@ async def test_cursor_resumes_at_its_edge_if_its_page_is_shorter_on_refetch(at: 
         assert (await request(upstream, last=at, before=cursor)).rows == upstream.rows[10 : 10 + at]
 
 
+@pytest.mark.parametrize("at", range(9))
+async def test_page_limit_does_not_keep_a_cursor_from_its_edge_in_shorter_pages(at: int) -> None:
+    upstream = UpstreamList(rows=rows_of(40), page_size=10)
+    cursor = (await request(upstream, first=20)).cursors[10 + at]
+    upstream.fill = in_turn("empty", "empty", "short")
+    response = await request(upstream, first=5, after=cursor, max_pages=1)
+    assert response.rows == upstream.rows[11 + at : 16 + at]
+
+
+@pytest.mark.parametrize("tokens", KINDS)
+@pytest.mark.parametrize("to", [0, 4, 14, 16, 18, 26, 28, 38])
+async def test_cursor_stays_where_it_was_if_its_row_moves_in_the_page(tokens: Tokens, to: int) -> None:
+    upstream = UpstreamList(rows=rows_of(60), tokens=tokens, page_size=20)
+    cursor = (await counted(upstream, 11)).end_cursor
+    upstream.move(21, to)
+    rows_before, rows_after = ([row for row in upstream.rows if (row > 21) is after] for after in (False, True))
+    assert (await request(upstream, first=30, after=cursor)).rows == rows_after[:30]
+    assert (await request(upstream, first=1, after=cursor)).rows == rows_after[:1]
+    assert (await request(upstream, last=5, before=cursor)).rows == rows_before[-5:]
+    assert (await request(upstream, last=50, before=cursor)).rows == rows_before
+    assert (await request(upstream, first=50, before=cursor)).rows == rows_before
+
+
+@pytest.mark.parametrize("to", [46, 50, 78, 98])
+async def test_page_after_a_full_page_starts_at_its_token_if_the_last_row_moves(to: int) -> None:
+    upstream = UpstreamList(rows=rows_of(60), page_size=20)
+    cursor = (await request(upstream, first=20)).end_cursor
+    upstream.move(39, to)
+    assert (await request(upstream, first=30, after=cursor)).rows == upstream.rows[19:49]
+
+
 @pytest.mark.parametrize("at", range(10))
 async def test_deleted_edge_resumes_at_its_position_across_short_and_empty_pages(at: int) -> None:
     for again in (["short"], ["empty", "short"], ["full", "empty"], ["short", "empty", "short"]):
