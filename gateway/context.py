@@ -105,6 +105,7 @@ class RequestContext:
             if data_source in vars(self):
                 getattr(self, data_source).close()
         for token_list in self.lists:
+            token_list.close()
             observe_connection_pages(token_list.operation, token_list.pages_fetched)
 
 

@@ -15,12 +15,21 @@ from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 from gateway.errors import GatewayError, UpstreamBadResponse
 from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_of, write_cursor
 from gateway.paging.cursor_keys import CursorBinding
+from gateway.paging.read_ahead import MOST_AT_ONCE, ReadAhead
 from gateway.paging.sort_order import SortOrder
 
 R = TypeVar("R")
 
 # More rows or pages than any list has.
 ALL: Final = sys.maxsize
+
+
+def _none_known(_token: str | None, _count: int) -> Sequence[str]:
+    return ()
+
+
+def _ignore(_pages: int) -> None:
+    return
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -38,6 +47,8 @@ class TokenList(Generic[R]):
         matches: Returns whether a record is a row of the list. None if every record is. A filtered list requests full
             pages only, so that the same pages are requested again and may come from the response cache.
         order: The order in which connections show the rows, or None for the list's own order.
+        following: Returns at most so many tokens of full pages that most likely follow a token's page.
+        on_wasted: Called with the number of pages that were requested ahead in vain.
         pages_fetched: Number of pages requested so far.
     """
 
@@ -49,7 +60,26 @@ class TokenList(Generic[R]):
     narrowed_by: str = ""
     matches: Callable[[R], bool] | None = None
     order: SortOrder[R] | None = None
+    following: Callable[[str | None, int], Sequence[str]] = _none_known
+    on_wasted: Callable[[int], None] = _ignore
     pages_fetched: int = field(default=0, init=False)
+    _walks: list[ReadAhead[R]] = field(default_factory=list, init=False)
+
+    def walk(self) -> ReadAhead[R]:
+        """Return a reader of the list's pages."""
+        walk = ReadAhead(self._count_and_fetch, self.following, self.on_wasted)
+        self._walks.append(walk)
+        return walk
+
+    def close(self) -> None:
+        """Cancel the pages that were requested ahead."""
+        for walk in self._walks:
+            walk.close()
+        self._walks.clear()
+
+    async def _count_and_fetch(self, token: str | None, size: int) -> tuple[Sequence[R], str | None]:
+        self.pages_fetched += 1
+        return await self.fetch(token, size)
 
     def repeated_token(self) -> UpstreamBadResponse:
         """Return the error for a list whose tokens lead in a circle."""
@@ -244,7 +274,18 @@ class PageChain(Generic[R]):
         # A list that leads back to one of these tokens never ends.
         self._seen_tokens = {*seen_tokens, token}
         self._one_at_a_time = asyncio.Lock()
+        self._walk = source.walk()
         self._error: GatewayError | None = None
+
+    @property
+    def is_filtered(self) -> bool:
+        """Return whether pages may have records that are no rows."""
+        return self._source.matches is not None
+
+    @property
+    def page_size(self) -> int:
+        """Return the most records of a page."""
+        return self._source.page_size
 
     def __repr__(self) -> str:
         rows = sum(len(page.rows) for page in self.pages)
@@ -252,22 +293,26 @@ class PageChain(Generic[R]):
         failed = f", failed with {type(self._error).__name__}" if self._error else ""
         return f"<PageChain {self._source.operation}: {len(self.pages)} pages, {rows} rows{ended}{failed}>"
 
-    def pages_from(self, place: Boundary, *, rows: int = ALL, limit: int = ALL) -> "PagesFrom[R]":
+    def pages_from(
+        self, place: Boundary, *, rows: int = ALL, limit: int = ALL, reads_all: bool = False
+    ) -> "PagesFrom[R]":
         """Return an iterator over the pages from a boundary to the end of the list.
 
         Args:
             place: The boundary to start at. Its page is fetched, or is the next to fetch.
             rows: Number of rows that the caller needs. No page requests more than are still missing.
             limit: The most pages to return.
+            reads_all: Whether the caller reads until it has the rows. If so, pages may be requested ahead.
         """
-        return PagesFrom(self, place, rows, limit)
+        return PagesFrom(self, place, rows, limit, reads_all=reads_all)
 
-    async def page(self, index: int, size: int) -> Page[R]:
+    async def page(self, index: int, rows: int, pages: int = 1) -> Page[R]:
         """Return the index-th page, and fetch it and those before it if necessary.
 
         Args:
             index: Number of the page, from 0. The list must not end before it.
-            size: Number of rows to request if the page has to be fetched, at most the list's page size.
+            rows: Number of rows to request if the page has to be fetched. No page requests more than its list allows.
+            pages: Number of pages from this one on that the caller most likely needs for these rows.
 
         Raises:
             UpstreamBadResponse: If the token of the page was seen before.
@@ -278,10 +323,8 @@ class PageChain(Generic[R]):
                 # An error of one field's page is not retried for the next field.
                 if self._error is not None:
                     raise self._error
-                full = self._source.page_size
-                is_filtered = self._source.matches is not None
                 try:
-                    await self._fetch_next(full if self.full_pages or is_filtered else min(size, full))
+                    await self._fetch_next(rows, pages)
                 except GatewayError as error:
                     self._error = error
                     raise
@@ -318,15 +361,19 @@ class PageChain(Generic[R]):
             has_rows_behind=last.has_rows_before or bool(last.rows),
         )
 
-    async def _fetch_next(self, size: int) -> None:
+    async def _fetch_next(self, rows: int, pages: int) -> None:
         token, has_rows_before = self._token, self._has_rows_before
         if self.pages:
             last = self.pages[-1]
             if last.next_token_repeats:
                 raise self._source.repeated_token()
             token, has_rows_before = last.next_token, last.has_rows_before or bool(last.rows)
-        self._source.pages_fetched += 1
-        records, next_token = await self._source.fetch(token, size)
+        full = self._source.page_size
+        if self.full_pages or self._source.matches is not None:
+            sizes = [full] * pages
+        else:
+            sizes = [min(rows - before, full) for before in range(0, min(rows, pages * full), full)]
+        records, next_token = await self._walk.page(token, sizes)
         next_token_repeats = next_token is not None and next_token in self._seen_tokens
         self._seen_tokens.add(next_token)
         self.pages.append(
@@ -334,7 +381,7 @@ class PageChain(Generic[R]):
                 source=self._source,
                 records=records,
                 token=token,
-                size=size,
+                size=sizes[0],
                 next_token=next_token,
                 has_rows_before=has_rows_before,
                 next_token_repeats=next_token_repeats,
@@ -348,13 +395,16 @@ class PagesFrom(Generic[R]):
     A loop over an async generator that ends early leaves a task to close it. This iterator needs no closing.
     """
 
-    __slots__ = ("_chain", "_limit", "_place", "_rows")
+    __slots__ = ("_chain", "_limit", "_place", "_reads_all", "_richest", "_rows", "_seen")
 
-    def __init__(self, chain: PageChain[R], place: Boundary, rows: int, limit: int) -> None:
+    def __init__(self, chain: PageChain[R], place: Boundary, rows: int, limit: int, *, reads_all: bool) -> None:
         self._chain = chain
         self._place: Boundary | None = place
         self._rows = rows
         self._limit = limit
+        self._reads_all = reads_all
+        # Pages so far, and the most rows on one of them.
+        self._seen = self._richest = 0
 
     def __aiter__(self) -> Self:
         return self
@@ -363,11 +413,24 @@ class PagesFrom(Generic[R]):
         place = self._place
         if place is None or self._limit == 0:
             raise StopAsyncIteration
-        page = await self._chain.page(place.page, self._rows)
+        page = await self._chain.page(place.page, self._rows, self._pages_needed() if self._reads_all else 1)
         self._rows -= len(page.rows) - place.row
         self._limit -= 1
+        self._seen += 1
+        self._richest = max(self._richest, len(page.rows))
         self._place = None if page.next_token is None else Boundary(place.page + 1, 0)
         return place, page
+
+    def _pages_needed(self) -> int:
+        """Return how many pages the rows most likely take. It is better to expect too few than too many."""
+        if not self._chain.is_filtered or self._rows == ALL:
+            rows_each = self._chain.page_size
+        elif self._richest:
+            rows_each = self._richest
+        else:
+            # No page had a row so far, so expect as many more of these.
+            return max(1, min(self._seen, self._limit))
+        return min(-(-self._rows // rows_each), self._limit, 2 * MOST_AT_ONCE)
 
 
 class RowsWithCursors(Protocol[R]):

@@ -9,7 +9,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
 from gateway.paging.cursor import NEIGHBOURS, Position, read_cursor, write_cursor
-from gateway.paging.pages import START, Boundary, PageChain, RowRange, Slice, TokenList
+from gateway.paging.pages import ALL, START, Boundary, PageChain, RowRange, Slice, TokenList
 
 R = TypeVar("R")
 
@@ -168,7 +168,8 @@ class Paginator(Generic[R]):
         """
         left, limited_pages, before = arguments.count, 0, arguments.before
         is_filtered = self._source.matches is not None
-        async for place, page in chain.pages_from(begin, rows=left):
+        limit = self._max_pages if is_filtered else ALL
+        async for place, page in chain.pages_from(begin, rows=left, limit=limit, reads_all=before is None):
             stop = min(len(page.rows), place.row + left)
             edge = None if before is None else page.find_edge(before, start=place.row)
             at_before = edge is not None and edge.row <= stop
@@ -262,7 +263,7 @@ class Paginator(Generic[R]):
             PageLimitExceeded: If neither is within `max_pages` pages.
         """
         at_end = False
-        async for place, page in chain.pages_from(begin, limit=self._max_pages):
+        async for place, page in chain.pages_from(begin, limit=self._max_pages, reads_all=edge is None):
             found = None if edge is None else page.find_edge(edge, start=place.row)
             if found is not None:
                 return place._replace(row=found.row)

@@ -8,6 +8,7 @@ from gateway.context import RequestContext
 from gateway.listing.list_filter import ListFilter
 from gateway.paging.pages import TokenList
 from gateway.paging.sort_order import SortOrder
+from gateway.upstream.page_map import KnownList
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
 R = TypeVar("R")
@@ -21,7 +22,8 @@ def phone_number_list(
 ) -> TokenList[PhoneNumberRecord]:
     """Return ListPhoneNumbers with a filter and an order."""
     fetch = partial(context.phone_numbers.page, filters=list_filter.parameters)
-    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order)
+    known = partial(context.upstream.known_phone_numbers, context.upstream.service.max_results, list_filter.parameters)
+    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order, known)
     unused = [name for parameter, name in _APPLIED_BY_AWS.items() if parameter not in list_filter.parameters]
     token_list.narrowed_by = " or ".join(filter(None, [", ".join(unused[:-1]), *unused[-1:]]))
     return token_list
@@ -32,8 +34,9 @@ def phone_number_order_list(
 ) -> TokenList[PhoneNumberOrderRecord]:
     """Return ListPhoneNumberOrders with a filter and an order, of which AWS applies nothing."""
     fetch = context.phone_number_orders.page
+    known = partial(context.upstream.known_phone_number_orders, context.upstream.service.max_results)
     return _token_list(
-        context, "ListPhoneNumberOrders", list_filter, fetch, lambda row: row["PhoneNumberOrderId"] or "", order
+        context, "ListPhoneNumberOrders", list_filter, fetch, lambda row: row["PhoneNumberOrderId"] or "", order, known
     )
 
 
@@ -44,6 +47,7 @@ def _token_list(
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
     key: Callable[[R], str],
     order: SortOrder[Any] | None,
+    known: Callable[[], KnownList],
 ) -> TokenList[R]:
     service = context.upstream.service
     token_list = TokenList(
@@ -60,6 +64,8 @@ def _token_list(
         page_size=service.max_results,
         order=order,
         matches=list_filter.predicate(),
+        following=lambda token, count: context.upstream.tokens_after(known(), token, count),
+        on_wasted=context.upstream.count_wasted,
     )
     if not list_filter.matches_nothing:
         context.lists.append(token_list)

@@ -111,6 +111,17 @@ class Upstream:
         """Return what the process knows of the orders' pages of a size."""
         return self._page_map.known(_list_id(LIST_PHONE_NUMBER_ORDERS, size, NO_PARAMETERS))
 
+    def tokens_after(self, known: KnownList, token: str | None, count: int) -> list[str]:
+        """Return at most so many tokens of pages that can be requested ahead, because they most likely follow a page.
+
+        There are none while calls wait in the queue, so reading ahead delays no other call.
+        """
+        return [] if self.queue.waiting or self._page_map.wastes else known.following(token, count)
+
+    def count_wasted(self, pages: int) -> None:
+        """Count pages that were requested ahead in vain."""
+        self._page_map.count_wasted(pages)
+
     def is_rate_limited(self) -> bool:
         """Return whether calls are scarce, because the operator set a quota or because AWS has throttled lately."""
         return self.queue.rate is not None

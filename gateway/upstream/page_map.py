@@ -12,6 +12,8 @@ from typing import Final, NamedTuple, Protocol
 # An inventory of 99,000 numbers has 1,000 pages. Keys and tokens of so many take some 20 MB.
 MAX_KEYS: Final = 100_000
 MAX_TOKENS: Final = 1_000
+# Pages are requested ahead until more than this share of all pages was in vain. One change of a list may waste seven.
+MAX_WASTED_SHARE: Final = 0.01
 
 
 class PageRead(Protocol):
@@ -61,17 +63,21 @@ class KnownList:
         list_id: Stands for the list's operation, filter and page size.
         pages: The known pages by their tokens.
         places: The page on which each key was last seen.
+        has_stable_tokens: Whether a page that was read again had the same next token as before, if nothing else had
+            changed. None until a page is read again.
     """
 
-    __slots__ = ("list_id", "pages", "places")
+    __slots__ = ("has_stable_tokens", "list_id", "pages", "places")
 
     def __init__(self, list_id: object) -> None:
         self.list_id = list_id
         self.pages: dict[str | None, KnownPage] = {}
         self.places: dict[str, KnownPage] = {}
+        self.has_stable_tokens: bool | None = None
 
     def __repr__(self) -> str:
-        return f"<KnownList: {len(self.pages)} pages, {len(self.places)} keys>"
+        tokens = {None: "untested", True: "stable", False: "unstable"}[self.has_stable_tokens]
+        return f"<KnownList: {len(self.pages)} pages, {len(self.places)} keys, {tokens} tokens>"
 
     def pages_of(self, keys: Iterable[str]) -> dict[str | None, list[str]]:
         """Return the keys that were last seen on each page, by the page's token. Unknown keys are left out."""
@@ -84,6 +90,15 @@ class KnownList:
             if page is not None:
                 found.setdefault(page.token, []).append(key)
         return found
+
+    def following(self, token: str | None, count: int) -> list[str]:
+        """Return at most so many tokens that followed a page, or none unless tokens are stable."""
+        tokens: list[str] = []
+        page = self.pages.get(token) if self.has_stable_tokens else None
+        while page is not None and page.next_token is not None and len(tokens) < count:
+            tokens.append(page.next_token)
+            page = self.pages.get(page.next_token)
+        return tokens
 
     def start(self) -> KnownStart:
         """Return the pages from the start of the list up to the first one that is not known."""
@@ -115,13 +130,24 @@ class PageMap:
         # The page that was read longest ago comes first.
         self._pages: OrderedDict[KnownPage, None] = OrderedDict()
         self._keys = 0
+        self._pages_read = self._pages_wasted = 0
 
     def __repr__(self) -> str:
-        return f"<PageMap: {len(self._lists)} lists, {len(self._pages)} pages, {self._keys} keys>"
+        wasted = f"{self._pages_wasted} of {self._pages_read} wasted"
+        return f"<PageMap: {len(self._lists)} lists, {len(self._pages)} pages, {self._keys} keys, {wasted}>"
 
     def known(self, list_id: object) -> KnownList:
         """Return what is known of a list."""
         return self._lists.get(list_id) or KnownList(list_id)
+
+    @property
+    def wastes(self) -> bool:
+        """Return whether too many pages were requested ahead in vain, so that no more should be for a while."""
+        return self._pages_wasted > MAX_WASTED_SHARE * self._pages_read
+
+    def count_wasted(self, pages: int) -> None:
+        """Count pages that were requested ahead in vain."""
+        self._pages_wasted += pages
 
     def learn(self, list_id: object, token: str | None, read: PageRead) -> None:
         """Remember a page that was just read.
@@ -144,8 +170,13 @@ class PageMap:
             return
         else:
             self._pages.move_to_end(page)
+        self._pages_read += 1
         keys = read.keys
-        if page.keys != keys:
+        if page.keys == keys:
+            if page.next_token is not None:
+                # AWS does not document whether its tokens are stable.
+                known_list.has_stable_tokens = page.next_token == read.next_token
+        else:
             self._forget_keys(page)
             page.keys = keys
             self._keys += len(keys)

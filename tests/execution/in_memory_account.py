@@ -84,6 +84,14 @@ class Account:
         """Know no pages, as a process that has just started."""
         return KnownList(size)
 
+    def tokens_after(self, known: KnownList, token: str | None, count: int) -> list[str]:
+        """Return no tokens, as if none were known."""
+        return known.following(token, count)
+
+    def count_wasted(self, pages: int) -> None:
+        """Take note of pages that were requested ahead in vain."""
+        assert pages
+
     def is_rate_limited(self) -> bool:
         """Return that the fewest calls come first."""
         return True

@@ -1,11 +1,15 @@
 """An inventory behind AWS's calls, on a clock that a test moves. Each call takes one second, so seconds count waits."""
 
 import asyncio
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, TypeVar
 from unittest.mock import Mock
 
+from gateway.auth.caller import ANONYMOUS
+from gateway.context import RequestContext, request_contexts
 from gateway.errors import CursorExpired
 from gateway.loaders.batch import GetAccess
 from gateway.loaders.phone_numbers import PhoneNumbers
@@ -38,16 +42,26 @@ class TimedAccount:
         rows: The numbers of the inventory, in the list's order.
         version: A number in each record. A test that raises it can tell old records from new ones.
         unstable_tokens: Whether each response has another next-token.
+        keyset_tokens: Whether a token names the last row of its page, in a list that is sorted. Otherwise it names the
+            number of rows before the next page.
         refused: Whether all tokens so far are rejected.
         calls: The operation of each call.
         throttling: The rate limiter that AWS's 429 responses slow down.
         upstream: The gateway's client of this account.
     """
 
-    def __init__(self, rows: Iterable[int], *, quota: bool = False, unstable_tokens: bool = False) -> None:
+    def __init__(
+        self,
+        rows: Iterable[int],
+        *,
+        quota: bool = False,
+        unstable_tokens: bool = False,
+        keyset_tokens: bool = False,
+    ) -> None:
         self.rows = [e164(row) for row in rows]
         self.version = 0
         self.unstable_tokens = unstable_tokens
+        self.keyset_tokens = keyset_tokens
         self.calls: list[str] = []
         self._serial = count(1)
         self._first_valid = 0
@@ -57,6 +71,7 @@ class TimedAccount:
         breakers = {name: operation_breaker(name) for name in OPERATION_NAMES}
         transport = QueueingTransport(self, queue, self.throttling, breakers)
         self.upstream = Upstream(transport, CHIME, Mock(), Mock(), breakers, queue)
+        self._new_context = request_contexts(Settings(upstream_api="chime", request_timeout_seconds=300), self.upstream)
 
     async def call(self, call: Call) -> UpstreamResponse:
         """Respond as AWS does, after one second."""
@@ -79,8 +94,11 @@ class TimedAccount:
 
     def data_source(self) -> PhoneNumbers:
         """Return the data source of a new request."""
-        loop = asyncio.get_running_loop()
-        return PhoneNumbers(self.upstream, GetAccess(), Settings(), Requester(loop.time() + 1_000))
+        return PhoneNumbers(self.upstream, GetAccess(), Settings(), Requester(math.inf))
+
+    def context(self) -> RequestContext:
+        """Return the context of a new GraphQL request."""
+        return self._new_context(ANONYMOUS)
 
     async def read_whole_list(self) -> None:
         """Read the list as a request for its count does, so that the process knows all pages."""
@@ -114,12 +132,13 @@ class TimedAccount:
             row, serial = token.split("|")
             if int(serial) < self._first_valid:
                 raise CursorExpired("ListPhoneNumbers")
-            begin = int(row)
+            begin = bisect_right(self.rows, row) if self.keyset_tokens else int(row)
         rows = self.rows[begin : begin + size]
         end = begin + len(rows)
         serial = next(self._serial) if self.unstable_tokens else self._first_valid
         records: list[PhoneNumberRecord] = [{"E164PhoneNumber": row, "CallingName": str(self.version)} for row in rows]
-        return PhoneNumberPage(records, f"{end}|{serial}" if end < len(self.rows) else None)
+        place = rows[-1] if self.keyset_tokens and rows else end
+        return PhoneNumberPage(records, f"{place}|{serial}" if end < len(self.rows) else None)
 
 
 class Measured:

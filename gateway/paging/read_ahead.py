@@ -1,0 +1,109 @@
+"""Pages of a list that are requested before the page in front of them has named their token.
+
+A remembered token is a guess. A page that was requested ahead is used only if the page before it names its token. So
+the result is that of reading one page after the other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from gateway.errors import GatewayError
+
+R = TypeVar("R")
+
+# A page's records and its next token.
+Fetched = tuple[Sequence[R], str | None]
+
+# Pages of one list that are requested at the same time. 1,000 rows take two waits then, and 1,980 rows take three.
+MOST_AT_ONCE: Final = 8
+
+
+class ReadAhead(Generic[R]):
+    """The requested pages of one walk through a list.
+
+    Args:
+        fetch: Returns the page of a token and a size.
+        following: Returns at most so many tokens that most likely follow a token. It returns none if they are unknown.
+        on_wasted: Called with the number of pages that were requested in vain.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str | None, int], Awaitable[Fetched[R]]],
+        following: Callable[[str | None, int], Sequence[str]],
+        on_wasted: Callable[[int], None],
+    ) -> None:
+        self._fetch = fetch
+        self._following = following
+        self._on_wasted = on_wasted
+        self._pages: dict[tuple[str | None, int], asyncio.Future[Fetched[R]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<ReadAhead: {len(self._pages)} pages, {self._in_flight()} in flight>"
+
+    async def page(self, token: str | None, sizes: Sequence[int]) -> Fetched[R]:
+        """Return the page of a token, and request pages that most likely follow it.
+
+        Args:
+            token: The token that the page before has named, or None at the start of the list.
+            sizes: The size of this page, and of each page after it that the reader needs.
+
+        Raises:
+            GatewayError: If the page cannot be fetched.
+        """
+        if self._pages and (token, sizes[0]) not in self._pages:
+            # The tokens are not the remembered ones any more.
+            self.close()
+        if len(sizes) > 1:
+            self._request(token, sizes)
+        requested = self._pages.pop((token, sizes[0]), None)
+        if requested is None:
+            return await self._fetch(token, sizes[0])
+        try:
+            return await requested
+        except GatewayError:
+            # Too many calls at the same time may be the cause, and a reader of one page after the other makes one.
+            return await self._fetch(token, sizes[0])
+
+    def close(self) -> None:
+        """Cancel the pages that were requested and not used."""
+        if self._pages:
+            self._on_wasted(len(self._pages))
+        for requested in self._pages.values():
+            requested.cancel()
+        self._pages.clear()
+
+    def _request(self, token: str | None, sizes: Sequence[int]) -> None:
+        """Request pages behind the last page that is proven, as many as may be in flight."""
+        proven = 0
+        while proven < len(sizes) and (page := self._fetched(token, sizes[proven])) is not None:
+            token = page[1]
+            proven += 1
+            if token is None:
+                return
+        free = MOST_AT_ONCE - self._in_flight()
+        missing = sizes[proven : proven + MOST_AT_ONCE]
+        following = self._following(token, len(missing) - 1) if len(missing) > 1 else ()
+        if not following and not self._pages:
+            return
+        for each in zip((token, *following), missing, strict=False):
+            if free > 0 and each not in self._pages:
+                free -= 1
+                self._pages[each] = requested = asyncio.ensure_future(self._fetch(*each))
+                requested.add_done_callback(_retrieve_error)
+
+    def _fetched(self, token: str | None, size: int) -> Fetched[R] | None:
+        requested = self._pages.get((token, size))
+        if requested is None or not requested.done() or requested.cancelled() or requested.exception() is not None:
+            return None
+        return requested.result()
+
+    def _in_flight(self) -> int:
+        return sum(not requested.done() for requested in self._pages.values())
+
+
+def _retrieve_error(requested: asyncio.Future[Any]) -> None:
+    """Retrieve an error. asyncio would log it if the page is not needed any more."""
+    if not requested.cancelled():
+        requested.exception()
