@@ -133,6 +133,24 @@ async def test_rejected_tokens_are_forgotten_and_cost_no_error() -> None:
 
 
 @timed
+async def test_list_is_read_again_from_its_start_if_its_tokens_are_rejected() -> None:
+    account = TimedAccount(range(990), quota=True)
+    await account.read_whole_list()
+    account.expire_tokens()
+    # Ten calls for the known pages, nine of them rejected, and ten for the new ones.
+    assert (await cost_of(account, SPREAD)).calls == 20
+
+
+@timed
+async def test_unknown_pages_are_read_behind_known_ones_if_a_quota_is_set() -> None:
+    account = TimedAccount(range(990), quota=True)
+    source, token = account.data_source(), None
+    for _ in range(7):
+        _, token = await source.page(token, PAGE_SIZE, {})
+    assert await cost_of(account, SPREAD) == Cost(calls=10, waits=1 + 3)
+
+
+@timed
 async def test_unstable_tokens_lead_to_known_pages_as_well() -> None:
     account = TimedAccount(range(990), unstable_tokens=True)
     await account.read_whole_list()

@@ -159,7 +159,17 @@ def test_rows_are_right_and_less_than_two_percent_of_calls_are_wasted_while_a_li
 
 
 @timed
-async def test_filtered_list_is_read_ahead_by_the_density_of_its_rows() -> None:
+async def test_filtered_list_requests_as_many_pages_as_its_rows_should_take() -> None:
+    """Ten rows of each page match, so that 50 rows take five pages."""
+    pages = [[*range(page * 89, (page + 1) * 89), *range(9_000 + page * 10, 9_010 + page * 10)] for page in range(10)]
+    account = TimedAccount([row for page in pages for row in page])
+    for _ in range(2):
+        await query(account, COUNT)
+    assert await cost_of(account, SEARCH, search="12065559", first=50) == Cost(calls=5, waits=2)
+
+
+@timed
+async def test_filtered_list_with_few_rows_is_read_ahead() -> None:
     """One row in a hundred matches, about one on each page."""
     account = TimedAccount(range(1_980))
     search = "50 7"
@@ -204,9 +214,12 @@ async def test_client_that_leaves_ends_the_calls_ahead() -> None:
     await asyncio.sleep(0.5)
     assert len(account.calls) == before + MOST_AT_ONCE
     leaving.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    # The calls are cancelled at once. They would have taken half a second more.
+    assert account.upstream.queue.in_flight == 0
     await asyncio.sleep(10)
     assert len(account.calls) == before + MOST_AT_ONCE
-    assert account.upstream.queue.in_flight == 0
 
 
 @timed

@@ -24,6 +24,14 @@ def test_key_is_known_on_the_page_that_had_it_last() -> None:
     assert known(page_map, "b d") == {None: ["b"], "t1": ["d"]}
 
 
+def test_key_that_moved_stays_known_on_its_new_page() -> None:
+    page_map = PageMap()
+    learn(page_map, None, "a b", "t1")
+    learn(page_map, "t1", "a c", None)
+    learn(page_map, None, "b", "t1")
+    assert known(page_map, "a") == {"t1": ["a"]}
+
+
 def test_key_that_left_its_page_is_unknown() -> None:
     page_map = PageMap()
     learn(page_map, None, "a b", None)
