@@ -51,9 +51,9 @@ class Paginator(Generic[R]):
 
     Args:
         source: The list.
-        max_pages: The most pages that `last`, `before` or a count may fetch from the start, and the most empty pages in
-            a row that any read may fetch. Beyond it they raise PageLimitExceeded. It is also the most pages that a
-            forward read of a filtered list fetches. Beyond it the read returns the rows found so far.
+        max_pages: The most pages that `last`, `before` or a count may fetch from the start. Beyond it they raise
+            PageLimitExceeded. It is also the most pages that a forward read of a filtered list fetches, and the most
+            empty pages in a row of any forward read. Beyond it the read returns the rows found so far.
         instead: What a client can do about PageLimitExceeded, for its message.
     """
 
@@ -161,10 +161,8 @@ class Paginator(Generic[R]):
     ) -> AsyncIterator[_Progress]:
         """Read forward from a boundary, page by page, as far as the arguments say, or up to the page limit.
 
-        A filtered list has a limit of pages. Other lists have a limit of empty pages in a row.
-
-        Raises:
-            PageLimitExceeded: If there are too many empty pages before the first row of an unfiltered list.
+        A filtered list has a limit of pages. Other lists have a limit of empty pages in a row, which AWS may return if
+        it applies a filter itself.
         """
         left, limited_pages, before = arguments.count, 0, arguments.before
         is_filtered = self._source.matches is not None
@@ -179,15 +177,10 @@ class Paginator(Generic[R]):
             ended = at_before or left == 0 or page.next_token is None
             limited_pages = limited_pages + 1 if is_filtered or not page.rows else 0
             at_limit = limited_pages == self._max_pages and not ended
-            # Pages without rows may go on for ever. The client can continue after the rows found so far.
-            stops_at_limit = at_limit and (is_filtered or left < arguments.count)
-            yield _Progress(
-                place._replace(row=stop), at_before, ended or stops_at_limit, at_limit=at_limit and is_filtered
-            )
-            if ended or stops_at_limit:
+            # Pages without rows may go on for ever. The client can continue after the last record read.
+            yield _Progress(place._replace(row=stop), at_before, ended or at_limit, at_limit)
+            if ended or at_limit:
                 return
-            if at_limit:
-                raise self._limit_exceeded()
 
     async def _backward(self, arguments: PageArguments[Position]) -> Slice[R]:
         before, count = arguments.before, arguments.count

@@ -210,14 +210,15 @@ class PageInfo:
     """Relay's PageInfo. It is shareable, because other subgraphs have it too. Source: gateway.paging.pages.Slice."""
 
     has_next_page: bool = strawberry.field(
-        description="Whether more rows follow. It repeats what AWS says. In rare cases, the next page is empty. With a "
-        "filter that the gateway applies, it is also true if the page limit was reached before the end of the list."
+        description="Whether more rows follow. It repeats what AWS says. In rare cases, the next page is empty. It is "
+        "also true if the page limit was reached before the end of the list, such as with a filter that few rows match."
     )
     has_previous_page: bool = strawberry.field(description="Whether rows come before this page.")
     start_cursor: str | None = strawberry.field(description="The first edge's cursor. Null if the page is empty.")
     end_cursor: str | None = strawberry.field(
-        description="The last edge's cursor. Pass it as `after` for the next page. Null if the page is empty, unless a "
-        "filtered page ended at the page limit. Then it is the cursor of the last row that was read."
+        description="The last edge's cursor. Pass it as `after` for the next page. Null if the page is empty, unless "
+        "it ended at the page limit, such as with a filter that few rows match. Then it is the cursor of the last row "
+        "that was read."
     )
 
 

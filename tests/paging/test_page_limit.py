@@ -96,13 +96,19 @@ async def test_forward_reads_are_limited_only_by_the_requested_rows() -> None:
     assert (await request(upstream, first=1_000, max_pages=1)).rows == upstream.rows
 
 
-async def test_forward_read_skips_a_limited_number_of_empty_pages_in_a_row() -> None:
+async def test_forward_read_ends_after_a_limited_number_of_empty_pages_in_a_row_and_can_continue() -> None:
+    """AWS may return empty pages if it applies a filter. A client that follows `endCursor` gets past them."""
     barren = UpstreamList(rows=rows_of(30), page_size=10, fill=lambda token: "full" if token is None else "empty")
     found = await request(barren, first=20, max_pages=2)
     assert found.rows == barren.rows[:10]
+    assert found.page_info[:2] == (False, True)
     assert found.calls == 1 + 2
-    with pytest.raises(PageLimitExceeded, match="read 2 upstream pages"):
-        await request(barren, first=20, after=found.cursors[-1], max_pages=2)
+    nowhere = await request(barren, first=20, after=found.cursors[-1], max_pages=2)
+    assert (nowhere.rows, nowhere.page_info[:3], nowhere.calls) == ([], (True, True, None), 2)
+    for cursor in (found.end_cursor, nowhere.end_cursor):
+        # The empty pages are not read again.
+        rest = await request(barren, first=20, after=cursor, max_pages=2)
+        assert (rest.rows, rest.calls) == (barren.rows[10:20], 1 + 2)
 
 
 async def test_call_that_failed_for_the_rows_is_not_retried_for_the_count() -> None:
