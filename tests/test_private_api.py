@@ -28,10 +28,11 @@ PRIVATE_NAMES: Final = {
     "jwt": "check_key_length",
     "strawberry": "DEFINITION_BACKREF entities_resolver get_result is_basic_field python_name",
     "uvicorn": (
-        "_start_asgi_task _unset_keepalive_if_required connections cycle default_headers disconnected "
-        "expect_100_continue flow headers init_processes keep_alive keep_subprocess_alive loop message_event "
-        "on_response_complete parser pipeline processes response_complete response_started scope server_state "
-        "should_exit shutdown sockets started startup terminate_all transport url wait_until_ready"
+        "_start_asgi_task _unset_keepalive_if_required connections cycle default_headers "
+        "disconnected expect_100_continue flow force_exit headers init_processes keep_alive keep_subprocess_alive "
+        "lifespan loop message_event on_response_complete parser pipeline processes response_complete "
+        "response_started scope server_state servers should_exit shutdown startup terminate_all "
+        "transport url wait_until_ready"
     ),
 }
 
@@ -118,7 +119,19 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "uvicorn.server:Server.startup": (
         "2aa1d70a244bfcf21a1ae57e0152f9c20e40f756ffc328ccc58037f6ae8e2dfc",
-        "gateway/server/run.py, _AnnouncedServer: `started` must be set when connections are accepted.",
+        "gateway/server/run.py, _AnnouncedServer: it returns only when connections are accepted.",
+    ),
+    "uvicorn.server:Server.shutdown": (
+        "9b33c50562992b1e3cef2a9611408ece6c01d46ee17eaae2091b6091bf826eab",
+        "gateway/server/draining.py, DrainingServer: it closes the callers' socket first, and calls this for the rest.",
+    ),
+    "uvicorn.supervisors.multiprocess:Process.target": (
+        "ad60ca4616de4c34f14aefe36d6c6020ebe95a662c3ce16d3051b8524d07400a",
+        "gateway/server/run.py, _WorkerProcess: it sets the module's `Server`, of which this runs one.",
+    ),
+    "uvicorn.supervisors.multiprocess:Multiprocess.restart_all": (
+        "438dec6d95be9fcdfdaf6ea8d2d6fd98f186c3645d94ce59c43de3bcdb148d25",
+        "gateway/server/run.py, _AnnouncedWorkers: workers are made of the module's `Process`, here and elsewhere.",
     ),
     "uvicorn.supervisors.multiprocess:Multiprocess.init_processes": (
         "6c69f2a36bf55750164a2e39f2bf552a9f5b456b07109ed07d165399a441290d",
@@ -126,7 +139,7 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "uvicorn.supervisors.multiprocess:Multiprocess.terminate_all": (
         "6efef9523120f025d8f276d673441a3d974bffd3a093f5cc3e98e1eb4b5a09c3",
-        "gateway/server/run.py, _AnnouncedWorkers: it closes the parent's `sockets` after this.",
+        "gateway/server/run.py, _AnnouncedWorkers: it closes the parent's sockets after this.",
     ),
     "uvicorn.supervisors.multiprocess:Multiprocess.keep_subprocess_alive": (
         "3ba4980aa33bcecdf3d0a725ca9c4e8d92238f72d239e522120ad6e05147fd59",

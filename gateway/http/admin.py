@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.headers import SECURITY_HEADERS
 from gateway.telemetry.metrics import EXPOSITION_TYPE, exposition
 
-# A key of ASGI's `state`. The server sets it on requests that arrive while it shuts down.
+# A key of ASGI's `state`. The server sets it when its shutdown begins.
 DRAINING: Final = "draining"
 
 

@@ -126,11 +126,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def __repr__(self) -> str:
         """Return the state and the number of responses that are still to be sent."""
-        responding = self._responding is not None and not self._responding.response_complete
-        details = [self._state.name, f"responses to send: {len(self.pipeline) + responding}"]
+        details = [self._state.name, f"responses to send: {len(self.unfinished)}"]
         if self._draining:
             details.append("draining")
         return f"<LimitedHttpProtocol [{', '.join(details)}]>"
+
+    @property
+    def unfinished(self) -> list[RequestResponseCycle]:
+        """The requests whose responses are still to be sent: the one in progress, and those that wait behind it."""
+        cycles = (self._responding, *(cycle for cycle, _ in self.pipeline))
+        return [each for each in cycles if each is not None and not each.response_complete]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn narrows it.
         """Wait for the first request, or reject the client if too many connections are open."""
@@ -257,6 +262,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             raise RequestRejected(f"More than {MAX_PIPELINED} pipelined requests wait on this connection.")
         super().on_headers_complete()
         if self._draining:
+            # uvicorn copied the state when the request began, which may be before the shutdown.
             self.scope["state"][DRAINING] = True
             self.cycle.keep_alive = False
         self._enter(ConnectionState.READING_BODY)

@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
 
 from gateway.errors import ConfigurationError
+from gateway.server.draining import DrainingServer
 from gateway.server.http1_checks import ConnectionLimits
 from gateway.server.protocol import LimitedHttpProtocol
 from gateway.server.worker_metrics import mark_worker_dead, multiprocess_metrics
@@ -82,19 +83,35 @@ class _AnnouncedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        if self.started:
-            self._announce()
+        self._announce()
 
 
-class _AnnouncedWorkers(Multiprocess):
+class _GatewayServer(_AnnouncedServer, DrainingServer):
+    """The server of a gateway in one process."""
+
+
+class _WorkerProcess(multiprocess.Process):
+    """A worker process whose server shuts down gracefully."""
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        _return_after_stop()
+        # Process makes its server of this class.
+        multiprocess.Server = DrainingServer  # type: ignore[attr-defined]  # The module imports the name.
+        super().target(sockets)
+
+
+class _AnnouncedWorkers(multiprocess.Multiprocess):
     """Worker processes that call `announce` when each of them accepts connections."""
 
     def __init__(
         self, config: uvicorn.Config, listeners: list[socket.socket], announce: Callable[[], None], metrics: Path
     ) -> None:
         super().__init__(config, listeners)
+        self._listeners = listeners
         self._announce = announce
         self._metrics = metrics
+        # Multiprocess makes its workers of this class, at start and whenever one has died.
+        multiprocess.Process = _WorkerProcess  # type: ignore[misc]  # The name is not final.
 
     def init_processes(self) -> None:
         super().init_processes()
@@ -106,7 +123,7 @@ class _AnnouncedWorkers(Multiprocess):
     def terminate_all(self) -> None:
         super().terminate_all()
         # If this process kept them open, new clients would connect, and wait in vain until the workers end.
-        for listener in self.sockets:
+        for listener in self._listeners:
             listener.close()
 
     def keep_subprocess_alive(self) -> None:
@@ -140,11 +157,9 @@ def serve(
     """
     config = _config(app if workers == 1 else partial(_app_of_worker, app), limits)
     config.timeout_graceful_shutdown = shutdown_timeout_seconds
-    # uvicorn raises a caught signal again after its shutdown. A requested stop is not a failure, so ignore it then.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: None)
+    _return_after_stop()
     if workers == 1:
-        _AnnouncedServer(config, announce).run(sockets=listeners)
+        _GatewayServer(config, announce).run(sockets=listeners)
     else:
         config.workers = workers
         with multiprocess_metrics() as metrics:
@@ -168,6 +183,15 @@ def serving_in_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS) -
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def _return_after_stop() -> None:
+    """Let the process end by itself after a requested stop, with exit code 0 and all lines of its log.
+
+    uvicorn raises a caught signal again after its shutdown, which would kill the process.
+    """
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)
 
 
 def _app_of_worker(make_app: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -33,7 +34,7 @@ def query(number: int) -> dict[str, str]:
 
 
 @contextmanager
-def serving(home: Path, upstream: str, *options: str, **variables: str) -> Iterator[Started]:
+def serving(home: Path, upstream: str, *options: str, lines: int = 3, **variables: str) -> Iterator[Started]:
     env = environment(
         home,
         AWS_ACCESS_KEY_ID="local",
@@ -42,8 +43,20 @@ def serving(home: Path, upstream: str, *options: str, **variables: str) -> Itera
         GATEWAY_UPSTREAM_ENDPOINT_URL=upstream,
         **variables,
     )
-    with started(COMMAND, "serve", "--port", "0", *options, env=env, lines=3) as serve:
+    with started(COMMAND, "serve", "--port", "0", *options, env=env, lines=lines) as serve:
         yield serve
+
+
+def admin_url(serve: Started) -> str:
+    return serve.lines[3].split()[1].removesuffix("/metrics")
+
+
+def shutdown_lines(serve: Started) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the log lines of an ended gateway at the beginning and at the end of its shutdown, one of each worker."""
+    assert serve.process.stdout is not None
+    lines = [json.loads(line) for line in serve.process.stdout.read().splitlines()]
+    begins, ends = ([each for each in lines if each["event"] == f"shutdown {event}"] for event in ("begins", "ended"))
+    return begins, ends
 
 
 def url_of(serve: Started) -> str:
@@ -107,15 +120,55 @@ def test_shutdown_completes_requests_in_flight(tmp_path: Path, workers: str) -> 
         assert {response.text for response in responses} == {'{"data":{"phoneNumbers":{"nodes":[]}}}'}
         assert {response.headers["connection"] for response in responses} == {"close"}
         assert serve.process.wait(30) == 0
+        begins, ends = shutdown_lines(serve)
+        assert len(begins) == len(ends) == int(workers)
+        assert sum(each["requests_in_flight"] for each in begins) == 20
+        assert (sum(each["finished"] for each in ends), sum(each["cut_off"] for each in ends)) == (20, 0)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_admin_port_responds_until_the_requests_in_flight_are_finished(tmp_path: Path, workers: str) -> None:
+    """It is watched every 50 ms, by a new connection each time, as the kubelet and Prometheus watch it."""
+    with (
+        gated_aws() as upstream,
+        serving(tmp_path, upstream.url, "--workers", workers, lines=4, GATEWAY_ADMIN_PORT="0") as serve,
+        ThreadPoolExecutor(1) as pool,
+        wire(admin_url(serve)) as scrape,
+    ):
+        admin = admin_url(serve)
+        upstream.hold_back()
+        assert httpx.get(f"{admin}/readyz", timeout=30).status_code == 503 or upstream.calls
+        calls = len(upstream.calls)
+        in_flight = pool.submit(httpx.post, url_of(serve), json=query(0), timeout=60)
+        wait_for_calls(upstream.calls, calls + 1)
+        scrape.sends(HEALTHZ + b"GET /metrics HTTP/1.1\r\n")
+        assert scrape.read_response().status == 200
+        serve.process.send_signal(signal.SIGTERM)
+        wait_until_refused(url_of(serve))
+        for _ in range(10):
+            time.sleep(0.05)
+            assert httpx.get(f"{admin}/healthz", timeout=30).status_code == 200
+            ready = httpx.get(f"{admin}/readyz", timeout=30)
+            assert (ready.status_code, ready.json()["reason"]) == (503, "this process is shutting down")
+            assert "chime_gateway_requests_in_flight 1.0" in httpx.get(f"{admin}/metrics", timeout=30).text
+        assert not in_flight.done()
+        scrape.sends(b"host: localhost\r\n\r\n")
+        response = scrape.read_response()
+        assert (response.status, b"chime_gateway_requests_in_flight 1.0" in response.body) == (200, True)
+        upstream.release_all()
+        assert in_flight.result().status_code == 200
+        assert serve.process.wait(30) == 0
+        assert scrape.closed()
 
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, workers: str) -> None:
     """Their deadline is 300 s, and the upstream never responds."""
-    env = {"GATEWAY_SHUTDOWN_TIMEOUT_SECONDS": "1", "GATEWAY_REQUEST_TIMEOUT_SECONDS": "300"}
+    options = ("--workers", workers)
+    times = {"GATEWAY_SHUTDOWN_TIMEOUT_SECONDS": "1", "GATEWAY_REQUEST_TIMEOUT_SECONDS": "300"}
     with (
         hanging_upstream() as (url, calls),
-        serving(tmp_path, url, "--workers", workers, **env) as serve,
+        serving(tmp_path, url, *options, lines=3, **times) as serve,
         ThreadPoolExecutor(2) as pool,
     ):
         hung = [pool.submit(httpx.post, url_of(serve), json=query(each), timeout=60) for each in range(2)]
@@ -124,6 +177,10 @@ def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, wor
         ended = [each.result() for each in hung]
         assert [each.status_code for each in ended] == [503, 503]
         assert {each.json()["errors"][0]["extensions"]["code"] for each in ended} == {"SHUTTING_DOWN"}
+        begins, ends = shutdown_lines(serve)
+        assert sum(each["requests_in_flight"] for each in begins) == 2
+        assert (sum(each["finished"] for each in ends), sum(each["cut_off"] for each in ends)) == (0, 2)
+        assert all(each["seconds"] > 0 for each in ends)
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -148,6 +205,8 @@ def test_shutdown_closes_idle_connections_and_serves_requests_begun_before(tmp_p
         in_flight = pool.submit(httpx.post, url, json=query(0), timeout=60)
         wait_for_calls(upstream.calls, 1)
         serve.process.send_signal(signal.SIGTERM)
+        # Each worker notices the signal by itself.
+        wait_until_refused(url)
         assert used.closed()
         assert unused.closed()
         query_begun.sends(QUERY[20:])
