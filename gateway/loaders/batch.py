@@ -1,7 +1,7 @@
 """One batch of keys: known pages at the same time, list pages for as long as they pay, and gets for the rest."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -99,6 +99,8 @@ class Batch(Generic[R]):
     def __init__(self, source: RecordSource[R], keys: list[str], product_type: str | None) -> None:
         self.outcomes: dict[str, R | GatewayError | None] = {}
         self._source = source
+        # Calls are made in this order, so that equal batches make equal calls.
+        self._keys = keys
         self._left = set(keys)
         self._most_calls = len(keys) + MAX_DEFICIT
         self._slots = asyncio.Semaphore(source.concurrency)
@@ -173,10 +175,10 @@ class Batch(Generic[R]):
     def _best_known_list(self) -> tuple[str | None, KnownList, dict[str | None, list[str]]]:
         """Return the product type of the list whose known pages hold the most keys, the list, and its keys by page."""
         product_type, known = self._product_type, self._source.known(self._product_type)
-        keys_of_pages = known.pages_of(self._left)
+        keys_of_pages = known.pages_of(self._keys)
         if product_type is not None and (count := _count(keys_of_pages)) < len(self._left):
             unfiltered = self._source.known(None)
-            keys_of_unfiltered = unfiltered.pages_of(self._left)
+            keys_of_unfiltered = unfiltered.pages_of(self._keys)
             if _count(keys_of_unfiltered) > count:
                 return None, unfiltered, keys_of_unfiltered
         return product_type, known, keys_of_pages
@@ -241,8 +243,8 @@ class Batch(Generic[R]):
         else:
             await self._get(self._left)
 
-    async def _get(self, keys: Iterable[str]) -> None:
-        await asyncio.gather(*(self._get_one(key) for key in list(keys)))
+    async def _get(self, keys: Collection[str]) -> None:
+        await asyncio.gather(*(self._get_one(key) for key in self._keys if key in keys))
 
     async def _get_one(self, key: str) -> None:
         async with self._slots:

@@ -70,7 +70,7 @@ def first_calls(
         end_proves_absence: Whether a key that is not in the whole list has no record.
     """
     pages = [token for token, held in keys_of_pages.items() if len(held) >= FEWEST_KEYS_ON_A_KNOWN_PAGE]
-    pages.sort(key=lambda token: len(keys_of_pages[token]), reverse=True)
+    pages.sort(key=lambda token: -len(keys_of_pages[token]))
     others = set(keys).difference(*(keys_of_pages[token] for token in pages))
     is_all = end_proves_absence and start.is_complete
     if is_all and len(start.tokens) < len(pages) + len(others):

@@ -33,13 +33,15 @@ class PageRead(Protocol):
 class KnownPage:
     """A page as the process last saw it. Its token is None if it is the first of its list."""
 
-    __slots__ = ("keys", "list", "next_token", "token")
+    __slots__ = ("keys", "leads_to", "list", "next_token", "token")
 
     def __init__(self, known_list: "KnownList", token: str | None) -> None:
         self.list = known_list
         self.token = token
         self.keys: tuple[str, ...] = ()
+        # The newest next token, and the one that leads to the next known page. They differ if tokens are unstable.
         self.next_token: str | None = None
+        self.leads_to: str | None = None
 
 
 class KnownStart(NamedTuple):
@@ -106,7 +108,7 @@ class KnownList:
         token: str | None = None
         while (page := self.pages.get(token)) is not None:
             tokens[token] = None
-            token = page.next_token
+            token = page.leads_to
             if token is None:
                 return KnownStart(list(tokens), None, is_complete=True)
             if token in tokens:
@@ -172,23 +174,27 @@ class PageMap:
             self._pages.move_to_end(page)
         self._pages_read += 1
         keys = read.keys
-        if page.keys == keys:
-            if page.next_token is not None:
-                # AWS does not document whether its tokens are stable.
-                known_list.has_stable_tokens = page.next_token == read.next_token
-        else:
+        if page.keys != keys:
             self._forget_keys(page)
             page.keys = keys
             self._keys += len(keys)
-        known_list.places.update(dict.fromkeys(keys, page))
+            page.leads_to = read.next_token
+        elif page.next_token is not None and read.next_token is not None:
+            # AWS does not document whether its tokens are stable, but the older token is still valid.
+            known_list.has_stable_tokens = page.next_token == read.next_token
+            if page.leads_to not in known_list.pages and read.next_token in known_list.pages:
+                page.leads_to = read.next_token
+        else:
+            page.leads_to = read.next_token
         page.next_token = read.next_token
+        known_list.places.update(dict.fromkeys(keys, page))
         self._evict()
 
     def refuse(self, list_id: object, token: str | None) -> None:
         """Forget a list because AWS rejected one of its tokens. An unknown token says nothing about the list."""
         known_list = self.known(list_id)
         pages = list(known_list.pages.values())
-        if token in known_list.pages or any(page.next_token == token for page in pages):
+        if token in known_list.pages or any(token in (page.next_token, page.leads_to) for page in pages):
             for page in pages:
                 self._forget(page)
 

@@ -58,6 +58,37 @@ def test_start_ends_at_the_first_unknown_page() -> None:
     assert page_map.known("numbers").start() == KnownStart([None, "t1", "t2"], None, is_complete=True)
 
 
+def test_tokens_are_stable_only_if_an_unchanged_page_had_the_same_token_twice() -> None:
+    page_map = PageMap()
+    learn(page_map, None, "a", "t1")
+    learn(page_map, "t1", "b", None)
+    assert page_map.known("numbers").following(None, 9) == []
+    learn(page_map, None, "a c", "t1")
+    assert page_map.known("numbers").following(None, 9) == []
+    learn(page_map, None, "a c", "t1")
+    assert page_map.known("numbers").following(None, 9) == ["t1"]
+    learn(page_map, None, "a c", "t2")
+    assert page_map.known("numbers").following(None, 9) == []
+
+
+def test_list_that_became_shorter_has_stable_tokens() -> None:
+    page_map = PageMap()
+    for next_token in ("t1", "t1", None, "t1"):
+        learn(page_map, None, "a", next_token)
+    assert page_map.known("numbers").following(None, 9) == ["t1"]
+    assert repr(page_map.known("numbers")) == "<KnownList: 1 pages, 1 keys, stable tokens>"
+
+
+def test_older_token_leads_to_a_known_page_if_tokens_are_unstable() -> None:
+    page_map = PageMap()
+    learn(page_map, None, "a", "t1")
+    learn(page_map, "t1", "b", "t2")
+    learn(page_map, None, "a", "t3")
+    assert page_map.known("numbers").start() == KnownStart([None, "t1"], "t2", is_complete=False)
+    page_map.refuse("numbers", "t3")
+    assert page_map.known("numbers").start() == KnownStart([], None, is_complete=False)
+
+
 def test_tokens_that_lead_in_a_circle_are_not_followed() -> None:
     page_map = PageMap()
     learn(page_map, None, "a", "t1")
