@@ -13,7 +13,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check install
 
 run: .venv/run
 	@$(BIN)/python gateway/graphiql/build.py
-	@exec $(BIN)/chime-gateway dev --port $(PORT)
+	@PORT=$(PORT) exec $(BIN)/chime-gateway dev
 
 test: .venv/test
 	@{ command -v chromium && command -v redis-server; } > /dev/null || { $(INSTALL_PROGRAMS); } || true

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 import structlog
+from click.core import ParameterSource
 
 from gateway.app import configure_garbage_collector, create_app, try_upstream, worker_app_factory
 from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
@@ -82,10 +83,12 @@ db_option = click.option(
 )
 
 
-def port_option(default: int) -> Callable[[Any], Any]:
-    """Return the --port option of a command."""
+def port_option(default: int, variable: str | None = None) -> Callable[[Any], Any]:
+    """Return the --port option of a command, which a variable may set as well."""
     return click.option(
         "--port",
+        envvar=variable,
+        show_envvar=True,
         type=click.IntRange(0, 65535),
         default=default,
         show_default=True,
@@ -144,7 +147,7 @@ def serve_command(host: str, port: int, workers: int) -> None:
     def announce() -> None:
         click.echo(f"GraphQL   {url_of(listener)}/graphql")
         click.echo(f"Upstream  {settings.upstream_api} in {endpoint.region} at {endpoint.url}")
-        click.echo(_first_query(url_of(listener)))
+        click.echo(first_query(settings, url_of(listener)))
         _announce_admin_port(listeners)
         if settings.cursor_keys is None:
             logger.warning(
@@ -167,7 +170,8 @@ def serve_command(host: str, port: int, workers: int) -> None:
 
 @main.command()
 @host_option
-@port_option(8000)
+# `make run` sets the variable, as many development servers read it.
+@port_option(8000, "PORT")
 @api_option
 @db_option
 @numbers_option
@@ -179,7 +183,9 @@ def dev(host: str, port: int, api: Any, **data: Any) -> None:
 
     It brings its own emulator of AWS, so you need no AWS account and no settings.
     """
-    listener = _listen_for_callers(read_settings(upstream_api=api), host, port)
+    is_variable = click.get_current_context().get_parameter_source("port") is ParameterSource.ENVIRONMENT
+    chosen_with = f"--host, {'PORT=' if is_variable else '--port'}"
+    listener = _listen_for_callers(read_settings(upstream_api=api), host, port, chosen_with)
     options = EmulatorOptions(api=api, **data)
     emulator = create_emulator(options)
     stored = emulator.state.store.counts()
@@ -191,7 +197,7 @@ def dev(host: str, port: int, api: Any, **data: Any) -> None:
         def announce() -> None:
             click.echo(f"GraphQL   {url_of(listener)}/graphql")
             click.echo(f"Upstream  emulated {api} at {upstream_url}: {stored[0]} phone numbers, {stored[1]} orders")
-            click.echo(_first_query(url_of(listener)))
+            click.echo(first_query(settings, url_of(listener)))
             _announce_admin_port(listeners)
             _log_start(settings, endpoint)
 
@@ -292,13 +298,13 @@ def api_key() -> None:
     click.echo(f"Hash      {hash_api_key(key.encode())}")
 
 
-def _listen_for_callers(settings: Settings, host: str, port: int) -> socket.socket:
+def _listen_for_callers(settings: Settings, host: str, port: int, chosen_with: str = "--host, --port") -> socket.socket:
     """Return the listening socket of the main port.
 
     Raises:
         ConfigurationError: If anyone may call the gateway, and other machines can connect to the socket.
     """
-    listener = listen(host, port)
+    listener = listen(host, port, chosen_with)
     is_open = settings.allows_anonymous and not settings.allow_unauthenticated
     if is_open and reaches_beyond_this_machine(listener):
         listener.close()
@@ -369,9 +375,20 @@ def _fault(text: str) -> Fault:
         raise click.BadParameter(str(error), param_hint="--fault") from None
 
 
-def _first_query(url: str) -> str:
-    body = json.dumps({"query": FIRST_QUERY})
-    return f"Try       curl {url}/graphql -H 'content-type: application/json' -d '{body}'"
+def first_query(settings: Settings, url: str) -> str:
+    """Return a command to paste into a shell of this machine. A credential is in a variable that its user sets."""
+    url = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    if settings.trusted_documents is not None:
+        return f"Try       curl {url}/healthz"
+    headers = ["'content-type: application/json'"]
+    if settings.allowed_hosts is not None and urlsplit(url).hostname not in settings.allowed_hosts:
+        headers.append(f"'host: {settings.allowed_hosts[0]}'")
+    if settings.router_secret is not None:
+        headers.append('"x-router-secret: $ROUTER_SECRET"')
+    if settings.auth != "none":
+        headers.append('"x-api-key: $API_KEY"' if settings.auth == "api-key" else '"authorization: Bearer $TOKEN"')
+    sent = " ".join(f"-H {header}" for header in headers)
+    return f"Try       curl {url}/graphql {sent} -d '{json.dumps({'query': FIRST_QUERY})}'"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The command chime-gateway, run in a process."""
 
 import json
+import os
 import shlex
 import shutil
 import signal
 import subprocess
 from pathlib import Path
+from string import Template
 
 import httpx
 import pytest
@@ -27,13 +29,15 @@ def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
     )
 
 
-def pasted(curl: str) -> bytes:
+def pasted(curl: str, **variables: str) -> bytes:
     """Return the output of a line pasted into a shell, or, without curl, send the request that its words describe."""
     if shutil.which("curl"):
-        return subprocess.run(["sh", "-c", curl], capture_output=True, check=True, timeout=30).stdout
-    command, url, _, header, _, body = shlex.split(curl)
+        env = {**os.environ, **variables}
+        return subprocess.run(["sh", "-c", curl], env=env, capture_output=True, check=True, timeout=30).stdout
+    command, url, *options, _, body = shlex.split(curl)
     assert command == "curl"
-    return httpx.post(url, headers=dict([header.split(": ")]), content=body, timeout=30).content
+    headers = dict(Template(header).substitute(variables).split(": ") for header in options[1::2])
+    return httpx.post(url, headers=headers, content=body, timeout=30).content
 
 
 @pytest.mark.parametrize(("api", "stop"), [("chime", signal.SIGINT), ("chime-sdk-voice", signal.SIGTERM)])
@@ -161,6 +165,8 @@ def test_api_key_command_makes_a_key_whose_hash_authenticates_it(tmp_path: Path,
         url = serve.lines[0].split()[1].replace("0.0.0.0", "127.0.0.1")
         query = {"query": "{ phoneNumbers { totalCount } }"}
         assert httpx.post(url, json=query, timeout=30).status_code == 401
+        printed = json.loads(pasted(serve.lines[2].removeprefix("Try"), API_KEY=made["Key"]))
+        assert len(printed["data"]["phoneNumbers"]["nodes"]) == 1
         response = httpx.post(url, json=query, headers={"x-api-key": made["Key"]}, timeout=30)
         assert response.json() == {"data": {"phoneNumbers": {"totalCount": 1}}}
 

@@ -46,7 +46,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(command_line, "configure_logs", lambda _: None)
         foreign = variables("(AWS|GATEWAY|OTEL)_.*|.*_(PROXY|CA_BUNDLE)")
         env = {**dict.fromkeys(foreign, None), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", **given}
-        port = ["--port", "0"] if arguments[0] in {"serve", "dev", "emulator"} and "--port" not in arguments else []
+        has_port = "--port" in arguments or "PORT" in given
+        port = ["--port", "0"] if arguments[0] in {"serve", "dev", "emulator"} and not has_port else []
         result = CliRunner().invoke(command_line.main, [*arguments, *port], env=env)
         # The end of a real process would close them.
         for listener in opened:
@@ -521,6 +522,38 @@ def test_occupied_port_is_reported_in_one_line(run: Run, command: str) -> None:
         result = run(command, "--port", str(port))
     assert (result.exit_code, result.stdout) == (1, "")
     assert_one_line(result, f"cannot listen on 127.0.0.1, port {port}: Address already in use", "--port")
+
+
+def test_occupied_port_of_make_run_is_reported_with_the_variable_that_sets_it(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = run("dev", PORT=port)
+    assert_one_line(result, f"port {port}", "choose another with --host, PORT=")
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    assert "PORT=$(PORT) exec $(BIN)/chime-gateway dev\n" in makefile
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "curl http://127.0.0.1:8/graphql -H 'content-type: application/json' -d '{\"query\""),
+        ({"AUTH": "api-key", "API_KEYS": HASH}, '-H "x-api-key: $API_KEY" -d'),
+        (
+            {"AUTH": "jwt", "JWT_JWKS_URL": "https://a.example", "JWT_ISSUER": "a", "JWT_AUDIENCE": "b"},
+            '-H "authorization: Bearer $TOKEN" -d',
+        ),
+        ({"ROUTER_SECRET": ROUTER}, '-H "x-router-secret: $ROUTER_SECRET" -d'),
+        ({"ALLOWED_HOSTS": "api.example.com"}, "-H 'host: api.example.com' -d"),
+        ({"ALLOWED_HOSTS": "api.example.com,127.0.0.1"}, "-H 'content-type: application/json' -d"),
+        ({"TRUSTED_DOCUMENTS": "a.json"}, "curl http://127.0.0.1:8/healthz"),
+    ],
+)
+def test_printed_command_has_what_the_settings_need(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], words: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"GATEWAY_{name}", value)
+    assert words in command_line.first_query(read_settings(), "http://0.0.0.0:8")
 
 
 @pytest.mark.parametrize(
