@@ -2,8 +2,8 @@
 
     python -m benchmarks.cursors
 
-Each round reads a page of 99 rows, whose own token and next token have 50, 400 or 4,096 characters, and then makes all
-of its cursors. Only the time of the cursors is shown. The goal is less than 0.5 ms for all 99.
+Each round reads a page of 99 rows, and then makes all of its cursors. The page's own token and next token have 50, 400
+or 4,096 characters. Only the time of the cursors is shown. The goal is less than 0.5 ms for all 99.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python -m benchmarks.filters
 
-Each filter has three conditions that the gateway checks, and each record meets all of them but the last one, so that no
-check is left out. The list has 1,980 numbers: 20 pages of 99. The goal is at most 2 ms for each filter.
+Each filter has three conditions that the gateway checks. Each record meets all of them but the last one, so that every
+check runs. The list has 1,980 numbers: 20 pages of 99. The goal is at most 2 ms for each filter.
 """
 
 import argparse

@@ -309,9 +309,9 @@ def _listen_for_callers(settings: Settings, host: str, port: int, chosen_with: s
     if is_open and reaches_beyond_this_machine(listener):
         listener.close()
         raise ConfigurationError(
-            f"on {host} anyone who can connect could call this gateway: set GATEWAY_AUTH to api-key or jwt, set "
-            "GATEWAY_ROUTER_SECRET, or listen on this machine only, with --host 127.0.0.1; if your network keeps "
-            "everyone else out, set GATEWAY_ALLOW_UNAUTHENTICATED=true"
+            f"On {host}, anyone who can connect could call this gateway. Set GATEWAY_AUTH to api-key or jwt, set "
+            "GATEWAY_ROUTER_SECRET, or listen on this machine only, with --host 127.0.0.1. If your network keeps "
+            "everyone else out, set GATEWAY_ALLOW_UNAUTHENTICATED=true."
         )
     return listener
 

@@ -228,7 +228,7 @@ class Settings(BaseSettings):
     jwt_jwks_url: AnyHttpUrl | None = Field(
         default=None,
         description="URL of the JWKS with the token issuer's public keys. It must be https, or on this machine, "
-        "because whoever could change the keys could make tokens. The gateway fetches it again every 5 minutes, so a "
+        "because anyone who can change the keys can make tokens. The gateway fetches it again every 5 minutes, so a "
         "withdrawn key is soon rejected.",
     )
     jwt_issuer: str | None = Field(

@@ -359,7 +359,7 @@ def test_occupied_admin_port_is_reported_by_its_variable(run: Run, command: str)
         taken.listen()
         port = str(taken.getsockname()[1])
         result = run(command, **AWS, GATEWAY_ADMIN_PORT=port)
-        assert_one_line(result, f"port {port}", "choose another with GATEWAY_ADMIN_PORT")
+        assert_one_line(result, f"port {port}", "Choose another with GATEWAY_ADMIN_PORT")
         assert "--port" not in result.stderr
 
 
@@ -488,7 +488,7 @@ def test_every_command_has_help(run: Run, arguments: tuple[str, ...]) -> None:
         (("dev", "--port", "70000"), {}, "--port"),
         (("dev", "--numbers", "-1"), {}, "--numbers"),
         (("dev", "--api", "chimes"), {}, "--api"),
-        (("dev", "--host", "no.such.host.invalid"), {}, "cannot listen on no.such.host.invalid"),
+        (("dev", "--host", "no.such.host.invalid"), {}, "Cannot listen on no.such.host.invalid"),
         (("dev", "--db", "/nowhere/at/all.db"), {}, "/nowhere/at/all.db"),
         (
             ("dev", "--sample-day", "28.11.2026"),
@@ -521,7 +521,7 @@ def test_occupied_port_is_reported_in_one_line(run: Run, command: str) -> None:
         port = listener.getsockname()[1]
         result = run(command, "--port", str(port))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert_one_line(result, f"cannot listen on 127.0.0.1, port {port}: Address already in use", "--port")
+    assert_one_line(result, f"Cannot listen on 127.0.0.1, port {port}: Address already in use", "--port")
 
 
 def test_occupied_port_of_make_run_is_reported_with_the_variable_that_sets_it(run: Run) -> None:

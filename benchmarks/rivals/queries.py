@@ -49,8 +49,8 @@ class Query:
     """One query of the report.
 
     Attributes:
-        pages: The pages that the variables select in turn. Neighbours differ, and a page is not requested again while a
-            request for it is in flight, so that no server can share responses by single flight.
+        pages: The pages that the variables select, one after the other. A page is not requested again when a request
+            for it is in flight, so that no server can share responses by single flight.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One run: start all servers, check their responses, and measure them in turns."""
+"""One run: start all servers, check their responses, and measure them alternately."""
 
 import http.client
 import json

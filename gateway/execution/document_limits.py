@@ -10,8 +10,9 @@ from gateway.execution.query_cost import CostedSchema, CostModel, OperationCost,
 from gateway.settings import Settings
 from gateway.upstream.services import SERVICES
 
-# Characters of a name. A response repeats an alias in each row, and a name in each error message, so a name of 900 kB
-# would come back a thousand times. Generated names, such as a router's aliases, have about fifty characters.
+# Characters of a name. A response repeats an alias in each row, and a name in each error message. Without a limit, a
+# name of 900 kB would come back a thousand times. Generated names, such as a router's aliases, have about fifty
+# characters.
 MAX_NAME_LENGTH: Final = 128
 # What an error message calls each number of an operation that has a limit.
 _QUANTITIES: Final = {

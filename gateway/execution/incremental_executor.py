@@ -110,7 +110,7 @@ class IncrementalExecutor(ProjectingExecutor):
     async def complete_page(
         self, items: Sequence[Any], index: int, field: "_Field"
     ) -> list[WorkResult | BaseException]:
-        """Return the results or errors of neighbouring items, the first of which has the index `index` in the list."""
+        """Return the results or errors of consecutive items of a list. `index` is the place of the first one."""
         path, field_details_list, info, item_type = field
 
         async def complete_each_item() -> list[Any]:

@@ -14,7 +14,7 @@ _ANY: Final = "*"
 # RFC 9110, 8.4.1.3.
 _ALIASES: Final = {"x-gzip": GZIP}
 
-# A coding and its weight, in lower case. An element of another form says nothing about any coding.
+# A coding and its weight, in lower case. An element of another form is ignored.
 _ELEMENT: Final = re.compile(r"([^\s;=\"]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?")
 
 
@@ -22,7 +22,7 @@ class AcceptEncoding(NamedTuple):
     """The codings that a client accepts.
 
     Attributes:
-        coding: The coding that a response should have. It is None if the response should not be compressed.
+        coding: The coding that a response should have. Unset if the response should not be compressed.
         identity: Whether the client can read an uncompressed response.
     """
 
@@ -57,7 +57,7 @@ def _read(header: bytes, offers: tuple[str, ...]) -> AcceptEncoding:
     ]
     coding = max(ranked, key=lambda each: weights.get(each, weights.get(_ANY, 0.0)), default=None)
     weight = 0.0 if coding is None else weights.get(coding, weights.get(_ANY, 0.0))
-    # A client that does not name identity accepts it, but prefers what it names.
+    # A client that does not name identity accepts it, but prefers the codings that it names.
     if weight == 0 or weight < (identity or 0.0):
         coding = None
     return AcceptEncoding(coding, identity is None or identity > 0)

@@ -20,7 +20,7 @@ class CacheScope(Enum):
     """The requests for which a cache may use a response.
 
     Attributes:
-        NONE: No request but the one that it answers.
+        NONE: Only the request that the response belongs to.
         PRIVATE: Requests of the same caller. Its credentials decided which fields it could read and made its cursors.
         PUBLIC: All requests.
     """

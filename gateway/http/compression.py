@@ -21,8 +21,8 @@ MIN_BYTES: Final = 1024
 # The fastest level. 99 numbers with cursors shrink from 71 kB to 16 kB by gzip in 0.2 ms. zlib's default level takes
 # 0.5 ms for 14 kB (benchmarks/compression.py).
 LEVEL: Final = 1
-# A larger piece is compressed in a thread, so that the event loop runs meanwhile. gzip takes 1 ms for so many bytes.
-# Handing them to a thread takes 0.1 ms.
+# Larger bodies and parts are compressed in a thread, so that the event loop does not wait. gzip takes 1 ms for so many
+# bytes. Passing them to a thread takes 0.1 ms.
 MAX_INLINE_BYTES: Final = 128 * 1024
 # zlib's window of 32 kB, with gzip's head and checksum.
 _GZIP_WBITS: Final = 31

@@ -1,6 +1,7 @@
 """The CORS policy: which origins' pages may read responses. Source: Fetch Standard, "CORS protocol".
 
-Starlette's CORSMiddleware does the same, but wraps every request, and compares origins as they are spelled.
+Starlette's CORSMiddleware does the same, but wraps every request, and compares origins as they are spelled. If
+the setting and the browser spell a port differently, it rejects the page.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ ALLOWED_HEADERS: Final = (
     b"content-type, authorization, x-api-key, apollo-require-preflight, x-apollo-operation-name, x-requested-with, "
     b"traceparent, tracestate, cache-control, x-debug-upstream"
 )
-# The headers that a page's script may read: the request's id in the log, the caller's limit, how long to wait after a
-# 429, how old a cached response is, and how long the response took.
+# The headers that a page's script may read. They hold the request's id in the log, the caller's limit, and the time to
+# wait after a 429. They also hold the age of a cached response, and the time that the response took.
 EXPOSED_HEADERS: Final = b"x-request-id, ratelimit, ratelimit-policy, retry-after, age, server-timing"
 _PREFLIGHT_HEADERS: Final[Headers] = (
     (b"access-control-allow-methods", METHODS.encode()),

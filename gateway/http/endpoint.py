@@ -300,7 +300,7 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dic
     """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
 
     Args:
-        request: The request that it answers.
+        request: The request to respond to.
         content: The result, with `data` unless nothing was executed.
         report: The entries of `extensions` that report the cost and the points left, empty to leave them out.
     """

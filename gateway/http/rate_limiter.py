@@ -75,7 +75,7 @@ class CallerRateLimiter:
         points: The size of a bucket, and the points that refill in a minute.
         replicas: The number of processes that share the points when they cannot count together.
         redis: The Redis in which replicas count together.
-        clock: Return seconds from any start.
+        clock: Returns seconds from any start.
 
     Attributes:
         policy: The header RateLimit-Policy.
@@ -132,7 +132,7 @@ class CallerRateLimiter:
         return self._allowance(rate, backlog + wanted)
 
     async def _take(self, caller_id: str, points: int) -> tuple[_Rate, int]:
-        """Take points if the bucket holds them. Return the bucket's rate, and its backlog before the call."""
+        """Take points if the bucket holds them, and return the bucket's rate and its backlog before the call."""
         backlog = await self._take_shared(caller_id, points)
         if backlog is not None:
             return self._whole, backlog

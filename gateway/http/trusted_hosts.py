@@ -33,7 +33,7 @@ class TrustedHostMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request to the application if its host is trusted or it is a probe."""
         if scope["type"] == "http" and scope["path"] not in PROBES and not self._is_trusted(Headers(scope=scope)):
-            await reject(MisdirectedRequest("Host not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")).send(send)
+            await reject(MisdirectedRequest("The host is not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")).send(send)
         else:
             await self._app(scope, receive, send)
 

@@ -21,7 +21,7 @@ _PHONE_NUMBER_PUNCTUATION: Final = str.maketrans("", "", "+ -()")
 
 
 class Condition(NamedTuple):
-    """A condition that a record of a filtered list meets.
+    """A condition on each record of a filtered list. A record is a row if it meets all of them.
 
     Attributes:
         description: The condition's name and values. Equal descriptions mean equal conditions, so a cursor is bound to
@@ -34,13 +34,13 @@ class Condition(NamedTuple):
 
 
 def has_word(key: str, words: Collection[str]) -> Condition:
-    """Return the condition that an enumerated value is one of these words of AWS."""
+    """Return the condition that an enumerated value is one of these, in AWS's spelling."""
     accepted = frozenset(words)
     return Condition((key, *sorted(accepted)), lambda record: _is_one_of(record.get(key), accepted))
 
 
 def has_value(key: str, *, wanted: bool) -> Condition:
-    """Return the condition that a key has a value that is not empty, or the condition that it has none."""
+    """Return the condition that a key has a value that is not empty, or that it lacks one if `wanted` is false."""
     return Condition((key, "is set" if wanted else "is not set"), lambda record: bool(record.get(key)) is wanted)
 
 
@@ -73,7 +73,7 @@ def number_starts_with(prefix: str) -> Condition:
 def contains_text(search: str) -> Condition:
     """Return the condition that a text is part of a number's digits, of its name, or of its calling name, in any case.
 
-    Punctuation of phone numbers in the text does not matter for the digits.
+    When digits are compared, the punctuation of phone numbers in the text is ignored.
     """
     text = search.casefold()
     digits = search.translate(_PHONE_NUMBER_PUNCTUATION)
@@ -115,7 +115,7 @@ def contains_number(number: str) -> Condition:
 
 
 def contains_number_with_status(word: str) -> Condition:
-    """Return the condition that at least one number of an order has a status, in AWS's word."""
+    """Return the condition that at least one number of an order has a status, in AWS's spelling."""
     accepted = frozenset({word})
 
     def holds(order: Record) -> bool:

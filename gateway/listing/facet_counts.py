@@ -1,4 +1,4 @@
-"""Counts of the values that the records of a list have. The most frequent value is first, and ties go by value."""
+"""Counts of the values in a list's records. The most frequent value is first. Equal counts are in the order of the values."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ from gateway.listing.conditions import Condition, Predicate, match_all
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """A filter of one list. All of it holds for each row of the filtered list.
+    """A filter of one list. A record is a row of the filtered list if it meets the whole filter.
 
     Attributes:
         parameters: The parameters of the list operation, in AWS's spelling. AWS applies them.

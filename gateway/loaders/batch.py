@@ -72,7 +72,7 @@ class RecordSource(Generic[R]):
         max_pages: The most list pages that one batch reads if gets are denied.
         concurrency: The most calls that one batch makes at the same time.
         known: Returns what the process knows of the list with a product type (unset for any).
-        is_rate_limited: Whether the fewest calls come first, because a quota is set or AWS has throttled lately.
+        is_rate_limited: Whether the fewest calls come first, because a quota is set or AWS has throttled recently.
     """
 
     list_page: Callable[[str | None, int, str | None], Awaitable[ListPage[R]]]

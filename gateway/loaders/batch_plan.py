@@ -2,10 +2,10 @@
 
 A page costs one call and saves one call for every key that it resolves. If the process has seen the keys on pages
 before, `first_calls` chooses pages and gets that run at the same time. The places of other keys are unknown. Each page
-tells a little, so `should_fetch_page` decides after each page.
+gives a hint, so `should_fetch_page` decides after each page.
 
 Calls cost the account's quota, and waits cost the client's time. If the operator set a quota, or AWS has throttled
-lately, the fewest calls come first. Otherwise a wait counts as much as CALLS_PER_WAIT calls.
+recently, the fewest calls come first. Otherwise a wait counts as much as CALLS_PER_WAIT calls.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,15 +16,15 @@ from gateway.upstream.page_map import KnownStart
 
 # Two gets cost at most one call more than the luckiest page, and run at the same time.
 FEWEST_KEYS_FOR_A_PAGE: Final = 3
-# The cost of a page, in gets. A page is one call as well, but pages come one after the other and have a hundred records
-# to read, while gets run in parallel. If pages only just pay for themselves, gets go on with the same number of calls.
+# The cost of a page, in gets. A page is one call as well, but pages come one after the other, while gets run in
+# parallel. A page also has a hundred records to read. If pages cost as many calls as gets would, gets are chosen.
 PAGE_COST: Final = 1.25
 # Calls that pages may cost beyond the keys that they resolved. So k keys never need more than k + 2 calls.
 MAX_DEFICIT: Final = 2
 # With three keys or fewer left, a second page without any of them could cost more than the best plan in all.
 FEW_KEYS_LEFT: Final = 3
-# Good pages do not vouch for bad pages that follow. A list may start with all wanted keys, as new orders' numbers may.
-# It is left after at most four pages without a key, not after as many pages as it resolved keys.
+# Good pages say little about the pages that follow. A list may start with all wanted keys, as new orders' numbers may.
+# Gets take over after at most four pages without a key, not after as many pages as the list resolved keys.
 MAX_CREDIT: Final = 2
 # Calls that are worth one wait, if calls are not scarce. AWS takes 50 to 200 ms a call. 40 gets take some 10 ms of CPU.
 # So 100 keys are read from up to four pages, one after the other, and by gets if they are on more.
@@ -34,7 +34,7 @@ FEWEST_KEYS_ON_A_KNOWN_PAGE: Final = 2
 
 
 # Known pages that are read at the same time before any of them has proven right. 100 keys on 10 pages take one wait. If
-# all of them have moved, 16 pages at most were read in vain.
+# all of them have moved, 16 calls at most were wasted.
 UNPROVEN_PAGES: Final = 16
 
 

@@ -48,7 +48,7 @@ class RecordCache(AbstractCache[list[str], Outcomes[R]]):
         return self._listing if key in self._listed else self._lookups.get(key)
 
     def get(self, key: list[str]) -> Lookup[R] | None:
-        """Return the lookup of a list of keys, which is one key, or keys of which `find` knows none."""
+        """Return the lookup of a list of keys. It has one key, or only keys that `find` does not know."""
         return self.find(key[0])
 
     def set(self, key: list[str], value: Lookup[R]) -> None:

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from gateway.errors import BadUserInput, PageOutOfRange
 
-# The position that a cursor of the list stands for.
+# The position that a cursor of the list holds.
 P = TypeVar("P")
 
 # Number of rows if neither `first` nor `last` is passed. They fill a screen, and are half an upstream page.
@@ -46,7 +46,7 @@ def read_page_arguments(
         after: The cursor before the first row.
         last: Number of rows from the end.
         before: The cursor behind the last row.
-        read_cursor: Returns the position that a cursor of this list stands for.
+        read_cursor: Returns the position that a cursor of this list holds.
         max_size: The most rows of one page.
 
     Raises:

@@ -1,11 +1,11 @@
 """Cursors: the position of an edge in a list that can only be entered at a page token.
 
-A cursor holds flags, the page size, the edge's offset in its page, hashes of its record and of the records around it,
-and the token of the page. The last edge of a page also holds the next page's token. `after` that edge starts at the
-next page with one call, and `before` it uses the edge's own page.
+A cursor holds flags, the page size, the edge's offset in its page, and the token of the page. It also holds hashes of
+the edge's record and of the records around it. The last edge of a page also holds the next page's token. So `after`
+that edge starts at the next page with one call, and `before` it uses the edge's own page.
 
-The row hashes are encrypted (see cursor_text), because someone who finds a cursor in a log could otherwise try phone
-numbers until one has the hash.
+The row hashes are encrypted (see cursor_text). Otherwise someone who finds a cursor in a log could try phone numbers
+until one has the hash.
 """
 
 import struct
@@ -116,7 +116,7 @@ def write_cursor(position: Position, binding: CursorBinding, operation: str) -> 
 
 
 def read_cursor(text: str, binding: CursorBinding) -> Position:
-    """Return the position that a cursor stands for.
+    """Return the position that a cursor holds.
 
     Raises:
         BadCursor: If the text was not issued for this binding.

@@ -35,7 +35,7 @@ def encrypt_cursor(position: bytes, binding: CursorBinding, operation: str) -> s
 
 
 def decrypt_cursor(text: str, binding: CursorBinding) -> bytes:
-    """Return the position that a cursor stands for.
+    """Return the position that a cursor holds.
 
     Raises:
         BadCursor: If the text was not issued for this binding.

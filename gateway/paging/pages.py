@@ -38,17 +38,18 @@ class TokenList(Generic[R]):
 
     Attributes:
         fetch: Returns the records and the next token for a token (None for the first page) and a size. Only a next
-            token of None ends the list. A page may have fewer records than requested, or none.
+            token of None ends the list. A page may have fewer records than requested, or be empty.
         key: Returns the key of a record within the list.
         binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
         operation: The list's name, for errors and metrics.
         page_size: The most records that one page may request.
-        narrowed_by: The filters with which AWS returns fewer pages, for an error's advice. Empty if it has none.
+        narrowed_by: The filters with which AWS returns fewer pages, for an error's advice. Empty if there are no such
+            filters.
         matches: Returns whether a record is a row of the list. None if every record is. A filtered list requests full
             pages only, so that the same pages are requested again and may come from the response cache.
-        order: The order in which connections show the rows, or None for the list's own order.
+        order: The order in which connections show the rows. Unset means the list's own order.
         following: Returns at most so many tokens of full pages that most likely follow a token's page.
-        on_wasted: Called with the number of pages that were requested ahead in vain.
+        on_wasted: Called with the number of pages that were requested ahead and not needed.
         pages_fetched: Number of pages requested so far.
     """
 
@@ -501,7 +502,7 @@ class Slice(Generic[R]):
 
     @property
     def start_cursor(self) -> str | None:
-        """Return the cursor of the first edge, or None if there are no edges."""
+        """Return the cursor of the first edge, if there are edges."""
         if not self.ranges:
             return None
         page, start, _ = self.ranges[0]
@@ -511,7 +512,7 @@ class Slice(Generic[R]):
     def end_cursor(self) -> str | None:
         """Return the cursor to continue after: that of the last edge, or of the last record read at the page limit.
 
-        It is None if there is neither.
+        It is None if there is neither edge nor record.
         """
         if self.cursor_at_limit is not None:
             return self.cursor_at_limit()

@@ -31,7 +31,7 @@ class _CursorMatch(NamedTuple, Generic[R]):
 
 
 class _Progress(NamedTuple):
-    """How far a forward read has come with one page.
+    """The state of a forward read after one page.
 
     Attributes:
         place: The boundary behind the last row read.
@@ -54,7 +54,7 @@ class Paginator(Generic[R]):
         max_pages: The most pages that `last`, `before` or a count may fetch from the start. Beyond it they raise
             PageLimitExceeded. It is also the most pages that a forward read of a filtered list fetches, and the most
             empty pages in a row of any forward read. Beyond it the read returns the rows found so far.
-        instead: What a client can do about PageLimitExceeded, for its message.
+        instead: The advice to clients in the message of PageLimitExceeded.
     """
 
     def __init__(self, source: TokenList[R], *, max_pages: int, instead: str = "page with first and after") -> None:
@@ -70,7 +70,7 @@ class Paginator(Generic[R]):
         return f"<Paginator of {self._from_start!r}, {self._source.pages_fetched} pages fetched{counting}{entered}>"
 
     def read_cursor(self, text: str) -> Position:
-        """Return the position that a cursor of this list stands for.
+        """Return the position that a cursor of this list holds.
 
         Raises:
             BadCursor: If the cursor was not issued for this list and caller.

@@ -19,7 +19,7 @@ class SortPosition(NamedTuple):
     """The position of an edge in a sorted list.
 
     Attributes:
-        value: The text by which the row was sorted, or None if the row had none.
+        value: The text by which the row was sorted, or None if the row had no value.
         key: The row's key. It orders rows with the same value.
     """
 
@@ -29,7 +29,7 @@ class SortPosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SortOrder(Generic[R]):
-    """An order of rows by a text. Rows without one are last in both directions, and ties go by key, ascending.
+    """An order of rows by a text. Rows without one are last. Rows with equal texts are in the order of their keys.
 
     Attributes:
         name: The order's name and direction. Cursors are bound to it.
@@ -72,7 +72,7 @@ def write_sort_cursor(position: SortPosition, binding: CursorBinding, operation:
 
 
 def read_sort_cursor(text: str, binding: CursorBinding) -> SortPosition:
-    """Return the position that a cursor stands for.
+    """Return the position that a cursor holds.
 
     Raises:
         BadCursor: If the text was not issued for this binding.

@@ -1,4 +1,4 @@
-"""A complete list in a sort order, and the rows between two of its cursors. It makes no calls."""
+"""A complete list in a sort order, and the rows between two of its cursors. This module makes no calls."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

@@ -34,7 +34,7 @@ class SortedPaginator(Generic[R]):
         return f"<SortedPaginator by {self._order.name} of {self._unsorted!r}>"
 
     def read_cursor(self, text: str) -> SortPosition:
-        """Return the position that a cursor of this list stands for.
+        """Return the position that a cursor of this list holds.
 
         Raises:
             BadCursor: If the cursor was not issued for this list, order and caller.

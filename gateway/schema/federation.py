@@ -86,7 +86,7 @@ def _resolve_entity(context: RequestContext, representation: Any) -> Any:
 
 
 class _CachedNames(NameConverter):
-    """Strawberry's names in camel case. Strawberry asks for the name of each argument in every request."""
+    """Strawberry's names in camel case. Strawberry converts the name of each argument in every request."""
 
     def apply_naming_config(self, name: str) -> str:
         """Return a Python name in camel case. The names are those of the code, so their number is limited."""

@@ -36,7 +36,7 @@ T = TypeVar("T")
 PART_OF_RECORD: Final = Cost(weight=0)
 # A record found by its key: the record, and one call. k of them take at most k + 2 calls (gateway.loaders.batch_plan).
 LOOKUP: Final = Cost(weight=2)
-# A record found by its key, or by a walk of its list that all fields of the operation share, if the API has no key.
+# A record found by its key. If the API has no key, all fields of the operation share one walk of the record's list.
 LOOKUP_OR_SHARED_WALK: Final = Cost(weight=2)
 # All upstream pages of a list, at the default of GATEWAY_MAX_UPSTREAM_PAGES. The gateway's own cost uses the setting.
 WHOLE_LIST: Final = Cost(weight=20)
@@ -86,8 +86,8 @@ class FieldCost:
         reads_whole_list: Whether the field reads the whole list.
         may_share_walk: Whether all such fields of an operation may share one walk of a list.
         whole_list_arguments: Arguments with which the field reads the whole list.
-        whole_list_conditions: For each argument that is an input object, its fields with which the field may read the
-            whole list, each with the fewest values for which it does.
+        whole_list_conditions: The conditions with which the field may read the whole list, by the argument that holds
+            them. Each has the number of values from which on the field does so.
     """
 
     weight: int = 0
@@ -113,8 +113,8 @@ def read_field_costs(schema: GraphQLSchema) -> FieldCosts:
     """Return the declared costs of a schema's fields by type name and field name.
 
     Raises:
-        UndeclaredCostError: If a field returns objects without `@cost`, if it returns a list of unknown size, or if a
-            `@listSize` names a field or argument that does not exist. A renamed field is never free by accident.
+        UndeclaredCostError: If a field returns objects without `@cost`, or a list of unknown size. Also if
+            a `@listSize` names a field or argument that does not exist, so that a renamed field is never free.
     """
     costs = {(kind.name, name): _read_field(kind.name, name, field) for kind, name, field in _fields(schema)}
     for kind, name, field in _fields(schema):

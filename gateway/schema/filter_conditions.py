@@ -1,6 +1,6 @@
 """The translation of filter arguments into AWS's parameters and the gateway's conditions.
 
-AWS filters numbers by one status, one product type and one association, and orders by nothing.
+AWS filters numbers by one status, one product type and one association. It does not filter orders.
 """
 
 import re
@@ -94,7 +94,7 @@ def phone_number_list_filter(
 
 
 def phone_number_order_list_filter(given: PhoneNumberOrderFilter | None) -> ListFilter:
-    """Return the filter of a list of orders. AWS applies none of it.
+    """Return the filter of a list of orders. The gateway applies all of it.
 
     Raises:
         BadUserInput: If a value is UNKNOWN, or if it makes no sense.

@@ -28,7 +28,7 @@ def _condition(description: str, *, name: str | None = None, cost: Cost | None =
 
 
 def _checked_here(description: str) -> Any:
-    """Declare a condition that AWS does not offer."""
+    """Declare a condition that AWS does not offer, at the cost of reading the whole list."""
     return _condition(description, cost=WHOLE_LIST)
 
 
@@ -132,7 +132,7 @@ class PhoneNumberFilter:
         "characters. Spaces, `+`, `-`, `(` and `)` do not matter for the digits: `(206) 555` finds `+12065550100`."
     )
     has_calling_name: bool | None = _checked_here(
-        "`true` for numbers with a calling name only, `false` for numbers without one only."
+        "`true` lists only numbers with a calling name, `false` only numbers without one."
     )
     calling_name_status: CallingNameStatus | None = _checked_here(
         "Only numbers whose calling name has this status, such as `UPDATE_FAILED`."
@@ -141,7 +141,7 @@ class PhoneNumberFilter:
         "Only numbers with these capabilities, such as `{ outboundSMS: true, outboundMMS: false }`."
     )
     associated: bool | None = _checked_here(
-        "`true` for numbers with at least one association only, `false` for numbers without any only."
+        "`true` lists only numbers with an association, `false` only numbers without one."
     )
     created: DateTimeRange | None = _checked_here(
         'Only numbers that were created in this period, such as `{ from: "2026-11-01T00:00:00Z" }`.'
@@ -189,8 +189,8 @@ class PhoneNumberOrderFilter:
 
 
 PhoneNumberFilterArgument = Annotated[
-    PhoneNumberFilter | None, strawberry.argument(description="Which numbers to list. All, if it is not set.")
+    PhoneNumberFilter | None, strawberry.argument(description="Which numbers to list. Without it, all of them.")
 ]
 PhoneNumberOrderFilterArgument = Annotated[
-    PhoneNumberOrderFilter | None, strawberry.argument(description="Which orders to list. All, if it is not set.")
+    PhoneNumberOrderFilter | None, strawberry.argument(description="Which orders to list. Without it, all of them.")
 ]

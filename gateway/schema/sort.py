@@ -1,4 +1,4 @@
-"""The sort arguments of the lists, and the order of records that each of them stands for."""
+"""The sort arguments of the lists, and their translation into an order of records."""
 
 from enum import Enum
 from typing import Annotated, Any, Final
@@ -81,7 +81,7 @@ class PhoneNumberOrderSort:
 
 _COST: Final = (
     "The gateway reads the whole list for each page, up to its page limit (20 upstream pages by default). Beyond it, "
-    "the list is null with the error PAGE_LIMIT_EXCEEDED. While AWS's responses are cached, more pages cost no call."
+    "the list is null with the error PAGE_LIMIT_EXCEEDED. While AWS's responses are cached, further pages cost no call."
 )
 PhoneNumberSortArgument = Annotated[
     PhoneNumberSort | None,
@@ -112,7 +112,7 @@ _READERS: Final[dict[PhoneNumberSortField | PhoneNumberOrderSortField, Reader]] 
 
 
 def sort_order_of(given: PhoneNumberSort | PhoneNumberOrderSort | None) -> SortOrder[Any] | None:
-    """Return the order of records that a sort argument stands for, or None for the list's own order.
+    """Return the order of records that a sort argument requests, or None for the list's own order.
 
     Unknown values of an enum have the name UNKNOWN, which is also the value that the response shows.
     """

@@ -32,7 +32,7 @@ def phone_number_list(
 def phone_number_order_list(
     context: RequestContext, list_filter: ListFilter, order: SortOrder[Any] | None
 ) -> TokenList[PhoneNumberOrderRecord]:
-    """Return ListPhoneNumberOrders with a filter and an order, of which AWS applies nothing."""
+    """Return ListPhoneNumberOrders with a filter and an order. The gateway applies both."""
     fetch = context.phone_number_orders.page
     known = partial(context.upstream.known_phone_number_orders, context.upstream.service.max_results)
     return _token_list(

@@ -58,7 +58,7 @@ def listen(host: str, port: int, chosen_with: str = "--host, --port") -> socket.
             listener.close()
         reason = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
         raise ConfigurationError(
-            f"cannot listen on {host}, port {port}: {reason}; choose another with {chosen_with}"
+            f"Cannot listen on {host}, port {port}: {reason}. Choose another with {chosen_with}."
         ) from None
     return listener
 
@@ -122,7 +122,7 @@ class _AnnouncedWorkers(multiprocess.Multiprocess):
 
     def terminate_all(self) -> None:
         super().terminate_all()
-        # If this process kept them open, new clients would connect, and wait in vain until the workers end.
+        # If this process kept them open, new clients would connect, and wait without a response until the workers end.
         for listener in self._listeners:
             listener.close()
 

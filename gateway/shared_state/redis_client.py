@@ -43,7 +43,7 @@ class RedisUnavailable(Exception):
 def _idle_time() -> float:
     """Return seconds, from any start, in which this thread did not compute.
 
-    Only in this time the process waits for Redis. While it computes, a reply may be there that it has not read yet.
+    The process waits for Redis in this time only. While it computes, a reply may be there that it has not read yet.
     """
     return time.monotonic() - time.thread_time()
 

@@ -123,7 +123,7 @@ class Upstream:
         self._page_map.count_wasted(pages)
 
     def is_rate_limited(self) -> bool:
-        """Return whether calls are scarce, because the operator set a quota or because AWS has throttled lately."""
+        """Return whether calls are scarce, because the operator set a quota or because AWS has throttled recently."""
         return self.queue.rate is not None
 
     async def unready(self) -> str | None:

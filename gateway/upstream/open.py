@@ -35,7 +35,7 @@ async def open_upstream(
 
     Args:
         settings: The gateway's settings.
-        key_pair: Credentials and region in place of those that AWS's chain finds.
+        key_pair: Credentials and region to use instead of those that AWS's chain finds.
         redis: Shares responses and the rate limit. None keeps both in this process.
 
     Raises:

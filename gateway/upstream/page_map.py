@@ -1,8 +1,8 @@
 """A map of the upstream lists: the tokens that this process has met, and the page on which it last saw each key.
 
 AWS has forward tokens only, so a list is read page by page. With the map, a reader can request several pages at
-once. It is a hint and never an answer: records always come from a call or from the response cache. It holds keys and
-tokens, and no records.
+once. It is only a hint: records always come from a call or from the response cache. It holds keys and tokens, but
+no records.
 """
 
 from collections import OrderedDict
@@ -26,12 +26,12 @@ class PageRead(Protocol):
 
     @property
     def next_token(self) -> str | None:
-        """The token of the next page. None ends the list."""
+        """The token of the next page, unless this page ends the list."""
         ...
 
 
 class KnownPage:
-    """A page as the process last saw it. Its token is None if it is the first of its list."""
+    """A page as the process last saw it. The first page of a list has no token."""
 
     __slots__ = ("keys", "leads_to", "list", "next_token", "token")
 
@@ -59,10 +59,10 @@ class KnownStart(NamedTuple):
 
 
 class KnownList:
-    """What the map knows of one list with one page size and one filter.
+    """The known pages of one list with one page size and one filter.
 
     Attributes:
-        list_id: Stands for the list's operation, filter and page size.
+        list_id: The identity of the list: its operation, filter and page size.
         pages: The known pages by their tokens.
         places: The page on which each key was last seen.
         has_stable_tokens: Whether a page that was read again had the same next token as before, if nothing else had
@@ -191,7 +191,7 @@ class PageMap:
         self._evict()
 
     def refuse(self, list_id: object, token: str | None) -> None:
-        """Forget a list because AWS rejected one of its tokens. An unknown token says nothing about the list."""
+        """Forget a list because AWS rejected one of its tokens. An unknown token has no effect."""
         known_list = self.known(list_id)
         pages = list(known_list.pages.values())
         if token in known_list.pages or any(token in (page.next_token, page.leads_to) for page in pages):

@@ -1,4 +1,4 @@
-"""The readiness of this replica: it is ready if AWS has responded lately, to a client's call or to a probe."""
+"""The readiness of this replica: it is ready if AWS has responded recently, to a client's call or to a probe."""
 
 import asyncio
 import logging
@@ -27,8 +27,7 @@ from gateway.upstream.requester import Requester
 
 logger = logging.getLogger("gateway")
 
-# Seconds for which a call's outcome stands for the upstream's state. Kubernetes probes every 10 unless configured
-# otherwise.
+# Seconds for which a call's outcome counts as the upstream's state. Kubernetes probes every 10 s by default.
 FRESH_SECONDS: Final = 10.0
 # Seconds that a probe's call may take. A response arrives within one, even if the connection needs a TLS handshake.
 PROBE_SECONDS: Final = 2.0
@@ -93,7 +92,7 @@ class Readiness:
             outcomes = self._transport.outcomes_since(self._since())
         if outcomes & _REACHED:
             return None
-        reason = f"AWS has not answered lately: {', '.join(sorted(outcomes))}"
+        reason = f"AWS has not responded recently: {', '.join(sorted(outcomes))}"
         if UpstreamBadResponse.code in outcomes:
             reason += f". The responses are not those of the API. {CHECK_ENDPOINT}"
         return reason

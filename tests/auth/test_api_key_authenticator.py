@@ -1,4 +1,4 @@
-"""Authentication by API keys. A request with a known key is answered, and any other is rejected."""
+"""Authentication by API keys. A request with a known key gets a response, and any other is rejected."""
 
 import hashlib
 import hmac
@@ -164,6 +164,6 @@ def test_settings_that_would_reject_or_accept_every_caller_stop_the_start(
     with pytest.raises(ConfigurationError, match=words) as refusal:
         read_settings()
     shown = "".join(traceback.format_exception(refusal.value))
-    # A key that was set in place of its hash is a secret, too.
+    # A key that was set instead of its hash is a secret, too.
     assert OLD not in shown
     assert hash_api_key(b"a") not in shown

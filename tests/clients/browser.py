@@ -39,7 +39,7 @@ class Screen:
 
 
 class Browser:
-    """A browser with one page. Each action waits until the page is idle."""
+    """A browser with one page. Each action ends when the page is idle."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

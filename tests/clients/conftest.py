@@ -75,7 +75,7 @@ def mixed_account() -> Iterator[Aws]:
 
 @pytest.fixture(scope="session", params=["relay", "apollo", "urql"])
 def page_browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Return a browser for each of the pages, in turn."""
+    """Return a browser for each of the pages, one after the other."""
     page: str = request.param
     with browser(built(page, tmp_path_factory.mktemp(page))) as opened:
         yield opened

@@ -42,7 +42,7 @@ def panels() -> list[Manifest]:
 
 
 def parsed(expression: str) -> Any:
-    """Parse an expression as Prometheus gets it, with a duration in place of Grafana's variable."""
+    """Parse an expression as Prometheus gets it, with a duration instead of Grafana's variable."""
     return promql_parser.parse(expression.replace("$__rate_interval", "1m"))
 
 
@@ -77,7 +77,7 @@ def test_expression_uses_existing_metrics_and_labels(target: Manifest, exported:
 
 @every_target
 def test_legend_names_the_labels_that_distinguish_its_lines(target: Manifest) -> None:
-    """An aggregated label would show as empty, and without a grouped label, several lines would have one name."""
+    """If a label is aggregated, it would show as empty. If a grouped label is missing, several lines have one name."""
     expression = parsed(target["expr"])
     aggregates = nodes(expression, promql_parser.AggregateExpr)
     kept = {label for each in aggregates if each.modifier for label in each.modifier.labels} - {"le"}

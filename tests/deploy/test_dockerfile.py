@@ -73,7 +73,7 @@ def a_python_for_everybody() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the build, in a folder in place of its WORKDIR. The unprivileged user owns it."""
+    """One stage of the build, in a folder instead of its WORKDIR. The unprivileged user owns it."""
 
     instructions: list[tuple[str, str]]
     folder: Path
@@ -121,7 +121,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
-    """Return the folder in place of /app after the build stages."""
+    """Return the folder that stands for /app, when the build stages are complete."""
     path = os.pathsep.join(
         [str(a_python_for_everybody()), str(Path(needed("npm", "the image's page")).parent), os.defpath]
     )
@@ -140,7 +140,7 @@ def built() -> Iterator[Path]:
             stages[name].carry_out(path, stages)
         yield stages["build"].folder
     finally:
-        # To remove the 25,000 files takes seconds, for which no test needs to wait.
+        # No test waits until the 25,000 files are removed, which takes seconds.
         Thread(target=shutil.rmtree, args=(root,)).start()
 
 

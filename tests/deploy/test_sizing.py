@@ -20,7 +20,7 @@ def measured(query: str, server: str) -> tuple[float, float]:
 def test_requests_a_second_and_calls_are_as_measured() -> None:
     rows = re.findall(r"^\| .+ \| ([\d,]+) \| (\d+) \|$", SIZING, re.MULTILINE)
     said = [(float(rate.replace(",", "")), float(calls)) for rate, calls in rows]
-    # Sharing between requests, which depends on what is asked at once, is left out of the last.
+    # The last one leaves out sharing between requests, which depends on the queries that run at the same time.
     seen = [measured("q2", "ours"), measured("q1", "ours"), measured("q3", "ours, unshared")]
     assert len(said) == len(seen)
     for (rate, calls), (measured_rate, measured_calls) in zip(said, seen, strict=True):

@@ -45,7 +45,7 @@ SERVES = [(name, block) for name, block, _ in found("sh") if "chime-gateway serv
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a gateway over the sample data of one day, because some answers depend on the day."""
+    """Return the address of a gateway over the sample data of one day, because some responses depend on the day."""
     env = environment(tmp_path_factory.mktemp("home"))
     command = [str(BIN / "chime-gateway"), "dev", "--port", "0", "--sample-day", SAMPLE_DAY.isoformat()]
     with started(*command, env=env, lines=1) as process:

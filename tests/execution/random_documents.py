@@ -286,7 +286,7 @@ def random_variables(random: Random) -> dict[str, Any]:
         "ids": random.choices(_IDS, k=random.randint(0, 4)),
         "representations": random.choices(_REPRESENTATIONS, k=random.randint(0, 4)),
         "defaulted": random.choice([True, False]),
-        # Null in place of a default is an error of every object that has the directive.
+        # Null instead of a default is an error of every object that has the directive.
         "nullable": random.choice([True, False, True, False, True, False, None]),
         "count": random.choice([None, 3, 1, 2, 4, 0, 5000]),
         "filter": random.choice(_FILTER_VALUES),

@@ -143,7 +143,7 @@ def test_router_secret_is_sent_to_the_gateway_alone(supergraph: Supergraph) -> N
 
 
 def test_apollo_gateway_tells_its_clients_how_long_a_response_is_fresh(caching_router: str) -> None:
-    """The gateway tells Apollo Gateway. A subgraph that does not tell it makes the whole response uncacheable."""
+    """The gateway reports it to Apollo Gateway. If a subgraph does not, the whole response is not cacheable."""
 
     def cache_control(query: str) -> str:
         response = httpx.post(caching_router, json={"query": query}, timeout=60)

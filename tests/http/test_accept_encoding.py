@@ -36,7 +36,7 @@ CHROMIUM = "gzip, deflate, br, zstd"
         ("gzip;q=0.000, zstd;q=0", None),
         ("zstd;q=0, gzip", "gzip"),
         ("gzip;q=0, gzip", None),
-        # `*` stands for what is not named. A client that reads zstd names it.
+        # `*` means all codings that are not named. A client that reads zstd names it.
         ("*", "gzip"),
         ("*;q=0", None),
         ("*;q=0.1", "gzip"),

@@ -100,7 +100,7 @@ async def test_a_response_is_private_if_the_caller_has_a_credential_of_its_own(a
         # No AWS response decides how long these are fresh.
         ("{ __typename }", {}),
         ("{ _service { sdl } }", {}),
-        # The client asks for facts about this one request.
+        # The client requests extensions, which are about this one request.
         (LISTED, {"extensions": {"cost": True}}),
         (LISTED, {"headers": {"x-debug-upstream": "1"}}),
         (LISTED, {"headers": {"cache-control": "no-store"}}),

@@ -1,4 +1,4 @@
-"""Protection against cross-site request forgery (CSRF): which requests of a browser are answered."""
+"""Protection against cross-site request forgery (CSRF): which requests of a browser are accepted."""
 
 import httpx
 import pytest

@@ -105,7 +105,7 @@ async def test_a_shared_upstream_call_goes_on_for_the_client_that_stays(
     assert await is_released(slow.called)
     async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=TIMEOUT_SECONDS) as client:
         joining = asyncio.ensure_future(client.post("/graphql", json={"query": LISTED}))
-        # This request is sent after it. When it is answered, the gateway has read the one before.
+        # This request is sent after it. When its response arrives, the gateway has read the one before.
         assert (await client.get("/healthz")).text == "ok\n"
         joining.cancel()
         await asyncio.wait([joining])

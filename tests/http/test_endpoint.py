@@ -92,7 +92,7 @@ async def test_a_client_that_disconnects_early_leaves_no_traceback_in_the_log(
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-    # When this request through both servers is answered, the earlier ones have been handled.
+    # When the response to this request arrives through both servers, the earlier ones have been handled.
     await gateway.query("{ phoneNumbers { totalCount } }")
     assert [
         record.getMessage() for record in caplog.records if "Traceback" in record.getMessage() or record.exc_info

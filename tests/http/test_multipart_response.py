@@ -95,7 +95,7 @@ async def test_the_first_part_waits_for_no_page_if_it_needs_none(gateway: Gatewa
 
 
 async def test_deferred_page_info_follows_the_streamed_rows(gateway: Gateway, aws: GatedAws) -> None:
-    """Page info that is not deferred would delay the first part, because only the end of a list tells if it goes on."""
+    """If page info is not deferred, it delays the first part, because it is known only at the end of the list."""
     aws.holds(inventory=250)
     aws.hold_back()
     document = """{ phoneNumbers(first: 200) {
@@ -383,7 +383,7 @@ async def test_streamed_cursors_continue_after_their_rows(http: httpx.AsyncClien
 async def test_the_first_part_reports_the_cost(http: httpx.AsyncClient) -> None:
     parts = await fetch_parts(http, SHORT, extensions={"cost": True})
     assert parts[0]["extensions"]["cost"]["points"] == 4
-    # The last part reports what was really read.
+    # The last part reports the rows and calls that were really read.
     assert parts[-1]["extensions"]["cost"]["actual"] == {"rows": 3, "calls": 1}
     assert all("extensions" not in part for part in parts[1:-1])
 

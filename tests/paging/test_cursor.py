@@ -15,7 +15,7 @@ from tests.paging.scripted_lists import BINDING, KEY_RING, UpstreamList, in_turn
 
 FILTERS = ("FilterName", "FilterValue", "ProductType", "Status")
 
-# A token of None and an empty one mean the same: no token.
+# If the token is None or empty, there is no token.
 TOKENS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 UINT32 = st.integers(0, 2**32 - 1)
 NEIGHBOUR_HASHES = st.tuples(*[UINT32] * NEIGHBOURS)

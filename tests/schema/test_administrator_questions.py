@@ -45,7 +45,7 @@ class Question:
     """A question of an administrator.
 
     Attributes:
-        query: The query that asks it.
+        query: The query for it.
         read: Read the answer from the response's data.
         model: Compute the answer from the account's records.
         calls: The upstream calls of the query.

@@ -1,4 +1,4 @@
-"""Filters of both lists over HTTP: which rows match, what AWS is asked, and which filters are rejected."""
+"""Filters of both lists over HTTP: which rows match, which parameters AWS gets, and which filters are rejected."""
 
 from typing import Any
 

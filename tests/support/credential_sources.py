@@ -50,7 +50,7 @@ class Source:
 
     Attributes:
         responses: The responses that are left.
-        actions: The STS action of each request, or GET.
+        actions: The STS action of each request, or GET for a request without one.
     """
 
     def __init__(self, *responses: CredentialsResponse | ErrorResponse) -> None:
@@ -129,7 +129,7 @@ class Program:
         """Let the program print credentials.
 
         Args:
-            seconds: Time after which the credentials expire, counted from their output. None means never.
+            seconds: Time after which the credentials expire, counted from their output. If unset, they never do.
             after_seconds: Time that the program sleeps first.
         """
         keys = {"Version": 1, "AccessKeyId": "local", "SecretAccessKey": "local", "SessionToken": "token"}

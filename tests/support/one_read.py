@@ -1,7 +1,7 @@
 """Data that all gateways of a test process use, read or built once instead of for each gateway.
 
-A process of the product opens one gateway, and a test process opens hundreds. Without this module, botocore's files of
-all services, the certificates of all authorities and the schema would take four fifths of the CPU time of each gateway.
+A process of the product opens one gateway, and a test process opens hundreds. Without this module, each gateway would
+read botocore's files and the certificates of all authorities, and build the schema: four fifths of its CPU time.
 """
 
 import gc
@@ -21,8 +21,8 @@ from tests.support.tls import self_signed
 def one_read(directory: Path) -> Iterator[None]:
     """Share this data while the block runs. No part of it depends on a gateway's settings.
 
-    The clients of a test call either plain HTTP or servers with certificates of their own. So one certificate, in place
-    of those of the authorities, is as good as any other.
+    The clients of a test call either plain HTTP or servers with certificates of their own. So the
+    certificates of the authorities are not needed, and one certificate is read instead.
     """
     certificate = str(self_signed(directory, "unused.example"))
     # The loader holds parsed files, which several clients of one session share as well.

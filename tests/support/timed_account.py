@@ -31,7 +31,7 @@ from tests.support.loop_clock import JumpingLoop
 T = TypeVar("T")
 
 PAGE_SIZE = CHIME.max_results
-# Calls a second. So high that no call waits for it.
+# Calls a second: too many for any call to wait.
 HIGH_QUOTA = 1e9
 
 
@@ -41,7 +41,7 @@ class TimedAccount:
     Attributes:
         rows: The numbers of the inventory, in the list's order.
         version: A number in each record. A test that raises it can tell old records from new ones.
-        unstable_tokens: Whether each response has another next-token.
+        unstable_tokens: Whether each response has another next-token, even if the page is the same.
         keyset_tokens: Whether a token names the last row of its page, in a list that is sorted. Otherwise it names the
             number of rows before the next page.
         refused: Whether all tokens so far are rejected.
@@ -119,7 +119,7 @@ class TimedAccount:
         return {number: record and int(record["CallingName"]) for number, record in records.items()}
 
     def expected(self, numbers: Iterable[str]) -> dict[str, int | None]:
-        """Return the right result of `find`."""
+        """Return the result that `find` must have."""
         held = set(self.rows)
         return {number: self.version if number in held else None for number in numbers}
 

@@ -46,7 +46,7 @@ async def test_not_ready_while_aws_fails_until_its_first_response(code: str, sta
             for _ in range(3):
                 response = await gateway.http.get("/readyz")
                 assert response.status_code == 503
-                assert response.json() == {"ready": False, "reason": f"AWS has not answered lately: {said}"}
+                assert response.json() == {"ready": False, "reason": f"AWS has not responded recently: {said}"}
             assert len(upstream.requests) == 1
             assert (await gateway.http.get("/healthz")).status_code == 200
             upstream.responses[:] = [ScriptedResponse({"PhoneNumbers": []})]
@@ -68,7 +68,7 @@ async def test_not_ready_while_a_circuit_breaker_is_open_until_aws_responds() ->
                 response = await gateway.http.get("/readyz")
                 assert response.json() == {
                     "ready": False,
-                    "reason": "AWS has not answered lately: UPSTREAM_UNAVAILABLE",
+                    "reason": "AWS has not responded recently: UPSTREAM_UNAVAILABLE",
                 }
             assert len(upstream.requests) == requested + 1
             upstream.responses[:] = [ScriptedResponse({"PhoneNumberOrders": []})]

@@ -69,9 +69,9 @@ _ROTATION = (
     _IRELAND,
 )
 
-# If a reserved range is used up, other 555 numbers follow. Apart from directory assistance, hardly any of them is in
-# use. The area codes are all possible ones of the North American plan, which has no codes that end in 11 or have the
-# middle digit 9.
+# If a reserved range is used up, other 555 numbers follow. Apart from directory assistance, few of them are in use.
+# The area codes are all possible ones of the North American plan. It has no codes that end in 11 or have the middle
+# digit 9.
 _OVERFLOW = _Range(
     "US",
     "Local",

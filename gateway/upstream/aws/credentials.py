@@ -39,8 +39,8 @@ from gateway.upstream.aws.sigv4 import Credentials
 
 logger = logging.getLogger("gateway")
 
-# Timeout of a source in seconds. STS takes less than 1 s. A program that asks a corporate login takes up to 10 s. A
-# program is killed when the timeout passes.
+# Timeout of a source in seconds. STS takes less than 1 s. A program that uses a corporate login takes up to 10 s.
+# A program is killed when the timeout passes.
 RENEWAL_SECONDS: Final = 30.0
 # Credentials are renewed this many seconds before they expire, as AWS's SDKs do. If this is sooner than half of their
 # remaining time, they are renewed at that half. Some sources return the same credentials until shortly before they
@@ -134,7 +134,7 @@ class _Source:
 
     def _refresh_needed(self, refresh_in: float | None = None) -> bool:
         if refresh_in == 0:
-            # After a renewal, botocore asks whether the new credentials have already expired.
+            # After a renewal, botocore checks whether the new credentials have already expired.
             return bool(self._expire_within(0))
         return self._is_renewing
 
@@ -270,7 +270,7 @@ class CredentialCache:
         self._renew_at = now + max(left - RENEW_BEFORE_SECONDS, left / 2, LEAST_SECONDS_BETWEEN_RENEWALS)
 
 
-# Errors of a source that is asked at start. Any other error is about the configuration and names the file or the
+# Errors of a source that is contacted at start. Any other error is about the configuration and names the file or the
 # variable.
 _WRONG_ANSWERS: Final = (
     *(CredentialProcessFailed, CredentialRetrievalError, TimeoutError, _Unusable),
@@ -281,10 +281,11 @@ _WRONG_ANSWERS: Final = (
 async def load_credentials(session: Any) -> CredentialCache | None:
     """Return a cache of the first source in AWS's chain that has credentials, if there is one.
 
-    botocore asks some sources (STS, SSO) only later. If such a source is down, the gateway starts, but is not ready.
+    botocore contacts some sources (STS, SSO) only later. If such a source is down, the gateway starts, but is
+    not ready.
 
     Raises:
-        ConfigurationError: If a source that is asked now (a program, the container's endpoint) fails.
+        ConfigurationError: If a source that is contacted now (a program, the container's endpoint) fails.
     """
     # botocore logs each failure with the source's text, which may quote a secret. The gateway logs its own words.
     for name in ("aiobotocore.credentials", "aiobotocore.tokens", "botocore.tokens"):

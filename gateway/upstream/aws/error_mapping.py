@@ -74,7 +74,7 @@ _COMMON_NAMES: Final[dict[str, type[UpstreamError]]] = {
 _BY_NAME: Final = _API_NAMES | _COMMON_NAMES
 
 # Statuses that a kind of error may have. If a name comes with another status, the API did not send it: a 500 does not
-# mean that a record is missing. A kind that is not listed only asks to retry later, so it may have any error status.
+# mean that a record is missing. Other kinds only mean that a retry may help, so they may have any error status.
 _STATUSES: Final[dict[type[UpstreamError], frozenset[int]]] = {
     UpstreamBadRequest: frozenset({400, 422}),
     UpstreamNotFound: frozenset({404}),

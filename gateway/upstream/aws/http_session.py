@@ -137,7 +137,7 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
     """Send a request without aiohttp's retry on a dropped kept-alive connection. RetryingTransport would not count it.
 
     Raises:
-        ConnectionLost: In place of the two errors after which aiohttp retries.
+        ConnectionLost: If one of the two errors occurs after which aiohttp retries.
     """
     try:
         return await send(request)

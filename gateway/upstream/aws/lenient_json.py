@@ -60,7 +60,7 @@ def _may_be_deep(body: bytes) -> bool:
 
 
 def _rewritten(body: bytes) -> bytes:
-    """Return the body with `[[]]` in place of each value that orjson rejects or that is too deep."""
+    """Return the body with `[[]]` instead of each value that orjson rejects or that is too deep."""
     pieces: list[bytes] = []
     copied = depth = 0
     for match in _TOKEN.finditer(body):

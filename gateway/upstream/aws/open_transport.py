@@ -29,7 +29,7 @@ async def open_aws_transport(
 
     Args:
         settings: The gateway's settings.
-        key_pair: Credentials and region in place of those that AWS's chain finds.
+        key_pair: Credentials and region to use instead of those that AWS's chain finds.
         operation_names: The operations that will be called.
 
     Raises:
@@ -56,7 +56,7 @@ async def open_aws_transport(
 
 
 async def _checked_region(session: Any, service: Service, settings: Settings) -> str | None:
-    """Check the user's AWS configuration and return the region to call, or None if there is none.
+    """Check the user's AWS configuration and return the region to call, if it is set.
 
     Raises:
         ConfigurationError: If a value is wrong. The message names it.

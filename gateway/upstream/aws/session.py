@@ -107,7 +107,7 @@ _leave_out_empty_entries()
 def aws_client(session: AioSession, service: str, **options: Any) -> Any:
     """Return a service's client, an async context manager, whose rules and models can be read.
 
-    The client has placeholders in place of credentials, so botocore does not obtain any. It cannot make a call.
+    The client has placeholders instead of credentials, so botocore does not obtain any. It cannot make a call.
 
     Args:
         session: The session.

@@ -60,8 +60,8 @@ class SharedResponseCache:
     async def get(self, key: CacheKey) -> tuple[Body, float, int] | None:
         """Return the body of a response, the time when it came from the upstream, and its bytes of JSON.
 
-        Return None if Redis is not available, or holds no response that can be trusted. If a value was not encrypted
-        by this class for this name, or comes from the future, Redis is wrong, and the gateway stops using it for a
+        Return None if Redis is not available, or holds no response that can be trusted. Redis is wrong if a value was
+        not encrypted by this class for this name, or has a time in the future. The gateway then stops using it for a
         while.
         """
         named = self._name_and_cipher(key)
@@ -77,11 +77,11 @@ class SharedResponseCache:
         try:
             decrypted = cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], name.encode())
         except (InvalidTag, TypeError, ValueError):
-            self._link.mark_unhealthy("it gave out a value that was not put there")
+            self._link.mark_unhealthy("it returned a value that no gateway stored under this key")
             return None
         stored_at, body = orjson.loads(decrypted)
         if stored_at > self._clock() + CLOCK_SKEW_SECONDS:
-            self._link.mark_unhealthy("it gave out a value of the future; compare the replicas' clocks")
+            self._link.mark_unhealthy("it returned a value with a time in the future, so compare the replicas' clocks")
             return None
         return body, stored_at, len(decrypted)
 

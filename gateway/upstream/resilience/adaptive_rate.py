@@ -1,8 +1,8 @@
 """An adaptive rate limiter: no limit until AWS throttles, then a lower rate that grows again.
 
 It works like botocore's adaptive retry mode, which does not recognize these APIs' 429 responses. The algorithm is
-CUBIC, as in TCP. After a 429 the rate falls to BETA of its value, soon comes near the old value, stays there for a
-while, and then grows faster.
+CUBIC, as in TCP. After a 429 the rate falls to BETA of its value. It soon comes near the old value, stays there
+for a while, and then grows faster.
 
 Source: RFC 9438, 4.1 and 4.2, and botocore's retries/adaptive.py.
 """

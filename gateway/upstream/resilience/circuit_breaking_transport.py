@@ -91,7 +91,7 @@ def _report(breaker: CircuitBreaker, state: State) -> None:
 def reject_if_open(breaker: CircuitBreaker, operation: str) -> None:
     """Raise UpstreamUnavailable if a circuit is open."""
     if breaker.retry_after > 0:
-        detail = "no call was made: it has failed lately"
+        detail = "no call was made, because the circuit breaker is open"
         error = UpstreamUnavailable(operation, retry_after=breaker.retry_after, detail=detail)
         error.was_sent = False
         raise error

@@ -142,7 +142,7 @@ class FairQueue:
                 # The task serves all requests, so it runs in the context of none.
                 self._fetching = loop.create_task(self._fetch(limiter), context=Context())
             else:
-                # The operation goes to the end, so that operations take turns as well.
+                # The operation goes to the end, so that the next call is one of another operation.
                 queue = self._queues[operation] = self._queues.pop(operation)
                 self._start(operation)
                 queue.pop_next().started.set_result(None)
@@ -170,7 +170,7 @@ class FairQueue:
             if remaining > 0:
                 await asyncio.wait((waiter.started,), timeout=remaining)
             elif self.rate is None:
-                raise UpstreamTimeout(waiter.operation, detail="too many calls hang for another one to start")
+                raise UpstreamTimeout(waiter.operation, detail="too many calls hang, so this one could not start")
             else:
                 raise _too_late(waiter.operation, self.expected_wait(waiter.requester))
         waiter.started.result()
@@ -196,7 +196,7 @@ class FairQueue:
         return sum(min(len(calls), own + 1) for queue in self._queues.values() for calls in queue.values())
 
     def _next_operation(self) -> str | None:
-        """Return the operation whose turn it is, or None if no waiting call has capacity."""
+        """Return the operation of the next call, or None if no waiting call has capacity."""
         for operation, queue in self._queues.items():
             if queue and self._has_capacity(operation):
                 return operation
@@ -222,7 +222,7 @@ class _Waiter:
 
 
 class _Queue(OrderedDict[object, deque[_Waiter]]):
-    """The waiting calls of one operation by requester, in the order of their turns. No deque is empty."""
+    """The waiting calls of one operation by requester, the next one first. No deque is empty."""
 
     def pop_next(self) -> _Waiter:
         """Remove and return the next call. Its requester goes to the end."""

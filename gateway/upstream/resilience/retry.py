@@ -16,8 +16,8 @@ from gateway.upstream.resilience.retry_budget import RetryBudget
 
 # The AWS SDKs' own count. One call and two retries outlast a short error, and multiply an outage's calls by at most 3.
 MAX_ATTEMPTS: Final = 3
-# Full jitter: 0 to 100 ms before the second attempt and 0 to 200 ms before the third, as AWS's architecture blog
-# advises if there are many clients. Both fit in any sensible deadline.
+# Full jitter: 0 to 100 ms before the second attempt and 0 to 200 ms before the third. AWS's architecture blog advises
+# it if there are many clients. Both fit in any sensible deadline.
 BACKOFF_SECONDS: Final = 0.1
 
 

@@ -112,7 +112,7 @@ def upstream_calls() -> float:
 async def fails_for_want_of_credentials(
     gateway: Gateway, named: str, reason: str, caplog: pytest.LogCaptureFixture, *, retryable: bool
 ) -> None:
-    """Check that a request fails with UPSTREAM_UNAUTHORIZED, that /readyz and the log say why, and no call counts."""
+    """Check that a request is UPSTREAM_UNAUTHORIZED, that /readyz and the log say why, and that no call counts."""
     before = upstream_calls()
     response = await gateway.http.post("/graphql", json={"query": NUMBERS}, headers={"x-debug-upstream": "1"})
     [error] = response.json()["errors"]
@@ -288,7 +288,7 @@ async def test_failing_source_profile_of_a_role_is_reported_until_it_recovers(
 
 
 def printing(**keys: Any) -> str:
-    """Return a program that prints valid credentials except for these keys. None omits a key."""
+    """Return a program that prints valid credentials except for these keys. If a value is None, the key is left out."""
     usual = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t"}
     usual |= {"Expiration": "2999-01-01T00:00:00Z"}
     return f"print({json.dumps({name: value for name, value in (usual | keys).items() if value is not None})!r})"
