@@ -1,4 +1,4 @@
-"""Counts of the values in a list's records. The most frequent value is first. Equal counts are in the order of the values."""
+"""Counts of the values in a list's records. The most frequent value is first, and ties are in the order of values."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
