@@ -454,7 +454,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"Authentication by {self.auth} is not complete. Set {', '.join(missing)} as well ({_variable('auth')})"
             )
-        # An operator who sets one of these expects callers to be authenticated by it.
+        # An operator who sets one of these expects that callers have to authenticate by it.
         idle = [
             _variable(name)
             for way, names in needed.items()
@@ -477,9 +477,9 @@ class Settings(BaseSettings):
         return self
 
     def _contradictions(self) -> Iterator[str]:
-        """Yield a message about each setting that has no effect beside another one.
+        """Yield a message about each setting that has no effect because of another one.
 
-        Of two limits, the lower one counts, so they are no contradiction. A default never contradicts a value that the
+        If two limits apply, the lower one counts, so they are no contradiction. A default never contradicts a value that the
         operator chose.
         """
         chosen, has_router = self.model_fields_set, self.router_secret is not None

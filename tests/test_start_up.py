@@ -482,7 +482,7 @@ def test_every_command_has_help(run: Run, arguments: tuple[str, ...]) -> None:
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://a:b@127.0.0.1:9"}, "only a scheme, a host"),
         (("serve",), {"GATEWAY_UPSTREAM_ENDPOINT_URL": "http://127.0.0.1:9?a=b"}, "only a scheme, a host"),
         (("dev",), {"GATEWAY_REQUEST_TIMEOUT_SECONDS": "0"}, "(GATEWAY_REQUEST_TIMEOUT_SECONDS)."),
-        (("serve", "--host", "0.0.0.0"), {}, "set GATEWAY_AUTH to api-key or jwt"),
+        (("serve", "--host", "0.0.0.0"), {}, "Set GATEWAY_AUTH to api-key or jwt"),
         (("dev", "--host", "0.0.0.0"), {}, "GATEWAY_ALLOW_UNAUTHENTICATED=true"),
         (("serve",), {"GATEWAY_AUTH": "jwt"}, "Set GATEWAY_JWT_JWKS_URL,"),
         (("dev", "--port", "70000"), {}, "--port"),

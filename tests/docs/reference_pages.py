@@ -98,8 +98,8 @@ Settings are environment variables.
 
 - At start, the gateway rejects a wrong value and names its variable. It rejects an unknown `GATEWAY_` variable, too,
   and suggests the nearest known name.
-- Settings of which one has no effect beside the other stop the start, too, such as API keys with `GATEWAY_AUTH=jwt`. A
-  default never contradicts your value. Of two limits, the lower one counts.
+- If one of your settings would have no effect because of another one, the gateway does not start. An example is API keys
+  with `GATEWAY_AUTH=jwt`. A default never contradicts your value. Of two limits, the lower one counts.
 - An empty variable counts as unset. Whitespace around a value is removed. The same holds for the variables of AWS
   (`AWS_`), OpenTelemetry (`OTEL_`) and proxies, and for the entries of AWS profiles.
 - Lists are separated by commas or line breaks.
@@ -111,17 +111,17 @@ Settings are environment variables.
 
 ## Secrets
 
-Each secret can be in a file, as Docker and Kubernetes mount them. Set the variable with the ending `_FILE` to its path:
+Each secret can be in a file, as Docker and Kubernetes mount them. Set one of these variables to the file's path:
 
-SECRET_FILES
+SECRET_FILES.
 
-- Whitespace around the value is removed, also the line break at the end. A list may have an entry on each line.
+- Whitespace around the value is removed, and so is the line break at the end. A list may have an entry on each line.
 - If both variables are set, or the file is missing, empty or not UTF-8, the gateway does not start.
-- A file keeps the secret out of the environment, which child processes inherit and which tools show.
+- A file keeps the secret out of the environment. Child processes inherit the environment, and tools show it.
 - The gateway reads the files at start only. After you have changed one, restart the gateway, for example by
   `kubectl rollout restart`. API keys and cursor keys are lists, so that the old and the new one work meanwhile.
 - Credentials for AWS can be in files, too: see [aws](aws.md).
-""".replace("SECRET_FILES", "\n".join(f"- `{name}`" for name in SECRET_FILES))
+""".replace("SECRET_FILES", ",\n".join(f"`{name}`" for name in SECRET_FILES))
 
 _METRICS_INTRODUCTION: Final = """\
 # Metrics
