@@ -479,8 +479,8 @@ class Settings(BaseSettings):
     def _contradictions(self) -> Iterator[str]:
         """Yield a message about each setting that has no effect because of another one.
 
-        If two limits apply, the lower one counts, so they are no contradiction. A default never contradicts a value that the
-        operator chose.
+        If two limits apply, the lower one counts, so they are no contradiction. A default never contradicts a value
+        that the operator chose.
         """
         chosen, has_router = self.model_fields_set, self.router_secret is not None
         if self.allow_unauthenticated and not self.allows_anonymous:

@@ -98,8 +98,9 @@ Settings are environment variables.
 
 - At start, the gateway rejects a wrong value and names its variable. It rejects an unknown `GATEWAY_` variable, too,
   and suggests the nearest known name.
-- If one of your settings would have no effect because of another one, the gateway does not start. An example is API keys
-  with `GATEWAY_AUTH=jwt`. A default never contradicts your value. Of two limits, the lower one counts.
+- If one of your settings would have no effect because of another one, the gateway does not start. An example is
+  `GATEWAY_API_KEYS` with `GATEWAY_AUTH=jwt`. A default never contradicts your value. If two limits apply, the lower one
+  counts.
 - An empty variable counts as unset. Whitespace around a value is removed. The same holds for the variables of AWS
   (`AWS_`), OpenTelemetry (`OTEL_`) and proxies, and for the entries of AWS profiles.
 - Lists are separated by commas or line breaks.
