@@ -528,7 +528,7 @@ def test_occupied_port_of_make_run_is_reported_with_the_variable_that_sets_it(ru
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         result = run("dev", PORT=port)
-    assert_one_line(result, f"port {port}", "choose another with --host, PORT=")
+    assert_one_line(result, f"port {port}", "Choose another with --host, PORT=")
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
     assert "PORT=$(PORT) exec $(BIN)/chime-gateway dev\n" in makefile
 
