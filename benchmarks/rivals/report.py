@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.rivals.latency import Waits
 from benchmarks.rivals.load import CONNECTIONS, Sample
 from benchmarks.rivals.queries import QUERIES, Query
 from benchmarks.rivals.servers import ROOT
@@ -70,6 +71,7 @@ class Report:
     peaks: dict[str, float] = field(default_factory=dict)
     page_sizes: dict[str, dict[int, Sample]] = field(default_factory=dict)
     inventories: dict[str, dict[int, Sample]] = field(default_factory=dict)
+    latencies: dict[int, dict[str, Waits]] = field(default_factory=dict)
     walks: list[Walk] = field(default_factory=list)
     mixed: Mixed | None = None
     notes: list[str] = field(default_factory=list)
@@ -191,6 +193,7 @@ class Report:
                 ratio = self._ours(query, lambda s: s.cpu_ms) / statistics.median(cpu for cpu, _ in self.bare)
                 what = "q1 CPU against a bare aioboto3 list call"
                 yield Goal(what, "at most 0.15 x", f"{ratio:.2f} x", ratio <= 0.15)
+        yield from self._latency_goals()
         if self.walks:
             ratio = statistics.median(walk.last_ms / walk.first_ms for walk in self.walks)
             yield Goal("walk of 100,000: last tenth to first", "at most 1.2 x", f"{ratio:.2f} x", ratio <= 1.2)
@@ -203,6 +206,20 @@ class Report:
             # 2 MB is the variation of the allocator's arenas over several runs of the same load.
             yield Goal(f"{what}: growth after a tenth", "none (2 MB)", f"{growth:.1f} MB", growth <= 2)
         yield Goal("start to first answer", "under 2 s", f"{self.starts['ours']:.2f} s", self.starts["ours"] < 2)
+
+    def _latency_goals(self) -> Iterator[Goal]:
+        by_server = self.latencies.get(30, {})
+        ours, tailcall = by_server.get("ours"), by_server.get("Tailcall")
+        if ours is None:
+            return
+        for what, mine, calls, theirs, most, most_calls in (
+            ("once pages are known", ours.warm_ms, ours.warm_calls, tailcall and tailcall.warm_ms, 1.15, 12),
+            ("of a new process", ours.cold_ms, ours.cold_calls, tailcall and tailcall.cold_ms, 2.5, 102),
+        ):
+            name, goal = f"q3 {what}, 30 ms, p50 against Tailcall", f"at most {most:g} x and {most_calls} calls"
+            ratio = mine / theirs if theirs else None
+            seen = None if ratio is None else f"{ratio:.2f} x, {calls:.0f} calls"
+            yield Goal(name, goal, seen, ratio is not None and ratio <= most and calls <= most_calls)
 
     def _goals(self) -> Iterator[str]:
         yield ""
@@ -232,6 +249,15 @@ class Report:
             yield ""
             rows = [[name, *(f"{by[size].calls:.0f}" for size in sizes)] for name, by in self.inventories.items()]
             yield from _table(["", *(f"{size:,}" for size in sizes)], rows)
+        for latency_ms, by_server in self.latencies.items():
+            yield ""
+            yield f"## q3 of one caller, upstream latency {latency_ms} ms, 990 numbers"
+            yield ""
+            rows = [
+                [name, f"{w.cold_ms:,.0f}", f"{w.cold_calls:.0f}", f"{w.warm_ms:,.0f}", f"{w.warm_calls:.0f}"]
+                for name, w in by_server.items()
+            ]
+            yield from _table(["", "first, p50 ms", "upstream calls", "later, p50 ms", "upstream calls"], rows)
         yield ""
         yield "## Start to first answer"
         yield ""

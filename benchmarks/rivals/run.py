@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.rivals.account import INVENTORY
+from benchmarks.rivals.latency import measure_latencies
 from benchmarks.rivals.load import Sample, WrongResponse, bodies, check, measure, wrk
 from benchmarks.rivals.queries import EVERY_FIELD, QUERIES, Page, Query, pages
 from benchmarks.rivals.report import Mixed, Report, Walk
@@ -77,6 +78,7 @@ class Run:
             for server in self._servers:
                 server.process.stop()
             self._stub.process.stop()
+        self._latencies()
         self._walk()
         if mixed:
             self._mixed(mixed)
@@ -172,6 +174,17 @@ class Run:
                 one = check(server, Q3, inventory, Q3.pages[:5])
                 sample = measure(server, self._stub, bodies(server, Q3), 1, one, self._folder)
                 self._report.inventories.setdefault(server.name, {})[inventory] = sample
+
+    def _latencies(self) -> None:
+        """Measure one caller while the upstream takes time."""
+        self._report.say("Upstream latency")
+        starts: list[Start] = [start_ours, *(RIVALS[name] for name in self._rivals)]
+        for latency_ms, name, waits in measure_latencies(starts, self._folder):
+            self._report.latencies.setdefault(latency_ms, {})[name] = waits
+            self._report.say(
+                f"  q3 at {latency_ms} ms {name:15} first {waits.cold_ms:4.0f} ms, {waits.cold_calls:.0f} calls, "
+                f"later {waits.warm_ms:4.0f} ms, {waits.warm_calls:.0f} calls"
+            )
 
     def _walk(self) -> None:
         """Page through 100,000 numbers, one page after another, like a front end."""

@@ -139,6 +139,10 @@ class Stub:
         """Set the size of the inventory."""
         self._get(f"/-/holds/{numbers}")
 
+    def takes(self, latency_ms: int) -> None:
+        """Delay each response by so many milliseconds."""
+        self._get(f"/-/takes/{latency_ms}")
+
     def _get(self, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self._port)
         connection.request("GET", path)

@@ -3,7 +3,8 @@
     python -m benchmarks.rivals.stub --numbers 250
 
 It checks no signature. A token is the offset at which its page begins. Every page size is allowed. Beside AWS's paths
-it has `/-/calls`, which returns the number of calls so far, and `/-/holds/N`, which sets the inventory to N numbers.
+it has `/-/calls`, which returns the number of calls so far, `/-/holds/N`, which sets the inventory to N numbers, and
+`/-/takes/N`, which delays each response by N milliseconds.
 """
 
 import argparse
@@ -29,6 +30,7 @@ class Account:
 
     def __init__(self, numbers: int) -> None:
         self.calls = 0
+        self.latency = 0.0
         self.holds(numbers)
 
     def holds(self, numbers: int) -> None:
@@ -55,6 +57,8 @@ class Account:
         verb, _, value = path.partition("/")
         if verb == "holds":
             self.holds(int(value))
+        elif verb == "takes":
+            self.latency = int(value) / 1000
         return json.dumps({"calls": self.calls}).encode()
 
     def _made(self, path: str, query: dict[str, str]) -> bytes:
@@ -100,7 +104,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         data = self._waiting + data if self._waiting else data
         while (end := data.find(END)) >= 0:
-            self._write(self._account.answer(data[4 : data.index(b" ", 4)]))
+            answer = self._account.answer(data[4 : data.index(b" ", 4)])
+            if self._account.latency:
+                asyncio.get_running_loop().call_later(self._account.latency, self._write, answer)
+            else:
+                self._write(answer)
             data = data[end + 4 :]
         self._waiting = data
 
