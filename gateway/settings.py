@@ -333,6 +333,12 @@ class Settings(BaseSettings):
         "are on the main port, open to everyone who can connect. They hold no secrets, but show operation names and "
         "load.",
     )
+    ready_while_aws_fails: bool = Field(
+        default=True,
+        description="Whether `/readyz` stays 200 while AWS fails, once AWS has responded to the process. AWS fails for "
+        "all replicas alike. If all of them left the load balancer, callers would get its bare 503 in place of error "
+        "codes, stale responses and cached pages. Set it to `false` if the balancer has another gateway to turn to.",
+    )
     slow_request_threshold_seconds: float = Field(
         default=2.0,
         gt=0,

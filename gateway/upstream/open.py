@@ -61,7 +61,9 @@ def _compose(settings: Settings, aws: AwsTransport, redis: RedisClient | None) -
     transport = RetryingTransport(transport, breakers, queue)
     transport = CachingTransport(transport, cache, shared, aws.credentials, aws.host)
 
-    readiness = Readiness(instrumented, aws.credentials, breakers.values(), aws.host)
+    readiness = Readiness(
+        instrumented, aws.credentials, breakers.values(), aws.host, stays_ready=settings.ready_while_aws_fails
+    )
     return Upstream(transport, SERVICES[settings.upstream_api], aws.endpoint, readiness, breakers, queue)
 
 

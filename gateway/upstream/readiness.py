@@ -1,4 +1,4 @@
-"""The readiness of this replica: it is ready if AWS has responded recently, to a client's call or to a probe."""
+"""The readiness of this replica: it is ready if AWS has responded, to a client's call or to a probe."""
 
 import asyncio
 import logging
@@ -50,6 +50,7 @@ class Readiness:
         credentials: If they are missing, this replica is not ready.
         breakers: If one is not closed, only responses since it opened count.
         host: The host that is called, for the log.
+        stays_ready: Whether a replica to which AWS has responded once is ready from then on, also while AWS fails.
     """
 
     def __init__(
@@ -58,11 +59,14 @@ class Readiness:
         credentials: CredentialCache,
         breakers: Iterable[CircuitBreaker],
         host: str,
+        *,
+        stays_ready: bool,
     ) -> None:
         self._transport = transport
         self._host = host
         self._credentials = credentials
         self._breakers = tuple(breakers)
+        self._stays_ready = stays_ready
         self._probing = asyncio.Lock()
         self._probed_at = float("-inf")
         # The failure that was logged last, so that an outage is one line and not one for each probe.
@@ -71,8 +75,9 @@ class Readiness:
     async def unready(self) -> str | None:
         """Return the reason why this replica is not ready, or None if it is.
 
-        It is ready if AWS has responded in the last FRESH_SECONDS, and since a breaker opened if one is not closed.
-        Without valid credentials the reason names their source, even if AWS responded before.
+        It is ready if AWS has responded in the last FRESH_SECONDS, and since a breaker opened if one is not closed. A
+        replica that stays ready needs only one response since its start. Without valid credentials the reason names
+        their source, even if AWS responded before.
 
         Cost: No call if AWS has responded in that time. Otherwise one call without retries per FRESH_SECONDS, however
         often this method is called. The call is made even if others have failed: if a proxy responds to one request in
@@ -90,7 +95,8 @@ class Readiness:
             if not self._transport.outcomes_since(since) & _REACHED and self._probed_at < since:
                 await self._probe()
             outcomes = self._transport.outcomes_since(self._since())
-        if outcomes & _REACHED:
+            reached_before = self._stays_ready and bool(self._transport.outcomes_since(float("-inf")) & _REACHED)
+        if reached_before or outcomes & _REACHED:
             return None
         reason = f"AWS has not responded recently: {', '.join(sorted(outcomes))}"
         if UpstreamBadResponse.code in outcomes:

@@ -82,6 +82,7 @@ PAGES: Final[dict[str, tuple[str, str, dict[str, tuple[str, str]]]]] = {
             "keep_alive_timeout_seconds": ("seconds", "75"),
             "shutdown_timeout_seconds": ("seconds", "25"),
             "admin_port": ("", "9090"),
+            "ready_while_aws_fails": ("", "false"),
             "slow_request_threshold_seconds": ("seconds", "1"),
             "log_format": ("", "json"),
         },

@@ -54,10 +54,25 @@ async def test_not_ready_while_aws_fails_until_its_first_response(code: str, sta
             assert (await gateway.http.get("/readyz")).status_code == 200
 
 
-async def test_not_ready_while_a_circuit_breaker_is_open_until_aws_responds() -> None:
-    """Earlier responses no longer count. The probes make one call, and a response to another operation counts too."""
+async def test_replica_that_aws_has_responded_to_stays_ready_while_aws_fails() -> None:
+    """So callers get error codes, stale responses and cached pages, and not the load balancer's 503."""
     with scripted_upstream(ScriptedResponse({"PhoneNumbers": []})) as upstream:
         async with gateway_over(settings_for(upstream.url)) as gateway:
+            await gateway.query(ONE_PAGE)
+            assert (await gateway.http.get("/readyz")).status_code == 200
+            upstream.responses[:] = [ScriptedResponse({"Code": "ServiceUnavailable"}, status=503)]
+            for _ in range(FAILURES_TO_OPEN):
+                failed = await gateway.execute(ONE_PAGE)
+            assert failed["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
+            response = await gateway.http.get("/readyz")
+            assert (response.status_code, response.json()) == (200, {"ready": True})
+
+
+async def test_not_ready_while_a_circuit_breaker_is_open_until_aws_responds_if_the_setting_says_so() -> None:
+    """Earlier responses no longer count. The probes make one call, and a response to another operation counts too."""
+    with scripted_upstream(ScriptedResponse({"PhoneNumbers": []})) as upstream:
+        settings = settings_for(upstream.url).model_copy(update={"ready_while_aws_fails": False})
+        async with gateway_over(settings) as gateway:
             await gateway.query(ONE_PAGE)
             upstream.responses[:] = [ScriptedResponse({"Code": "ServiceUnavailable"}, status=503)]
             for _ in range(FAILURES_TO_OPEN):
