@@ -1,8 +1,8 @@
 """Conditions that AWS cannot check in a list, as functions of one record.
 
 A condition is built once for each request. Then it is called for each record of the pages that are read, so it does no
-work that depends on the filter alone. A value that is missing, null or of an unexpected type never meets a condition,
-except a condition that asks for its absence.
+work that depends on the filter alone. A value that is missing, null or of an unexpected type meets a condition only
+if the condition requires its absence.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

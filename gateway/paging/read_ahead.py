@@ -25,7 +25,7 @@ class ReadAhead(Generic[R]):
     Args:
         fetch: Returns the page of a token and a size.
         following: Returns at most so many tokens that most likely follow a token. It returns none if they are unknown.
-        on_wasted: Called with the number of pages that were requested in vain.
+        on_wasted: Called with the number of pages that were requested and not used.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class DateTimeRange:
 
 @strawberry.input(
     description="The capabilities that the numbers have or lack. `false` matches numbers without the capability, and "
-    "those of which AWS does not report it. Example: text messages without multimedia messages are "
+    "numbers if AWS does not report it. Example: text messages without multimedia messages are "
     "`{ outboundSMS: true, outboundMMS: false }`."
 )
 class PhoneNumberCapabilitiesFilter:

@@ -119,7 +119,7 @@ class Upstream:
         return [] if self.queue.waiting or self._page_map.wastes else known.following(token, count)
 
     def count_wasted(self, pages: int) -> None:
-        """Count pages that were requested ahead in vain."""
+        """Count pages that were requested ahead and not used."""
         self._page_map.count_wasted(pages)
 
     def is_rate_limited(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 # An inventory of 99,000 numbers has 1,000 pages. Keys and tokens of so many take some 20 MB.
 MAX_KEYS: Final = 100_000
 MAX_TOKENS: Final = 1_000
-# Pages are requested ahead until more than this share of all pages was in vain. One change of a list may waste seven.
+# Pages are requested ahead until more than this share of all pages was not used. One change of a list may waste seven.
 MAX_WASTED_SHARE: Final = 0.01
 
 
@@ -144,11 +144,11 @@ class PageMap:
 
     @property
     def wastes(self) -> bool:
-        """Return whether too many pages were requested ahead in vain, so that no more should be for a while."""
+        """Return whether too many pages were requested ahead and not used, so that no more should be for a while."""
         return self._pages_wasted > MAX_WASTED_SHARE * self._pages_read
 
     def count_wasted(self, pages: int) -> None:
-        """Count pages that were requested ahead in vain."""
+        """Count pages that were requested ahead and not used."""
         self._pages_wasted += pages
 
     def learn(self, list_id: object, token: str | None, read: PageRead) -> None:

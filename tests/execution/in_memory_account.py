@@ -89,7 +89,7 @@ class Account:
         return known.following(token, count)
 
     def count_wasted(self, pages: int) -> None:
-        """Take note of pages that were requested ahead in vain."""
+        """Take note of pages that were requested ahead and not used."""
         assert pages
 
     def is_rate_limited(self) -> bool:

@@ -57,7 +57,7 @@ class ClockedServer:
     def settle(self) -> None:
         """Wait until the server has parsed all bytes that were sent.
 
-        It would wait in vain while a waiting pipelined request keeps the server from reading more.
+        It never ends while a waiting pipelined request keeps the server from reading more.
         """
         with self._changed:
             assert self._changed.wait_for(self._has_all, TIMEOUT_SECONDS)
