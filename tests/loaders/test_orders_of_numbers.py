@@ -1,11 +1,16 @@
 """The order that each number came with, on both APIs, over real HTTP. Every upstream call is counted."""
 
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from gateway.settings import Settings
+from gateway.upstream.records import PhoneNumberOrderPage
+from gateway.upstream.requester import Requester
 from tests.conftest import Gateway, gateway_over
+from tests.execution.in_memory_account import Account
 from tests.support.aws import Aws, e164, number_record, order_record
 from tests.support.scripted import ScriptedResponse, scripted_upstream
 
@@ -108,3 +113,54 @@ async def test_voice_api_names_the_order_so_no_list_is_read(gateway: Gateway, aw
     aws.adds_numbers([number_record(0, OrderId=order_record(1, [])["PhoneNumberOrderId"]), number_record(1)])
     assert order_ids(await gateway.query(ORDERS)) == [1, None]
     assert aws.calls == ["ListPhoneNumbers", "GetPhoneNumberOrder"]
+
+
+@dataclass
+class SlowAccount(Account):
+    """An account whose lists of orders wait until the test lets them return.
+
+    Attributes:
+        may_return: Set by the test.
+        cancelled: The number of lists that were cancelled.
+    """
+
+    may_return: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: int = 0
+
+    async def list_phone_number_orders(
+        self, token: str | None, size: int, *, requester: Requester
+    ) -> PhoneNumberOrderPage:
+        page = await super().list_phone_number_orders(token, size, requester=requester)
+        try:
+            await self.may_return.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return page
+
+
+async def test_walk_in_flight_is_shared_without_the_client_that_joins_equal_calls() -> None:
+    account = SlowAccount(
+        numbers=[number_record(index) for index in range(2)], orders=[order_record(0, [e164(0), e164(1)])]
+    )
+    numbers = account.numbers
+    orders = account.context().orders_of_numbers
+    waiting = [orders.lookups(numbers[:1]), orders.lookups(numbers)]
+    await asyncio.sleep(0)
+    waiting.append(orders.lookups(numbers[1:]))
+    account.may_return.set()
+    for lookup, number in (each for lookups in waiting for each in lookups):
+        assert (await lookup)[number] == account.orders[0]
+    assert account.calls == ["ListPhoneNumberOrders"]
+
+
+async def test_end_of_the_request_cancels_the_walk() -> None:
+    account = SlowAccount(numbers=[number_record(0)])
+    context = account.context()
+    ((lookup, _),) = context.orders_of_numbers.lookups(account.numbers)
+    await asyncio.sleep(0)
+    context.close()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert account.cancelled == 1
+    assert not lookup.done()
