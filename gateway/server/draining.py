@@ -14,8 +14,9 @@ from gateway.server.protocol import LimitedHttpProtocol
 
 # Seconds between two looks at the connections that are still open.
 POLL_SECONDS: Final = 0.05
-# Seconds in which the responses of the admin port, and the error responses to unfinished requests, may be sent.
-CLOSING_SECONDS: Final = 1
+# Seconds in which the responses of the admin port, and the error responses to unfinished requests, may be sent. A probe
+# of `/readyz` takes up to 4 s, 2 for credentials and 2 for its call (gateway/upstream/readiness.py).
+CLOSING_SECONDS: Final = 4
 
 
 class DrainingServer(uvicorn.Server):

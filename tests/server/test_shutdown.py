@@ -161,6 +161,20 @@ def test_admin_port_responds_until_the_requests_in_flight_are_finished(tmp_path:
         assert scrape.closed()
 
 
+@pytest.mark.slow
+def test_probe_in_flight_at_shutdown_gets_its_response(tmp_path: Path) -> None:
+    """The upstream never responds, so the probe takes its whole 2 s."""
+    with (
+        hanging_upstream() as (url, calls),
+        serving(tmp_path, url, lines=4, GATEWAY_ADMIN_PORT="0") as serve,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        probe = pool.submit(httpx.get, f"{admin_url(serve)}/readyz", timeout=60)
+        wait_for_calls(calls, 1)
+        assert serve.stop(signal.SIGTERM) == 0
+        assert (probe.result().status_code, probe.result().json()["ready"]) == (503, False)
+
+
 @pytest.mark.parametrize("workers", WORKERS)
 def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, workers: str) -> None:
     """Their deadline is 300 s, and the upstream never responds."""
