@@ -368,13 +368,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     # Rejection
 
     def _reject(self, rejected: RequestRejected) -> None:
-        """Send the error response, unless another response is half sent, and close the connection."""
+        """Send the error response, unless the request has one already or another is half sent. Close the connection."""
         state, now = self._state, self.loop.time()
         began = self._since if state in _READING else now
         self._state = ConnectionState.CLOSING
         is_half_sent = self._responding is not None and _is_half_sent(self._responding)
         self._cancel_responses()
-        can_respond = not is_half_sent and not self.transport.is_closing()
+        # The application rejects a request by its head if, for example, credentials are missing. The client would take
+        # a second response for the one to its next request.
+        is_answered = state is ConnectionState.READING_BODY and self.cycle.response_complete
+        can_respond = not is_half_sent and not is_answered and not self.transport.is_closing()
         if structlog.is_configured():
             # The parser has read the method when the URL begins.
             has_method = state in _READING and bool(self.url)

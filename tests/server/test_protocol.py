@@ -249,6 +249,32 @@ def test_client_that_keeps_sending_still_gets_the_413(gateway: str) -> None:
         assert connection.read_response().status == 413
 
 
+def rejected_by_its_head(rest: bytes) -> bytes:
+    """Return a request that the application rejects before its body arrives, because of its media type."""
+    return post(CHUNKED, b"accept: text/plain", body=rest)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [(b"186a0\r\n" + b" " * 100_000 + b"\r\n") * 11, b"1;" + b"x" * 2_100_000, b"zz\r\n"],
+    ids=["an oversized body", "chunks that are mostly framing", "a malformed chunk"],
+)
+def test_a_request_with_a_response_gets_no_second_one(gateway: str, rest: bytes) -> None:
+    with wire(gateway) as connection:
+        connection.sends(rejected_by_its_head(b""))
+        assert connection.read_response().status == 406
+        connection.sends(rest)
+        assert connection.closed()
+
+
+def test_a_slow_body_after_the_response_gets_no_408(clocked: ClockedServer) -> None:
+    with clocked.wire() as slow:
+        slow.sends(rejected_by_its_head(b""))
+        assert slow.read_response().status == 406
+        clocked.advance(LIMITS.read_timeout_seconds + 1)
+        assert slow.closed()
+
+
 def test_rejects_too_many_pipelined_requests(gateway: str) -> None:
     with wire(gateway) as connection:
         connection.sends(WHOLE * (MAX_PIPELINED + 2))
