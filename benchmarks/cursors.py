@@ -15,8 +15,9 @@ from functools import partial
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.cursor import read_cursor
 from gateway.paging.cursor_keys import CursorKeyRing, random_key
-from gateway.paging.pages import Slice, TokenList
+from gateway.paging.pages import Slice
 from gateway.paging.paginator import Paginator
+from gateway.paging.token_list import TokenList
 
 ROWS = 99
 BINDING = CursorKeyRing([random_key()]).bind(api="chime", operation="ListPhoneNumbers", filters={})

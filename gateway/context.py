@@ -11,7 +11,7 @@ from gateway.loaders.orders_of_numbers import OrdersOfNumbers
 from gateway.loaders.phone_number_orders import PhoneNumberOrders
 from gateway.loaders.phone_numbers import PhoneNumbers
 from gateway.paging.cursor_keys import MAX_LENGTH, CursorKeyRing, random_key
-from gateway.paging.pages import TokenList
+from gateway.paging.token_list import TokenList
 from gateway.settings import Settings
 from gateway.telemetry.metrics import observe_connection_pages
 from gateway.upstream.client import Upstream

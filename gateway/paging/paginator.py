@@ -9,7 +9,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
 from gateway.paging.cursor import NEIGHBOURS, Position, read_cursor, write_cursor
-from gateway.paging.pages import ALL, START, Boundary, PageChain, RowRange, Slice, TokenList
+from gateway.paging.pages import ALL, START, Boundary, PageChain, RowRange, Slice
+from gateway.paging.token_list import TokenList
 
 R = TypeVar("R")
 

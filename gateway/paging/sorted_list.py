@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from gateway.paging.arguments import PageArguments
-from gateway.paging.pages import RowRange, Slice, TokenList
+from gateway.paging.pages import RowRange, Slice
 from gateway.paging.sort_order import SortOrder, SortPosition, write_sort_cursor
+from gateway.paging.token_list import TokenList
 
 R = TypeVar("R")
 

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
 from gateway.paging.arguments import PageArguments
-from gateway.paging.pages import RowRange, Slice, TokenList
+from gateway.paging.pages import RowRange, Slice
 from gateway.paging.paginator import Paginator
 from gateway.paging.sort_order import SortOrder, SortPosition, read_sort_cursor
 from gateway.paging.sorted_list import SortedList
+from gateway.paging.token_list import TokenList
 
 R = TypeVar("R")
 

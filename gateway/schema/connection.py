@@ -10,9 +10,10 @@ import strawberry
 from gateway.context import RequestContext
 from gateway.errors import GatewayError
 from gateway.paging.arguments import PageArguments, read_page_arguments
-from gateway.paging.pages import Row, RowRange, Slice, TokenList
+from gateway.paging.pages import Row, RowRange, Slice
 from gateway.paging.paginator import Paginator
 from gateway.paging.sorted_paginator import SortedPaginator
+from gateway.paging.token_list import TokenList
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
 from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.telemetry.request_record import current_record

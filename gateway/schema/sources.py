@@ -6,8 +6,8 @@ from typing import Any, Final, TypeVar
 
 from gateway.context import RequestContext
 from gateway.listing.list_filter import ListFilter
-from gateway.paging.pages import TokenList
 from gateway.paging.sort_order import SortOrder
+from gateway.paging.token_list import TokenList
 from gateway.upstream.page_map import KnownList
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 

@@ -17,8 +17,9 @@ from gateway.errors import CursorExpired
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.cursor import read_cursor
 from gateway.paging.cursor_keys import CursorKeyRing
-from gateway.paging.pages import Row, Slice, TokenList
+from gateway.paging.pages import Row, Slice
 from gateway.paging.paginator import Paginator
+from gateway.paging.token_list import TokenList
 
 Fill = Literal["full", "short", "empty", "over"]
 Tokens = Literal["keyset", "offset"]

@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from gateway.paging.arguments import read_page_arguments
-from gateway.paging.pages import Slice, TokenList
+from gateway.paging.pages import Slice
 from gateway.paging.paginator import Paginator
+from gateway.paging.token_list import TokenList
 from tests.paging.scripted_lists import BINDING, READ_CURSOR
 
 ROWS = 99

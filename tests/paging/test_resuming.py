@@ -6,8 +6,8 @@ from itertools import repeat
 import pytest
 
 from gateway.paging.arguments import read_page_arguments
-from gateway.paging.pages import TokenList
 from gateway.paging.paginator import Paginator
+from gateway.paging.token_list import TokenList
 from tests.paging.scripted_lists import (
     BINDING,
     READ_CURSOR,

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.paging.arguments import read_page_arguments
-from gateway.paging.pages import TokenList
 from gateway.paging.sort_order import SortOrder, SortPosition, read_sort_cursor, write_sort_cursor
 from gateway.paging.sorted_paginator import SortedPaginator
+from gateway.paging.token_list import TokenList
 from tests.paging.scripted_lists import BINDING, Response, UpstreamList, by_token
 
 # Few texts, so that many rows have the same. One of them is the start of another one.

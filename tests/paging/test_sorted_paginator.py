@@ -10,9 +10,9 @@ import pytest
 from gateway.errors import BadCursor, CursorTooLong, PageLimitExceeded, Throttled
 from gateway.paging.arguments import PageArguments, read_page_arguments
 from gateway.paging.cursor_keys import CursorKeyRing
-from gateway.paging.pages import TokenList
 from gateway.paging.sort_order import SortOrder, SortPosition, read_sort_cursor, write_sort_cursor
 from gateway.paging.sorted_paginator import SortedPaginator
+from gateway.paging.token_list import TokenList
 from tests.paging.scripted_lists import BINDING, KEY_RING, READ_CURSOR, Call, UpstreamList, request, rows_of
 
 ODD_FIRST: SortOrder[int] = SortOrder("odd", lambda row: str(1 - row // 2 % 2), descending=False)

@@ -1,0 +1,236 @@
+"""A list that AWS returns page by page, and one page of it.
+
+A filtered list is a list whose pages are short: its rows are the records that match. The records between them stay in
+the page, because a cursor may point at them: its row may have stopped matching, or a read may have ended behind a
+record that does not match.
+"""
+
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from gateway.errors import UpstreamBadResponse
+from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_of, write_cursor
+from gateway.paging.cursor_keys import CursorBinding
+from gateway.paging.read_ahead import ReadAhead
+from gateway.paging.sort_order import SortOrder
+
+R = TypeVar("R")
+
+
+def _none_known(_token: str | None, _count: int) -> Sequence[str]:
+    return ()
+
+
+def _ignore(_pages: int) -> None:
+    return
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TokenList(Generic[R]):
+    """A list that can only be read page by page, by forward tokens.
+
+    Attributes:
+        fetch: Returns the records and the next token for a token (None for the first page) and a size. Only a next
+            token of None ends the list. A page may have fewer records than requested, or be empty.
+        key: Returns the key of a record within the list.
+        binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
+        operation: The list's name, for errors and metrics.
+        page_size: The most records that one page may request.
+        narrowed_by: The filters with which AWS returns fewer pages, for an error's advice. Empty if there are no such
+            filters.
+        matches: Returns whether a record is a row of the list. None if every record is. A filtered list requests full
+            pages only, so that the same pages are requested again and may come from the response cache.
+        order: The order in which connections show the rows. Unset means the list's own order.
+        following: Returns at most so many tokens of full pages that most likely follow a token's page.
+        on_wasted: Called with the number of pages that were requested ahead and not needed.
+        pages_fetched: Number of pages requested so far.
+    """
+
+    fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]]
+    key: Callable[[R], str]
+    binding: CursorBinding
+    operation: str
+    page_size: int
+    narrowed_by: str = ""
+    matches: Callable[[R], bool] | None = None
+    order: SortOrder[R] | None = None
+    following: Callable[[str | None, int], Sequence[str]] = _none_known
+    on_wasted: Callable[[int], None] = _ignore
+    pages_fetched: int = field(default=0, init=False)
+    _walks: list[ReadAhead[R]] = field(default_factory=list, init=False)
+
+    def walk(self) -> ReadAhead[R]:
+        """Return a reader of the list's pages."""
+        walk = ReadAhead(self._count_and_fetch, self.following, self.on_wasted)
+        self._walks.append(walk)
+        return walk
+
+    def close(self) -> None:
+        """Cancel the pages that were requested ahead."""
+        for walk in self._walks:
+            walk.close()
+        self._walks.clear()
+
+    async def _count_and_fetch(self, token: str | None, size: int) -> tuple[Sequence[R], str | None]:
+        self.pages_fetched += 1
+        return await self.fetch(token, size)
+
+    def repeated_token(self) -> UpstreamBadResponse:
+        """Return the error for a list whose tokens lead in a circle."""
+        return UpstreamBadResponse(self.operation, detail="a page token repeats")
+
+
+class Found(NamedTuple):
+    """The place of a record in a page.
+
+    Attributes:
+        row: Number of rows before the record.
+        is_row: Whether the record itself is a row of the list.
+    """
+
+    row: int
+    is_row: bool
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Page(Generic[R]):
+    """One page of a list and how it was fetched. cursor.Position describes the fields that have the same names.
+
+    Attributes:
+        records: All records of the page, in the list's order.
+        places: The index of each row among the records. In an unfiltered list, all records are rows.
+        rows: The rows.
+    """
+
+    source: TokenList[R]
+    records: Sequence[R]
+    token: str | None
+    size: int
+    next_token: str | None
+    has_rows_before: bool
+    next_token_repeats: bool
+    places: Sequence[int] = field(init=False)
+    rows: Sequence[R] = field(init=False)
+    _hashes: list[int] = field(default_factory=list, init=False)
+    # The same hashes between NO_NEIGHBOURS, so that each record has a neighbour or 0 on either side.
+    _padded_hashes: tuple[int, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        matches, records = self.source.matches, self.records
+        if matches is None:
+            self.places, self.rows = range(len(records)), records
+        else:
+            self.places = [place for place, record in enumerate(records) if matches(record)]
+            self.rows = [records[place] for place in self.places]
+
+    def cursor(self, row: int) -> str:
+        """Return the cursor of a row.
+
+        Raises:
+            CursorTooLong: If the page's tokens are too long for a cursor.
+        """
+        # If no row follows in the page, the next request need not read the page again.
+        next_token = self.next_token if row + 1 == len(self.places) else None
+        return write_cursor(self.position(self.places[row], next_token), self.source.binding, self.source.operation)
+
+    def position(self, place: int, next_token: str | None) -> Position:
+        """Return the position of a record, with the token of the page that a request after it begins with, if any."""
+        # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
+        if place + 1 == len(self.records) and not self._hashes:
+            key = self.source.key
+            hashes = [hash_of(key(record)) for record in self.records[-1 - NEIGHBOURS :]]
+            row_hash, preceding = hashes[-1], (*NO_NEIGHBOURS, *hashes[:-1])[-NEIGHBOURS:]
+            following = NO_NEIGHBOURS
+        else:
+            row_hash = self._hash_records()[place]
+            preceding = self._padded_hashes[place : place + NEIGHBOURS]
+            following = self._padded_hashes[place + NEIGHBOURS + 1 : place + 2 * NEIGHBOURS + 1]
+        return Position(
+            token=self.token,
+            size=self.size,
+            offset=place,
+            row_hash=row_hash,
+            following=following,
+            preceding=preceding,
+            next_token=next_token,
+            has_rows_before=self.has_rows_before,
+            next_token_repeats=self.next_token_repeats and next_token is not None,
+        )
+
+    def find(self, row_hash: int) -> Found | None:
+        """Return the place of the record whose key has this hash, or None if the page does not have it."""
+        index = self._index_of(row_hash)
+        return None if index is None else self._found(index)
+
+    def find_edge(self, position: Position, *, start: int = 0, near: int = 0) -> Found | None:
+        """Return the place of a position's record, or None if the page does not have it or if it has moved.
+
+        The record has moved if it is no longer between the records that were around it, and these are still in order.
+        A client that continued at its new place would lose or repeat the rows between the two places.
+
+        Args:
+            position: The position of the record.
+            start: The first row to look at. The records before it that follow another row are looked at as well.
+            near: The index of the record to try first, because a list may hold a record twice.
+        """
+        index = self._index_of(position.row_hash, first=self.places[start - 1] + 1 if start else 0, near=near)
+        if index is None:
+            return None
+        before = [place for each in position.preceding if (place := self._index_of(each)) is not None]
+        after = [place for each in position.following if (place := self._index_of(each)) is not None]
+
+        def agreement(boundary: int) -> int:
+            """Return how many of the records are on the right side of the boundary before an index."""
+            return sum(place < boundary for place in (*before, index)) + sum(place >= boundary for place in after)
+
+        elsewhere = max(map(agreement, (*after, *(place + 1 for place in before))), default=0)
+        return self._found(index) if agreement(index + 1) >= elsewhere else None
+
+    def find_pushed_edge(self, position: Position) -> Found | None:
+        """Return the place of a record of the page before, if rows that were added before it pushed it onto this page.
+
+        Other records of that page are then before it. If none is, the record has moved, and the rows before it are new.
+        """
+        index = self._index_of(position.row_hash)
+        if index is None:
+            return None
+        preceding = set(position.preceding).difference(NO_NEIGHBOURS)
+        was_pushed = index == 0 or not preceding or not preceding.isdisjoint(self._hashes[:index])
+        return self._found(index) if was_pushed else None
+
+    def find_following(self, position: Position) -> int | None:
+        """Return the number of rows before the nearest record that followed a position, or None if all are gone."""
+        found = (self.find(row_hash) for row_hash in position.following if row_hash)
+        return next((each.row for each in found if each is not None), None)
+
+    def find_preceding(self, position: Position) -> tuple[int, int] | None:
+        """Return the distance of the nearest record that preceded a position, and the rows up to it, or None."""
+        found = ((distance, self.find(each)) for distance, each in enumerate(reversed(position.preceding)) if each)
+        return next(((distance, each.row + each.is_row) for distance, each in found if each is not None), None)
+
+    def rows_before(self, place: int) -> int:
+        """Return the number of rows before a record."""
+        return bisect_left(self.places, place)
+
+    def _index_of(self, row_hash: int, *, first: int = 0, near: int = 0) -> int | None:
+        hashes = self._hash_records()
+        if first <= near < len(hashes) and hashes[near] == row_hash:
+            return near
+        try:
+            return hashes.index(row_hash, first)
+        except ValueError:
+            return None
+
+    def _found(self, place: int) -> Found:
+        row = self.rows_before(place)
+        return Found(row, is_row=row < len(self.places) and self.places[row] == place)
+
+    def _hash_records(self) -> list[int]:
+        """Return the hashes of all records. They are computed once, when one of them is first needed."""
+        if not self._hashes:
+            key = self.source.key
+            self._hashes = [hash_of(key(record)) for record in self.records]
+            self._padded_hashes = (*NO_NEIGHBOURS, *self._hashes, *NO_NEIGHBOURS)
+        return self._hashes
