@@ -247,7 +247,7 @@ def test_image_does_not_start_without_authentication_and_names_the_settings(tmp_
     result = subprocess.run(start, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     [line] = result.stderr.splitlines()
-    assert "set GATEWAY_AUTH to api-key or jwt" in line
+    assert "Set GATEWAY_AUTH to api-key or jwt" in line
 
 
 @pytest.mark.slow
