@@ -32,15 +32,15 @@ class TokenList(Generic[R]):
     """A list that can only be read page by page, by forward tokens.
 
     Attributes:
-        fetch: Returns the records and the next token for a token (None for the first page) and a size. Only a next
-            token of None ends the list. A page may have fewer records than requested, or be empty.
+        fetch: Returns the records and the next token for a token and a size. The first page has no token. The list ends
+            only when there is no next token. A page may have fewer records than requested, or be empty.
         key: Returns the key of a record within the list.
         binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
         operation: The list's name, for errors and metrics.
         page_size: The most records that one page may request.
         narrowed_by: The filters with which AWS returns fewer pages, for an error's advice. Empty if there are no such
             filters.
-        matches: Returns whether a record is a row of the list. None if every record is. A filtered list requests full
+        matches: Returns whether a record is a row of the list. Unset if every record is. A filtered list requests full
             pages only, so that the same pages are requested again and may come from the response cache.
         order: The order in which connections show the rows. Unset means the list's own order.
         following: Returns at most so many tokens of full pages that most likely follow a token's page.
@@ -160,7 +160,7 @@ class Page(Generic[R]):
         )
 
     def find(self, row_hash: int) -> Found | None:
-        """Return the place of the record whose key has this hash, or None if the page does not have it."""
+        """Return the place of the record whose key has this hash, if the page has it."""
         index = self._index_of(row_hash)
         return None if index is None else self._found(index)
 
@@ -191,7 +191,7 @@ class Page(Generic[R]):
     def find_pushed_edge(self, position: Position) -> Found | None:
         """Return the place of a record of the page before, if rows that were added before it pushed it onto this page.
 
-        Other records of that page are then before it. If none is, the record has moved, and the rows before it are new.
+        Other records of that page are then before it. Otherwise the record has moved, and the rows before it are new.
         """
         index = self._index_of(position.row_hash)
         if index is None:
@@ -201,12 +201,12 @@ class Page(Generic[R]):
         return self._found(index) if was_pushed else None
 
     def find_following(self, position: Position) -> int | None:
-        """Return the number of rows before the nearest record that followed a position, or None if all are gone."""
+        """Return the number of rows before the nearest record that followed a position, unless all are gone."""
         found = (self.find(row_hash) for row_hash in position.following if row_hash)
         return next((each.row for each in found if each is not None), None)
 
     def find_preceding(self, position: Position) -> tuple[int, int] | None:
-        """Return the distance of the nearest record that preceded a position, and the rows up to it, or None."""
+        """Return the distance of the nearest record that preceded a position, and the rows up to it, if one is left."""
         found = ((distance, self.find(each)) for distance, each in enumerate(reversed(position.preceding)) if each)
         return next(((distance, each.row + each.is_row) for distance, each in found if each is not None), None)
 
