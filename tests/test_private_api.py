@@ -26,7 +26,7 @@ PRIVATE_NAMES: Final = {
         "execute_fields get_stream_usage handle_stream is_awaitable streams variable_values"
     ),
     "jwt": "check_key_length",
-    "strawberry": "DEFINITION_BACKREF entities_resolver get_result is_basic_field python_name",
+    "strawberry": "DEFINITION_BACKREF get_result is_basic_field python_name",
     "uvicorn": (
         "_start_asgi_task _unset_keepalive_if_required connections cycle default_headers "
         "disconnected expect_100_continue flow force_exit headers init_processes keep_alive keep_subprocess_alive "
@@ -211,13 +211,9 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
             "and `batch` of the loader must not be needed after `load_fn` was called."
         ),
     ),
-    "strawberry.federation.schema:Schema.entities_resolver": (
-        "a9a578c0efad7ba4770bca71b6c7f768c95389e60c7bdadc9420843c86614511",
-        "gateway/schema/federation.py, GatewaySchema replaces it: each entity fails alone.",
-    ),
     "strawberry.federation.schema:Schema.as_str": (
         "41f2eeceb4b921e8f969de9f35bd25884460188ef120896dd85de70c480bbbe6",
-        "gateway/schema/federation.py, GatewaySchema: it appends the last newline.",
+        "gateway/schema/federation.py, GatewaySchema: it adds the description and the last newline.",
     ),
     "aiobotocore.endpoint:AioEndpointCreator.create_endpoint": (
         "4137bfb392515ddf9f9c367f1fc255203f7c2b7c495f6d4fafba782071218251",

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Annotated, Any, Final, Union
 
 import strawberry
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
-from strawberry.types.info import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from gateway.context import RequestContext
@@ -25,9 +24,17 @@ from gateway.schema.node import (
 )
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
-from gateway.schema.query import Query, QueryWithNodes
+from gateway.schema.query import GatewayInfo, Query, QueryWithNodes
 from gateway.schema.scalars import SCALARS
 from gateway.upstream.services import MAX_ID_LENGTH
+
+# Exploring tools show it first, as Markdown. The start page is at the root of the gateway.
+DESCRIPTION: Final = """\
+Welcome. Here are the phone numbers of an Amazon Chime account, and its orders of phone numbers.
+
+Begin with `phoneNumbers` or `phoneNumberOrders`: lists with pages, filters, sort and counts.
+
+The gateway's [start page](/) says where its documentation is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +103,73 @@ class _CachedNames(NameConverter):
 _camel_case: Final = cache(to_camel_case)
 
 
-class GatewaySchema(strawberry.federation.Schema):
-    """Strawberry's federation schema, with entities whose errors are independent of each other."""
+def _entities(
+    info: GatewayInfo,
+    representations: Annotated[
+        list[FederationAny],
+        strawberry.argument(description="Objects with the `__typename` and a key of each entity."),
+    ],
+) -> Any:
+    """Return the entities of a router's representations, in their order. An error nulls its own entity only."""
+    resolve = partial(error_as_value, _resolve_entity, info.context)
+    return [resolve(representation) for representation in representations]
 
-    def entities_resolver(self, info: Info[Any, None], representations: list[FederationAny]) -> list[FederationAny]:
-        """Return the entities of a router's representations, in their order. An error nulls its own entity only."""
-        resolve = partial(error_as_value, _resolve_entity, info.context)
-        return [resolve(representation) for representation in representations]
+
+@strawberry.type(name="_Service", description="This subgraph, as routers and composers see it.")
+class SubgraphService:
+    """The schema's text, for routers and composers. Source: Apollo Federation subgraph specification."""
+
+    sdl: str = strawberry.field(description="The schema in SDL, with the directives of Apollo Federation.")
+
+
+def _service(info: GatewayInfo) -> SubgraphService:
+    return SubgraphService(sdl=info.schema.as_str())
+
+
+_ENTITY: Final[Any] = Annotated[
+    Union[tuple(entity.type for entity in sorted(ENTITIES.values(), key=lambda entity: entity.type.__name__))],  # noqa: UP007  # The operator takes no tuple.
+    strawberry.union("_Entity", description="An object that routers look up by a key."),
+]
+
+
+# Strawberry would add both fields itself, without descriptions and before all others.
+@strawberry.type
+class RouterFields:
+    """The root type's fields for routers and composers. Source: Apollo Federation subgraph specification."""
+
+    entities: list[_ENTITY | None] = strawberry.field(
+        name="_entities",
+        resolver=_entities,
+        description="For routers of a federated graph: objects by their keys, in the same order, with null for each "
+        "that no longer exists. Clients use `node` or the fields above.",
+    )
+    service: SubgraphService = strawberry.field(
+        name="_service",
+        resolver=_service,
+        description="For routers and composers of a federated graph: this schema as text. No upstream call.",
+    )
+
+
+_QUERY: Final = "The account's phone numbers and its orders of phone numbers."
+
+
+@strawberry.type(name="Query", description=_QUERY)
+class SubgraphQuery(Query, RouterFields):
+    """The root type for a subgraph that leaves `node` and `nodes` to another one."""
+
+
+@strawberry.type(name="Query", description=_QUERY)
+class SubgraphQueryWithNodes(QueryWithNodes, RouterFields):
+    """The root type."""
+
+
+class GatewaySchema(strawberry.federation.Schema):
+    """Strawberry's federation schema, with a description in its text."""
 
     def as_str(self) -> str:
         """Return the schema in SDL, with a final newline. `_service` and schema.graphql hold this text."""
-        return f"{super().as_str()}\n"
+        before, schema, after = super().as_str().partition("schema @link")
+        return f'{before}"""\n{DESCRIPTION}\n"""\n{schema}{after}\n'
 
 
 def build_schema(*, relay_node_fields: bool = True) -> GatewaySchema:
@@ -115,11 +178,14 @@ def build_schema(*, relay_node_fields: bool = True) -> GatewaySchema:
     Args:
         relay_node_fields: Whether the root type has Relay's `node` and `nodes`.
     """
-    return GatewaySchema(
-        query=QueryWithNodes if relay_node_fields else Query,
+    schema = GatewaySchema(
+        query=SubgraphQueryWithNodes if relay_node_fields else SubgraphQuery,
         types=[entity.type for entity in ENTITIES.values()],
         config=StrawberryConfig(
             scalar_map=SCALARS, name_converter=_CachedNames(), enable_experimental_incremental_execution=True
         ),
         federation_version="2.9",
     )
+    # Strawberry can describe a schema neither here nor in its printer.
+    schema._schema.description = DESCRIPTION  # noqa: SLF001  # There is no public way.
+    return schema

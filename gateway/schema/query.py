@@ -1,6 +1,6 @@
-"""The root type: two lists, two single records, Relay's `node` and `nodes`, and the schema's text for routers."""
+"""The root type's fields for clients: two lists, two single records, and Relay's `node` and `nodes`."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import strawberry
 from strawberry.types.info import Info
@@ -116,26 +116,10 @@ def _nodes(
     return [error_as_value(load_node, info.context, node_id) for node_id in ids]
 
 
-@strawberry.type(name="_Service")
-class SubgraphService:
-    """The schema's text, for routers and composers. Source: Apollo Federation subgraph specification."""
-
-    sdl: str
-
-
-def _service(info: GatewayInfo) -> SubgraphService:
-    # Strawberry's own text lacks the final newline, and would differ from schema.graphql.
-    return SubgraphService(sdl=info.schema.as_str())
-
-
-_DESCRIPTION: Final = "The account's phone numbers and its orders of phone numbers."
-
-
-@strawberry.type(description=_DESCRIPTION)
+@strawberry.type
 class Query:
-    """The root type."""
+    """The root type without Relay's fields."""
 
-    service: SubgraphService = strawberry.field(name="_service", resolver=_service)
     phone_numbers: PhoneNumberConnection | None = strawberry.field(
         resolver=_phone_numbers,
         description="The account's phone numbers, page by page, in AWS's own order unless `sort` is set. Null only if "
@@ -160,7 +144,7 @@ class Query:
     )
 
 
-@strawberry.type(name="Query", description=_DESCRIPTION)
+@strawberry.type
 class QueryWithNodes(Query):
     """The root type with Relay's `node` and `nodes`. Only one subgraph of a supergraph may have them."""
 

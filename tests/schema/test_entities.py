@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from graphql import build_ast_schema, parse
+
 from gateway.schema.node import global_id
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, e164, number_record, order_record
@@ -245,11 +247,24 @@ async def test_service_sdl_equals_the_committed_schema(gateway: Gateway) -> None
     assert data["_service"]["sdl"] == (ROOT / "schema.graphql").read_text()
 
 
+async def test_schema_greets_and_describes_the_fields_for_routers_last(settings: Any) -> None:
+    document = "{ __schema { description queryType { fields { name description } } } _service { sdl } }"
+    async with gateway_over(settings.model_copy(update={"introspection": True})) as explored:
+        data = await explored.query(document)
+    description = data["__schema"]["description"]
+    assert description.startswith("Welcome.")
+    assert build_ast_schema(parse(data["_service"]["sdl"]), assume_valid_sdl=True).description == description
+    fields = data["__schema"]["queryType"]["fields"]
+    names = [field["name"] for field in fields]
+    assert (names[:2], names[-2:]) == (["phoneNumbers", "phoneNumberOrders"], ["_entities", "_service"])
+    assert all(field["description"] for field in fields)
+
+
 async def test_node_fields_are_left_out_if_the_setting_says_so(settings: Any) -> None:
     """Both the schema and its text lack the fields. Everything else stays."""
     async with gateway_over(settings.model_copy(update={"relay_node_fields": False})) as without:
         sdl = (await without.query("{ _service { sdl } }"))["_service"]["sdl"]
         response = await without.execute("query ($id: ID!) { node(id: $id) { id } }", id=NUMBER_ID)
     before, after = (ROOT / "schema.graphql").read_text().split('\n\n  """\n  An object by its id.')
-    assert sdl == before + after[after.index("\n}\n") :]
+    assert sdl == before + after[after.index('\n\n  """\n  For routers of a federated graph: objects') :]
     assert [error["extensions"]["code"] for error in response["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
