@@ -33,6 +33,7 @@ from gateway.http.error_response import reject_path
 from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage, wants_page
 from gateway.http.instrumentation import InstrumentationMiddleware
 from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.start_page import StartPage
 from gateway.http.trusted_hosts import TrustedHostMiddleware
 from gateway.paging.cursor_keys import random_key
 from gateway.schema.federation import build_schema
@@ -134,7 +135,14 @@ def _authenticator(settings: Settings) -> Authenticator:
 def _routes(settings: Settings) -> list[Route]:
     """Return the routes of the main port beside /graphql."""
     assets = [Route("/graphql/assets/{name}", GraphiqlAssets().asset, methods=["GET"])]
+    start_page = StartPage(
+        graphiql=_has_graphiql(settings),
+        auth=settings.auth,
+        behind_router=settings.router_secret is not None,
+        admin_port=settings.admin_port is not None,
+    )
     return [
+        Route("/", start_page),
         *(assets if _has_graphiql(settings) else []),
         *(_admin_routes() if settings.admin_port is None else [_health_route()]),
     ]
