@@ -63,7 +63,7 @@ class RecordCache(AbstractCache[list[str], Outcomes[R]]):
 
     def clear(self) -> None:
         """Release all records."""
-        for lookup in self._lookups.values():
+        for lookup in set(self._lookups.values()):
             # asyncio logs exceptions that are never retrieved. A field that is nulled meanwhile retrieves none.
             if lookup.done() and not lookup.cancelled():
                 lookup.exception()

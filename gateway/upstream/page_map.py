@@ -33,12 +33,14 @@ class PageRead(Protocol):
 class KnownPage:
     """A page as the process last saw it. The first page of a list has no token."""
 
-    __slots__ = ("keys", "leads_to", "list", "next_token", "token")
+    __slots__ = ("keys", "leads_to", "list", "lost_keys", "next_token", "token")
 
     def __init__(self, known_list: "KnownList", token: str | None) -> None:
         self.list = known_list
         self.token = token
         self.keys: tuple[str, ...] = ()
+        # Whether another page was seen with one of the keys since.
+        self.lost_keys = False
         # The newest next token, and the one that leads to the next known page. They differ if tokens are unstable.
         self.next_token: str | None = None
         self.leads_to: str | None = None
@@ -173,21 +175,23 @@ class PageMap:
         else:
             self._pages.move_to_end(page)
         self._pages_read += 1
-        keys = read.keys
-        if page.keys != keys:
+        if page.keys != read.keys:
             self._forget_keys(page)
-            page.keys = keys
-            self._keys += len(keys)
+            self._keys += len(read.keys)
+            self._place(page, read.keys)
             page.leads_to = read.next_token
-        elif page.next_token is not None and read.next_token is not None:
-            # AWS does not document whether its tokens are stable, but the older token is still valid.
-            known_list.has_stable_tokens = page.next_token == read.next_token
-            if page.leads_to not in known_list.pages and read.next_token in known_list.pages:
-                page.leads_to = read.next_token
         else:
-            page.leads_to = read.next_token
+            # Most pages are unchanged, so nothing else is done for each of their keys.
+            if page.lost_keys:
+                self._place(page, page.keys)
+            if page.next_token is None or read.next_token is None:
+                page.leads_to = read.next_token
+            else:
+                # AWS does not document whether its tokens are stable, but the older token is still valid.
+                known_list.has_stable_tokens = page.next_token == read.next_token
+                if page.leads_to not in known_list.pages and read.next_token in known_list.pages:
+                    page.leads_to = read.next_token
         page.next_token = read.next_token
-        known_list.places.update(dict.fromkeys(keys, page))
         self._evict()
 
     def refuse(self, list_id: object, token: str | None) -> None:
@@ -197,6 +201,17 @@ class PageMap:
         if token in known_list.pages or any(token in (page.next_token, page.leads_to) for page in pages):
             for page in pages:
                 self._forget(page)
+
+    def _place(self, page: KnownPage, keys: tuple[str, ...]) -> None:
+        """Place keys on a page. A page on which one of them was seen before has lost it."""
+        places = page.list.places
+        for key in keys:
+            before = places.get(key)
+            if before is not None:
+                before.lost_keys = True
+            places[key] = page
+        page.keys = keys
+        page.lost_keys = False
 
     def _evict(self) -> None:
         while len(self._pages) > self._max_tokens or (self._keys > self._max_keys and len(self._pages) > 1):

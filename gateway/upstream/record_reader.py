@@ -15,6 +15,7 @@ from gateway.telemetry.request_record import current_record
 from gateway.upstream.records import (
     PhoneNumberOrderRecord,
     PhoneNumberRecord,
+    are_e164_numbers,
     is_e164_number,
     read_e164_number,
 )
@@ -57,16 +58,18 @@ def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]
     return records
 
 
-# Nearly all responses are whole. The next two functions run for each of their rows, so they contain all checks.
+# Nearly all responses are whole. The next two functions run for each of their rows.
 
 
 def _are_whole_numbers(rows: list[Any]) -> bool:
     """Return whether `_phone_number` would return each row as it is and leave nothing out."""
+    numbers = []
     for row in rows:
         if not isinstance(row, dict) or "PhoneNumberOrderId" in row:
             return False
+        numbers.append(row.get("E164PhoneNumber"))
         number_id, associations = row.get("PhoneNumberId"), row.get("Associations")
-        if not isinstance(number_id, str) or not number_id or not is_e164_number(row.get("E164PhoneNumber")):
+        if not isinstance(number_id, str) or not number_id:
             return False
         if associations is None:
             continue
@@ -75,23 +78,25 @@ def _are_whole_numbers(rows: list[Any]) -> bool:
         for association in associations:
             if not _is_association(association):
                 return False
-    return True
+    return are_e164_numbers(numbers)
 
 
 def _are_whole_orders(rows: list[Any]) -> bool:
     """Return whether `_phone_number_order` would return each row as it is and leave nothing out."""
+    numbers = []
     for row in rows:
         if not isinstance(row, dict) or not is_order_id(row.get("PhoneNumberOrderId")):
             return False
-        numbers = row.get("OrderedPhoneNumbers")
-        if numbers is None:
+        ordered = row.get("OrderedPhoneNumbers")
+        if ordered is None:
             continue
-        if not isinstance(numbers, list):
+        if not isinstance(ordered, list):
             return False
-        for number in numbers:
-            if not _is_ordered_number(number):
+        for number in ordered:
+            if not isinstance(number, dict):
                 return False
-    return True
+            numbers.append(number.get("E164PhoneNumber"))
+    return are_e164_numbers(numbers)
 
 
 def _phone_number(row: dict[str, Any]) -> tuple[PhoneNumberRecord | None, int]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
+from gateway.upstream.records import PhoneNumberPage
 
 NUMBER: Final = {
     "PhoneNumberId": "%2B12065550100",
@@ -15,7 +16,8 @@ ORDER: Final = {"PhoneNumberOrderId": "o", "OrderedPhoneNumbers": [{"E164PhoneNu
 
 
 def test_whole_rows_are_not_copied() -> None:
-    numbers: list[Any] = [NUMBER, {**NUMBER, "Associations": None}, {**NUMBER, "Associations": []}]
+    other_spellings = [{**NUMBER, "E164PhoneNumber": number} for number in ("%2B12065550100", "12065550100")]
+    numbers: list[Any] = [NUMBER, {**NUMBER, "Associations": None}, {**NUMBER, "Associations": []}, *other_spellings]
     assert read_phone_numbers(numbers, "ListPhoneNumbers") is numbers
     orders: list[Any] = [ORDER, {"PhoneNumberOrderId": "p"}]
     assert read_phone_number_orders(orders, "ListPhoneNumberOrders") is orders
@@ -26,6 +28,9 @@ def test_whole_rows_are_not_copied() -> None:
     [
         ({"E164PhoneNumber": None}, {"E164PhoneNumber": "+12065550100"}),
         ({"E164PhoneNumber": "none"}, {"E164PhoneNumber": "+12065550100"}),
+        ({"E164PhoneNumber": 7}, {"E164PhoneNumber": "+12065550100"}),
+        ({"E164PhoneNumber": "+12065550101\n+12065550102"}, {"E164PhoneNumber": "+12065550100"}),
+        ({"E164PhoneNumber": "+12065550101\n"}, {"E164PhoneNumber": "+12065550100"}),
         ({"PhoneNumberId": ""}, {"PhoneNumberId": "+12065550100"}),
         ({"PhoneNumberId": 7}, {"PhoneNumberId": "+12065550100"}),
         ({"PhoneNumberOrderId": "o"}, {"PhoneNumberOrderId": None}),
@@ -43,7 +48,9 @@ def test_one_odd_number_is_repaired_in_a_copy(change: dict[str, Any], changed: d
     assert read[0] is NUMBER
 
 
-@pytest.mark.parametrize("odd", [{"OrderedPhoneNumbers": 7}, {"OrderedPhoneNumbers": [{}]}])
+@pytest.mark.parametrize(
+    "odd", [{"OrderedPhoneNumbers": 7}, {"OrderedPhoneNumbers": [{}]}, {"OrderedPhoneNumbers": [None]}]
+)
 def test_one_odd_order_loses_only_its_odd_numbers(odd: dict[str, Any]) -> None:
     read = read_phone_number_orders([ORDER, {**ORDER, **odd}], "ListPhoneNumberOrders")
     assert read == [ORDER, {**ORDER, "OrderedPhoneNumbers": []}]
@@ -54,3 +61,9 @@ def test_rows_without_a_usable_key_are_left_out() -> None:
     assert numbers == [NUMBER]
     orders = read_phone_number_orders([{"PhoneNumberOrderId": ".."}, ORDER, []], "ListPhoneNumberOrders")
     assert orders == [ORDER]
+
+
+def test_keys_of_a_page_have_their_plus_in_each_spelling() -> None:
+    spellings = ["+12065550100", "%2B12065550101", "%2b12065550102", "12065550103"]
+    page = PhoneNumberPage([{"E164PhoneNumber": spelling} for spelling in spellings], None)
+    assert page.keys == tuple(f"+1206555010{last}" for last in range(4))
