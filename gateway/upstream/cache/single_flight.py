@@ -42,8 +42,10 @@ class SingleFlight(Generic[C, T]):
         flight.callers += 1
         flight.call.deadline = max(flight.call.deadline, call.deadline)
         try:
-            # The first caller may be cancelled while other callers still wait.
-            return await asyncio.shield(flight.task)
+            # The first caller may be cancelled while other callers still wait. asyncio.shield would do the same, but from
+            # Python 3.14 on it reports the call's error to the loop as well if a caller was cancelled.
+            await asyncio.wait((flight.task,))
+            return flight.task.result()
         finally:
             flight.callers -= 1
             if flight.callers == 0 and not flight.task.done():
