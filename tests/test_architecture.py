@@ -98,7 +98,8 @@ def test_english_of_gateway_keeps_its_word_rates() -> None:
 def test_schema_graphql_equals_the_output_of_the_schema_command() -> None:
     printed = run("chime-gateway", "schema")
     assert printed.returncode == 0, printed.stderr
-    assert (ROOT / "schema.graphql").read_text() == printed.stdout, "run: .venv/bin/chime-gateway schema > schema.graphql"
+    hint = "run: .venv/bin/chime-gateway schema > schema.graphql"
+    assert (ROOT / "schema.graphql").read_text() == printed.stdout, hint
 
 
 @pytest.fixture(scope="module")

@@ -42,8 +42,8 @@ class SingleFlight(Generic[C, T]):
         flight.callers += 1
         flight.call.deadline = max(flight.call.deadline, call.deadline)
         try:
-            # The first caller may be cancelled while other callers still wait. asyncio.shield would do the same, but from
-            # Python 3.14 on it reports the call's error to the loop as well if a caller was cancelled.
+            # The first caller may be cancelled while other callers still wait. asyncio.shield would allow that, too.
+            # But since Python 3.14 it logs the call's error if a caller was cancelled.
             await asyncio.wait((flight.task,))
             return flight.task.result()
         finally:
