@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -163,10 +164,11 @@ def image_environment(aws: Aws, **variables: str) -> dict[str, str]:
     }
 
 
-def health_check(python: str, port: int) -> list[str]:
-    words: list[str] = json.loads(only("HEALTHCHECK").partition("CMD ")[2])
-    assert words[0] == "/app/venv/bin/python"
-    return [word.replace("/app/venv/bin/python", python).replace("8000", str(port)) for word in words]
+def health_check(server: subprocess.Popen[str]) -> list[str]:
+    """Return the image's health check of this process, which in a container is the first one."""
+    [program] = json.loads(only("HEALTHCHECK").partition("CMD ")[2])
+    assert program == "/app/health-check"
+    return [str(ROOT / "deploy" / "health-check"), f"/proc/{server.pid}/cmdline"]
 
 
 def stop_during_a_request(server: subprocess.Popen[str], port: int, aws: Aws) -> None:
@@ -196,18 +198,48 @@ def test_commands_serve_without_a_folder_for_files_and_shut_down_gracefully(tmp_
         assert server.stdout is not None
         try:
             assert str(port) in server.stdout.readline()
-            check = health_check(str(BIN / "python"), port)
-            assert subprocess.run(check, env=env, check=False).returncode == 0
+            assert subprocess.run(health_check(server), env=env, check=False).returncode == 0
             stop_during_a_request(server, port, aws)
         finally:
             server.kill()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_last_stage_copies_only_the_packages_of_the_build() -> None:
+def test_labels_name_the_project_and_take_source_and_revision_from_the_build() -> None:
+    """The annotations of the OCI image specification."""
+    labels = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', only("LABEL")))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    *_, last = STAGES.values()
+    assert ("ARG", "SOURCE=unknown") in last
+    assert ("ARG", "REVISION=unknown") in last
+    assert labels == {
+        "title": project["name"],
+        "description": project["description"],
+        "version": project["version"],
+        "licenses": project["license"],
+        "source": "$SOURCE",
+        "revision": "$REVISION",
+        "base.name": f"docker.io/library/{only('FROM')}",
+    }
+
+
+def test_python_of_the_image_is_the_newest_that_the_project_names() -> None:
+    """Packages are installed by the Python that runs them."""
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    named = [tuple(map(int, version)) for version in re.findall(r"Python :: (\d+)\.(\d+)", " ".join(classifiers))]
+    pythons = [text.split()[0] for word, text in INSTRUCTIONS if word == "FROM" and text.startswith("python:")]
+    assert len(pythons) == 2
+    assert len(set(pythons)) == 1
+    [version] = re.findall(r"python:(\d+)\.(\d+)\.\d+-slim-\w+", pythons[0])
+    assert tuple(map(int, version)) == max(named)
+
+
+def test_last_stage_copies_only_the_packages_of_the_build_and_the_health_check() -> None:
     """Its build stage ends with the removal of the packages that only build."""
     *_, last = STAGES.values()
-    assert [text for word, text in last if word == "COPY"] == ["--from=build /app/venv venv"]
+    copied = ["--from=build /app/venv venv", "deploy/health-check ./"]
+    assert [text for word, text in last if word == "COPY"] == copied
+    assert "!deploy/health-check" in (ROOT / ".dockerignore").read_text().split()
     word, command = STAGES["build"][-1]
     assert (word, command.split(" ", 1)[0]) == ("RUN", "venv/bin/pip")
     removed = set(command.partition(" uninstall --quiet --yes ")[2].split())
@@ -230,8 +262,7 @@ def test_image_serves_as_a_numeric_user_on_a_read_only_file_system_and_shuts_dow
         assert server.stdout is not None
         try:
             assert str(port) in server.stdout.readline()
-            check = health_check(str(built / "venv/bin/python"), port)
-            assert subprocess.run(check, env=env, check=False, **as_nobody()).returncode == 0
+            assert subprocess.run(health_check(server), env=env, check=False, **as_nobody()).returncode == 0
             page = httpx.get(f"http://127.0.0.1:{port}/graphql", headers={"accept": "text/html"}, timeout=30)
             assert '<div id="graphiql">' in page.text
             stop_during_a_request(server, port, aws)
