@@ -23,19 +23,19 @@ Manifest = dict[str, Any]
 
 
 @cache
-def rendered() -> str:
-    """Return the manifests as kustomize hands them to a cluster."""
+def rendered(folder: str = "kubernetes") -> str:
+    """Return the manifests of a folder as kustomize hands them to a cluster."""
     kubectl = needed("kubectl", "the Kubernetes example's check")
-    command = [kubectl, "kustomize", str(DEPLOY / "kubernetes")]
+    command = [kubectl, "kustomize", str(DEPLOY / folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     # A warning is of something that the next release no longer takes.
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
 
 
-def manifests() -> dict[str, Manifest]:
-    """Each rendered manifest by its kind; there is one of a kind."""
-    found = list(yaml.safe_load_all(rendered()))
+def manifests(folder: str = "kubernetes") -> dict[str, Manifest]:
+    """Return each rendered manifest of a folder by its kind. There is one of a kind."""
+    found = list(yaml.safe_load_all(rendered(folder)))
     by_kind: dict[str, Manifest] = {each["kind"]: each for each in found}
     assert len(by_kind) == len(found)
     return by_kind

@@ -4,6 +4,8 @@ import re
 import secrets
 import subprocess
 from base64 import b64encode
+from ipaddress import ip_address, ip_network
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.auth.api_key_authenticator import hash_api_key
-from gateway.settings import SECRET_FILES
+from gateway.settings import SECRET_FILES, Settings
 from tests.deploy.rendered import (
     README,
     SETTINGS,
@@ -24,6 +26,7 @@ from tests.deploy.rendered import (
 )
 from tests.support.aws import Aws
 from tests.support.processes import BIN, environment, free_port, started
+from tests.support.serving import served_gateway
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +50,16 @@ def configured() -> dict[str, str]:
 
 # The first one that has a preStop that sleeps, and the newest that is known.
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_each_manifest_passes_strict_validation(version: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["kubernetes", "kubernetes-ingress"])
+def test_each_manifest_passes_strict_validation(folder: str, version: str, tmp_path: Path) -> None:
     """By the schemas of its own API: an unknown field is an error."""
     file = tmp_path / "rendered.yaml"
-    file.write_text(rendered())
+    file.write_text(rendered(folder))
     command = [str(BIN / "kubernetes-validate"), "--strict", "--kubernetes-version", version, str(file)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     # A kind without a schema is passed over with a warning.
     passed = re.findall(r"^INFO .* passed for resource (\w+)/", result.stdout, re.MULTILINE)
-    assert sorted(passed) == sorted(kind.lower() for kind in manifests()), result.stdout
+    assert sorted(passed) == sorted(kind.lower() for kind in manifests(folder)), result.stdout
 
 
 def test_selectors_select_the_gateways_pods(pod: Manifest) -> None:
@@ -215,6 +219,60 @@ def test_network_policy_allows_egress_to_the_trace_collector(configured: dict[st
         for way in rule["ports"]
     ]
     assert (namespace, int(port)) in ways
+
+
+def test_network_policy_allows_ipv6_wherever_it_allows_ipv4_and_hides_both_metadata_services() -> None:
+    opened: dict[int, list[Manifest]] = {}
+    for rule in manifests()["NetworkPolicy"]["spec"]["egress"]:
+        if any("ipBlock" in each for each in rule["to"]):
+            [way] = rule["ports"]
+            opened[way["port"]] = [each["ipBlock"] for each in rule["to"]]
+    assert opened.keys() == {443, 80, 6379}
+    for blocks in opened.values():
+        assert {ip_network(block["cidr"]).version for block in blocks} == {4, 6}
+    # EC2's instance metadata, at its IPv4 and its IPv6 address.
+    for address in map(ip_address, ("169.254.169.254", "fd00:ec2::254")):
+        for block in chain.from_iterable(opened.values()):
+            excluded = any(address in ip_network(each) for each in block.get("except", []))
+            assert excluded or address not in ip_network(block["cidr"])
+
+
+def test_ingress_leads_callers_and_no_probe_to_the_service_over_tls() -> None:
+    found = manifests("kubernetes-ingress")
+    spec = found["Ingress"]["spec"]
+    [rule], [tls] = spec["rules"], spec["tls"]
+    assert tls["hosts"] == [rule["host"]]
+    [path] = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/graphql", "Prefix")
+    service = found["Service"]
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+    assert path["backend"]["service"]["port"] in [{"name": port["name"]} for port in service["spec"]["ports"]]
+    assert "cert-manager.io/cluster-issuer" in found["Ingress"]["metadata"]["annotations"]
+    assert found.keys() - manifests().keys() == {"Ingress"}
+
+
+def test_only_the_names_of_the_ingress_and_the_service_are_served_whatever_a_proxy_forwards(aws: Aws) -> None:
+    found = manifests("kubernetes-ingress")
+    [rule] = found["Ingress"]["spec"]["rules"]
+    service = found["Service"]["metadata"]
+    settings = Settings(
+        upstream_api=aws.api,  # type: ignore[arg-type]  # Pydantic parses both.
+        upstream_endpoint_url=aws.url,  # type: ignore[arg-type]
+        allowed_hosts=tuple(found["ConfigMap"]["data"]["GATEWAY_ALLOWED_HOSTS"].split(",")),
+    )
+    query = {"query": "{ __typename }"}
+    with served_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as http:
+
+        def status(path: str = "/graphql", **headers: str) -> int:
+            return http.post(path, json=query, headers=headers).status_code
+
+        public, origin = rule["host"], f"https://{rule['host']}"
+        assert status(host=public) == status(host=f"{service['name']}.{service['namespace']}") == 200
+        assert status(host=public, origin=origin) == 200
+        forwarded = {"x-forwarded-host": public, "x-forwarded-proto": "https", "forwarded": f"host={public}"}
+        assert status(host="10.0.0.1:8000", **forwarded) == 421
+        assert status(host=f"{service['name']}.{service['namespace']}", origin=origin, **forwarded) == 403
+        assert status("/numbers/graphql", host=public) == 404
 
 
 def test_image_tag_is_the_projects_version(container: Manifest) -> None:
