@@ -256,8 +256,8 @@ def test_only_the_names_of_the_ingress_and_the_service_are_served_whatever_a_pro
     [rule] = found["Ingress"]["spec"]["rules"]
     service = found["Service"]["metadata"]
     settings = Settings(
-        upstream_api=aws.api,  # type: ignore[arg-type]  # Pydantic parses both.
-        upstream_endpoint_url=aws.url,  # type: ignore[arg-type]
+        upstream_api=aws.api,
+        upstream_endpoint_url=aws.url,  # type: ignore[arg-type]  # Pydantic parses the URL.
         allowed_hosts=tuple(found["ConfigMap"]["data"]["GATEWAY_ALLOWED_HOSTS"].split(",")),
     )
     query = {"query": "{ __typename }"}
