@@ -30,7 +30,8 @@ class RequestRecord:
         trace_context: The headers traceparent and tracestate that the request arrived with.
         started: The time at which the request arrived, in seconds of `time.perf_counter`.
         cache_hits: Cached responses that the request used, stale ones included.
-        cache_age: Age in seconds of the oldest cached response that the request used, if it used any.
+        cached_at: The time when the oldest cached response that the request used came from AWS, in seconds since 1970.
+            It is None if the request used none.
         fresh_until: The time until which all responses that the request used are fresh, in seconds since 1970. It is
             None if the request used none.
         stale: Whether a cached response past its TTL was used because the upstream failed.
@@ -39,8 +40,8 @@ class RequestRecord:
     __slots__ = (
         "_in_flight",
         "_in_flight_since",
-        "cache_age",
         "cache_hits",
+        "cached_at",
         "caller_kind",
         "cost",
         "error_codes",
@@ -73,7 +74,7 @@ class RequestRecord:
         self.shows_upstream = False
         self.trace_context = trace_context or {}
         self.cache_hits = 0
-        self.cache_age: float | None = None
+        self.cached_at: float | None = None
         self.fresh_until: float | None = None
         self.stale = False
         self._in_flight = 0
@@ -96,15 +97,15 @@ class RequestRecord:
         if self._in_flight == 0:
             self.upstream_seconds += now - self._in_flight_since
 
-    def cached_response_used(self, age: float, *, stale: bool = False) -> None:
+    def cached_response_used(self, stored_at: float, *, stale: bool = False) -> None:
         """Record that a cached response was used.
 
         Args:
-            age: Seconds since the response came from the upstream.
+            stored_at: The time when the response came from the upstream, in seconds since 1970.
             stale: Whether it replaced the error of a failing upstream.
         """
         self.cache_hits += 1
-        self.cache_age = age if self.cache_age is None else max(age, self.cache_age)
+        self.cached_at = stored_at if self.cached_at is None else min(stored_at, self.cached_at)
         self.stale = self.stale or stale
 
     def response_fresh_until(self, expiry: float) -> None:

@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.upstream.requester import Requester
+from gateway.upstream.used_responses import CacheKey
 
 Parameters = Mapping[str, str | int]
 NO_PARAMETERS: Final[Parameters] = MappingProxyType({})
 # The JSON object of a response. None if AWS has no such record.
 Body = dict[str, Any] | None
-# A call's identity. If two calls have the same key, they share a response.
-CacheKey = tuple[str, tuple[tuple[str, str | int], ...]]
 
 
 @dataclass(frozen=True, slots=True)

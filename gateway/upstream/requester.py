@@ -1,8 +1,10 @@
-"""The request that upstream calls are made for, and its options for these calls."""
+"""The request that upstream calls are made for, its options for these calls, and the responses that it used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from gateway.upstream.used_responses import UsedResponses
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,10 @@ class Requester:
         deadline: The time at which the request gives up, in seconds of the event loop's clock.
         cache: How its calls use the response cache.
         trace_headers: The headers traceparent and tracestate that its calls carry if no span is recorded.
+        used: The responses that its calls returned so far.
     """
 
     deadline: float
     cache: CacheDirectives = DEFAULT_DIRECTIVES
     trace_headers: Mapping[str, str] = field(default_factory=dict)
+    used: UsedResponses = field(default_factory=UsedResponses)

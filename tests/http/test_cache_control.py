@@ -148,7 +148,7 @@ def lifetime(
         record.response_fresh_until(fresh_until)
         record.response_fresh_until(fresh_until + 5)
     if age is not None:
-        record.cached_response_used(age, stale=stale)
+        record.cached_response_used(1000.0 - age, stale=stale)
     headers = dict(with_lifetime(((b"cache-control", b"no-store"), (b"x", b"y")), record, scope, 1000.0))
     assert headers[b"x"] == b"y"
     return headers[b"cache-control"].decode(), headers.get(b"age", b"-").decode()

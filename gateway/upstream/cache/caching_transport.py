@@ -9,7 +9,7 @@ from gateway.errors import Throttled, UpstreamError, UpstreamNotFound, UpstreamT
 from gateway.telemetry.metrics import count_cache_lookup
 from gateway.telemetry.request_record import current_record
 from gateway.upstream.aws.credentials import CredentialCache
-from gateway.upstream.cache.response_cache import ResponseCache
+from gateway.upstream.cache.response_cache import CachedResponse, ResponseCache
 from gateway.upstream.cache.shared_cache import SharedResponseCache
 from gateway.upstream.cache.single_flight import SingleFlight
 from gateway.upstream.call import Body, Call, Transport, UpstreamResponse
@@ -44,7 +44,7 @@ class CachingTransport:
         self._shared = shared if cache.ttl > 0 else None
         self._credentials = credentials
         self._host = host
-        self._fetches: SingleFlight[Call, UpstreamResponse] = SingleFlight()
+        self._fetches: SingleFlight[Call, CachedResponse] = SingleFlight()
         self._loads: SingleFlight[Call, None] = SingleFlight()
 
     async def call(self, call: Call) -> UpstreamResponse:
@@ -77,17 +77,13 @@ class CachingTransport:
                 await self._loads.do(call.key, self._load_shared, replace(call))
                 cached = self._cache.fresh(call.key)
             if cached is not None:
-                record = current_record()
-                record.cached_response_used(self._cache.age(cached))
-                record.response_fresh_until(cached.stored_at + cached.ttl)
+                current_record().cached_response_used(cached.stored_at)
                 count_cache_lookup(call.operation.name, "negative_hit" if cached.response.body is None else "hit")
-                return cached.response
+                return _used(call, cached)
             if self._cache.ttl > 0:
                 count_cache_lookup(call.operation.name, "miss")
         # A request that bypasses the cache may join a call in flight, since its response is still to come.
-        response = await self._fetches.do(call.key, self._fetch, call)
-        current_record().response_fresh_until(self._cache.expiry(response))
-        return response
+        return _used(call, await self._fetches.do(call.key, self._fetch, call))
 
     async def _load_shared(self, call: Call) -> None:
         """Store a response from Redis in memory, even if it is stale and may only replace an error."""
@@ -99,19 +95,19 @@ class CachingTransport:
         with suppress(UpstreamError):
             self._cache.store(call.key, _parsed(call, UpstreamResponse(body, size)), stored_at)
 
-    async def _fetch(self, call: Call) -> UpstreamResponse:
+    async def _fetch(self, call: Call) -> CachedResponse:
         try:
             response = _parsed(call, await self._transport.call(call))
         except UpstreamNotFound:
             if not call.operation.gets_one:
                 raise
             response = _NO_RECORD
-        seconds = self._cache.ttl + self._cache.stale_seconds
-        if call.requester.cache.store and seconds > 0:
-            cached = self._cache.store(call.key, response)
-            if self._shared is not None:
-                self._shared.put(call.key, response.body, cached.stored_at, cached.ttl + self._cache.stale_seconds)
-        return response
+        if not call.requester.cache.store or self._cache.ttl + self._cache.stale_seconds == 0:
+            return self._cache.not_stored(response)
+        cached = self._cache.store(call.key, response)
+        if self._shared is not None:
+            self._shared.put(call.key, response.body, cached.stored_at, cached.ttl + self._cache.stale_seconds)
+        return cached
 
     def _stale_fallback(self, call: Call, error: UpstreamError) -> UpstreamResponse | None:
         """Return a cached response that may replace an error.
@@ -124,7 +120,7 @@ class CachingTransport:
         cached = self._cache.usable_on_error(call.key)
         if cached is None:
             return None
-        current_record().cached_response_used(self._cache.age(cached), stale=True)
+        current_record().cached_response_used(cached.stored_at, stale=True)
         count_cache_lookup(call.operation.name, "stale")
         return cached.response
 
@@ -135,6 +131,13 @@ class CachingTransport:
             return missing_credentials
         detail = f"timeout: {self._host} did not respond before the request's deadline"
         return UpstreamTimeout(operation, detail=detail)
+
+
+def _used(call: Call, cached: CachedResponse) -> UpstreamResponse:
+    """Return a response that is fresh now, and note that the call's request uses it."""
+    current_record().response_fresh_until(cached.stored_at + cached.ttl)
+    call.requester.used.add(call.key, cached.serial, cached.stored_at, cached.ttl)
+    return cached.response
 
 
 def _parsed(call: Call, response: UpstreamResponse) -> UpstreamResponse:

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.shared_state.redis_client import KEY_PREFIX, RedisClient, RedisUnavailable
 from gateway.upstream.aws.sigv4 import Credentials
-from gateway.upstream.call import Body, CacheKey
+from gateway.upstream.call import Body
+from gateway.upstream.used_responses import CacheKey
 
 # A page of 100 numbers is 60 KB. Larger responses are fetched again, because they would delay other commands to Redis.
 MAX_VALUE_BYTES: Final = 512 * 1024

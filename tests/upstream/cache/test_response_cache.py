@@ -24,7 +24,8 @@ from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.cache.caching_transport import CachingTransport
-from gateway.upstream.cache.response_cache import MAX_BYTES, OVERHEAD_BYTES, ResponseCache
+from gateway.upstream.cache.cache_memory import MAX_BYTES, OVERHEAD_BYTES
+from gateway.upstream.cache.response_cache import BYTES_PER_JSON_BYTE, ResponseCache
 from gateway.upstream.call import Call, Operation, UpstreamResponse
 from gateway.upstream.requester import Requester
 from tests.conftest import Gateway, gateway_over
@@ -392,7 +393,7 @@ async def test_stale_response_replaces_only_an_upstream_failure_within_its_time(
 
 async def test_full_memory_evicts_the_oldest_response(upstream: Upstream) -> None:
     cached = upstream.cached(2, 0)
-    upstream.responds = lambda: UpstreamResponse({}, size=MAX_BYTES // 8 - OVERHEAD_BYTES)
+    upstream.responds = lambda: UpstreamResponse({}, size=(MAX_BYTES // 8 - OVERHEAD_BYTES) // BYTES_PER_JSON_BYTE)
     for number in range(9):
         await cached.get(number)
     assert upstream.calls == 9
@@ -407,7 +408,7 @@ async def test_full_memory_evicts_the_oldest_response(upstream: Upstream) -> Non
 async def test_response_too_large_for_the_memory_is_not_cached(upstream: Upstream) -> None:
     cached = upstream.cached(2, 0)
     await cached.get(0)
-    upstream.responds = lambda: UpstreamResponse({}, size=MAX_BYTES)
+    upstream.responds = lambda: UpstreamResponse({}, size=MAX_BYTES // BYTES_PER_JSON_BYTE)
     for _ in range(2):
         await cached.get(1)
     assert upstream.calls == 3
