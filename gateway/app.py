@@ -1,6 +1,7 @@
 """The composition root: the one module that imports every package and builds the ASGI application."""
 
 import gc
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -33,6 +34,7 @@ from gateway.http.error_response import reject_path
 from gateway.http.graphiql_page import GraphiqlAssets, GraphiqlPage, wants_page
 from gateway.http.instrumentation import InstrumentationMiddleware
 from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.response_store import ResponseStore
 from gateway.http.start_page import StartPage
 from gateway.http.trusted_hosts import TrustedHostMiddleware
 from gateway.paging.cursor_keys import random_key
@@ -48,12 +50,15 @@ from gateway.upstream.open import open_upstream
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Mapping[str, Any]]]
 
 
-def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings, key_pair: AwsKeyPair | None = None, clock: Callable[[], float] = time.time
+) -> ASGIApp:
     """Return the gateway as an ASGI application, which opens its upstream at start-up and closes it at shutdown.
 
     Args:
         settings: The settings of the application.
         key_pair: Credentials and region to use instead of those that AWS's own chain finds.
+        clock: Returns seconds since 1970, for the age of responses.
 
     Raises:
         ConfigurationError: If a file or the Redis URL in the settings cannot be used. All other wrong settings raise it
@@ -66,7 +71,7 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
     endpoint = _graphql_endpoint(settings, redis)
     page = GraphiqlPage() if _has_graphiql(settings) else None
-    router = _router(_routes(settings), _lifespan(settings, key_pair, redis))
+    router = _router(_routes(settings), _lifespan(settings, key_pair, redis, clock))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Starlette's routing and middleware would cost more time than the endpoint's own reading and writing.
@@ -79,7 +84,9 @@ def create_app(settings: Settings, key_pair: AwsKeyPair | None = None) -> ASGIAp
     return _with_middleware(app, settings)
 
 
-def _lifespan(settings: Settings, key_pair: AwsKeyPair | None, redis: RedisClient | None) -> Lifespan:
+def _lifespan(
+    settings: Settings, key_pair: AwsKeyPair | None, redis: RedisClient | None, clock: Callable[[], float]
+) -> Lifespan:
     """Return a context manager that opens the connections of a process and yields the state of its requests."""
 
     @asynccontextmanager
@@ -89,8 +96,12 @@ def _lifespan(settings: Settings, key_pair: AwsKeyPair | None, redis: RedisClien
                 await stack.enter_async_context(_recorded_traces())
             if redis is not None:
                 await stack.enter_async_context(redis.open())
-            upstream = await stack.enter_async_context(open_upstream(settings, key_pair, redis))
-            yield {"new_context": request_contexts(settings, upstream), "unready": upstream.unready}
+            upstream = await stack.enter_async_context(open_upstream(settings, key_pair, redis, clock))
+            yield {
+                "new_context": request_contexts(settings, upstream),
+                "responses": ResponseStore(upstream.cache),
+                "unready": upstream.unready,
+            }
 
     return lifespan
 

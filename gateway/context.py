@@ -17,6 +17,7 @@ from gateway.telemetry.metrics import observe_connection_pages
 from gateway.upstream.client import Upstream
 from gateway.upstream.records import PhoneNumberOrderRecord
 from gateway.upstream.requester import DEFAULT_DIRECTIVES, CacheDirectives, Requester
+from gateway.upstream.used_responses import UsedResponses
 
 
 class RequestContext:
@@ -51,6 +52,11 @@ class RequestContext:
         self._number_access = number_access
         self._order_access = order_access
         self._requester = requester
+
+    @property
+    def used(self) -> UsedResponses:
+        """Return the upstream responses that the request used so far."""
+        return self._requester.used
 
     @cached_property
     def phone_numbers(self) -> PhoneNumbers:

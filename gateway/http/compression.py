@@ -61,6 +61,11 @@ class _Zstd:
 COMPRESSORS: Final[Mapping[str, type[_Gzip | _Zstd]]] = {GZIP: _Gzip, ZSTD: _Zstd}
 
 
+def compress(content: bytes, coding: str) -> bytes:
+    """Return a whole body in a coding, GZIP or ZSTD."""
+    return COMPRESSORS[coding]().end(content)
+
+
 class CompressingSend:
     """A `send` that compresses one response.
 

@@ -1,12 +1,12 @@
 """The GraphQL endpoint, in plain ASGI: GraphQL over HTTP by POST and, for queries, by GET.
 
-A request goes through these stages: authenticate, check, parse, resolve the document, prepare, charge and run.
+A request goes through these stages: authenticate, check, parse, resolve the document, prepare, charge and run. If the
+response to an identical request can be reused, the request is only authenticated, checked and charged.
 Source: GraphQL over HTTP specification, RFC 9110.
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +49,10 @@ from gateway.http.graphql_request import from_body, from_query_string
 from gateway.http.headers import read_headers
 from gateway.http.multipart_response import MultipartResponse
 from gateway.http.rate_limiter import CallerRateLimiter
+from gateway.http.response_store import RequestKey, ResponseStore, StoredResponse
 from gateway.http.server_timing import server_timing
+from gateway.http.shared_execution import SharedExecutions
+from gateway.telemetry.metrics import count_reused_response
 from gateway.telemetry.request_record import current_record
 
 logger = logging.getLogger("gateway")
@@ -70,6 +73,7 @@ class HttpRequest:
         encoding: The content coding of the response.
         cache_scope: The requests for which a cache may use the response.
         response_headers: The headers of every response to this request, also those that CORS needs.
+        key: What decides the response, if responses to identical requests may be reused.
     """
 
     id: str
@@ -81,6 +85,7 @@ class HttpRequest:
     encoding: AcceptEncoding
     response_headers: Headers
     cache_scope: CacheScope = CacheScope.NONE
+    key: RequestKey | None = None
 
 
 class GraphQLEndpoint:
@@ -112,6 +117,7 @@ class GraphQLEndpoint:
         self._csrf = csrf
         self._policy = () if rate_limiter is None else rate_limiter.policy
         self._codings = (ZSTD, GZIP) if compression else ()
+        self._executions = SharedExecutions()
         self._behind_router = behind_router
         varying = {
             "Accept": True,
@@ -125,10 +131,13 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request. If the client disconnects first, cancel the work for it."""
         request = self._read_head(scope)
+        compressing_send = send
         if request.encoding.coding is not None:
-            send = CompressingSend(send, request.encoding.coding, MIN_BYTES if request.encoding.identity else 1)
+            compressing_send = CompressingSend(
+                send, request.encoding.coding, MIN_BYTES if request.encoding.identity else 1
+            )
         try:
-            response = await self._respond(request, scope["state"], receive, send)
+            response = await self._respond(request, scope["state"], receive, compressing_send)
         except ClientDisconnected:
             return
         except asyncio.CancelledError:
@@ -140,7 +149,7 @@ class GraphQLEndpoint:
             logger.exception("request %s", request.id)
             response = _reject(request, InternalError(MASKED))
         if response is not None:
-            await response.send(send)
+            await response.send(send if response.is_encoded else compressing_send)
 
     def _read_head(self, scope: Scope) -> HttpRequest:
         """Read the head of a request, and note in the request record what it says for others."""
@@ -187,21 +196,92 @@ class GraphQLEndpoint:
         directives = cache_directives(request.headers)
         if self._behind_router and directives.store:
             request.cache_scope = CacheScope.PUBLIC if caller is ANONYMOUS else CacheScope.PRIVATE
+        store: ResponseStore = state["responses"]
+        if store.is_on and not directives.bypass and not current_record().shows_upstream:
+            has_body = request.method == "POST"
+            request.key = RequestKey(has_body, body if has_body else request.query_string, caller.id, caller.scopes)
+            stored = store.get(request.key)
+            if stored is not None:
+                count_reused_response("stored")
+                return await self._reuse(request, request.key, caller, store, stored)
         context: RequestContext = state["new_context"](caller, directives, current_record().trace_context)
         try:
-            with DisconnectWatcher(receive):
+            with DisconnectWatcher(receive) as watcher:
                 prepared, report = await self._prepare_and_charge(request, body, caller)
+                if request.key is not None:
+                    return await self._share(request, request.key, prepared, context, store, watcher)
                 incremental = prepared.document.incremental and request.incremental_format is not None
                 result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
-                    return _graphql_response(request, _content(result), report)
-                await _send_parts(request, result, report, send)
+                    return _graphql_response(request, _content(result), report, store.now())
+                await _send_parts(request, result, report, send, store.now())
                 return None
         except InvalidDocument as invalid:
             errors = [format_error(error, before_execution=True) for error in invalid.errors]
-            return _graphql_response(request, {"errors": errors}, {})
+            return _graphql_response(request, {"errors": errors}, {}, store.now())
         finally:
             context.close()
+
+    async def _reuse(
+        self, request: HttpRequest, key: RequestKey, caller: Caller, store: ResponseStore, stored: StoredResponse
+    ) -> Response:
+        """Charge the caller for a stored response, and return it.
+
+        Raises:
+            RateLimited: If the caller has too few points.
+        """
+        record = current_record()
+        record.operation, record.cost, record.is_valid = stored.operation, stored.cost, True
+        await self._charge(request, caller, max(stored.cost, 1))
+        record.rows = stored.rows
+        record.cached_response_used(stored.used.oldest)
+        record.response_fresh_until(stored.used.fresh_until)
+        return await _stored_response(request, key, store, stored)
+
+    async def _share(
+        self,
+        request: HttpRequest,
+        key: RequestKey,
+        prepared: Prepared,
+        context: RequestContext,
+        store: ResponseStore,
+        watcher: DisconnectWatcher,
+    ) -> Response:
+        """Run an operation for this request and identical ones, or wait for an identical one that runs.
+
+        A response that another request has run is used only if all parts were fresh when this request arrived.
+        """
+        arrived = store.now()
+        record = current_record()
+        execution = self._executions.get(key)
+        if execution is not None:
+            shared = await execution.response()
+            if shared is not None and store.is_fresh(shared, arrived):
+                count_reused_response("in_flight")
+                record.rows = shared.rows
+                record.response_fresh_until(shared.used.fresh_until)
+                if shared.used.oldest < arrived:
+                    record.cached_response_used(shared.used.oldest)
+                return await _stored_response(request, key, store, shared)
+        execution, stored = self._executions.start(key), None
+        watcher.on_disconnect = execution.leave
+        try:
+            result: Any = await self._engine.run(prepared, context)
+            content = _content(result)
+            if "errors" not in content and not record.stale and store.can_reuse(context.used):
+                stored = store.put(
+                    key,
+                    orjson.dumps(content),
+                    operation=record.operation,
+                    cost=prepared.cost,
+                    rows=record.rows,
+                    used=context.used,
+                )
+        finally:
+            self._executions.end(key, execution, stored)
+        if stored is None:
+            return _graphql_response(request, content, {}, store.now())
+        return await _stored_response(request, key, store, stored)
 
     async def _options(self, request: HttpRequest) -> Response:
         preflight = self._cors.preflight_headers(request.headers)
@@ -250,6 +330,8 @@ class GraphQLEndpoint:
         except (HttpError, InvalidDocument):
             await self._charge(request, caller, 1)
             raise
+        if reports_cost or prepared.document.incremental or prepared.document.introspects:
+            request.key = None
         points_left = await self._charge(request, caller, max(prepared.cost, 1))
         return prepared, {**prepared.cost_extension, **points_left} if reports_cost else {}
 
@@ -274,6 +356,9 @@ class GraphQLEndpoint:
         is_post = request.method == "POST"
         parameters = from_body(body) if is_post else from_query_string(request.query_string)
         query, variables, operation_name, document_id, query_hash, reports_cost = parameters
+        if query and query_hash:
+            # Each such request registers its document.
+            request.key = None
         try:
             text = self._documents.resolve(query, document_id, query_hash)
             prepared = self._engine.prepare(text, operation_name, variables, only_queries=not is_post)
@@ -285,24 +370,38 @@ class GraphQLEndpoint:
 
 
 async def _send_parts(
-    request: HttpRequest, results: ExperimentalIncrementalExecutionResults, report: dict[str, Any], send: Send
+    request: HttpRequest,
+    results: ExperimentalIncrementalExecutionResults,
+    report: dict[str, Any],
+    send: Send,
+    now: float,
 ) -> None:
     """Send a result in parts, each as it completes."""
     # The head is sent before it is known how long the later parts are fresh.
     record = current_record()
-    headers = with_lifetime(request.response_headers, record, CacheScope.NONE, time.time()) + server_timing(record)
+    headers = with_lifetime(request.response_headers, record, CacheScope.NONE, now) + server_timing(record)
     incremental_format = request.incremental_format or INCREMENTAL_V0_2
     response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
     await response.send(send, results, partial(_extensions, report))
 
 
-def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dict[str, Any]) -> Response:
+async def _stored_response(
+    request: HttpRequest, key: RequestKey, store: ResponseStore, stored: StoredResponse
+) -> Response:
+    """Return the response to a request for which a response is stored."""
+    body, coding = await store.encoded(key, stored, request.encoding)
+    headers = with_lifetime(request.response_headers, current_record(), request.cache_scope, store.now())
+    return json_response(200, body, headers, request.media_type or JSON, coding)
+
+
+def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dict[str, Any], now: float) -> Response:
     """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
 
     Args:
         request: The request to respond to.
         content: The result, with `data` unless nothing was executed.
         report: The entries of `extensions` that report the cost and the points left, empty to leave them out.
+        now: Seconds since 1970.
     """
     media_type = request.media_type or JSON
     status = 200 if media_type == JSON or "data" in content else 400
@@ -310,7 +409,7 @@ def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dic
     # Extensions are about this one request.
     scope = CacheScope.NONE if "errors" in content or "extensions" in content else request.cache_scope
     record = current_record()
-    headers = with_lifetime(request.response_headers, record, scope, time.time()) + server_timing(record)
+    headers = with_lifetime(request.response_headers, record, scope, now) + server_timing(record)
     return json_response(status, orjson.dumps(content), headers, media_type)
 
 

@@ -26,11 +26,15 @@ class Response:
     """A whole HTTP response.
 
     It is not frozen, because a frozen dataclass takes twice as long to make.
+
+    Attributes:
+        is_encoded: Whether the body has the content coding that it is to be sent in.
     """
 
     status: int
     headers: Headers
     body: bytes = b""
+    is_encoded: bool = False
 
     async def send(self, send: Send) -> None:
         """Send the response, its body also to HEAD: the server leaves the body out."""
@@ -51,7 +55,9 @@ def response_headers(request_id: str) -> Headers:
     return ((b"x-request-id", request_id.encode()), *SECURITY_HEADERS)
 
 
-def json_response(status: int, body: bytes, headers: Headers, media_type: str = JSON) -> Response:
+def json_response(
+    status: int, body: bytes, headers: Headers, media_type: str = JSON, coding: str | None = None
+) -> Response:
     """Build a response with a JSON body.
 
     Args:
@@ -59,8 +65,11 @@ def json_response(status: int, body: bytes, headers: Headers, media_type: str = 
         body: The JSON text.
         headers: All headers but the body's own.
         media_type: JSON or GRAPHQL_RESPONSE.
+        coding: The content coding that the body has, if it has one.
     """
-    return Response(status, (*headers, _CONTENT_TYPE[media_type], (b"content-length", b"%d" % len(body))), body)
+    encoding = () if coding is None else ((b"content-encoding", coding.encode()),)
+    length = (b"content-length", b"%d" % len(body))
+    return Response(status, (*headers, _CONTENT_TYPE[media_type], *encoding, length), body, coding is not None)
 
 
 def error_response(error: HttpError, headers: Headers, media_type: str = JSON) -> Response:

@@ -55,6 +55,12 @@ REQUEST_SECONDS: Final = Histogram(
     (_GRAPHQL_OPERATION,),
     buckets=_SECONDS,
 )
+RESPONSES_REUSED: Final = Counter(
+    "chime_gateway_responses_reused_total",
+    "Responses to /graphql that another request had executed, by level: stored (a finished response whose upstream "
+    "responses are all fresh), or in_flight (the response of an identical request in flight).",
+    ("level",),
+)
 REQUESTS_IN_FLIGHT: Final = Gauge(
     "chime_gateway_requests_in_flight", "Requests to /graphql in flight.", multiprocess_mode="livesum"
 )
@@ -170,6 +176,7 @@ class _Children(dict[tuple[str, ...], Any]):
 _REQUESTS: Final = _Children(REQUESTS)
 _ERRORS: Final = _Children(ERRORS)
 _REQUEST_SECONDS: Final = _Children(REQUEST_SECONDS)
+_RESPONSES_REUSED: Final = _Children(RESPONSES_REUSED)
 _UPSTREAM_CALLS: Final = _Children(UPSTREAM_CALLS)
 _UPSTREAM_CALL_SECONDS: Final = _Children(UPSTREAM_CALL_SECONDS)
 _CACHE_LOOKUPS: Final = _Children(CACHE_LOOKUPS)
@@ -206,6 +213,11 @@ def count_request(graphql_operation: str, error_codes: Sequence[str], seconds: f
     _REQUEST_SECONDS[(graphql_operation,)].observe(seconds)
     for code in error_codes:
         _ERRORS[graphql_operation, code].inc()
+
+
+def count_reused_response(level: Literal["stored", "in_flight"]) -> None:
+    """Count one response to /graphql that another request had executed."""
+    _RESPONSES_REUSED[(level,)].inc()
 
 
 def count_upstream_call(aws_operation: str, outcome: str, seconds: float) -> None:

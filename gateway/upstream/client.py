@@ -12,6 +12,7 @@ from gateway.upstream.aws_operations import (
     LIST_PHONE_NUMBER_ORDERS,
     LIST_PHONE_NUMBERS,
 )
+from gateway.upstream.cache.response_cache import ResponseCache
 from gateway.upstream.call import NO_PARAMETERS, Call, Operation, Parameters, Transport
 from gateway.upstream.page_map import KnownList, PageMap
 from gateway.upstream.readiness import Readiness
@@ -36,6 +37,7 @@ class Upstream:
         readiness: The check behind `unready`.
         breakers: The circuit breaker of each operation. Read their state only.
         queue: The calls in flight and in the queue. Read its state only.
+        cache: The cache of recent responses.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Upstream:
         readiness: Readiness,
         breakers: Mapping[str, CircuitBreaker],
         queue: FairQueue,
+        cache: ResponseCache,
     ) -> None:
         self.service = service
         self.endpoint = endpoint
         self.breakers = breakers
         self.queue = queue
+        self.cache = cache
         self._page_map = PageMap()
         # The largest MaxResults that AWS has accepted for each list operation.
         self._accepted_sizes: dict[str, int] = {}

@@ -1,6 +1,7 @@
 """Composition of the upstream: the whole path of a call, from the client to AWS."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.settings import Settings
@@ -29,7 +30,10 @@ from gateway.upstream.services import SERVICES
 
 @asynccontextmanager
 async def open_upstream(
-    settings: Settings, key_pair: AwsKeyPair | None = None, redis: RedisClient | None = None
+    settings: Settings,
+    key_pair: AwsKeyPair | None = None,
+    redis: RedisClient | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Upstream]:
     """Open the process's upstream.
 
@@ -37,21 +41,24 @@ async def open_upstream(
         settings: The gateway's settings.
         key_pair: Credentials and region to use instead of those that AWS's chain finds.
         redis: Shares responses and the rate limit. None keeps both in this process.
+        clock: Returns seconds since 1970, for the age of responses.
 
     Raises:
         ConfigurationError: If AWS's configuration cannot be used.
     """
     async with open_aws_transport(settings, key_pair, OPERATION_NAMES) as aws:
-        yield _compose(settings, aws, redis)
+        yield _compose(settings, aws, redis, clock)
 
 
-def _compose(settings: Settings, aws: AwsTransport, redis: RedisClient | None) -> Upstream:
+def _compose(settings: Settings, aws: AwsTransport, redis: RedisClient | None, clock: Callable[[], float]) -> Upstream:
     breakers = {name: operation_breaker(name) for name in OPERATION_NAMES}
     adaptive_rate = AdaptiveRateLimiter()
     limiters = (adaptive_rate, *_rate_limiters(settings, aws, redis))
     queue = FairQueue(OPERATION_NAMES, settings.upstream_concurrency, limiters)
-    cache = ResponseCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds)
-    shared = None if redis is None else SharedResponseCache(redis, lambda: aws.credentials.newest, _name(settings, aws))
+    cache = ResponseCache(settings.cache_ttl_seconds, settings.stale_if_error_seconds, clock)
+    shared = None
+    if redis is not None:
+        shared = SharedResponseCache(redis, lambda: aws.credentials.newest, _name(settings, aws), clock)
 
     # A call travels from the last line to the first.
     instrumented = InstrumentedTransport(aws)
@@ -64,7 +71,7 @@ def _compose(settings: Settings, aws: AwsTransport, redis: RedisClient | None) -
     readiness = Readiness(
         instrumented, aws.credentials, breakers.values(), aws.host, stays_ready=settings.ready_while_aws_fails
     )
-    return Upstream(transport, SERVICES[settings.upstream_api], aws.endpoint, readiness, breakers, queue)
+    return Upstream(transport, SERVICES[settings.upstream_api], aws.endpoint, readiness, breakers, queue, cache)
 
 
 def _rate_limiters(settings: Settings, aws: AwsTransport, redis: RedisClient | None) -> tuple[RateLimiter, ...]:

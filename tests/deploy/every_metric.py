@@ -17,6 +17,8 @@ def main() -> None:
     metrics.configure_metrics()
     for codes, responded in (([], True), (["THROTTLED"], True), ([], False)):
         metrics.count_request("Numbers", codes, 0.1, responded=responded)
+    metrics.count_reused_response("stored")
+    metrics.count_reused_response("in_flight")
     for operation in (*LISTS, *GETS):
         for outcome in ("ok", "THROTTLED", "cancelled"):
             metrics.count_upstream_call(operation, outcome, 0.1)

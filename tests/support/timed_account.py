@@ -70,7 +70,7 @@ class TimedAccount:
         queue = FairQueue(OPERATION_NAMES, Settings().upstream_concurrency, [self.throttling, *quotas])
         breakers = {name: operation_breaker(name) for name in OPERATION_NAMES}
         transport = QueueingTransport(self, queue, self.throttling, breakers)
-        self.upstream = Upstream(transport, CHIME, Mock(), Mock(), breakers, queue)
+        self.upstream = Upstream(transport, CHIME, Mock(), Mock(), breakers, queue, Mock())
         self._new_context = request_contexts(Settings(upstream_api="chime", request_timeout_seconds=300), self.upstream)
 
     async def call(self, call: Call) -> UpstreamResponse:

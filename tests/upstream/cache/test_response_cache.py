@@ -23,8 +23,8 @@ from gateway.settings import Settings, read_settings
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.session import AwsKeyPair
-from gateway.upstream.cache.caching_transport import CachingTransport
 from gateway.upstream.cache.cache_memory import MAX_BYTES, OVERHEAD_BYTES
+from gateway.upstream.cache.caching_transport import CachingTransport
 from gateway.upstream.cache.response_cache import BYTES_PER_JSON_BYTE, ResponseCache
 from gateway.upstream.call import Call, Operation, UpstreamResponse
 from gateway.upstream.requester import Requester
