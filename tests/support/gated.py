@@ -29,6 +29,7 @@ class GatedAws(Aws):
         super().__init__("chime", emulator)
         self._app: ASGIApp = emulator
         self._gate: threading.Semaphore | None = None
+        self._holds_back = False
         self.responded = 0
         self.called = threading.Semaphore(0)
         self.given_up = threading.Semaphore(0)
@@ -36,6 +37,11 @@ class GatedAws(Aws):
     def hold_back(self) -> None:
         """Hold back every call from now on, until `release` releases it."""
         self._gate = threading.Semaphore(0)
+        self._holds_back = True
+
+    def lets_pass(self) -> None:
+        """Hold back no later call. Those that are held back now still wait to be released."""
+        self._holds_back = False
 
     def release(self, calls: int) -> None:
         """Release so many calls."""
@@ -57,7 +63,7 @@ class GatedAws(Aws):
         self.queries.append(scope["query_string"].decode())
         self.called.release()
         request = await receive()
-        if self._gate is not None:
+        if self._gate is not None and self._holds_back:
             disconnect = asyncio.ensure_future(receive())
             release = asyncio.ensure_future(asyncio.to_thread(self._gate.acquire, timeout=TIMEOUT_SECONDS))
             await asyncio.wait((disconnect, release), return_when=asyncio.FIRST_COMPLETED)
