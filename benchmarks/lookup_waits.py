@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.support.aws import e164
-from tests.support.timed_account import Measured, TimedAccount, run_timed
+from tests.support.timed_account import PAGE_SIZE, Measured, TimedAccount, run_timed
 
 KEYS: Final = (1, 3, 10, 30, 100, 300)
 INVENTORIES: Final = (100, 250, 1_000, 10_000, 100_000)
@@ -69,7 +69,17 @@ async def _move_a_tenth(account: TimedAccount, draws: random.Random) -> None:
     account.rows = [row for row in account.rows if row not in moved] + sorted(moved)
 
 
+async def _add_a_page(account: TimedAccount, _draws: random.Random) -> None:
+    """Add 99 new rows to the front, so that each page has the rows of the page before it."""
+    account.rows[:0] = [e164(1_000_000 + row) for row in range(PAGE_SIZE)]
+
+
+async def _shuffle(account: TimedAccount, draws: random.Random) -> None:
+    draws.shuffle(account.rows)
+
+
 async def _expire_tokens(account: TimedAccount, _draws: random.Random) -> None:
+    await account.read_whole_list()
     account.expire_tokens()
 
 
@@ -81,6 +91,8 @@ EVENTS: Final[dict[str, Callable[[TimedAccount, random.Random], Awaitable[None]]
     "known": _read_whole_list,
     "3 deleted": _delete_a_few,
     "a tenth moved": _move_a_tenth,
+    "a page added": _add_a_page,
+    "shuffled": _shuffle,
     "tokens expired": _expire_tokens,
 }
 
@@ -126,7 +138,9 @@ def tables() -> Iterator[str]:
     yield "- known: another request has read the whole list"
     yield "- 3 deleted: three rows of the inventory were deleted, and the rows after them moved up"
     yield "- a tenth moved: a tenth of the inventory moved to the end of the list"
-    yield "- tokens expired: AWS rejects all tokens that it has sent"
+    yield "- a page added: 99 new rows came before all others, so that each page has the rows of the page before it"
+    yield "- shuffled: all rows are in another order"
+    yield "- tokens expired: another request has read the whole list, and then AWS rejects all tokens that it has sent"
     for quota, unstable_tokens in MODES:
         measured = list(rows(quota=quota, unstable_tokens=unstable_tokens))
         yield ""

@@ -14,6 +14,7 @@ from gateway.listing.instants import read_instant
 from gateway.loaders.data_source import LinkSource
 from gateway.loaders.phone_number_orders import PhoneNumberOrders
 from gateway.loaders.record_cache import Lookup
+from gateway.paging.read_ahead import ReadAhead
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of, with_plus
 
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
@@ -70,19 +71,21 @@ class OrdersOfNumbers(LinkSource[PhoneNumberRecord, PhoneNumberOrderRecord]):
 
         Cost: One ListPhoneNumberOrders call for each 99 orders (chime) or 100, at most max_pages calls.
         """
+        walk = self._orders.walk()
         try:
-            await self._read_pages()
+            await self._read_pages(walk)
         except Exception as error:  # noqa: BLE001  # The waiting fields need the error, or they would wait for ever.
             self._order_of.outcome_of_others = error
+        finally:
+            walk.close()
         self._lookup.set_result(self._order_of)
 
-    async def _read_pages(self) -> None:
+    async def _read_pages(self, walk: ReadAhead[PhoneNumberOrderRecord]) -> None:
         token: str | None = None
         seen_tokens: set[str | None] = {None}
-        for _ in range(self._max_pages):
-            page = await self._orders.page(token, self._page_size)
-            self._add(page.records)
-            token = page.next_token
+        for pages_left in range(self._max_pages, 0, -1):
+            orders, token = await walk.page(token, [self._page_size] * pages_left)
+            self._add(orders)
             if token is None:
                 return
             if token in seen_tokens:

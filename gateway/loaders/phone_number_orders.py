@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 
 from gateway.loaders.batch import GetAccess, RecordSource
 from gateway.loaders.data_source import DataSource
+from gateway.paging.read_ahead import ReadAhead
 from gateway.settings import Settings
 from gateway.upstream.client import Upstream
+from gateway.upstream.page_map import KnownList
 from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecord
 from gateway.upstream.requester import Requester
 
@@ -39,6 +41,12 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
                 on_order_seen([order])
             return order
 
+        def known() -> KnownList:
+            return upstream.known_phone_number_orders(upstream.service.max_results)
+
+        def following(token: str | None, count: int) -> list[str]:
+            return upstream.tokens_after(known(), token, count)
+
         super().__init__(
             RecordSource(
                 list_page=list_page,
@@ -49,13 +57,20 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
                 page_size=upstream.service.max_results,
                 max_pages=settings.max_upstream_pages,
                 concurrency=settings.loader_concurrency,
-                known=lambda _product_type: upstream.known_phone_number_orders(upstream.service.max_results),
+                known=lambda _product_type: known(),
                 is_rate_limited=upstream.is_rate_limited,
+                following=following,
+                on_wasted=upstream.count_wasted,
             )
         )
         self._upstream = upstream
         self._requester = requester
         self._on_order_seen = on_order_seen
+        self._following = following
+
+    def walk(self) -> ReadAhead[PhoneNumberOrderRecord]:
+        """Return a reader of the whole list."""
+        return ReadAhead(self.page, self._following, self._upstream.count_wasted)
 
     async def page(self, token: str | None, size: int) -> PhoneNumberOrderPage:
         """Return one page of the list. Its orders need no call of their own for the rest of the request."""

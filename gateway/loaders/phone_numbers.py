@@ -48,6 +48,8 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
                 concurrency=settings.loader_concurrency,
                 known=known,
                 is_rate_limited=upstream.is_rate_limited,
+                following=lambda token, count: upstream.tokens_after(known(None), token, count),
+                on_wasted=upstream.count_wasted,
             )
         )
         self._upstream = upstream

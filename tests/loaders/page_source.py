@@ -77,6 +77,8 @@ class Pages:
             concurrency=50,
             known=self.page_map.known,
             is_rate_limited=lambda: self.is_rate_limited,
+            following=lambda token, count: self.page_map.known(None).following(token, count),
+            on_wasted=self.page_map.count_wasted,
         )
 
     async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:

@@ -13,6 +13,7 @@ from tests.conftest import Gateway, gateway_over
 from tests.execution.in_memory_account import Account
 from tests.support.aws import Aws, e164, number_record, order_record
 from tests.support.scripted import ScriptedResponse, scripted_upstream
+from tests.support.timed_account import Measured, TimedAccount, run_timed
 
 VOICE = pytest.mark.parametrize("aws", ["chime-sdk-voice"], indirect=True)
 ORDERS = "{ phoneNumbers(first: 1000) { nodes { e164PhoneNumber order { phoneNumberOrderId } } } }"
@@ -164,3 +165,39 @@ async def test_end_of_the_request_cancels_the_walk() -> None:
         await asyncio.sleep(0)
     assert account.cancelled == 1
     assert not lookup.done()
+
+
+def test_known_pages_of_orders_are_walked_at_the_same_time() -> None:
+    async def main() -> None:
+        account = TimedAccount(range(1_100))
+        account.orders = [[number] for number in account.rows]
+        costs = []
+        for _ in range(3):
+            account.orders.append([account.rows[0]])
+            context = account.context()
+            with Measured(account) as measured:
+                for lookup, number in context.orders_of_numbers.lookups([{"E164PhoneNumber": e164(1_099)}]):
+                    order = (await lookup)[number]
+                    assert not isinstance(order, Exception)
+                    assert order is not None
+                    assert order["PhoneNumberOrderId"] == order_record(1_099, [])["PhoneNumberOrderId"]
+            context.close()
+            costs.append((measured.calls, measured.waits))
+        assert costs == [(12, 12), (12, 3), (12, 2)]
+
+    run_timed(main)
+
+
+def test_pages_of_orders_behind_a_changed_token_are_read_anew() -> None:
+    async def main() -> None:
+        account = TimedAccount(range(990), unstable_tokens=True)
+        account.orders = [[number] for number in account.rows]
+        for _ in range(3):
+            context = account.context()
+            with Measured(account) as measured:
+                ((lookup, number),) = context.orders_of_numbers.lookups([{"E164PhoneNumber": e164(989)}])
+                assert (await lookup)[number] is not None
+            context.close()
+            assert (measured.calls, measured.waits) == (10, 10)
+
+    run_timed(main)

@@ -3,21 +3,26 @@
 import asyncio
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
 from gateway.auth.caller import ANONYMOUS
 from gateway.context import RequestContext, request_contexts
-from gateway.errors import CursorExpired
+from gateway.errors import CursorExpired, UpstreamForbidden
 from gateway.loaders.batch import GetAccess
 from gateway.loaders.phone_numbers import PhoneNumbers
 from gateway.settings import Settings
-from gateway.upstream.aws_operations import OPERATION_NAMES
+from gateway.upstream.aws_operations import LIST_PHONE_NUMBER_ORDERS, LIST_PHONE_NUMBERS, OPERATION_NAMES
 from gateway.upstream.call import Call, UpstreamResponse
 from gateway.upstream.client import Upstream
-from gateway.upstream.records import PhoneNumberPage, PhoneNumberRecord
+from gateway.upstream.records import (
+    PhoneNumberOrderPage,
+    PhoneNumberOrderRecord,
+    PhoneNumberPage,
+    PhoneNumberRecord,
+)
 from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.adaptive_rate import AdaptiveRateLimiter
 from gateway.upstream.resilience.circuit_breaking_transport import operation_breaker
@@ -25,7 +30,7 @@ from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.resilience.queueing_transport import QueueingTransport
 from gateway.upstream.resilience.rate_quota import LocalRateLimiter
 from gateway.upstream.services import CHIME
-from tests.support.aws import e164
+from tests.support.aws import e164, order_record
 from tests.support.loop_clock import JumpingLoop
 
 T = TypeVar("T")
@@ -44,7 +49,8 @@ class TimedAccount:
         unstable_tokens: Whether each response has another next-token, even if the page is the same.
         keyset_tokens: Whether a token names the last row of its page, in a list that is sorted. Otherwise it names the
             number of rows before the next page.
-        refused: Whether all tokens so far are rejected.
+        orders: The numbers of each order, in the list's order.
+        denies_gets: Whether AWS allows lists only.
         calls: The operation of each call.
         throttling: The rate limiter that AWS's 429 responses slow down.
         upstream: The gateway's client of this account.
@@ -62,7 +68,10 @@ class TimedAccount:
         self.version = 0
         self.unstable_tokens = unstable_tokens
         self.keyset_tokens = keyset_tokens
+        self.orders: list[list[str]] = []
+        self.denies_gets = False
         self.calls: list[str] = []
+        self._get_access = GetAccess()
         self._serial = count(1)
         self._first_valid = 0
         self.throttling = AdaptiveRateLimiter(asyncio.get_running_loop().time)
@@ -77,11 +86,17 @@ class TimedAccount:
         """Respond as AWS does, after one second."""
         self.calls.append(call.operation.name)
         parameters = call.parameters
-        if "PhoneNumberId" in parameters:
-            result: Any = self._record(str(parameters["PhoneNumberId"]))
+        token, size = parameters.get("NextToken"), int(parameters.get("MaxResults", 0))
+        result: Any
+        if call.operation is LIST_PHONE_NUMBERS:
+            result = self._page(token, size)
+        elif call.operation is LIST_PHONE_NUMBER_ORDERS:
+            result = self._order_page(token, size)
         else:
-            result = self._page(parameters.get("NextToken"), int(parameters["MaxResults"]))
+            result = self._record(str(parameters["PhoneNumberId"]))
         await asyncio.sleep(1)
+        if self.denies_gets and size == 0:
+            raise UpstreamForbidden(call.operation.name)
         return UpstreamResponse(body={}, size=0, result=result)
 
     def throttle(self) -> None:
@@ -94,7 +109,7 @@ class TimedAccount:
 
     def data_source(self) -> PhoneNumbers:
         """Return the data source of a new request."""
-        return PhoneNumbers(self.upstream, GetAccess(), Settings(), Requester(math.inf))
+        return PhoneNumbers(self.upstream, self._get_access, Settings(), Requester(math.inf))
 
     def context(self) -> RequestContext:
         """Return the context of a new GraphQL request."""
@@ -127,18 +142,30 @@ class TimedAccount:
         return {"E164PhoneNumber": number, "CallingName": str(self.version)} if number in self.rows else None
 
     def _page(self, token: Any, size: int) -> PhoneNumberPage:
-        begin = 0
-        if token is not None:
-            row, serial = token.split("|")
-            if int(serial) < self._first_valid:
-                raise CursorExpired("ListPhoneNumbers")
-            begin = bisect_right(self.rows, row) if self.keyset_tokens else int(row)
+        begin = self._place(token)
         rows = self.rows[begin : begin + size]
-        end = begin + len(rows)
-        serial = next(self._serial) if self.unstable_tokens else self._first_valid
         records: list[PhoneNumberRecord] = [{"E164PhoneNumber": row, "CallingName": str(self.version)} for row in rows]
-        place = rows[-1] if self.keyset_tokens and rows else end
-        return PhoneNumberPage(records, f"{place}|{serial}" if end < len(self.rows) else None)
+        return PhoneNumberPage(records, self._token(self.rows, begin + len(rows)))
+
+    def _order_page(self, token: Any, size: int) -> PhoneNumberOrderPage:
+        begin = self._place(token)
+        end = min(begin + size, len(self.orders))
+        records = [order_record(at, self.orders[at]) for at in range(begin, end)]
+        return PhoneNumberOrderPage(cast("list[PhoneNumberOrderRecord]", records), self._token(self.orders, end))
+
+    def _place(self, token: Any) -> int:
+        """Return the number of rows before the page of a token."""
+        if token is None:
+            return 0
+        row, serial = token.split("|")
+        if int(serial) < self._first_valid:
+            raise CursorExpired("ListPhoneNumbers")
+        return bisect_right(self.rows, row) if self.keyset_tokens else int(row)
+
+    def _token(self, rows: Sequence[Any], end: int) -> str | None:
+        """Return the token of the page behind so many rows, if there are more."""
+        serial = next(self._serial) if self.unstable_tokens else self._first_valid
+        return f"{rows[end - 1] if self.keyset_tokens else end}|{serial}" if end < len(rows) else None
 
 
 class Measured:
