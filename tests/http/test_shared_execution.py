@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import create_app
 from gateway.settings import read_settings
@@ -36,21 +37,42 @@ def clock() -> Clock:
     return Clock()
 
 
+class CountedGateway(Gateway):
+    """A gateway that knows the number of its requests in flight."""
+
+    in_flight = 0
+
+    def counted(self, app: ASGIApp) -> ASGIApp:
+        async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+            counts = scope["type"] == "http" and scope["path"] == "/graphql"
+            self.in_flight += counts
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.in_flight -= counts
+
+        return counting
+
+    async def works_on(self, requests: int) -> None:
+        """Wait until so many requests are in flight, and all of them are under way."""
+        await until(lambda: self.in_flight == requests)
+        # The gateway responds to this one after the next step of the others.
+        await self.http.get("/healthz")
+
+
 @pytest.fixture
-async def gateway(aws: GatedAws, clock: Clock) -> AsyncIterator[Gateway]:
+async def gateway(aws: GatedAws, clock: Clock) -> AsyncIterator[CountedGateway]:
     settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, cache_ttl_seconds=TTL)
-    with served(create_app(settings, AwsKeyPair("local", "local"), clock)) as url:
-        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
-            yield Gateway(http)
-
-
-def sample(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(f"chime_gateway_{name}", labels) or 0
+    async with httpx.AsyncClient(timeout=30) as http:
+        gateway = CountedGateway(http)
+        with served(gateway.counted(create_app(settings, AwsKeyPair("local", "local"), clock))) as url:
+            http.base_url = httpx.URL(url)
+            yield gateway
 
 
 def joined() -> float:
     """Return the number of requests of this process that used the execution of another."""
-    return sample("responses_reused_total", level="in_flight")
+    return REGISTRY.get_sample_value("chime_gateway_responses_reused_total", {"level": "in_flight"}) or 0
 
 
 class Client:
@@ -72,22 +94,15 @@ class Client:
         return response
 
 
-async def begin(gateway: Gateway, *clients: tuple[str, dict[str, str] | None] | str) -> list[Client]:
+async def begin(gateway: CountedGateway, *requests: tuple[str, dict[str, str] | None] | str) -> list[Client]:
     """Send requests one after the other, and return when the gateway works on all of them."""
-    started = []
-    in_flight = sample("requests_in_flight")
-    for each in clients:
+    clients = []
+    in_flight = gateway.in_flight
+    for each in requests:
         document, headers = (each, None) if isinstance(each, str) else each
-        started.append(Client(gateway, document, headers))
-        await until_in_flight(in_flight + len(started))
-        # The gateway has gone on with the request when it responds to this one.
-        await gateway.http.get("/healthz")
-    return started
-
-
-async def until_in_flight(count: float) -> None:
-    """Wait until the gateway works on so many requests."""
-    await until(lambda: sample("requests_in_flight") == count)
+        clients.append(Client(gateway, document, headers))
+        await gateway.works_on(in_flight + len(clients))
+    return clients
 
 
 async def until(condition: Any) -> None:
@@ -96,7 +111,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_identical_requests_in_flight_share_one_execution(gateway: Gateway, aws: GatedAws) -> None:
+async def test_identical_requests_in_flight_share_one_execution(gateway: CountedGateway, aws: GatedAws) -> None:
     before = joined()
     clients = await begin(gateway, *[LISTED] * 5)
     aws.release_all()
@@ -111,23 +126,22 @@ async def test_identical_requests_in_flight_share_one_execution(gateway: Gateway
 
 @pytest.mark.parametrize("leaving", [[0], [1], [0, 1], [1, 0], [0, 1, 2]])
 async def test_a_client_that_leaves_ends_the_work_only_if_it_is_the_last(
-    gateway: Gateway, aws: GatedAws, leaving: list[int]
+    gateway: CountedGateway, aws: GatedAws, leaving: list[int]
 ) -> None:
     before = joined()
     clients = await begin(gateway, PAGE, PAGE, PAGE)
     assert await is_released(aws.called)
-    in_flight = sample("requests_in_flight")
     for index in leaving:
         await clients[index].leaves()
     if len(leaving) == 3:
         assert await is_released(aws.given_up)
-        await until_in_flight(in_flight - 3)
+        await gateway.works_on(0)
         aws.release_all()
-        assert "errors" not in (await (await begin(gateway, PAGE))[0].response()).json()
+        assert "errors" not in (await gateway.http.post("/graphql", json={"query": PAGE})).json()
         assert aws.calls == ["ListPhoneNumbers"] * 2
         return
     # The request that runs the operation goes on. The others end when the gateway has noticed that they left.
-    await until_in_flight(in_flight - len({1, 2} & set(leaving)))
+    await gateway.works_on(3 - len({1, 2} & set(leaving)))
     aws.release_all()
     for index in {0, 1, 2} - set(leaving):
         assert len((await clients[index].response()).json()["data"]["phoneNumbers"]["nodes"]) == 50
@@ -137,7 +151,7 @@ async def test_a_client_that_leaves_ends_the_work_only_if_it_is_the_last(
 
 @pytest.mark.parametrize(("seconds", "age", "calls"), [(TTL - 0.5, "59", 2), (TTL, None, 3)])
 async def test_a_part_that_expired_before_the_request_arrived_is_read_again(
-    gateway: Gateway, aws: GatedAws, clock: Clock, seconds: float, age: str | None, calls: int
+    gateway: CountedGateway, aws: GatedAws, clock: Clock, seconds: float, age: str | None, calls: int
 ) -> None:
     [first] = await begin(gateway, LISTED)
     aws.release(1)
@@ -151,7 +165,7 @@ async def test_a_part_that_expired_before_the_request_arrived_is_read_again(
     assert aws.calls == ["ListPhoneNumbers"] * calls
 
 
-async def test_a_part_that_another_request_replaced_is_not_shared(gateway: Gateway, aws: GatedAws) -> None:
+async def test_a_part_that_another_request_replaced_is_not_shared(gateway: CountedGateway, aws: GatedAws) -> None:
     before = joined()
     [first] = await begin(gateway, LISTED)
     aws.release(1)
@@ -171,7 +185,7 @@ async def test_a_part_that_another_request_replaced_is_not_shared(gateway: Gatew
     assert aws.calls == ["ListPhoneNumbers"] * 3
 
 
-async def test_an_error_is_not_shared(gateway: Gateway, aws: GatedAws) -> None:
+async def test_an_error_is_not_shared(gateway: CountedGateway, aws: GatedAws) -> None:
     before = joined()
     aws.fails("ListPhoneNumbers", "Forbidden")
     clients = await begin(gateway, PAGE, PAGE)
@@ -184,7 +198,7 @@ async def test_an_error_is_not_shared(gateway: Gateway, aws: GatedAws) -> None:
     assert joined() == before
 
 
-async def test_a_request_that_bypasses_the_cache_joins_no_execution(gateway: Gateway, aws: GatedAws) -> None:
+async def test_a_request_that_bypasses_the_cache_joins_no_execution(gateway: CountedGateway, aws: GatedAws) -> None:
     before = joined()
     clients = await begin(gateway, PAGE, (PAGE, {"cache-control": "no-cache"}), (PAGE, {"x-debug-upstream": "1"}))
     aws.release_all()
