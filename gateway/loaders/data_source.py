@@ -67,7 +67,7 @@ class DataSource(LinkSource[str, R]):
 
     def lookups(self, keys: Sequence[str]) -> list[tuple[Lookup[R], str]]:
         """Return for each key a lookup, and the key. All keys that were neither listed nor loaded have the same one."""
-        found = {key: lookup for key in keys if (lookup := self.cache.find(key)) is not None}
+        found = self.cache.find(keys)
         missing = [key for key in dict.fromkeys(keys) if key not in found]
         if missing:
             found |= dict.fromkeys(missing, self._load(missing))

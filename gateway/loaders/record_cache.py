@@ -40,16 +40,20 @@ class RecordCache(AbstractCache[list[str], Outcomes[R]]):
         """Add records that the request has listed, so that their keys need no call."""
         self._not_indexed.append(records)
 
-    def find(self, key: str) -> Lookup[R] | None:
-        """Return a lookup that has a key, if the key was listed or loaded before. A listed record comes first."""
+    def find(self, keys: Iterable[str]) -> dict[str, Lookup[R]]:
+        """Return a lookup for each key that was listed or loaded before. A listed record comes first."""
         while self._not_indexed:
             records = self._not_indexed.pop()
             self._listed.update({of: record for record in records if (of := self._key(record)) is not None})
-        return self._listing if key in self._listed else self._lookups.get(key)
+        if not self._listed and not self._lookups:
+            return {}
+        found = {key: lookup for key in keys if (lookup := self._lookups.get(key)) is not None}
+        found.update(dict.fromkeys(self._listed.keys() & set(keys), self._listing))
+        return found
 
     def get(self, key: list[str]) -> Lookup[R] | None:
         """Return the lookup of a list of keys. It has one key, or only keys that `find` does not know."""
-        return self.find(key[0])
+        return self.find(key[:1]).get(key[0])
 
     def set(self, key: list[str], value: Lookup[R]) -> None:
         """Add the lookup of a list of keys."""
