@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +13,7 @@ from gateway.paging.paginator import Paginator
 from gateway.paging.read_ahead import MOST_AT_ONCE, ReadAhead
 from gateway.schema.filter_conditions import phone_number_list_filter
 from gateway.schema.sources import phone_number_list
+from gateway.upstream.call import Call, UpstreamResponse
 from gateway.upstream.services import CHIME
 from tests.execution.comparison import PROJECTING
 from tests.support.aws import e164
@@ -158,6 +159,26 @@ def test_rows_are_right_and_less_than_two_percent_of_calls_are_wasted_while_a_li
     assert needed <= made <= 1.02 * needed
 
 
+@pytest.mark.parametrize("changed_each", [1, 2, 3, 5, 8, 13])
+@pytest.mark.parametrize("kind", ["keyset", "offset", "sometimes unstable"])
+def test_few_requests_waste_seven_calls_and_one_percent_at_most(kind: str, changed_each: int) -> None:
+    """The list changes before each request, each second one, and so on. The bound holds after each request."""
+
+    async def main() -> None:
+        draws = random.Random(changed_each)
+        account = TimedAccount(range(0, 1_980, 2), keyset_tokens=kind == "keyset")
+        needed = 0
+        for turn in range(40):
+            if turn % changed_each == 0 and turn:
+                account.unstable_tokens = kind == "sometimes unstable" and not account.unstable_tokens
+                account.rows.remove(draws.choice(account.rows))
+            await query(account, draws.choice([ROWS, COUNT, LAST]))
+            needed += -(-len(account.rows) // 99)
+            assert len(account.calls) - needed <= MOST_AT_ONCE - 1 + 0.01 * len(account.calls)
+
+    run_timed(main)
+
+
 @timed
 async def test_filtered_list_requests_as_many_pages_as_its_rows_should_take() -> None:
     """Ten rows of each page match, so that 50 rows take five pages."""
@@ -234,6 +255,56 @@ async def test_no_page_is_requested_ahead_while_calls_wait() -> None:
     assert account.upstream.tokens_after(known, None, 8) == []
     await asyncio.gather(*busy)
     assert len(account.upstream.tokens_after(known, None, 8)) == 8
+
+
+@timed
+async def test_pages_ahead_keep_to_the_quota_and_let_another_request_go_between() -> None:
+    """Two calls a second may start. The pages ahead of one request wait, and the other request takes its turn."""
+    account = TimedAccount(range(990), quota=True, rate=2)
+    for _ in range(3):
+        await query(account, COUNT)
+    since = asyncio.get_running_loop().time()
+    counting = asyncio.ensure_future(cost_of(account, COUNT))
+    await asyncio.sleep(0.1)
+    assert account.upstream.queue.waiting > 0
+    await account.find([e164(5)])
+    # The first call of the list started at once, one waited for its turn, and the get was the third.
+    assert asyncio.get_running_loop().time() - since <= 1 + 3 / 2
+    await counting
+    assert asyncio.get_running_loop().time() - since >= 10 / 2
+
+
+@timed
+async def test_pages_ahead_keep_to_the_concurrent_calls() -> None:
+    account = TimedAccount(range(1_980), concurrency=5)
+    for _ in range(3):
+        await query(account, COUNT)
+    assert account.most_in_flight > 1
+    await asyncio.gather(*(query(account, text) for text in (COUNT, LAST, SORTED, FACETS)))
+    assert account.most_in_flight <= 5
+
+
+class Deadlines(TimedAccount):
+    """An account that notes the deadline of each call."""
+
+    def __init__(self, rows: Iterable[int]) -> None:
+        super().__init__(rows)
+        self.deadlines: set[float] = set()
+
+    async def call(self, call: Call) -> UpstreamResponse:
+        self.deadlines.add(call.deadline)
+        return await super().call(call)
+
+
+@timed
+async def test_pages_ahead_have_the_deadline_of_their_request() -> None:
+    """The request's calls all end at its deadline. The queue rejects those that would start later."""
+    account = Deadlines(range(1_980))
+    for _ in range(3):
+        account.deadlines.clear()
+        await query(account, COUNT)
+        assert len(account.deadlines) == 1
+    assert await cost_of(account, COUNT) == Cost(20, 3)
 
 
 class Scripted:

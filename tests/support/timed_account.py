@@ -52,6 +52,7 @@ class TimedAccount:
         orders: The numbers of each order, in the list's order.
         denies_gets: Whether AWS allows lists only.
         calls: The operation of each call.
+        most_in_flight: The most calls that were in flight at the same time.
         throttling: The rate limiter that AWS's 429 responses slow down.
         upstream: The gateway's client of this account.
     """
@@ -63,6 +64,8 @@ class TimedAccount:
         quota: bool = False,
         unstable_tokens: bool = False,
         keyset_tokens: bool = False,
+        rate: float = HIGH_QUOTA,
+        concurrency: int | None = None,
     ) -> None:
         self.rows = [e164(row) for row in rows]
         self.version = 0
@@ -71,12 +74,14 @@ class TimedAccount:
         self.orders: list[list[str]] = []
         self.denies_gets = False
         self.calls: list[str] = []
+        self.most_in_flight = 0
         self._get_access = GetAccess()
         self._serial = count(1)
         self._first_valid = 0
         self.throttling = AdaptiveRateLimiter(asyncio.get_running_loop().time)
-        quotas = [LocalRateLimiter(HIGH_QUOTA)] if quota else []
-        queue = FairQueue(OPERATION_NAMES, Settings().upstream_concurrency, [self.throttling, *quotas])
+        quotas = [LocalRateLimiter(rate, asyncio.get_running_loop().time)] if quota else []
+        limit = concurrency or Settings().upstream_concurrency
+        queue = FairQueue(OPERATION_NAMES, limit, [self.throttling, *quotas])
         breakers = {name: operation_breaker(name) for name in OPERATION_NAMES}
         transport = QueueingTransport(self, queue, self.throttling, breakers)
         self.upstream = Upstream(transport, CHIME, Mock(), Mock(), breakers, queue, Mock())
@@ -85,6 +90,7 @@ class TimedAccount:
     async def call(self, call: Call) -> UpstreamResponse:
         """Respond as AWS does, after one second."""
         self.calls.append(call.operation.name)
+        self.most_in_flight = max(self.most_in_flight, self.upstream.queue.in_flight)
         parameters = call.parameters
         token, size = parameters.get("NextToken"), int(parameters.get("MaxResults", 0))
         result: Any
