@@ -1,4 +1,5 @@
 # make run    serve the gateway over the emulator, with sample data
+# make check  run lint, format, types, import contracts, and the tests of what changed since main
 # make test   run all tests and checks; make test-slow: run the longer tests; make bench: run the benchmarks
 # make sbom   list the shipped packages with versions and licences (CycloneDX): sbom.json, and sbom-graphiql.json of the page
 # make lock   resolve the dependencies again
@@ -9,16 +10,26 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install
 
-.PHONY: run test test-slow bench docs sbom lock clean
+.PHONY: run check test test-slow bench docs sbom lock clean
 
 run: .venv/run
 	@$(BIN)/python gateway/graphiql/build.py
 	@PORT=$(PORT) exec $(BIN)/chime-gateway dev
 
+# One worker more than there are cores, because tests that wait for a process leave a core idle.
+PYTEST := $(BIN)/pytest --numprocesses $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1)) --dist loadfile --no-loadscope-reorder
+
+# The first four are tests of tests/test_architecture.py as well, so they are not repeated with the rest of that file.
+check: .venv/test
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
+	@tests=$$($(BIN)/python -m tests.changed) && { [ -z "$$tests" ] || $(PYTEST) -k "not static_check" $$tests; }
+
 test: .venv/test
-	@{ command -v chromium && command -v redis-server; } > /dev/null || { $(INSTALL_PROGRAMS); } || true
-	@command -v kubectl > /dev/null || { $(INSTALL_KUSTOMIZE); } || true
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@$(INSTALL_PROGRAMS)
+	$(PYTEST)
 
 test-slow: .venv/test
 	$(BIN)/pytest -m slow
@@ -45,17 +56,25 @@ sbom: .venv/sbom
 	@# The page's explorer has an older React as its peer. npm ignores that when it installs, but not when it lists.
 	cd gateway/graphiql && npm sbom --sbom-format cyclonedx --package-lock-only --legacy-peer-deps > ../../sbom-graphiql.json
 
-# As root on Debian, install what Python and Node do not bring: venv, and for tests a browser, Redis and kustomize.
-APT_INSTALL := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update && apt-get -qq install --yes
-INSTALL_VENV := $(APT_INSTALL) python3-venv
-# RUNLEVEL keeps the installation from starting a Redis. Tests start their own.
-INSTALL_PROGRAMS := export RUNLEVEL=1; $(APT_INSTALL) chromium redis-server > /dev/null
-# Installed separately, because it has the same files as Kubernetes' own kubectl, which works as well.
-INSTALL_KUSTOMIZE := $(APT_INSTALL) kubernetes-client > /dev/null
+# As root on Debian, install packages, after a line that says which and why. Otherwise say what to do.
+IS_DEBIAN_ROOT := [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null
+APT_UPDATE := apt-get -qq update
+APT_INSTALL := apt-get -qq install --yes
+# RUNLEVEL keeps the installation from starting a Redis. Tests start their own. Each package is installed alone, so that
+# one that this release of Debian lacks does not keep the others out.
+INSTALL_PROGRAMS = missing=; for each in chromium:chromium redis-server:redis-server kubectl:kubernetes-client; do \
+	command -v $${each%%:*} > /dev/null || missing="$$missing $${each\#*:}"; done; \
+	if [ -z "$$missing" ]; then :; \
+	elif $(IS_DEBIAN_ROOT); then \
+	echo "Tests use a browser, a Redis and kustomize. Missing are the Debian packages:$$missing. Installing them by apt-get." >&2; \
+	export RUNLEVEL=1; $(APT_UPDATE); for each in $$missing; do $(APT_INSTALL) $$each > /dev/null || true; done; \
+	else echo "Missing are the Debian packages:$$missing. Tests that need them are skipped. To run these, too, install them as root." >&2; fi
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(INSTALL_VENV) && $(PYTHON) -m venv .venv; } || \
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(IS_DEBIAN_ROOT) && \
+		echo "Python's venv is missing. Installing the Debian package python3-venv by apt-get." >&2 && \
+		$(APT_UPDATE) && $(APT_INSTALL) python3-venv && $(PYTHON) -m venv .venv; } || \
 		{ rm -rf .venv; echo "Install Python's venv first, on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 .venv/run: .venv/bin/python requirements.lock pyproject.toml
