@@ -70,7 +70,7 @@ def create_app(
     overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = FIELD_COMPARISON_BUDGET
     redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
     endpoint = _graphql_endpoint(settings, redis)
-    page = GraphiqlPage() if _has_graphiql(settings) else None
+    page = GraphiqlPage(settings.auth) if _has_graphiql(settings) else None
     router = _router(_routes(settings), _lifespan(settings, key_pair, redis, clock))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -76,11 +76,17 @@ def wants_page(scope: Scope) -> bool:
 
 
 class GraphiqlPage:
-    """The page, as an ASGI application. Browsers revalidate it each time, and get it again only if it has changed."""
+    """The page, as an ASGI application. Browsers revalidate it each time, and get it again only if it has changed.
 
-    def __init__(self, built: Path = BUILT) -> None:
+    Args:
+        authentication: How callers authenticate: `none`, `api-key` or `jwt`. The page asks for the credential.
+        built: The folder with the page.
+    """
+
+    def __init__(self, authentication: str, built: Path = BUILT) -> None:
         index = built / "index.html"
         html = index.read_bytes() if index.exists() else NOT_BUILT
+        html = html.replace(b'data-authentication="none"', f'data-authentication="{authentication}"'.encode())
         self._etag = f'"{sha256(html).hexdigest()[:16]}"'
         headers = {**SECURITY, "cache-control": "no-cache", "etag": self._etag, "vary": "accept"}
         self._whole = Response(html, 200, headers, media_type="text/html")

@@ -3,115 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import Browser, expect
 
 from tests.graphiql.tabs import TABS
-from tests.support.chromium import started_chromium
-from tests.support.processes import BIN, environment, started
+from tests.graphiql.visit import Visit, visiting
 
 FIRST_NUMBER = "+12065550100"
-
-
-class Visit:
-    """One visit of the page with a new profile.
-
-    Attributes:
-        requests: Every request of the browser.
-        trouble: Console errors and warnings, including violations of the page's policy, and failed scripts and
-        requests.
-    """
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requests: list[Request] = []
-        self.trouble: list[str] = []
-        page.context.on("request", self._note_request)
-        page.context.on("requestfailed", self._note_failure)
-        page.on("pageerror", lambda error: self.trouble.append(f"raised: {error}"))
-        page.on("console", self._note_message)
-
-    def _note_request(self, request: Request) -> None:
-        self.requests.append(request)
-
-    def _note_failure(self, request: Request) -> None:
-        # The page aborts requests itself, for example of an editor's worker when it creates the editor again.
-        if request.failure != "net::ERR_ABORTED":
-            self.trouble.append(f"failed, {request.failure}: {request.url}")
-
-    def _note_message(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            self.trouble.append(message.text)
-
-    @property
-    def run_button(self) -> Locator:
-        return self.page.get_by_role("button", name="Execute query")
-
-    @property
-    def query(self) -> Locator:
-        return self.editor("Operation Editor")
-
-    @property
-    def response(self) -> Locator:
-        return self.page.locator(".graphiql-response .view-lines")
-
-    def editor(self, name: str) -> Locator:
-        """Return an open editor: `Operation Editor`, `Variables` or `Headers`."""
-        return self.page.locator(f'[aria-label="{name}"] .graphiql-editor:not(.hidden) .view-lines')
-
-    def reload(self) -> None:
-        """Load the page again, with the browser's storage."""
-        # A reload aborts requests in flight, and they would count as failures.
-        self.page.wait_for_load_state("networkidle")
-        self.page.reload()
-
-    def open_tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name).click()
-        expect(self.query).to_contain_text(name)
-
-    def write(self, editor: str, text: str) -> None:
-        """Replace the text of an editor."""
-        self.editor(editor).click()
-        self.page.keyboard.press("Control+A")
-        self.page.keyboard.insert_text(text)
-        # Delete the closing quotes and brackets that the editor added.
-        self.page.keyboard.press("Control+Shift+End")
-        self.page.keyboard.press("Delete")
-
-    def put_cursor_after(self, word: str) -> None:
-        self.query.get_by_text(word, exact=True).first.click()
-        self.page.keyboard.press("End")
-
-
-@pytest.fixture(scope="module")
-def url(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the gateway like `make run`, and return its URL."""
-    assert built.exists()
-    env = environment(tmp_path_factory.mktemp("home"))
-    with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=env, lines=1) as dev:
-        yield dev.lines[0].split()[1]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with started_chromium("testing GraphiQL in a browser") as browser:
-        yield browser
-
-
-@contextmanager
-def visiting(chromium: Browser, url: str, system: Literal["light", "dark"] = "light") -> Iterator[Visit]:
-    """Open the page while the block runs. Fail if there was trouble."""
-    context = chromium.new_context(color_scheme=system, viewport={"width": 1280, "height": 800})
-    visit = Visit(context.new_page())
-    visit.page.goto(url)
-    expect(visit.query).to_contain_text("FirstNumbers")
-    yield visit
-    assert visit.trouble == []
-    context.close()
 
 
 @pytest.fixture
@@ -270,7 +169,7 @@ def test_page_follows_the_system_scheme_until_its_own_switch_is_used(visit: Visi
     visit.page.get_by_role("button", name="Open settings dialog").click()
     visit.page.get_by_role("button", name=other).click()
     look(light=other == "Light")
-    visit.reload()
+    visit.page.reload()
     look(light=other == "Light")
 
 
@@ -293,7 +192,7 @@ def test_headers_are_sent_with_the_query_and_stored_only_if_chosen(visit: Visit,
     assert ("mellon" in page.evaluate("JSON.stringify(localStorage)")) == kept
     assert [request.url for request in visit.requests if "mellon" in request.url] == []
     assert "mellon" not in page.url
-    visit.reload()
+    visit.page.reload()
     page.get_by_role("button", name="Headers").click()
     headers = visit.editor("Headers")
     expect(headers).to_contain_text("mellon") if kept else expect(headers).not_to_contain_text("mellon")

@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -36,7 +37,7 @@ def http(built: Path) -> Iterator[httpx.Client]:
 def test_client_that_prefers_html_gets_the_page(http: httpx.Client, accept: str) -> None:
     response = http.get("/graphql", headers={"accept": accept})
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert '<div id="graphiql">' in response.text
+    assert '<div id="graphiql" ' in response.text
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,30 @@ def test_link_to_a_query_is_executed_in_a_browser(http: httpx.Client) -> None:
 def test_post_is_executed_although_the_client_prefers_html(http: httpx.Client) -> None:
     response = http.post("/graphql", json={"query": "{ __typename }"}, headers=BROWSER)
     assert response.json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "authentication"),
+    [
+        ({}, "none"),
+        ({"auth": "api-key", "api_keys": ["0" * 64]}, "api-key"),
+        (
+            {
+                "auth": "jwt",
+                "jwt_jwks_url": f"{NOWHERE}/jwks",
+                "jwt_issuer": "https://issuer.example",
+                "jwt_audience": "us",
+            },
+            "jwt",
+        ),
+    ],
+    ids=["none", "api-key", "jwt"],
+)
+def test_page_knows_how_callers_authenticate(built: Path, given: dict[str, Any], authentication: str) -> None:
+    assert built.exists()
+    with gateway_to_nowhere(graphiql=True, **given) as http:
+        response = http.get("/graphql", headers=BROWSER)
+    assert (response.status_code, f'data-authentication="{authentication}"' in response.text) == (200, True)
 
 
 def test_page_loads_only_from_its_own_origin(http: httpx.Client) -> None:
@@ -197,7 +222,7 @@ def test_page_is_not_served_by_dev_if_a_router_secret_is_required() -> None:
 def unbuilt(tmp_path: Path) -> Iterator[httpx.Client]:
     """Serve the page's routes of an installation that was built without Node."""
     routes = [
-        Route("/graphql", GraphiqlPage(tmp_path)),
+        Route("/graphql", GraphiqlPage("none", tmp_path)),
         Route("/graphql/assets/{name}", GraphiqlAssets(tmp_path).asset),
     ]
     with served(Starlette(routes=routes)) as url, httpx.Client(base_url=url, timeout=30) as http:
