@@ -31,6 +31,7 @@ LONG_FILES = (
     "federation/test_composition.py",
     "clients/test_front_ends.py",
     "graphiql/test_browser.py",
+    "graphiql/test_looks.py",
     "graphiql/test_sign_in.py",
     "test_command_line.py",
     "fleet/test_fleet.py",
