@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -49,15 +50,15 @@ class DataSource(LinkSource[str, R]):
 
     Cost: See batch_plan.
 
+    Args:
+        key: Returns the key of a record.
+
     Attributes:
         cache: The lookups so far, and the records that the request has listed.
     """
 
-    def __init__(self, source: RecordSource[R]) -> None:
-        self._source = source
-        self.cache = RecordCache(source.key)
-        self._loader = DataLoader(self._load_batch, cache_map=self.cache)
-        self._load: Callable[[list[str]], Lookup[R]] = self._loader.load  # type: ignore[assignment]  # It returns the cache's futures, and is declared as Awaitable.
+    def __init__(self, key: Callable[[R], str | None]) -> None:
+        self.cache = RecordCache(key)
         self._batches: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -70,7 +71,8 @@ class DataSource(LinkSource[str, R]):
         found = self.cache.find(keys)
         missing = [key for key in dict.fromkeys(keys) if key not in found]
         if missing:
-            found |= dict.fromkeys(missing, self._load(missing))
+            load: Callable[[list[str]], Lookup[R]] = self._loader.load  # type: ignore[assignment]  # It returns the cache's futures, and is declared as Awaitable.
+            found |= dict.fromkeys(missing, load(missing))
         return [(found[key], key) for key in keys]
 
     def close(self) -> None:
@@ -78,9 +80,19 @@ class DataSource(LinkSource[str, R]):
         self._closed = True
         for batch in self._batches:
             batch.cancel()
-        # The loader still holds its last batch, with all of its records.
-        self._loader.batch = None
+        # The loader refers to this object, and to its last batch with all of its records. Without this, they would stay
+        # until the garbage collector finds them.
+        vars(self).pop("_loader", None)
         self.cache.clear()
+
+    @cached_property
+    def _loader(self) -> DataLoader[list[str], Outcomes[R]]:
+        """The DataLoader. Most requests list records and load none, so it is made when a key is first loaded."""
+        return DataLoader(self._load_batch, cache_map=self.cache)
+
+    @abstractmethod
+    def _record_source(self) -> RecordSource[R]:
+        """Return the calls and limits of a batch."""
 
     async def _load_batch(self, lists: list[list[str]]) -> list[Outcomes[R]]:
         """Return for each list the outcomes of its keys."""
@@ -90,7 +102,7 @@ class DataSource(LinkSource[str, R]):
         self._batches.add(task)
         task.add_done_callback(self._batches.discard)
         keys = list(chain.from_iterable(lists))
-        batch = Batch(self._source, keys, self._product_type_of(keys))
+        batch = Batch(self._record_source(), keys, self._product_type_of(keys))
         await batch.run()
         return [batch.outcomes] * len(lists)
 

@@ -32,41 +32,12 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
         *,
         on_order_seen: Callable[[Iterable[PhoneNumberOrderRecord]], None],
     ) -> None:
-        async def list_page(token: str | None, size: int, _product_type: str | None) -> PhoneNumberOrderPage:
-            return await self.page(token, size)
-
-        async def get(order_id: str) -> PhoneNumberOrderRecord | None:
-            order = await upstream.get_phone_number_order(order_id, requester=requester)
-            if order is not None:
-                on_order_seen([order])
-            return order
-
-        def known() -> KnownList:
-            return upstream.known_phone_number_orders(upstream.service.max_results)
-
-        def following(token: str | None, count: int) -> list[str]:
-            return upstream.tokens_after(known(), token, count)
-
-        super().__init__(
-            RecordSource(
-                list_page=list_page,
-                list_operation="ListPhoneNumberOrders",
-                get=get,
-                key=lambda order: order.get("PhoneNumberOrderId"),
-                get_access=get_access,
-                page_size=upstream.service.max_results,
-                max_pages=settings.max_upstream_pages,
-                concurrency=settings.loader_concurrency,
-                known=lambda _product_type: known(),
-                is_rate_limited=upstream.is_rate_limited,
-                following=following,
-                on_wasted=upstream.count_wasted,
-            )
-        )
+        super().__init__(_order_id)
         self._upstream = upstream
+        self._get_access = get_access
+        self._settings = settings
         self._requester = requester
         self._on_order_seen = on_order_seen
-        self._following = following
 
     def walk(self) -> ReadAhead[PhoneNumberOrderRecord]:
         """Return a reader of the whole list."""
@@ -78,3 +49,40 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
         self.cache.prime(page.records)
         self._on_order_seen(page.records)
         return page
+
+    def _known(self) -> KnownList:
+        return self._upstream.known_phone_number_orders(self._upstream.service.max_results)
+
+    def _following(self, token: str | None, count: int) -> list[str]:
+        return self._upstream.tokens_after(self._known(), token, count)
+
+    async def _get(self, order_id: str) -> PhoneNumberOrderRecord | None:
+        order = await self._upstream.get_phone_number_order(order_id, requester=self._requester)
+        if order is not None:
+            self._on_order_seen([order])
+        return order
+
+    def _record_source(self) -> RecordSource[PhoneNumberOrderRecord]:
+        upstream = self._upstream
+
+        async def list_page(token: str | None, size: int, _product_type: str | None) -> PhoneNumberOrderPage:
+            return await self.page(token, size)
+
+        return RecordSource(
+            list_page=list_page,
+            list_operation="ListPhoneNumberOrders",
+            get=self._get,
+            key=_order_id,
+            get_access=self._get_access,
+            page_size=upstream.service.max_results,
+            max_pages=self._settings.max_upstream_pages,
+            concurrency=self._settings.loader_concurrency,
+            known=lambda _product_type: self._known(),
+            is_rate_limited=upstream.is_rate_limited,
+            following=self._following,
+            on_wasted=upstream.count_wasted,
+        )
+
+
+def _order_id(order: PhoneNumberOrderRecord) -> str | None:
+    return order.get("PhoneNumberOrderId")

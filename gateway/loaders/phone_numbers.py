@@ -29,30 +29,10 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
     """
 
     def __init__(self, upstream: Upstream, get_access: GetAccess, settings: Settings, requester: Requester) -> None:
-        async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
-            return await self.page(token, size, {"ProductType": product_type} if product_type else {})
-
-        def known(product_type: str | None) -> KnownList:
-            filters = {"ProductType": product_type} if product_type else {}
-            return upstream.known_phone_numbers(upstream.service.max_results, filters)
-
-        super().__init__(
-            RecordSource(
-                list_page=list_page,
-                list_operation="ListPhoneNumbers",
-                get=partial(upstream.get_phone_number, requester=requester),
-                key=e164_of,
-                get_access=get_access,
-                page_size=upstream.service.max_results,
-                max_pages=settings.max_upstream_pages,
-                concurrency=settings.loader_concurrency,
-                known=known,
-                is_rate_limited=upstream.is_rate_limited,
-                following=lambda token, count: upstream.tokens_after(known(None), token, count),
-                on_wasted=upstream.count_wasted,
-            )
-        )
+        super().__init__(e164_of)
         self._upstream = upstream
+        self._get_access = get_access
+        self._settings = settings
         self._requester = requester
         self._orders: list[PhoneNumberOrderRecord] = []
 
@@ -70,6 +50,31 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
         """Cancel batches that no field waits for, and release all records and orders."""
         super().close()
         self._orders.clear()
+
+    def _record_source(self) -> RecordSource[PhoneNumberRecord]:
+        upstream = self._upstream
+
+        async def list_page(token: str | None, size: int, product_type: str | None) -> PhoneNumberPage:
+            return await self.page(token, size, {"ProductType": product_type} if product_type else {})
+
+        def known(product_type: str | None) -> KnownList:
+            filters = {"ProductType": product_type} if product_type else {}
+            return upstream.known_phone_numbers(upstream.service.max_results, filters)
+
+        return RecordSource(
+            list_page=list_page,
+            list_operation="ListPhoneNumbers",
+            get=partial(upstream.get_phone_number, requester=self._requester),
+            key=e164_of,
+            get_access=self._get_access,
+            page_size=upstream.service.max_results,
+            max_pages=self._settings.max_upstream_pages,
+            concurrency=self._settings.loader_concurrency,
+            known=known,
+            is_rate_limited=upstream.is_rate_limited,
+            following=lambda token, count: upstream.tokens_after(known(None), token, count),
+            on_wasted=upstream.count_wasted,
+        )
 
     def _product_type_of(self, keys: list[str]) -> str | None:
         wanted = set(keys)

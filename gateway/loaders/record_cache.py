@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 from strawberry.dataloader import AbstractCache
@@ -28,13 +29,17 @@ class RecordCache(AbstractCache[list[str], Outcomes[R]]):
         self._key = key
         self._lookups: dict[str, Lookup[R]] = {}
         self._listed: dict[str, R] = {}
-        # The lookup of all listed records.
-        self._listing: Lookup[R] = asyncio.get_running_loop().create_future()
-        self._listing.set_result(self._listed)
         self._not_indexed: list[Iterable[R]] = []
 
     def __repr__(self) -> str:
         return f"<RecordCache: {len(self._lookups)} keys, {len(self._listed)} listed>"
+
+    @cached_property
+    def _listing(self) -> Lookup[R]:
+        """The lookup of all listed records."""
+        lookup: Lookup[R] = asyncio.get_running_loop().create_future()
+        lookup.set_result(self._listed)
+        return lookup
 
     def prime(self, records: Iterable[R]) -> None:
         """Add records that the request has listed, so that their keys need no call."""

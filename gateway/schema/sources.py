@@ -49,7 +49,8 @@ def _token_list(
     order: SortOrder[Any] | None,
     known: Callable[[], KnownList],
 ) -> TokenList[R]:
-    service = context.upstream.service
+    upstream = context.upstream
+    service = upstream.service
     token_list = TokenList(
         fetch=_fetch_nothing if list_filter.matches_nothing else fetch,
         key=key,
@@ -64,8 +65,9 @@ def _token_list(
         page_size=service.max_results,
         order=order,
         matches=list_filter.predicate(),
-        following=lambda token, count: context.upstream.tokens_after(known(), token, count),
-        on_wasted=context.upstream.count_wasted,
+        # The context refers to this list, so the list does not refer to the context.
+        following=lambda token, count: upstream.tokens_after(known(), token, count),
+        on_wasted=upstream.count_wasted,
     )
     if not list_filter.matches_nothing:
         context.lists.append(token_list)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.errors import Throttled
+from gateway.loaders.batch import RecordSource
 from gateway.loaders.data_source import DataSource
 from tests.loaders.page_source import Pages
 
@@ -35,6 +36,17 @@ class SlowPages(Pages):
         return await Pages.get(self, key)
 
 
+class Records(DataSource[str]):
+    """A data source with the calls of one RecordSource."""
+
+    def __init__(self, source: RecordSource[str]) -> None:
+        super().__init__(source.key)
+        self._source = source
+
+    def _record_source(self) -> RecordSource[str]:
+        return self._source
+
+
 async def field_of(lookup: Awaitable[str | None] | str | None) -> str | None:
     """Wait for a lookup as a field does."""
     return await lookup if isinstance(lookup, Awaitable) else lookup
@@ -48,7 +60,7 @@ async def ticks() -> None:
 
 async def test_cancelled_field_leaves_the_lookup_to_other_fields() -> None:
     upstream = SlowPages([], held={"a"})
-    records = DataSource(upstream.source())
+    records = Records(upstream.source())
     cancelled, other = (asyncio.ensure_future(field_of(records.load("a"))) for _ in range(2))
     await ticks()
     cancelled.cancel()
@@ -61,7 +73,7 @@ async def test_cancelled_field_leaves_the_lookup_to_other_fields() -> None:
 
 async def test_end_of_the_request_cancels_lookups_in_flight() -> None:
     upstream = SlowPages([], held={"a"})
-    records = DataSource(upstream.source())
+    records = Records(upstream.source())
     waiting = asyncio.ensure_future(field_of(records.load("a")))
     await ticks()
     records.close()
@@ -72,7 +84,7 @@ async def test_end_of_the_request_cancels_lookups_in_flight() -> None:
 
 async def test_no_call_is_made_for_a_key_that_is_loaded_at_the_end_of_the_request_or_later() -> None:
     upstream = Pages([], held={"a", "b"})
-    records = DataSource(upstream.source())
+    records = Records(upstream.source())
     lookups = records.lookups(["a"])
     records.close()
     lookups += records.lookups(["b"])
@@ -90,7 +102,7 @@ class BrokenPages(Pages):
 
 
 async def test_error_that_no_field_retrieves_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    records = DataSource(BrokenPages([], held={}).source())
+    records = Records(BrokenPages([], held={}).source())
     ((lookup, _),) = records.lookups(["a"])
     await asyncio.wait((lookup,))
     records.close()
@@ -100,7 +112,7 @@ async def test_error_that_no_field_retrieves_is_not_logged(caplog: pytest.LogCap
 
 
 async def test_unexpected_error_of_a_batch_reaches_each_field_that_waits() -> None:
-    records = DataSource(BrokenPages([], held={}).source())
+    records = Records(BrokenPages([], held={}).source())
     waiting = [asyncio.ensure_future(field_of(records.load(key))) for key in ("a", "b")]
     for each in waiting:
         with pytest.raises(RuntimeError):
@@ -110,7 +122,7 @@ async def test_unexpected_error_of_a_batch_reaches_each_field_that_waits() -> No
 
 
 async def test_each_key_of_a_list_has_its_own_outcome() -> None:
-    records = DataSource(Pages([[], []], held={"a"}, failing_gets={"c"}).source())
+    records = Records(Pages([[], []], held={"a"}, failing_gets={"c"}).source())
     (lookup, _), *_ = records.lookups(["a", "b", "c"])
     assert await field_of(records.load("a")) == "a"
     assert await field_of(records.load("b")) is None
@@ -121,7 +133,7 @@ async def test_each_key_of_a_list_has_its_own_outcome() -> None:
 
 async def test_keys_of_lists_and_fields_in_one_tick_share_a_batch() -> None:
     upstream = Pages([["a", "b", "c", "d", "e"]], held={})
-    records = DataSource(upstream.source())
+    records = Records(upstream.source())
     first = asyncio.ensure_future(field_of(records.load("a")))
     records.lookups(["a", "b", "c"])
     records.lookups(["c", "d"])
@@ -132,7 +144,7 @@ async def test_keys_of_lists_and_fields_in_one_tick_share_a_batch() -> None:
 
 async def test_key_in_flight_waits_for_the_batch_that_has_it() -> None:
     upstream = SlowPages([], held={"a", "b", "c"})
-    records = DataSource(upstream.source())
+    records = Records(upstream.source())
     ((in_flight, _),) = records.lookups(["a"])
     await ticks()
     lookups = records.lookups(["b", "a", "b", "c"])
@@ -147,7 +159,7 @@ async def test_key_in_flight_waits_for_the_batch_that_has_it() -> None:
 
 async def test_listed_record_is_returned_at_once_and_costs_no_call() -> None:
     upstream = Pages([], held={})
-    records = DataSource(upstream.source())
+    records = Records(upstream.source())
     assert await field_of(records.load("a")) is None
     records.cache.prime(["a", "b"])
     assert [records.load("a"), records.load("b")] == ["a", "b"]
@@ -161,7 +173,7 @@ class Record(str):
 async def test_end_of_the_request_releases_its_records() -> None:
     """The request's objects refer to each other, so a record that they hold stays until the collector finds them."""
     keys = [Record("loaded"), Record("listed")]
-    records = DataSource(Pages([], held=["loaded"]).source())
+    records = Records(Pages([], held=["loaded"]).source())
     released = [weakref.ref(key) for key in keys]
     records.cache.prime(keys[1:])
     gc.disable()
