@@ -95,16 +95,8 @@ class PageChain(Generic[R]):
             UpstreamBadResponse: If the token of the page was seen before.
             GatewayError: If `fetch` raised it, now or for an earlier reader.
         """
-        async with self._one_at_a_time:
-            while len(self.pages) <= index:
-                # An error of one field's page is not retried for the next field.
-                if self._error is not None:
-                    raise self._error
-                try:
-                    await self._fetch_next(rows, pages)
-                except GatewayError as error:
-                    self._error = error
-                    raise
+        if len(self.pages) <= index:
+            await self._fetch_to(index, rows, pages)
         return self.pages[index]
 
     def place_of(self, offset: int) -> Boundary:
@@ -137,6 +129,18 @@ class PageChain(Generic[R]):
             next_token_repeats=last.next_token_repeats,
             has_rows_behind=last.has_rows_before or bool(last.rows),
         )
+
+    async def _fetch_to(self, index: int, rows: int, pages: int) -> None:
+        async with self._one_at_a_time:
+            while len(self.pages) <= index:
+                # An error of one field's page is not retried for the next field.
+                if self._error is not None:
+                    raise self._error
+                try:
+                    await self._fetch_next(rows, pages)
+                except GatewayError as error:
+                    self._error = error
+                    raise
 
     async def _fetch_next(self, rows: int, pages: int) -> None:
         token, has_rows_before = self._token, self._has_rows_before

@@ -1,9 +1,8 @@
 """The way from page arguments to rows, with the fewest upstream pages."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.errors import PageLimitExceeded
@@ -19,10 +18,9 @@ R = TypeVar("R")
 _MOST_PARTS_OF_A_PAGE: Final = 20
 
 
-class _CursorMatch(NamedTuple, Generic[R]):
+class _CursorMatch(NamedTuple):
     """The position of a cursor's edge. If it is no longer a row, `exists` is False and `place` is its former place."""
 
-    chain: PageChain[R]
     place: Boundary
     exists: bool
 
@@ -62,13 +60,17 @@ class Paginator(Generic[R]):
         self._source = source
         self._max_pages = max_pages
         self._instead = instead
-        self._from_start: PageChain[R] = PageChain(source, None, has_rows_before=False)
-        self._entered: asyncio.Task[tuple[PageChain[R], Boundary]] | None = None
+        self._entered: PageChain[R] | None = None
 
     def __repr__(self) -> str:
         counting = ", counting" if self._from_start.full_pages else ""
         entered = "" if self._entered is None else ", from a cursor"
         return f"<Paginator of {self._from_start!r}, {self._source.pages_fetched} pages fetched{counting}{entered}>"
+
+    @cached_property
+    def _from_start(self) -> PageChain[R]:
+        """The pages from the start of the list."""
+        return PageChain(self._source, None, has_rows_before=False)
 
     def read_cursor(self, text: str) -> Position:
         """Return the position that a cursor of this list holds.
@@ -188,7 +190,8 @@ class Paginator(Generic[R]):
         if count == 0:
             return Slice([], has_previous_page=False, has_next_page=before is not None)
         if before is not None and arguments.after is None and (before.offset >= count or not before.has_rows_before):
-            chain, place, _ = await self._find(before)
+            chain = self._chain_with(before)
+            place, _ = await self._find(before, chain)
             rows_at_hand = sum(len(page.rows) for page in chain.pages[: place.page]) + place.row
             if rows_at_hand >= count or not before.has_rows_before:
                 return _last(chain, START, place, count)
@@ -197,36 +200,43 @@ class Paginator(Generic[R]):
         return _last(chain, begin, end, count)
 
     async def _begin(self, arguments: PageArguments[Position]) -> tuple[PageChain[R], Boundary]:
-        """Return the chain and boundary of the rows after `after`. They are found once, for all readers to share."""
-        if arguments.after is None:
+        """Return the chain and boundary of the rows after `after`. All readers share the chain."""
+        after = arguments.after
+        if after is None:
             return self._from_start, START
         if self._entered is None:
-            size = self._source.page_size if arguments.backward else arguments.count
-            self._entered = asyncio.ensure_future(self._enter(arguments.after, size))
-        return await self._entered
-
-    async def _enter(self, after: Position, size: int) -> tuple[PageChain[R], Boundary]:
+            self._entered = self._chain_with(after) if after.next_token is None else self._chain_behind(after)
+        chain = self._entered
         if after.next_token is None:
-            match = await self._find(after)
-            return match.chain, match.just_after()
-        if after.next_token_repeats:
-            raise self._source.repeated_token()
-        seen_tokens = frozenset() if after.token is None else frozenset({after.token})
-        chain = PageChain(
-            self._source, after.next_token, has_rows_before=after.has_rows_behind, seen_tokens=seen_tokens
-        )
-        page = await chain.page(0, size)
+            return chain, (await self._find(after, chain)).just_after()
+        page = await chain.page(0, self._source.page_size if arguments.backward else arguments.count)
         # If tokens count rows, rows added before the edge move it onto the page that used to follow it.
         pushed = page.find_pushed_edge(after)
         return chain, START if pushed is None else Boundary(0, pushed.row + pushed.is_row)
 
-    async def _find(self, position: Position) -> _CursorMatch[R]:
+    def _chain_with(self, position: Position) -> PageChain[R]:
+        """Return the pages from the one that holds an edge."""
+        return PageChain(self._source, position.token, has_rows_before=position.has_rows_before)
+
+    def _chain_behind(self, position: Position) -> PageChain[R]:
+        """Return the pages behind the one that ends with an edge.
+
+        Raises:
+            UpstreamBadResponse: If the token of the next page was seen before.
+        """
+        if position.next_token_repeats:
+            raise self._source.repeated_token()
+        seen_tokens = frozenset() if position.token is None else frozenset({position.token})
+        return PageChain(
+            self._source, position.next_token, has_rows_before=position.has_rows_behind, seen_tokens=seen_tokens
+        )
+
+    async def _find(self, position: Position, chain: PageChain[R]) -> _CursorMatch:
         """Find an edge in its page, or up to one full page further, if rows that were added before it moved it there.
 
         If the row was deleted or moved, return the position between the records that followed it and preceded it. If
         all of those that the cursor names are gone too, return the original offset.
         """
-        chain = PageChain(self._source, position.token, has_rows_before=position.has_rows_before)
         # The edge's own page is fetched as it was. The pages after it are full.
         await chain.page(0, position.size)
         passed = 0
@@ -237,10 +247,10 @@ class Paginator(Generic[R]):
         async for place, page in chain.pages_from(START, limit=max(self._max_pages, _MOST_PARTS_OF_A_PAGE) + 1):
             edge = page.find_edge(position, near=position.offset - passed)
             if edge is not None:
-                return _CursorMatch(chain, place._replace(row=edge.row), exists=edge.is_row)
+                return _CursorMatch(place._replace(row=edge.row), exists=edge.is_row)
             following = page.find_following(position)
             if following is not None:
-                return _CursorMatch(chain, place._replace(row=following), exists=False)
+                return _CursorMatch(place._replace(row=following), exists=False)
             preceding = page.find_preceding(position)
             if preceding is not None and preceding[0] < nearest:
                 nearest, deleted = preceding[0], place._replace(row=preceding[1])
@@ -248,7 +258,7 @@ class Paginator(Generic[R]):
             passed += len(page.records)
             if passed > position.offset + self._source.page_size:
                 break
-        return _CursorMatch(chain, chain.place_of(position.offset) if deleted is None else deleted, exists=False)
+        return _CursorMatch(chain.place_of(position.offset) if deleted is None else deleted, exists=False)
 
     async def _find_from(self, chain: PageChain[R], begin: Boundary, edge: Position | None) -> Boundary:
         """Return the boundary before an edge, or the end of the list if there is no such edge.
@@ -271,8 +281,9 @@ class Paginator(Generic[R]):
 
     async def _place_of_deleted(self, position: Position, chain: PageChain[R], begin: Boundary) -> Boundary | None:
         """Return the boundary, from `begin`, before the row that followed a deleted edge, or None if there is none."""
-        match = await self._find(position)
-        following = None if match.exists else await self._row_at(match.chain, match.place)
+        around = self._chain_with(position)
+        match = await self._find(position, around)
+        following = None if match.exists else await self._row_at(around, match.place)
         if following is None:
             return None
         key = self._source.key(following)
