@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from graphql import GraphQLError, GraphQLObjectType, is_non_null_type
@@ -11,8 +12,9 @@ from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.execution.projection import LinkedType, PendingLink, Projection, compile_projection
+from gateway.execution.projection_plan import is_rows_field
 from gateway.loaders.record_cache import Lookup
-from gateway.schema.connection import ROW_FIELDS, ListConnection
+from gateway.schema.connection import ListConnection
 
 # The projections of one document, by type, nodes and Boolean variables. None if a selection has none.
 Projections = dict[Any, Projection | None]
@@ -56,16 +58,15 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
         """Complete one object: the fields that can be projected at once, and the other fields one by one."""
-
-        def execute_each_field() -> AwaitableOrValue[dict[str, Any]]:
-            return super(ProjectingExecutor, self).collect_and_execute_subfields(
-                return_type, field_details_list, path, result, position_context
-            )
-
+        execute_each_field = partial(
+            super().collect_and_execute_subfields, return_type, field_details_list, path, result, position_context
+        )
         projection = self._projection(return_type, field_details_list)
+        if isinstance(result, ListConnection):
+            whole = projection if projection is not None and not projection.resolver_fields else None
+            needs_only_rows = whole is not None or self._needs_only_rows(return_type, field_details_list)
+            return self._fetch_first(result, whole, execute_each_field) if needs_only_rows else execute_each_field()
         if projection is None:
-            if isinstance(result, ListConnection) and self._needs_only_rows(return_type, field_details_list):
-                return self._fetch_first(result, execute_each_field)
             return execute_each_field()
         links: list[PendingLink] = []
         try:
@@ -97,12 +98,9 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> AwaitableOrValue[list[Any]]:
         """Complete a list: by one function for all of its objects, if it covers all of their fields."""
         items = list(items)
-
-        def execute_each_field() -> AwaitableOrValue[list[Any]]:
-            return super(ProjectingExecutor, self).complete_iterable_value(
-                item_type, field_details_list, info, path, items, position_context
-            )
-
+        execute_each_field = partial(
+            super().complete_iterable_value, item_type, field_details_list, info, path, items, position_context
+        )
         # Most fields have no directive at all, and graphql-core's own check takes longer.
         if field_details_list[0].node.directives and self.get_stream_usage(field_details_list, path):
             return execute_each_field()
@@ -116,14 +114,34 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             return False
         names = {details[0].node.name.value for details in selection.values()}
         # @skip and @include may leave no field, which needs no rows.
-        return bool(names) and names <= ROW_FIELDS
+        return bool(names) and all(is_rows_field(return_type, name) for name in names)
 
     async def _fetch_first(
-        self, connection: ListConnection[Any], execute_each_field: Callable[[], AwaitableOrValue[dict[str, Any]]]
+        self,
+        connection: ListConnection[Any],
+        projection: Projection | None,
+        execute_each_field: Callable[[], AwaitableOrValue[dict[str, Any]]],
     ) -> dict[str, Any]:
-        """Complete a connection after its rows are fetched, so that its fields need no task of their own to wait."""
-        await connection.fetch()
-        completed: Any = execute_each_field()
+        """Complete a connection after its rows are fetched, so that its fields need no task of their own to wait.
+
+        Args:
+            connection: The connection.
+            projection: The projection of its fields, if all of them can be projected.
+            execute_each_field: Completes it otherwise, or if a row is odd.
+        """
+        links: list[PendingLink] = []
+        completed: Any = None
+        try:
+            rows = await connection.fetch()
+            if projection is not None:
+                lookups = self._lookups(projection)
+                completed = projection.project(rows, links)
+        except Exception:  # noqa: BLE001  # The rows were not fetched, or one of them is odd. Each field reports it.
+            completed = None
+        if completed is None:
+            completed = execute_each_field()
+        elif links:
+            completed = self._resolve_links(completed, links, lookups, execute_each_field)
         result: dict[str, Any] = await completed if self.is_awaitable(completed) else completed
         return result
 

@@ -1,7 +1,8 @@
 """The plan of a projection: how each field of a selection is read from a record, as data.
 
 A field can be planned if its value depends on the record alone. Such are record fields, plain attributes, the objects
-and lists within a record, and links. Other fields have a resolver of their own, which the executor calls.
+and lists within a record, links, and the rows of a connection. Other fields have a resolver of their own, which the
+executor calls.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, 
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gateway.schema.fields import LinkField, RecordField
+from gateway.schema.fields import LinkField, RecordField, RowsField
 
 CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]
 
@@ -144,7 +145,7 @@ class _Planner:
             raise _NotPlannable
         if isinstance(declared, RecordField):
             return self._value(definition.type, details, declared)
-        if declared is not None and declared.is_basic_field:
+        if declared is not None and (declared.is_basic_field or isinstance(declared, RowsField)):
             return self._value(definition.type, details, declared)
         raise _NotPlannable
 
@@ -184,6 +185,11 @@ class _Planner:
         if collected.new_defer_usages:
             raise _NotPlannable
         return collected.grouped_field_set
+
+
+def is_rows_field(parent: GraphQLObjectType, name: str) -> bool:
+    """Return whether a type has this field, and it needs the rows of a connection's page alone."""
+    return name in parent.fields and isinstance(_declared(parent.fields[name]), RowsField)
 
 
 def _declared(definition: GraphQLField) -> StrawberryField | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from itertools import chain
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
 
@@ -15,6 +15,7 @@ from gateway.paging.paginator import Paginator
 from gateway.paging.sorted_paginator import SortedPaginator
 from gateway.paging.token_list import TokenList
 from gateway.schema.field_cost import PART_OF_RECORD, ROW, WHOLE_LIST
+from gateway.schema.fields import RowsField
 from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.telemetry.request_record import current_record
 
@@ -44,10 +45,6 @@ Before = Annotated[
 ]
 
 
-# The fields that need a page's rows and nothing else.
-ROW_FIELDS: Final = frozenset({"edges", "nodes", "pageInfo"})
-
-
 class Rows(Generic[T]):
     """The value of `edges` and `nodes`. Await it for all rows of the page, or stream it by upstream pages."""
 
@@ -59,11 +56,7 @@ class Rows(Generic[T]):
         return self._all().__await__()
 
     async def _all(self) -> list[T]:
-        return self.within(await self._connection.slice())
-
-    def within(self, slice_: Slice[Any]) -> list[T]:
-        """Return the rows of a slice."""
-        rows = list(chain.from_iterable(map(self._of, slice_.ranges)))
+        rows = list(chain.from_iterable(map(self._of, (await self._connection.slice()).ranges)))
         self._connection.note_rows(len(rows))
         return rows
 
@@ -83,12 +76,36 @@ class Rows(Generic[T]):
             yield rows, ended
 
 
+class FetchedRows(Generic[R]):
+    """The fetched rows of a connection, with an attribute for each field that needs the rows alone (RowsField)."""
+
+    __slots__ = ("_note_rows", "page_info")
+
+    def __init__(self, slice_: Slice[R], note_rows: Callable[[int], None]) -> None:
+        self.page_info = slice_
+        self._note_rows = note_rows
+
+    @property
+    def nodes(self) -> list[R]:
+        """The rows without their cursors."""
+        rows = self.page_info.rows()
+        self._note_rows(len(rows))
+        return rows
+
+    @property
+    def edges(self) -> list[Row[R]]:
+        """The rows with their cursors."""
+        rows = self.page_info.edges()
+        self._note_rows(len(rows))
+        return rows
+
+
 class ListConnection(Generic[R]):
     """The value of a connection field. It has fetched no page yet.
 
     The executor calls its methods while it resolves the fields of one selection, and the methods return awaitables. So
     all requested fields are known before the first page is fetched. If the rows are all that the fields need, the
-    executor fetches the rows first. The methods then return values, which saves a task for each field.
+    executor fetches them by one call instead, which saves a task for each field.
     """
 
     def __init__(
@@ -117,7 +134,6 @@ class ListConnection(Generic[R]):
             max_size=context.settings.max_page_size,
         )
         self._slice: asyncio.Future[Slice[R]] | None = None
-        self._fetched: Slice[R] | None = None
         self._noted_rows = 0
 
     def note_rows(self, returned: int) -> None:
@@ -125,13 +141,21 @@ class ListConnection(Generic[R]):
         current_record().rows += max(0, returned - self._noted_rows)
         self._noted_rows = max(returned, self._noted_rows)
 
-    async def fetch(self) -> None:
-        """Fetch the requested rows. If that fails, each field that needs the rows raises the error."""
+    async def fetch(self) -> FetchedRows[R]:
+        """Fetch the requested rows. Call it before any other method. `slice` returns the same rows or error later.
+
+        Raises:
+            PageLimitExceeded: If the rows are too many pages away.
+            GatewayError: If a page cannot be fetched.
+        """
+        self._slice = asyncio.get_running_loop().create_future()
         try:
-            self._fetched = await self._paginator.slice(self._arguments)
+            fetched = await self._paginator.slice(self._arguments)
         except GatewayError as error:
-            self._slice = asyncio.get_running_loop().create_future()
             self._slice.set_exception(error)
+            raise
+        self._slice.set_result(fetched)
+        return FetchedRows(fetched, self.note_rows)
 
     async def slice(self) -> Slice[R]:
         """Return the requested rows. Fetch them once for all fields."""
@@ -143,19 +167,17 @@ class ListConnection(Generic[R]):
         """Return the rows of `slice` in parts, as they arrive, if they can be known one by one."""
         return self._paginator.pages(self._arguments)
 
-    def edges(self) -> Rows[Row[R]] | list[Row[R]]:
+    def edges(self) -> Rows[Row[R]]:
         """Return the rows with their cursors."""
-        rows = Rows(self, RowRange.edges)
-        return rows if self._fetched is None else rows.within(self._fetched)
+        return Rows(self, RowRange.edges)
 
-    def nodes(self) -> Rows[R] | list[R]:
+    def nodes(self) -> Rows[R]:
         """Return the rows without their cursors."""
-        rows = Rows(self, RowRange.rows)
-        return rows if self._fetched is None else rows.within(self._fetched)
+        return Rows(self, RowRange.rows)
 
-    def page_info(self) -> Awaitable[Slice[R]] | Slice[R]:
+    def page_info(self) -> Awaitable[Slice[R]]:
         """Return the position of the page."""
-        return self.slice() if self._fetched is None else self._fetched
+        return self.slice()
 
     def total_count(self) -> Awaitable[int]:
         """Return the number of rows of the whole list."""
@@ -189,6 +211,11 @@ def _total_count(root: strawberry.Parent[Any]) -> Any:
 
 def _all_rows(root: strawberry.Parent[Any]) -> Any:
     return root.all_rows()
+
+
+def _rows_field(resolver: Any, description: str, directives: Sequence[object]) -> Any:
+    """Declare a field of a connection that needs the rows of its page and nothing else."""
+    return RowsField(description=description, directives=directives)(resolver)
 
 
 def facets_field(rows: str) -> Any:
@@ -238,21 +265,21 @@ class Edge(Generic[T]):
 class Connection(Generic[T]):
     """Relay's connection. Source: ListConnection."""
 
-    edges: list[Edge[T]] = strawberry.field(
-        resolver=_edges,
+    edges: list[Edge[T]] = _rows_field(
+        _edges,
         description="The rows with their cursors. Each 99 rows (chime API) or 100 rows (chime-sdk-voice API) cost one "
         "upstream call. A cursor in the middle of an upstream page costs one more. For a filter that the gateway "
         "applies, pages are read until enough rows match. A sorted list is read as a whole. "
         "With `@stream`, rows are sent as each upstream page arrives, or in parts after a sorted list is complete.",
         directives=[ROW],
     )
-    nodes: list[T] = strawberry.field(
-        resolver=_nodes,
+    nodes: list[T] = _rows_field(
+        _nodes,
         description="The rows without their cursors. They share the upstream calls of `edges` and can be streamed too.",
         directives=[ROW],
     )
-    page_info: PageInfo = strawberry.field(
-        resolver=_page_info,
+    page_info: PageInfo = _rows_field(
+        _page_info,
         description="The position of this page. It shares the upstream calls of `edges`.",
         directives=[PART_OF_RECORD],
     )

@@ -1,7 +1,7 @@
-"""The two kinds of fields that records have: a key of the record, and a link to another record.
+"""The kinds of fields without a resolver of their own: a key of a record, a link to another record, a page's rows.
 
 AWS's name and GraphQL's name of a field stand side by side here alone. The projection (gateway.execution.projection)
-reads both kinds, so that it needs no resolver for them.
+reads all kinds, so that it needs no resolver for them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +74,14 @@ class LinkField(StrawberryField):
         data_source = self.data_source(info.context)
         key = self.key(source)
         return None if key is None else data_source.load(key)
+
+
+class RowsField(StrawberryField):
+    """A field of a connection that needs the rows of its page and nothing else.
+
+    The executor fetches the rows and reads the field's attribute of FetchedRows. It calls the resolver if it cannot
+    project the whole connection.
+    """
 
 
 def record_field(
