@@ -94,14 +94,19 @@ class _Writer:
     def _run(self) -> None:
         while not self._ending:
             self._wake.wait()
-            if not self._ending:
+            # While lines keep coming, the thread wakes by itself. A wake by `write` would interrupt the requests.
+            has_written = True
+            while has_written and not self._ending:
                 time.sleep(GATHERING_SECONDS)
+                has_written = self._write_out()
             self._wake.clear()
+            # A line that was added just before `clear` did not set the event again.
             self._write_out()
         # Lines were added while the last ones were written.
         self._write_out()
 
-    def _write_out(self) -> None:
+    def _write_out(self) -> bool:
+        """Write all lines that wait, and return whether there were any."""
         texts = [self._lines.popleft() for _ in range(len(self._lines))]
         dropped, self._dropped = self._dropped, 0
         if dropped:
@@ -113,7 +118,8 @@ class _Writer:
                 left = left[os.write(self._file, left) :]
         except OSError:
             # The stream is closed, and there is no other place to report it.
-            return
+            pass
+        return bool(texts)
 
     def _end(self) -> None:
         self._ending = True
