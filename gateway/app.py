@@ -253,7 +253,8 @@ def configure_garbage_collector() -> None:
     # The objects of start-up stay, so it need not look through them again and again.
     gc.collect()
     gc.freeze()
-    # A request releases its records itself (RequestContext.close) and leaves some 75 objects in cycles. Python's own
-    # threshold, 700 new objects, is about one page of numbers, so it would look through every request. Documents that
-    # leave the cache are old cycles. With the last value, it looks for them about once in a thousand requests.
-    gc.set_threshold(10_000, 10, 3)
+    # A request releases its objects itself (RequestContext.close) and leaves no cycles. 32 requests in flight for 99
+    # numbers each make over 10,000 objects. With that threshold, the collector would look through them in vain for a
+    # tenth of the requests' time. Errors and documents that leave the cache are cycles. With all three values, it looks
+    # for old ones after 300,000 new objects.
+    gc.set_threshold(50_000, 2, 3)
