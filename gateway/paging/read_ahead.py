@@ -38,6 +38,8 @@ class ReadAhead(Generic[R]):
         self._following = following
         self._on_wasted = on_wasted
         self._pages: dict[tuple[str | None, int], asyncio.Future[Fetched[R]]] = {}
+        # Whether a page before the end of the list had fewer records than requested.
+        self._has_short_pages = False
 
     def __repr__(self) -> str:
         return f"<ReadAhead: {len(self._pages)} pages, {self._in_flight()} in flight>"
@@ -53,29 +55,41 @@ class ReadAhead(Generic[R]):
             GatewayError: If the page cannot be fetched.
         """
         if self._pages and (token, sizes[0]) not in self._pages:
-            # The tokens are not the remembered ones any more.
-            self.close()
+            # The tokens are not the remembered ones any more, or the page before was short and so this one is larger.
+            self._drop([each for each in self._pages if each[0] == token] or list(self._pages))
         if len(sizes) > 1:
             self._request(token, sizes)
-        requested = self._pages.pop((token, sizes[0]), None)
+        page = await self._requested_or_fetched(token, sizes[0])
+        if page[1] is not None and len(page[0]) < sizes[0]:
+            self._has_short_pages = True
+        return page
+
+    async def _requested_or_fetched(self, token: str | None, size: int) -> Fetched[R]:
+        requested = self._pages.pop((token, size), None)
         if requested is None:
-            return await self._fetch(token, sizes[0])
+            return await self._fetch(token, size)
         try:
             return await requested
         except GatewayError:
             # Too many calls at the same time may be the cause, and a reader of one page after the other makes one.
-            return await self._fetch(token, sizes[0])
+            return await self._fetch(token, size)
 
     def close(self) -> None:
         """Cancel the pages that were requested and not used."""
-        if self._pages:
-            self._on_wasted(len(self._pages))
-        for requested in self._pages.values():
-            requested.cancel()
-        self._pages.clear()
+        self._drop(list(self._pages))
+
+    def _drop(self, pages: Sequence[tuple[str | None, int]]) -> None:
+        """Cancel pages that are not needed."""
+        if pages:
+            self._on_wasted(len(pages))
+        for each in pages:
+            self._pages.pop(each).cancel()
 
     def _request(self, token: str | None, sizes: Sequence[int]) -> None:
         """Request pages behind the last page that is proven, as many as may be in flight."""
+        if self._has_short_pages:
+            # A smaller last page is the guess that all pages before it are full.
+            sizes = sizes[: sizes.count(sizes[0])]
         proven = 0
         while proven < len(sizes) and (page := self._fetched(token, sizes[proven])) is not None:
             token = page[1]

@@ -159,6 +159,21 @@ def test_rows_are_right_and_less_than_two_percent_of_calls_are_wasted_while_a_li
     assert needed <= made <= 1.02 * needed
 
 
+@timed
+async def test_short_pages_waste_one_call_of_a_walk_at_most() -> None:
+    """Pages have half of the rows that are requested, so that rows take twice as many pages as expected."""
+    account = TimedAccount(range(0, 1_400, 2))
+    account.most_rows = 49
+    await query(account, COUNT)
+    text = "{ phoneNumbers(first: 500) { nodes { e164PhoneNumber } } }"
+    costs = []
+    for _ in range(3):
+        costs.append(await cost_of(account, text))
+        assert numbers_in(await query(account, text)) == account.rows[:500]
+    assert max(cost.calls for cost in costs) <= 11 + 1
+    assert min(cost.waits for cost in costs) < 11
+
+
 @pytest.mark.parametrize("changed_each", [1, 2, 3, 5, 8, 13])
 @pytest.mark.parametrize("kind", ["keyset", "offset", "sometimes unstable"])
 def test_few_requests_waste_seven_calls_and_one_percent_at_most(kind: str, changed_each: int) -> None:

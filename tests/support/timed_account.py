@@ -50,6 +50,7 @@ class TimedAccount:
         keyset_tokens: Whether a token names the last row of its page, in a list that is sorted. Otherwise it names the
             number of rows before the next page.
         orders: The numbers of each order, in the list's order.
+        most_rows: The most rows of a page, whatever size is requested.
         denies_gets: Whether AWS allows lists only.
         calls: The operation of each call.
         most_in_flight: The most calls that were in flight at the same time.
@@ -73,6 +74,7 @@ class TimedAccount:
         self.keyset_tokens = keyset_tokens
         self.orders: list[list[str]] = []
         self.denies_gets = False
+        self.most_rows = PAGE_SIZE
         self.calls: list[str] = []
         self.most_in_flight = 0
         self._get_access = GetAccess()
@@ -149,7 +151,7 @@ class TimedAccount:
 
     def _page(self, token: Any, size: int) -> PhoneNumberPage:
         begin = self._place(token)
-        rows = self.rows[begin : begin + size]
+        rows = self.rows[begin : begin + min(size, self.most_rows)]
         records: list[PhoneNumberRecord] = [{"E164PhoneNumber": row, "CallingName": str(self.version)} for row in rows]
         return PhoneNumberPage(records, self._token(self.rows, begin + len(rows)))
 
