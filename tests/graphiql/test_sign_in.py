@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -29,7 +30,9 @@ def guarded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         tmp_path_factory.mktemp("home"), GATEWAY_AUTH="api-key", GATEWAY_API_KEYS=hash_api_key(KEY.encode())
     )
     with started(str(BIN / "chime-gateway"), "dev", "--port", "0", env=env, lines=1) as dev:
-        yield dev.lines[0].split()[1]
+        url = dev.lines[0].split()[1]
+        yield url
+        httpx.post(url, json={"query": "{ __typename }"}, headers={"authorization": f"Bearer {KEY}"}, timeout=30)
         dev.process.terminate()
         assert dev.process.stdout is not None
         output = dev.process.stdout.read()
