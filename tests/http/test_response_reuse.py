@@ -2,26 +2,38 @@
 
 import asyncio
 import gzip
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
+from itertools import count
+from random import randbytes
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 
 from gateway.app import create_app
 from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
 from gateway.auth.jwt_authenticator import LEEWAY_SECONDS
 from gateway.http import response_store
+from gateway.http.accept_encoding import AcceptEncoding
 from gateway.http.compression import MAX_INLINE_BYTES, compress
+from gateway.http.response_store import RequestKey, ResponseStore
 from gateway.settings import read_settings
 from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.cache.cache_memory import MAX_BYTES, MAX_RESPONSE_BYTES
+from gateway.upstream.cache.response_cache import ResponseCache
+from gateway.upstream.call import UpstreamResponse
+from gateway.upstream.used_responses import UsedResponses
 from tests.conftest import Gateway
 from tests.support.aws import Aws, e164, emulated_aws, number_record
 from tests.support.clock import Clock
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, bearer, served_issuer
+from tests.support.redis_server import redis_server
 from tests.support.serving import served
 
 TTL = 60
@@ -231,6 +243,19 @@ async def test_a_stale_response_is_not_reused(aws: Aws, clock: Clock) -> None:
         assert back.json()["data"]["phoneNumbers"]["edges"][3]["node"]["callingName"] == "BACK"
 
 
+async def test_a_response_with_one_stale_part_is_not_reused(aws: Aws, clock: Clock) -> None:
+    both = f'{{ phoneNumbers(first: 9) {{ totalCount }} phoneNumber(e164PhoneNumber: "{e164(3)}") {{ callingName }} }}'
+    async with caching(aws, clock, stale_if_error_seconds=3600) as gateway:
+        await posted(gateway, NUMBER, variables={"number": e164(3)})
+        clock.moves(TTL)
+        await posted(gateway, "{ phoneNumbers(first: 9) { totalCount } }")
+        aws.fails("GetPhoneNumber", "ServiceUnavailable")
+        assert (await posted(gateway, both)).json()["extensions"] == {"stale": True}
+        aws.recovers()
+        renamed(aws, "BACK AGAIN")
+        assert (await posted(gateway, both)).json()["data"]["phoneNumber"] == {"callingName": "BACK AGAIN"}
+
+
 async def test_get_and_head_share_responses_and_post_has_its_own(gateway: Gateway) -> None:
     before = reused()
     got = [await gateway.http.get("/graphql", params={"query": LISTED}) for _ in range(2)]
@@ -331,3 +356,209 @@ async def test_a_token_that_lost_a_scope_or_expired_is_refused_at_once(aws: Aws,
                     await asyncio.sleep(0.05)
             assert last.status_code == 401
             assert reused() - before > 2
+
+
+# Each request has its own
+
+
+async def test_each_reused_response_is_charged_and_rejected_above_the_limit(aws: Aws, clock: Clock) -> None:
+    async with caching(aws, clock, rate_limit_points_per_minute=350) as gateway:
+        responses = [await posted(gateway) for _ in range(4)]
+        points = [re.findall(r"r=(\d+)", each.headers["ratelimit"])[0] for each in responses]
+        cost = 350 - int(points[0])
+        assert cost > 1
+        assert [int(each) for each in points[:3]] == [350 - cost, 350 - 2 * cost, 350 - 3 * cost]
+        assert [each.status_code for each in responses] == [200, 200, 200, 429]
+        assert responses[3].json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_each_reused_response_is_logged_and_counted(aws: Aws, clock: Clock) -> None:
+    def counted() -> float:
+        labels = {"graphql_operation": "Listed", "code": "OK"}
+        return REGISTRY.get_sample_value("chime_gateway_requests_total", labels) or 0
+
+    before = counted()
+    # The application logs if logging is configured when it is made.
+    structlog.configure(cache_logger_on_first_use=False)
+    try:
+        with structlog.testing.capture_logs() as lines:
+            async with caching(aws, clock) as gateway:
+                responses = [await posted(gateway) for _ in range(3)]
+    finally:
+        structlog.reset_defaults()
+    assert counted() - before == 3
+    told = [{**line, "ms": 0, "id": ""} for line in lines if line["event"] == "request"]
+    assert [line["id"] for line in lines if line["event"] == "request"] == [
+        each.headers["x-request-id"] for each in responses
+    ]
+    assert told[0] == {**told[1], "upstream_calls": 1}
+    assert told[1] == told[2]
+    assert told[2]["cost"] > 1
+    assert (told[2]["operation"], told[2]["upstream_calls"], told[2]["status"]) == ("Listed", 0, 200)
+
+
+async def test_a_router_is_told_the_exact_time_that_is_left(aws: Aws, clock: Clock) -> None:
+    secret = "known-to-the-router-alone"
+    async with caching(aws, clock, router_secret=secret) as gateway:
+
+        async def told() -> tuple[str, str]:
+            response = await posted(gateway, headers={"x-router-secret": secret})
+            return response.headers["cache-control"], response.headers["age"]
+
+        assert await told() == (f"max-age={TTL}, public", "0")
+        clock.moves(7.25)
+        assert await told() == (f"max-age={TTL - 8}, public", "7")
+        clock.moves(30)
+        assert await told() == ("no-store", "37")
+        assert (await posted(gateway)).status_code == 401
+
+
+async def test_a_registered_document_is_reused_by_its_hash_and_stays_registered(gateway: Gateway) -> None:
+    persisted = {"persistedQuery": {"version": 1, "sha256Hash": sha256(LISTED.encode()).hexdigest()}}
+    unknown = await gateway.http.post("/graphql", json={"extensions": persisted})
+    assert unknown.json()["errors"][0]["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
+    before = reused()
+    for _ in range(2):
+        # Each of these registers the document.
+        assert "errors" not in (await posted(gateway, extensions=persisted)).json()
+    assert reused() == before
+    by_hash = [await gateway.http.post("/graphql", json={"extensions": persisted}) for _ in range(2)]
+    assert by_hash[0].content == by_hash[1].content
+    assert reused() - before == 1
+
+
+async def test_a_page_of_an_allowed_origin_can_read_a_reused_response(aws: Aws, clock: Clock) -> None:
+    origins = [f"https://{name}.example" for name in ("one", "two")]
+    async with caching(aws, clock, cors_origins=",".join(origins)) as gateway:
+        for origin in (*origins, *origins):
+            response = await posted(gateway, headers={"origin": origin})
+            assert response.headers["access-control-allow-origin"] == origin
+        before = reused()
+        assert (await posted(gateway, headers={"origin": "https://three.example"})).status_code == 403
+        assert (await posted(gateway, headers={"accept": "image/png"})).status_code == 406
+        assert reused() == before
+
+
+async def test_a_replica_reuses_a_response_of_parts_that_came_from_redis(aws: Aws, clock: Clock) -> None:
+    with redis_server() as redis:
+        async with (
+            caching(aws, clock, redis_url=redis.url) as one,
+            caching(aws, clock, redis_url=redis.url) as other,
+        ):
+            await posted(one)
+            clock.moves(10)
+            assert [(await posted(other)).headers["age"] for _ in range(2)] == ["10", "10"]
+            renamed(aws, "AT LAST")
+            clock.moves(TTL - 10.001)
+            assert [(await posted(other)).headers["age"] for _ in range(2)] == ["59", "59"]
+            assert aws.calls == ["ListPhoneNumbers"]
+            clock.moves(0.001)
+            new = (await posted(other)).json()["data"]["phoneNumbers"]["edges"][3]["node"]["callingName"]
+            assert new == "AT LAST"
+
+
+# Memory
+
+
+class Filled:
+    """A response cache and a response store, by plain calls."""
+
+    def __init__(self) -> None:
+        self.cache = ResponseCache(60, 0, lambda: 1000.0)
+        self.store = ResponseStore(self.cache)
+        self._serial = count(1)
+
+    def part(self, size: int) -> UsedResponses:
+        """Cache an upstream response with so many bytes of JSON."""
+        key = ("List", (("MaxResults", next(self._serial)),))
+        cached = self.cache.store(key, UpstreamResponse({}, size=size))
+        used = UsedResponses()
+        used.add(key, cached.serial, cached.stored_at, cached.ttl)
+        return used
+
+    def put(self, name: str, size: int, used: UsedResponses) -> None:
+        """Store a response with so many bytes, as the endpoint does."""
+        if self.store.can_reuse(used):
+            self.store.put(key_of(name), bytes(size), operation=None, cost=1, rows=1, used=used)
+
+    def has(self, name: str) -> bool:
+        return self.store.get(key_of(name)) is not None
+
+
+def key_of(name: str) -> RequestKey:
+    return RequestKey(has_body=True, text=name.encode(), caller_id="anyone", scopes=frozenset())
+
+
+def test_many_different_requests_do_not_evict_those_that_are_repeated() -> None:
+    filled = Filled()
+    used = filled.part(60_000)
+    for hot in range(60):
+        filled.put(f"hot {hot}", 60_000, used)
+        assert filled.has(f"hot {hot}")
+    for other in range(2_000):
+        filled.put(f"other {other}", 60_000, used)
+        assert filled.store.size + filled.cache.size <= MAX_BYTES
+    assert all(filled.has(f"hot {hot}") for hot in range(60))
+    assert filled.has("other 1999")
+    assert not filled.has("other 0")
+
+
+def test_both_caches_together_stay_within_the_limit_and_each_has_its_half() -> None:
+    filled = Filled()
+    first = filled.part(60_000)
+    for each in range(400):
+        filled.put(str(each), 60_000, first)
+    assert MAX_BYTES * 0.97 < filled.store.size + filled.cache.size <= MAX_BYTES
+    assert filled.store.size > MAX_BYTES / 2
+    for _ in range(100):
+        filled.part(60_000)
+        assert filled.store.size + filled.cache.size <= MAX_BYTES
+    assert filled.store.size > MAX_BYTES * 0.48
+    assert filled.cache.size > MAX_BYTES * 0.48
+
+
+def test_a_response_whose_part_was_evicted_is_not_reused() -> None:
+    filled = Filled()
+    first = filled.part(60_000)
+    filled.put("first", 100, first)
+    assert filled.has("first")
+    for _ in range(100):
+        filled.part(60_000)
+    assert not filled.has("first")
+
+
+def test_a_response_above_a_quarter_of_the_memory_is_not_stored() -> None:
+    filled = Filled()
+    used = filled.part(1_000)
+    filled.put("small", 1_000, used)
+    filled.put("large", MAX_RESPONSE_BYTES, used)
+    assert filled.has("small")
+    assert not filled.has("large")
+    # Nor is it if one of its parts is too large to be cached.
+    filled.put("of a large part", 1_000, filled.part(MAX_RESPONSE_BYTES))
+    assert not filled.has("of a large part")
+
+
+async def test_compressed_forms_count_for_the_memory() -> None:
+    filled = Filled()
+    used = filled.part(1_000)
+    body = randbytes(200_000)
+    for each in range(90):
+        stored = filled.store.put(key_of(str(each)), body, operation=None, cost=1, rows=1, used=used)
+        before = filled.store.size
+        for coding in ("gzip", "zstd"):
+            sent, told = await filled.store.encoded(key_of(str(each)), stored, AcceptEncoding(coding, identity=True))
+            assert told == coding
+            assert len(sent) > 190_000
+        assert filled.store.size + filled.cache.size <= MAX_BYTES
+    assert filled.store.size > before - 600_000
+    assert len(filled.store) < 30
+
+
+def test_a_request_counts_for_the_memory() -> None:
+    filled = Filled()
+    used = filled.part(1_000)
+    for each in range(1_000):
+        filled.put(str(each).zfill(100_000), 100, used)
+        assert filled.store.size <= MAX_BYTES
+    assert len(filled.store) < 170

@@ -37,6 +37,9 @@ CALLERS = (("one", BOTH_SCOPES), ("one", "phone-numbers:read"), ("two", BOTH_SCO
 NAMES = "query ($first: Int) { phoneNumbers(first: $first) { edges { cursor node { e164PhoneNumber callingName } } } }"
 NAME = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { callingName } }"
 LINKS = "{ phoneNumberOrders { nodes { id orderedPhoneNumbers { phoneNumber { e164PhoneNumber callingName } } } } }"
+TWO_PARTS = (
+    "query ($id: ID!) { phoneNumbers(first: 7) { totalCount } phoneNumberOrder(phoneNumberOrderId: $id) { status } }"
+)
 DIRECTIVES = ("no-cache", "no-store", "max-age=0")
 
 
@@ -138,6 +141,7 @@ class World:
             json.dumps({"query": NAMES, "variables": {"first": 7}}),
             *(json.dumps({"query": NAME, "variables": {"number": number}}) for number in NUMBERS[:3]),
             json.dumps({"query": LINKS}),
+            json.dumps({"query": TWO_PARTS, "variables": {"id": ORDER_IDS[0]}}),
             *(self._random_body() for _ in range(8)),
         ]
 
