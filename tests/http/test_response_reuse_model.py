@@ -141,7 +141,7 @@ class World:
             json.dumps({"query": NAMES, "variables": {"first": 7}}),
             *(json.dumps({"query": NAME, "variables": {"number": number}}) for number in NUMBERS[:3]),
             json.dumps({"query": LINKS}),
-            json.dumps({"query": TWO_PARTS, "variables": {"id": ORDER_IDS[0]}}),
+            *[json.dumps({"query": TWO_PARTS})] * 2,
             *(self._random_body() for _ in range(8)),
         ]
 
@@ -188,7 +188,7 @@ async def run(random: Random, aws: Aws, callers: tuple[Settings, list[dict[str, 
     async with twins(settings, aws, clock) as gateways:
         for _ in range(steps):
             kind = random.choices(
-                ["request", "together", "clock", "rename", "lose", "fails", "recovers"], [60, 8, 14, 10, 3, 2, 3]
+                ["request", "together", "clock", "rename", "lose", "fails", "recovers"], [60, 8, 14, 8, 3, 3, 4]
             )[0]
             done[kind] += 1
             if kind == "clock":
@@ -198,7 +198,7 @@ async def run(random: Random, aws: Aws, callers: tuple[Settings, list[dict[str, 
             elif kind == "lose":
                 world.lose(random.randrange(len(NUMBERS)))
             elif kind == "fails":
-                aws.fails(random.choice(["ListPhoneNumbers", "GetPhoneNumberOrder"]), "Forbidden")
+                aws.fails(random.choice(["ListPhoneNumbers", "ListPhoneNumberOrders"]), "Forbidden")
             elif kind == "recovers":
                 aws.recovers()
             else:
