@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
-from itertools import count
+from itertools import count, pairwise
 from random import randbytes
 from typing import Any
 
@@ -364,10 +364,9 @@ async def test_a_token_that_lost_a_scope_or_expired_is_refused_at_once(aws: Aws,
 async def test_each_reused_response_is_charged_and_rejected_above_the_limit(aws: Aws, clock: Clock) -> None:
     async with caching(aws, clock, rate_limit_points_per_minute=350) as gateway:
         responses = [await posted(gateway) for _ in range(4)]
-        points = [re.findall(r"r=(\d+)", each.headers["ratelimit"])[0] for each in responses]
-        cost = 350 - int(points[0])
-        assert cost > 1
-        assert [int(each) for each in points[:3]] == [350 - cost, 350 - 2 * cost, 350 - 3 * cost]
+        left = [350, *(int(re.findall(r"r=(\d+)", each.headers["ratelimit"])[0]) for each in responses[:3])]
+        # Some points refill meanwhile.
+        assert all(before - after > 50 for before, after in pairwise(left))
         assert [each.status_code for each in responses] == [200, 200, 200, 429]
         assert responses[3].json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
 
