@@ -502,6 +502,19 @@ def test_many_different_requests_do_not_evict_those_that_are_repeated() -> None:
     assert not filled.has("other 0")
 
 
+def test_reused_responses_leave_room_for_new_ones() -> None:
+    filled = Filled()
+    used = filled.part(60_000)
+    for old in range(400):
+        filled.put(f"old {old}", 60_000, used)
+        assert filled.has(f"old {old}")
+    for new in range(50):
+        filled.put(f"new {new}", 60_000, used)
+    assert all(filled.has(f"new {new}") for new in range(50))
+    assert filled.has("old 399")
+    assert not filled.has("old 0")
+
+
 def test_both_caches_together_stay_within_the_limit_and_each_has_its_half() -> None:
     filled = Filled()
     first = filled.part(60_000)
