@@ -8,7 +8,10 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
-PIP := $(BIN)/pip --quiet --disable-pip-version-check install
+PIP_INSTALL := pip --quiet --disable-pip-version-check install
+PIP := $(BIN)/$(PIP_INSTALL)
+# Benchmarks have their own environment, because speeds count only with a Python that was built with optimizations.
+OPTIMIZED := .venv/optimized
 
 .PHONY: run check test test-slow bench docs sbom lock clean
 
@@ -34,14 +37,14 @@ test: .venv/test
 test-slow: .venv/test
 	$(BIN)/pytest -m slow
 
-bench: .venv/bench
-	$(BIN)/python -m benchmarks.emulator_pages
-	$(BIN)/python -m benchmarks.cursors
-	$(BIN)/python -m benchmarks.filters
-	$(BIN)/python -m benchmarks.compression
-	$(BIN)/python -m benchmarks.lookup_calls
-	$(BIN)/python -m benchmarks.lookup_waits
-	$(BIN)/python -m benchmarks.rivals
+bench: $(OPTIMIZED)/installed
+	$(OPTIMIZED)/bin/python -m benchmarks.emulator_pages
+	$(OPTIMIZED)/bin/python -m benchmarks.cursors
+	$(OPTIMIZED)/bin/python -m benchmarks.filters
+	$(OPTIMIZED)/bin/python -m benchmarks.compression
+	$(OPTIMIZED)/bin/python -m benchmarks.lookup_calls
+	$(OPTIMIZED)/bin/python -m benchmarks.lookup_waits
+	$(OPTIMIZED)/bin/python -m benchmarks.rivals
 
 docs: .venv/test
 	$(BIN)/python -m tests.docs.reference_pages
@@ -70,12 +73,15 @@ INSTALL_PROGRAMS = missing=; for each in chromium:chromium redis-server:redis-se
 	export RUNLEVEL=1; $(APT_UPDATE); for each in $$missing; do $(APT_INSTALL) $$each > /dev/null || true; done; \
 	else echo "Missing are the Debian packages:$$missing. Tests that need them are skipped. To run these, too, install them as root." >&2; fi
 
+# Make an environment in folder $(2) with the Python $(1).
+MAKE_VENV = $(1) -m venv $(2) || { rm -rf $(2); $(IS_DEBIAN_ROOT) && \
+	echo "Python's venv is missing. Installing the Debian package python3-venv by apt-get." >&2 && \
+	$(APT_UPDATE) && $(APT_INSTALL) python3-venv && $(1) -m venv $(2); } || \
+	{ rm -rf $(2); echo "Install Python's venv first, on Debian: apt-get install python3-venv" >&2; exit 1; }
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chime-gateway needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(IS_DEBIAN_ROOT) && \
-		echo "Python's venv is missing. Installing the Debian package python3-venv by apt-get." >&2 && \
-		$(APT_UPDATE) && $(APT_INSTALL) python3-venv && $(PYTHON) -m venv .venv; } || \
-		{ rm -rf .venv; echo "Install Python's venv first, on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(call MAKE_VENV,$(PYTHON),.venv)
 
 .venv/run: .venv/bin/python requirements.lock pyproject.toml
 	@echo "Installing, once"
@@ -87,8 +93,17 @@ INSTALL_PROGRAMS = missing=; for each in chromium:chromium redis-server:redis-se
 	@$(PIP) --require-hashes -r tests/requirements.lock
 	@touch $@
 
-.venv/bench: .venv/test benchmarks/requirements.lock
-	@$(PIP) --require-hashes -r benchmarks/requirements.lock
+# PYTHON if it was built with optimizations, else Debian's. If neither was, the check says what to do.
+$(OPTIMIZED)/bin/python:
+	@for python in $(PYTHON) /usr/bin/python3; do \
+		if $$python benchmarks/interpreter.py 2> /dev/null; then $(call MAKE_VENV,$$python,$(OPTIMIZED)); exit; fi; \
+	done; $(PYTHON) benchmarks/interpreter.py
+
+$(OPTIMIZED)/installed: $(OPTIMIZED)/bin/python tests/requirements.lock benchmarks/requirements.lock pyproject.toml
+	@echo "Installing for $$($(OPTIMIZED)/bin/python -VV), once"
+	@$(OPTIMIZED)/bin/$(PIP_INSTALL) --require-hashes -r tests/requirements.lock
+	@$(OPTIMIZED)/bin/$(PIP_INSTALL) --require-hashes -r benchmarks/requirements.lock
+	@$(OPTIMIZED)/bin/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/sbom: .venv/test tests/supply/requirements.lock

@@ -21,7 +21,7 @@ TESTS = {
     "gateway/context.py": ("tests/execution", *OF_ANY_CODE),
     "gateway/errors.py": ("tests/execution", *OF_ANY_CODE),
     "gateway/settings.py": ("tests/test_start_up.py", *OF_ANY_CODE),
-    "benchmarks/": ("tests/docs/test_reference.py", "tests/deploy/test_sizing.py"),
+    "benchmarks/": ("tests/benchmarks", "tests/docs/test_reference.py", "tests/deploy/test_sizing.py"),
     "deploy/": ("tests/deploy", "tests/docs/test_pages.py"),
     "docs/": ("tests/docs",),
     "Dockerfile": ("tests/deploy",),

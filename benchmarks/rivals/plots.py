@@ -16,6 +16,7 @@ FOLDER: Final = HERE.parent
 COLOURS: Final = {
     "ours": "#0072B2",
     "ours, unshared": "#56B4E9",
+    "baseline": "#009E73",
     "naive": "#999999",
     "Hive Gateway": "#E69F00",
     "Tailcall": "#D55E00",
@@ -38,13 +39,15 @@ def draw(report: Report) -> list[Path]:
 
 def _throughput(report: Report) -> Path:
     plt = import_module("matplotlib.pyplot")
-    figure, panels = plt.subplots(1, len(QUERIES), figsize=(11, 2.8), layout="constrained")
-    for panel, query in zip(panels, QUERIES, strict=True):
-        servers = report.servers(query.name)[::-1]
-        rates = [report.median(query.name, server, lambda s: s.per_second) for server in servers]
+    figure, panels = plt.subplots(2, len(QUERIES), figsize=(11, 5), layout="constrained")
+    titles = {query.name: f"{query.name}: {query.title}".replace(", every", ",\nevery") for query in QUERIES}
+    titles |= {f"hot {query.name}": f"{query.name}: the first page, repeated, caches on" for query in QUERIES}
+    for panel, (workload, title) in zip(panels.flat, titles.items(), strict=True):
+        servers = report.servers(workload)[::-1]
+        rates = [report.median(workload, server, lambda s: s.per_second) for server in servers]
         bars = panel.barh(servers, rates, color=[COLOURS[server] for server in servers])
         panel.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=2)
-        panel.set_title(f"{query.name}: {query.title}".replace(", every", ",\nevery"), fontsize=8, loc="left")
+        panel.set_title(title, fontsize=8, loc="left")
         panel.set_xlabel("requests a second, one core")
         panel.margins(x=0.15)
     return _save(figure, "throughput")

@@ -1,18 +1,20 @@
-"""One run: start all servers, check their responses, and measure them alternately."""
+"""One run: fresh queries, repeated queries, upstream latency, a long walk and memory, one after the other."""
 
 import http.client
 import json
-import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from benchmarks.rivals.account import INVENTORY
+from benchmarks.rivals.group import Group, Workload
+from benchmarks.rivals.hot import measure_hot
 from benchmarks.rivals.latency import measure_latencies
-from benchmarks.rivals.load import Sample, WrongResponse, bodies, check, measure, wrk
+from benchmarks.rivals.load import bodies, check, measure, wrk
 from benchmarks.rivals.queries import EVERY_FIELD, QUERIES, Page, Query, pages
 from benchmarks.rivals.report import Mixed, Report, Walk
 from benchmarks.rivals.servers import (
@@ -20,87 +22,85 @@ from benchmarks.rivals.servers import (
     RIVALS,
     ROOT,
     SERVER_CORE,
-    CannotRun,
     Server,
+    Start,
     Stub,
     environment,
     on_core,
+    start_baseline,
     start_ours,
     start_unshared,
 )
 
-Start = Callable[[str, Path], Server]
-STARTS: Final = 3
-# Seconds of warm-up per query. V8 compiles for thousands of requests (q2: 520 requests/s at first, 880 later).
-WARM_UPS: Final = {"Hive Gateway": 5}
 PAGE_SIZES: Final = (1, 10, 25, 50, 99)
 INVENTORIES: Final = (250, 1_000, 10_000, 100_000)
 WALKED: Final = 100_000
 WALKS: Final = 3
 WALK_PAGE: Final = 99
 Q1, Q2, Q3 = QUERIES
+# The calls of q1 and q2 do not repeat, so there is nothing to share. The ratios of q3 are those of "ours, unshared".
+FRESH: Final = (
+    Workload("q1", Q1, Q1.pages, frozenset({"ours, unshared"})),
+    Workload("q2", Q2, Q2.pages, frozenset({"ours, unshared"})),
+    Workload("q3", Q3, Q3.pages, frozenset({"baseline"})),
+)
 
 
 class Run:
-    """The servers of one run, and their common stub upstream."""
+    """The measurements of one run."""
 
-    def __init__(self, report: Report, folder: Path, rivals: Sequence[str]) -> None:
+    def __init__(self, report: Report, folder: Path, rivals: Sequence[str], baseline: Path | None) -> None:
         self._report = report
         self._folder = folder
-        self._rivals = rivals
-        self._servers: list[Server] = []
-        self._rates: dict[tuple[str, str], float] = {}
+        self._rivals = {name: RIVALS[name] for name in rivals}
+        self._baseline = baseline
 
     def all(self, *, mixed: int) -> None:
-        """Make all measurements, and stop every process at the end."""
-        report = self._report
-        self._stub = Stub(self._folder, INVENTORY)
-        try:
-            self._measure_stub()
-            self._start()
-            self._check()
-            report.say("Warm-up")
-            for query, server in self._turns(0):
-                for _ in range(WARM_UPS.get(server.name, 1)):
-                    sample = self._sample(server, query, 1)
-                    # The rate decides how many requests a round needs.
-                    self._rates[server.name, query.name] = sample.per_second
-            for turn in range(report.rounds):
-                report.say(f"Round {turn + 1} of {report.rounds}")
-                self._bare()
-                for query, server in self._turns(turn):
-                    report.sample(query, server.name, self._sample(server, query, report.seconds))
-            for server in self._servers:
-                report.peaks[server.name] = server.process.memory("VmHWM")
-            self._page_sizes()
-            self._inventories()
-        finally:
-            for server in self._servers:
-                server.process.stop()
-            self._stub.process.stop()
+        """Make all measurements."""
+        self._fresh()
+        self._hot()
         self._latencies()
         self._walk()
         if mixed:
             self._mixed(mixed)
         else:
-            report.note("Memory under mixed requests was not measured. --mixed 100000 measures it.")
+            self._report.note("Memory under mixed requests was not measured. --mixed 100000 measures it.")
 
-    def _sample(self, server: Server, query: Query, seconds: float) -> Sample:
-        one = 1 / self._rates[server.name, query.name]
-        return measure(server, self._stub, bodies(server, query), seconds, one, self._folder)
+    def _fresh(self) -> None:
+        """Measure varied queries without caches, then costs by page size and by inventory."""
+        report = self._report
+        self._stub = Stub(self._folder, INVENTORY)
+        group = Group(report, self._stub, self._folder)
+        starts: dict[str, Start] = {"ours": start_ours, "ours, unshared": start_unshared, **self._rivals}
+        if self._baseline:
+            starts["baseline"] = partial(start_baseline, self._baseline)
+        try:
+            self._measure_stub()
+            for server, seconds in group.start(starts):
+                report.starts[server.name] = seconds
+                report.say(f"{server.name}: first response after {seconds:.2f} s")
+            for workload in FRESH:
+                group.check(workload, INVENTORY)
+            report.say("All responses are correct")
+            group.warm_up(FRESH)
+            for turn in range(report.rounds):
+                report.say(f"Round {turn + 1} of {report.rounds}")
+                self._bare()
+                group.round(FRESH, turn)
+            group.note_peaks(FRESH)
+            servers = [server for server in group.servers if server.name != "baseline"]
+            self._page_sizes([server for server in servers if server.name != "ours, unshared"])
+            self._inventories([server for server in servers if server.name != "ours"])
+        finally:
+            group.stop()
+            self._stub.process.stop()
 
-    def _turns(self, turn: int) -> list[tuple[Query, Server]]:
-        """Return every query with every server, with another server first in each turn.
-
-        "ours, unshared" takes part in q3 alone, because the calls of the other queries do not repeat.
-        """
-        count = len(self._servers)
-        return [
-            (query, self._servers[(turn + place) % count])
-            for query in QUERIES
-            for place in range(count)
-            if query is Q3 or self._servers[(turn + place) % count].name != "ours, unshared"
-        ]
+    def _hot(self) -> None:
+        """Measure repeated queries with caches."""
+        ours: dict[str, Start] = {"ours": partial(start_ours, cached=True)}
+        if self._baseline:
+            ours["baseline"] = partial(start_baseline, self._baseline, cached=True)
+        measure_hot(self._report, ours, self._rivals, self._folder)
 
     def _measure_stub(self) -> None:
         paths = {"a number": "/phone-numbers/%2B12065550007", "a page of 99": "/phone-numbers?max-results=99"}
@@ -110,41 +110,6 @@ class Run:
             rates.append(f"{load.requests / load.seconds:,.0f} calls/s for {what}")
         self._report.note(f"The stub alone serves {' and '.join(rates)}.")
 
-    def _start(self) -> None:
-        starts: list[Start] = [start_ours, start_unshared, *(RIVALS[name] for name in self._rivals)]
-        for start in starts:
-            took = []
-            for again in range(STARTS):
-                server = None
-                try:
-                    server = start(self._stub.url, self._folder)
-                    took.append(server.first_response(server.dialect.body(Q2, Page(10, 0), None)))
-                except (CannotRun, OSError) as reason:
-                    self._report.note(f"{start.__name__.removeprefix('start_')} could not run here: {reason}")
-                    if server:
-                        server.process.stop()
-                    break
-                if again < STARTS - 1:
-                    server.process.stop()
-            else:
-                assert server is not None
-                self._servers.append(server)
-                self._report.starts[server.name] = statistics.median(took)
-                self._report.say(f"{server.name}: first response after {statistics.median(took):.2f} s")
-
-    def _check(self) -> None:
-        for server in list(self._servers):
-            try:
-                for query in QUERIES:
-                    self._rates[server.name, query.name] = 1 / check(server, query)
-            except WrongResponse as wrong:
-                if server.name.startswith("ours"):
-                    raise
-                self._report.note(f"Left out because of a wrong response: {wrong}")
-                server.process.stop()
-                self._servers.remove(server)
-        self._report.say("All responses are correct")
-
     def _bare(self) -> None:
         env = environment(self._folder, STUB_URL=self._stub.url)
         command = [sys.executable, "-m", "benchmarks.rivals.bare", str(self._report.seconds)]
@@ -153,24 +118,21 @@ class Run:
         result = json.loads(ran.stdout)
         self._report.bare.append((result["cpu"] * 1e3 / result["calls"], result["calls"] / result["clock"]))
 
-    def _page_sizes(self) -> None:
+    def _page_sizes(self, servers: Sequence[Server]) -> None:
         self._report.say("Page sizes")
         for size in PAGE_SIZES:
             every = pages([size], range(1, 151))
             query = Query(f"size{size}", f"{size} numbers, every field", False, EVERY_FIELD, every)
-            for server in self._servers:
-                if server.name != "ours, unshared":
-                    one = check(server, query)
-                    sample = measure(server, self._stub, bodies(server, query), 1, one, self._folder)
-                    self._report.page_sizes.setdefault(server.name, {})[size] = sample
+            for server in servers:
+                one = check(server, query)
+                sample = measure(server, self._stub, bodies(server, query), 1, one, self._folder)
+                self._report.page_sizes.setdefault(server.name, {})[size] = sample
 
-    def _inventories(self) -> None:
+    def _inventories(self, servers: Sequence[Server]) -> None:
         self._report.say("Inventories")
         for inventory in INVENTORIES:
             self._stub.holds(inventory)
-            for server in self._servers:
-                if server.name == "ours":
-                    continue
+            for server in servers:
                 one = check(server, Q3, inventory, Q3.pages[:5])
                 sample = measure(server, self._stub, bodies(server, Q3), 1, one, self._folder)
                 self._report.inventories.setdefault(server.name, {})[inventory] = sample
@@ -178,12 +140,13 @@ class Run:
     def _latencies(self) -> None:
         """Measure one caller while the upstream takes time."""
         self._report.say("Upstream latency")
-        starts: list[Start] = [start_ours, *(RIVALS[name] for name in self._rivals)]
-        for latency_ms, name, waits in measure_latencies(starts, self._folder):
-            self._report.latencies.setdefault(latency_ms, {})[name] = waits
+        starts: dict[str, Start] = {"ours": start_ours, **self._rivals}
+        for title, latency_ms, name, waits in measure_latencies(starts, self._folder, self._report.note):
+            self._report.latencies.setdefault((title, latency_ms), {})[name] = waits
+            first, later = waits
             self._report.say(
-                f"  q3 at {latency_ms} ms {name:15} first {waits.cold_ms:4.0f} ms, {waits.cold_calls:.0f} calls, "
-                f"later {waits.warm_ms:4.0f} ms, {waits.warm_calls:.0f} calls"
+                f"  {title}, {latency_ms} ms, {name:15} first {first.ms:5,.0f} ms, {first.calls:.0f} calls, "
+                f"later {later.ms:5,.0f} ms, {later.calls:.0f} calls"
             )
 
     def _walk(self) -> None:
@@ -193,7 +156,7 @@ class Run:
         server = None
         try:
             server = start_ours(stub.url, self._folder)
-            server.first_response(server.dialect.body(Q2, Page(10, 0), None))
+            server.first_response(server.dialect.body(Q2, Page(10, 0), server.start))
             self._report.walks = [_walked(server, stub) for _ in range(WALKS)]
         finally:
             if server:
@@ -206,8 +169,9 @@ class Run:
         stub = Stub(self._folder, INVENTORY)
         server = None
         try:
-            server = start_ours(stub.url, self._folder)
-            server.first_response(server.dialect.body(Q2, Page(10, 0), None))
+            # The caches are on, because their memory counts.
+            server = start_ours(stub.url, self._folder, cached=True)
+            server.first_response(server.dialect.body(Q2, Page(10, 0), server.start))
             asked = _mixture(server)
             file = self._folder / "mixed.txt"
             file.write_text("\n".join(asked) + "\n")

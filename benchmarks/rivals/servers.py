@@ -2,14 +2,16 @@
 
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,6 +25,8 @@ SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
 START_SECONDS: Final = 60.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
+# Milliseconds for which a caching rival keeps responses, as long as the gateway by default. hive.config.ts has it, too.
+TTL_MS: Final = 2_000
 
 
 class CannotRun(Exception):
@@ -99,10 +103,11 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Return an unused port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return an unused port below those of outgoing connections, which could take it before the server starts."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise CannotRun("no port between 20,000 and 30,000 is free")
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
@@ -153,13 +158,23 @@ class Stub:
 
 @dataclass
 class Server:
-    """A GraphQL server at /graphql."""
+    """A GraphQL server at /graphql.
+
+    Attributes:
+        opaque: Whether only a response of the server itself has a cursor. Other servers take an offset.
+    """
 
     name: str
     dialect: Dialect
     process: Process
     port: int
+    opaque: bool = False
     cursors: dict[tuple[bool, int], str] = field(default_factory=dict)
+
+    @property
+    def start(self) -> str | None:
+        """Return the cursor of the first page. Hive Gateway needs a token, because it sends null as a word."""
+        return None if self.opaque else "0"
 
     def post(self, body: str) -> bytes:
         """Send one request on a new connection, and return the body of the response."""
@@ -183,36 +198,44 @@ class Server:
             except OSError:
                 time.sleep(0.005)
                 continue
-            if b'"data":{' not in answer:
+            if b'"data":{' not in answer or b'"errors":' in answer:
                 time.sleep(0.005)
                 continue
             return time.perf_counter() - self.process.began
         raise CannotRun(f"no response within {START_SECONDS:.0f} s")
 
 
-def start_ours(stub: str, folder: Path) -> Server:
+Start = Callable[[str, Path], Server]
+
+
+def start_ours(stub: str, folder: Path, *, cached: bool = False) -> Server:
     """Start the gateway as `chime-gateway serve` does."""
-    return _ours("ours", [str(Path(sys.executable).parent / "chime-gateway")], stub, folder)
+    return _ours("ours", [str(Path(sys.executable).parent / "chime-gateway")], stub, folder, cached=cached)
+
+
+def start_baseline(program: Path, stub: str, folder: Path, *, cached: bool = False) -> Server:
+    """Start the `chime-gateway` of another checkout."""
+    return _ours("baseline", [str(program)], stub, folder, cached=cached)
 
 
 def start_unshared(stub: str, folder: Path) -> Server:
     """Start the gateway without single flight (unshared.py)."""
-    return _ours("ours, unshared", [sys.executable, "-m", "benchmarks.rivals.unshared"], stub, folder)
+    return _ours("ours, unshared", [sys.executable, "-m", "benchmarks.rivals.unshared"], stub, folder, cached=False)
 
 
-def _ours(name: str, command: list[str], stub: str, folder: Path) -> Server:
+def _ours(name: str, command: list[str], stub: str, folder: Path, *, cached: bool) -> Server:
     port = free_port()
     env = environment(
         folder,
         GATEWAY_UPSTREAM_API="chime",
         GATEWAY_UPSTREAM_ENDPOINT_URL=stub,
-        GATEWAY_CACHE_TTL_SECONDS="0",
         # The mixed load contains introspection.
         GATEWAY_INTROSPECTION="true",
+        **({} if cached else {"GATEWAY_CACHE_TTL_SECONDS": "0"}),
     )
     log = folder / f"{name}.log"
     process = Process([*command, "serve", "--port", str(port)], SERVER_CORE, log, env)
-    return Server(name, Dialect(relay=True), process, port)
+    return Server(name, Dialect(relay=True), process, port, opaque=True)
 
 
 def start_naive(stub: str, folder: Path) -> Server:
@@ -228,28 +251,34 @@ def start_naive(stub: str, folder: Path) -> Server:
     return Server("naive", Dialect(relay=True), process, port)
 
 
-def start_hive(stub: str, folder: Path) -> Server:
+def start_hive(stub: str, folder: Path, *, cached: bool = False) -> Server:
     """Start Hive Gateway over the supergraph that Mesh Compose builds from mesh.config.ts."""
     compose, gateway = MODULES / "@graphql-mesh/compose-cli/esm/bin.js", MODULES / "@graphql-hive/gateway/dist/bin.js"
     env = environment(folder, STUB_URL=stub, NODE_ENV="production", LOG_LEVEL="warn")
-    supergraph = folder / "supergraph.graphql"
-    composed = subprocess.run(
-        ["node", compose, "-o", supergraph], cwd=HERE, env=env, capture_output=True, text=True, check=False
-    )
-    if composed.returncode:
-        raise CannotRun(f"Mesh Compose: {composed.stderr.strip()[-300:]}")
+    supergraph = folder / f"supergraph-{urlsplit(stub).port}.graphql"
+    if not supergraph.exists():
+        composed = subprocess.run(
+            ["node", compose, "-o", supergraph], cwd=HERE, env=env, capture_output=True, text=True, check=False
+        )
+        if composed.returncode:
+            raise CannotRun(f"Mesh Compose: {composed.stderr.strip()[-300:]}")
     port = free_port()
     command = ["node", str(gateway), "supergraph", str(supergraph), "--host", "127.0.0.1", "--port", str(port)]
     # Compiled documents make it 5 to 10 % faster. By default it interprets them.
-    process = Process([*command, "--jit"], SERVER_CORE, folder / "hive.log", env, folder)
+    command += ["--jit", *(["--config-path", str(HERE / "hive.config.ts")] if cached else [])]
+    process = Process(command, SERVER_CORE, folder / "hive.log", env, folder)
     return Server("Hive Gateway", Dialect(relay=False), process, port)
 
 
-def start_tailcall(stub: str, folder: Path) -> Server:
+def start_tailcall(stub: str, folder: Path, *, cached: bool = False) -> Server:
     """Start Tailcall with tailcall.graphql."""
     port = free_port()
     text = (HERE / "tailcall.graphql").read_text()
-    for word, value in (("HOST", "127.0.0.1"), ("PORT", str(port)), ("STUB", stub)):
+    words = {"HOST": "127.0.0.1", "PORT": str(port), "STUB": stub}
+    words["CACHE"] = f"@cache(maxAge: {TTL_MS})" if cached else ""
+    # Its cache mixes up the records of a few numbers (15 and 98) if only the path of the request has the number.
+    words["KEY"] = ', query: [{ key: "number", value: "{{.value.E164PhoneNumber}}" }]' if cached else ""
+    for word, value in words.items():
         text = text.replace(word, value)
     config = folder / "tailcall.graphql"
     # The first line is a comment with the words that were just replaced.
@@ -260,4 +289,9 @@ def start_tailcall(stub: str, folder: Path) -> Server:
     return Server("Tailcall", Dialect(relay=False), process, port)
 
 
-RIVALS: Final = {"naive": start_naive, "hive": start_hive, "tailcall": start_tailcall}
+RIVALS: Final[Mapping[str, Start]] = {"naive": start_naive, "hive": start_hive, "tailcall": start_tailcall}
+# The rivals with their own response caches on. The naive app has none.
+CACHING: Final[Mapping[str, Start]] = {
+    "hive": partial(start_hive, cached=True),
+    "tailcall": partial(start_tailcall, cached=True),
+}
