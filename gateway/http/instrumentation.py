@@ -1,7 +1,7 @@
 """Instrumentation of requests: metrics, a log line, and the server span of the trace."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,10 +38,10 @@ class InstrumentationMiddleware:
         REQUEST_RECORD.set(record)
         head: Message | None = None
 
-        async def recording_send(message: Message) -> None:
+        def recording_send(message: Message) -> Awaitable[None]:
             nonlocal head
             head = head or message
-            await send(message)
+            return send(message)
 
         try:
             if scope["path"] == "/graphql":

@@ -73,9 +73,9 @@ class TokenList(Generic[R]):
             walk.close()
         self._walks.clear()
 
-    async def _count_and_fetch(self, token: str | None, size: int) -> tuple[Sequence[R], str | None]:
+    def _count_and_fetch(self, token: str | None, size: int) -> Awaitable[tuple[Sequence[R], str | None]]:
         self.pages_fetched += 1
-        return await self.fetch(token, size)
+        return self.fetch(token, size)
 
     def repeated_token(self) -> UpstreamBadResponse:
         """Return the error for a list whose tokens lead in a circle."""

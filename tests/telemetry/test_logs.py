@@ -79,6 +79,34 @@ def test_exception_of_a_lost_task_is_redacted_and_logged(tmp_path: Path) -> None
     assert "+1206" not in line
 
 
+def test_log_thread_is_woken_once_while_lines_keep_coming(tmp_path: Path) -> None:
+    program = """
+import threading, time
+gathering, may_write, wakes = threading.Semaphore(0), threading.Semaphore(0), []
+set_event = threading.Event.set
+
+def counted_set(event):
+    wakes.append(event)
+    set_event(event)
+
+def sleep(_seconds):
+    gathering.release()
+    may_write.acquire()
+
+threading.Event.set, time.sleep = counted_set, sleep
+log = structlog.get_logger()
+log.info("line")
+for _ in range(3):
+    assert gathering.acquire(timeout=30)
+    log.info("line")
+    may_write.release()
+assert gathering.acquire(timeout=30)
+assert len(wakes) == 1
+may_write.release(9)
+"""
+    assert [json.loads(line)["event"] for line in logged_by(tmp_path, program)] == ["line"] * 4
+
+
 def test_unread_log_delays_no_program_and_reports_the_dropped_lines(tmp_path: Path) -> None:
     """A pipe holds 64 KB. The program writes 30 times as much before the test reads its first line."""
     program = (
