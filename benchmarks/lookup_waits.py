@@ -18,7 +18,7 @@ from tests.support.timed_account import PAGE_SIZE, Measured, TimedAccount, run_t
 KEYS: Final = (1, 3, 10, 30, 100, 300)
 INVENTORIES: Final = (100, 250, 1_000, 10_000, 100_000)
 PLACES: Final = ("spread", "contiguous")
-MODES: Final = ((False, False), (True, False), (False, True))
+MODES: Final = ((False, False), (True, False), (False, True), (True, True))
 WRITTEN_TO: Final = Path(__file__).with_suffix(".md")
 
 

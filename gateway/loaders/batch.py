@@ -174,6 +174,7 @@ class Batch(Generic[R]):
         if not pages:
             # The pages that are read on may hold the keys, so the gets come last.
             return unknown
+        keys_before = [known_page.keys for known_page in known.pages.values()]
         if gets:
             next_tokens, _ = await asyncio.gather(self._read_known_pages(pages), self._get(gets))
         else:
@@ -181,8 +182,9 @@ class Batch(Generic[R]):
         token, count = _end_of_chain(next_tokens)
         if is_unfiltered:
             self._token_from_start, self._pages_from_start = token, count
-            if count and token is None:
-                # The whole list was read. A key that is not in it has no record.
+            if count and token is None and keys_before == [known_page.keys for known_page in known.pages.values()]:
+                # The whole list was read. A key that is not in it has no record. If rows moved, a page may have been
+                # read before a row came to it, and another one after the row had left it.
                 self._resolve_rest(None)
         is_longer_now = is_unfiltered and start.is_complete and count == len(start.tokens)
         if is_longer_now or any(isinstance(each, CursorExpired) for each in next_tokens.values()):

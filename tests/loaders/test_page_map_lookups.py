@@ -1,5 +1,6 @@
 """Lookups with the page map, counted in calls and waits on a virtual clock and compared with the inventory."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
@@ -87,6 +88,20 @@ async def test_missing_numbers_cost_no_get_if_the_whole_list_is_read() -> None:
     account = TimedAccount(range(250))
     await account.read_whole_list()
     assert await cost_of(account, [*range(0, 250, 5), *range(900, 910)]) == Cost(calls=3, waits=1)
+
+
+@timed
+async def test_number_that_moves_while_the_whole_list_is_read_is_found() -> None:
+    """Five calls run at the same time. The number leaves a page that is read later for one that was read before."""
+    account = TimedAccount(range(990), concurrency=5)
+    await account.read_whole_list()
+    wanted = [e164(place) for place in SPREAD]
+    finding = asyncio.ensure_future(account.find(wanted))
+    await asyncio.sleep(0.5)
+    for number in wanted[:50]:
+        account.rows.remove(number)
+        account.rows.insert(0, number)
+    assert await finding == account.expected(wanted)
 
 
 @timed
