@@ -62,7 +62,15 @@ class CountedGateway(Gateway):
 
 @pytest.fixture
 async def gateway(aws: GatedAws, clock: Clock) -> AsyncIterator[CountedGateway]:
-    settings = read_settings(upstream_api=aws.api, upstream_endpoint_url=aws.url, cache_ttl_seconds=TTL)
+    settings = read_settings(
+        upstream_api=aws.api,
+        upstream_endpoint_url=aws.url,
+        cache_ttl_seconds=TTL,
+        # Expired parts stay in memory, so that nothing but their age ends their use.
+        stale_if_error_seconds=3600,
+        # No call ends by itself.
+        request_timeout_seconds=300,
+    )
     async with httpx.AsyncClient(timeout=30) as http:
         gateway = CountedGateway(http)
         with served(gateway.counted(create_app(settings, AwsKeyPair("local", "local"), clock))) as url:
@@ -147,6 +155,14 @@ async def test_a_client_that_leaves_ends_the_work_only_if_it_is_the_last(
         assert len((await clients[index].response()).json()["data"]["phoneNumbers"]["nodes"]) == 50
     assert aws.calls == ["ListPhoneNumbers"]
     assert joined() - before == len({1, 2} - set(leaving))
+
+
+async def test_a_client_that_is_alone_ends_the_work(gateway: CountedGateway, aws: GatedAws) -> None:
+    [alone] = await begin(gateway, PAGE)
+    assert await is_released(aws.called)
+    await alone.leaves()
+    assert await is_released(aws.given_up)
+    await gateway.works_on(0)
 
 
 @pytest.mark.parametrize(("seconds", "age", "calls"), [(TTL - 0.5, "59", 2), (TTL, None, 3)])
