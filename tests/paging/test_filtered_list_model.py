@@ -219,7 +219,7 @@ async def check_session(data: st.DataObject) -> None:
         await check_walk_through_changes(session, data)
 
 
-@settings(max_examples=300, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
 @given(st.data())
 async def test_any_walk_of_a_filtered_list_matches_the_model(data: st.DataObject) -> None:
     await check_session(data)

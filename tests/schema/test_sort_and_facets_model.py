@@ -148,7 +148,7 @@ async def shown_rows(inventory: Inventory) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     inventories(),
     st.sampled_from(sorted(FIELDS)),
@@ -184,7 +184,7 @@ async def test_sorted_pages_match_the_model(
     assert seen == [row["e164PhoneNumber"] for row in expected]
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(inventories(), st.booleans())
 async def test_facets_match_the_model(inventory: Inventory, sort: bool) -> None:  # A value that hypothesis draws.
     rows = await shown_rows(inventory)
