@@ -120,10 +120,11 @@ BAD_REQUESTS: tuple[dict[str, Any], ...] = (
 
 @dataclass
 class Run:
-    """The responses and the log of one gateway."""
+    """The responses, the log and the metrics of one gateway."""
 
     responses: list[httpx.Response] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    metrics: str = ""
 
     def send(self, url: str, **request: Any) -> httpx.Response:
         headers = {"content-type": "application/json"}
@@ -132,7 +133,10 @@ class Run:
 
 
 def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: ScriptedUpstream | None = None) -> Run:
-    """Send all bad requests and documents, and each document once per odd response if the upstream is scripted."""
+    """Send all bad requests and documents, and each document once per odd response if the upstream is scripted.
+
+    Over the emulator, each document is sent twice, and the second response is a reused one.
+    """
     env = environment(
         home,
         AWS_ACCESS_KEY_ID=ACCESS_KEY if upstream else "local",
@@ -141,6 +145,7 @@ def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: Script
         GATEWAY_UPSTREAM_ENDPOINT_URL=upstream_url,
         GATEWAY_CURSOR_KEYS=CURSOR_KEY,
         GATEWAY_LOG_FORMAT=log_format,
+        GATEWAY_CACHE_TTL_SECONDS="0" if upstream else "3600",
     )
     run = Run()
     with started(str(BIN / "chime-gateway"), "serve", "--port", "0", env=env, lines=3) as serve:
@@ -151,12 +156,15 @@ def gateway_run(home: Path, upstream_url: str, log_format: str, upstream: Script
             if upstream is not None and odd is not None:
                 upstream.responses = [odd]
             for document in DOCUMENTS:
+                if upstream is None:
+                    run.send(url, json={"query": document})
                 response = run.send(url, json={"query": document}).json()
                 cursors = re.findall(r'"(?:cursor|endCursor)": ?"([^"]+)"', json.dumps(response))
                 if cursors:
                     follow = "query Next($after: String) { phoneNumbers(after: $after) { nodes { id } } }"
                     run.send(url, json={"query": follow, "variables": {"after": cursors[-1]}})
         run.responses.append(httpx.get(url.replace("/graphql", "/nowhere")))
+        run.metrics = httpx.get(url.replace("/graphql", "/metrics")).text
         # A request that the server rejects before the application sees it.
         with wire(url.removesuffix("/graphql")) as connection:
             connection.sends(f"GET /{VARIABLE} HTTP/1.1\r\n{ALIAS} : pretended\r\n\r\n".encode())
@@ -226,6 +234,7 @@ def test_log_holds_nothing_of_successful_responses(run_over_emulator: Run) -> No
     log = "\n".join(run_over_emulator.log)
     assert [marker for marker in FORBIDDEN_IN_LOG if marker in log] == [], log
     assert len(run_over_emulator.responses) > 15
+    assert re.search(r'responses_reused_total{level="stored"} [1-9]', run_over_emulator.metrics)
     assert [response.text for response in run_over_emulator.responses if PYTHON.search(response.text)] == []
 
 
