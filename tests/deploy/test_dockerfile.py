@@ -264,7 +264,7 @@ def test_image_serves_as_a_numeric_user_on_a_read_only_file_system_and_shuts_dow
             assert str(port) in server.stdout.readline()
             assert subprocess.run(health_check(server), env=env, check=False, **as_nobody()).returncode == 0
             page = httpx.get(f"http://127.0.0.1:{port}/graphql", headers={"accept": "text/html"}, timeout=30)
-            assert '<div id="graphiql">' in page.text
+            assert '<div id="graphiql" ' in page.text
             stop_during_a_request(server, port, aws)
         finally:
             server.kill()
