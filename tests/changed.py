@@ -80,7 +80,7 @@ def main() -> None:
     """Print the tests, one a line. On standard error, say what is not covered."""
     files = changed_files()
     tests = selected(files)
-    sys.stderr.write(f"{len(files)} files differ from main. Their tests: {' '.join(tests) or 'none'}\n")
+    sys.stderr.write(f"Files that differ from main: {len(files)}. Their tests: {' '.join(tests) or 'none'}\n")
     if "tests/conftest.py" in files:
         sys.stderr.write("All tests use tests/conftest.py, which changed: run make test\n")
     sys.stdout.writelines(f"{test}\n" for test in tests)
