@@ -1,4 +1,4 @@
-"""The page at `/`: it tells a person with a browser where everything is. Programs get the same 404 as elsewhere."""
+"""The page at `/`, which leads people to the endpoint, GraphiQL and health. Programs get the same 404 as elsewhere."""
 
 import base64
 from hashlib import sha256
@@ -81,9 +81,7 @@ class StartPage:
         html = PAGE.format(
             style=STYLE,
             credential=(ROUTER if behind_router else "") + CREDENTIALS[auth],
-            explore='<a href="/graphql">GraphiQL</a>'
-            if graphiql
-            else "GraphiQL is off (<code>GATEWAY_GRAPHIQL</code>).",
+            explore=GRAPHIQL if graphiql else NO_GRAPHIQL,
             probes=ON_ADMIN_PORT if admin_port else ON_THIS_PORT,
         )
         headers = {name.decode(): value.decode() for name, value in SECURITY_HEADERS}
