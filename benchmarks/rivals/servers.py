@@ -24,7 +24,6 @@ ROOT: Final = HERE.parents[1]
 SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
 START_SECONDS: Final = 60.0
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 # Milliseconds for which a caching rival keeps responses, as long as the gateway by default. hive.config.ts has it, too.
 TTL_MS: Final = 2_000
 

@@ -39,7 +39,6 @@ from tests.support.serving import served
 TTL = 60
 LISTED = "query Listed { phoneNumbers(first: 99) { edges { cursor node { id callingName } } } }"
 NUMBER = "query ($number: E164PhoneNumber!) { phoneNumber(e164PhoneNumber: $number) { callingName } }"
-MISSING = "+19995550100"
 KEYS = [new_api_key() for _ in range(2)]
 
 
