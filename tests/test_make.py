@@ -10,7 +10,7 @@ from tests.support.processes import ROOT, needed
 
 
 class Machine:
-    """A PATH with stubs of apt-get, id and pytest, which write what they are called with to the output of make."""
+    """A PATH with stubs of apt-get, id and pytest, which write their arguments to the output of make."""
 
     def __init__(self, folder: Path) -> None:
         self.programs = folder

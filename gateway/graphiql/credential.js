@@ -1,5 +1,5 @@
-// The credential that the user has entered: an API key or an access token. It counts for all tabs of the page, and for
-// no longer than the browser's tab, because the session storage holds it and nothing else does.
+// The credential that the user has entered: an API key or an access token. It counts for all tabs of the page. Only the
+// session storage holds it, so it is gone when the browser's tab is closed.
 import { useSyncExternalStore } from 'react'
 
 const STORED = 'chime-gateway:credential'

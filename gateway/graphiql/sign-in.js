@@ -1,4 +1,4 @@
-// The bar above GraphiQL, if callers must authenticate: it takes the credential, and says what became of it.
+// The bar above GraphiQL, if callers must authenticate: it takes the credential, and shows whether the gateway accepts it.
 import { createElement as element, useState } from 'react'
 
 import { credentialName, credentialPhrase, signIn, signOut, useCredential } from './credential.js'

@@ -73,7 +73,7 @@ class HttpRequest:
         encoding: The content coding of the response.
         cache_scope: The requests for which a cache may use the response.
         response_headers: The headers of every response to this request, also those that CORS needs.
-        key: What decides the response, if responses to identical requests may be reused.
+        key: The key of the response. It is None if the response cannot be reused for identical requests.
     """
 
     id: str

@@ -16,12 +16,12 @@ from gateway.upstream.cache.cache_memory import MAX_RESPONSE_BYTES, OVERHEAD_BYT
 from gateway.upstream.cache.response_cache import ResponseCache
 from gateway.upstream.used_responses import UsedResponses
 
-# The part of the memory, 1 in so many, that responses may always use that were not reused yet.
+# Responses that were not reused yet may always use one part in so many of the stored bytes.
 NEW_SHARE: Final = 4
 
 
 class RequestKey(NamedTuple):
-    """All that decides the response to a request. Two requests with the same key get the same response.
+    """The properties that decide the response to a request. Two requests with the same key get the same response.
 
     A body that is spelled differently is another request, so that a request need not be parsed to find its response.
     The media type is not part of it, because it only decides a header.
@@ -80,8 +80,9 @@ class EncodedBody(NamedTuple):
 class ResponseStore:
     """The stored responses of one process. They share their memory with the response cache.
 
-    If memory is short, responses that were never reused go first, and then those that were not reused for longest. So
-    a client that sends many different requests does not evict the responses that others request again and again.
+    If memory is short and responses that were never reused take more than 1 / NEW_SHARE of the bytes, the oldest of
+    these goes first. Otherwise the one goes that was reused least recently. So a client that sends many different
+    requests does not evict the responses that others request again and again.
 
     Args:
         cache: The cache of the upstream responses.

@@ -137,9 +137,9 @@ class Batch(Generic[R]):
         """Resolve every key.
 
         Cost: At most MAX_DEFICIT calls more than keys. If nearly all keys have moved since their pages were last read,
-            or AWS rejects the tokens of these pages, at most one more for KEYS_PER_UNPROVEN_PAGE keys. If gets are
-            denied, at most max_pages calls. At the first denial, the gets in flight and the pages listed by product
-            type are added to these.
+            at most one call more for each KEYS_PER_UNPROVEN_PAGE keys. The same holds if AWS rejects the tokens of
+            these pages. If gets are denied, at most max_pages calls. At the first denial, the gets in flight and the
+            pages listed by product type are added to these.
         """
         keys = len(self._left)
         with span(f"load {self._source.list_operation}", {"chime_gateway.loader.keys": keys}) as batch_span:

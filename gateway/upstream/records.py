@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 
 # E164PhoneNumber of both service models: ^\+?[1-9]\d{1,14}$. AWS's responses also write `%2B` for the `+`.
 _E164: Final = re.compile(r"(?:\+|%2[Bb])?[1-9]\d{1,14}", re.ASCII)
-# Any number of them with their `+`, a number a line.
+# Any count of them with their `+`, one on each line.
 _E164_LINES: Final = re.compile(r"(?:\+[1-9]\d{1,14}\n)*+", re.ASCII)
 
 

@@ -1,8 +1,8 @@
 """Reuse is invisible: random requests by random callers over a changing inventory, with reuse and without.
 
 Two gateways on one clock get the same requests. One gets each body as it is, and may reuse its response. The other
-gets each body with spaces behind it that no other request has, so that it executes each request, over a cache of
-upstream responses alone. Both must send the same responses with the same age, by the same upstream calls.
+gets each body with a different number of spaces behind it. So it executes each request, over a cache of upstream
+responses alone. Both must send the same responses with the same age, by the same upstream calls.
 
 There is one exception. Links are looked up by the pages that the process knows by then, so a second execution may use
 other upstream responses than the first. After that, the two gateways hold different ones, until the clock has passed

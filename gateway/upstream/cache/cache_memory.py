@@ -23,7 +23,7 @@ class MemoryUser(Protocol):
 
 
 class CacheMemory:
-    """The limit of all caches together. Each cache may use half of it, and what the others leave free."""
+    """The limit of all caches together. Each of two may use half of it, and any part that the other leaves free."""
 
     def __init__(self) -> None:
         self._users: list[MemoryUser] = []

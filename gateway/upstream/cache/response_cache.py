@@ -29,7 +29,7 @@ class CachedResponse:
         stored_at: The time when it came from the upstream, in seconds since 1970.
         ttl: Seconds from then for which it is fresh.
         size: Bytes that it counts for.
-        serial: Its number among all responses of the process. It is unset if the cache does not hold it.
+        serial: Its number among all responses of the process. It is None if the cache never held it.
     """
 
     response: UpstreamResponse
