@@ -19,7 +19,8 @@ FEWEST_KEYS_FOR_A_PAGE: Final = 3
 # The cost of a page, in gets. A page is one call as well, but pages come one after the other, while gets run in
 # parallel. A page also has a hundred records to read. If pages cost as many calls as gets would, gets are chosen.
 PAGE_COST: Final = 1.25
-# Calls that pages may cost beyond the keys that they resolved. So k keys never need more than k + 2 calls.
+# Calls that pages may cost beyond the keys that they resolved. So k keys need at most k + 2 calls. The one exception is
+# KEYS_PER_UNPROVEN_PAGE.
 MAX_DEFICIT: Final = 2
 # With three keys or fewer left, a second page without any of them could cost more than the best plan in all.
 FEW_KEYS_LEFT: Final = 3
@@ -43,7 +44,7 @@ class FirstCalls(NamedTuple):
         pages: The tokens of the pages to read. The first ones hold most of the keys.
         gets: The keys to get.
         unknown: The keys to look for afterwards, because their places are not known.
-        most_wasted: The most pages that may be read at the same time, because each of them may prove wrong.
+        most_wasted: The most calls that pages may cost beyond the gets that they save.
     """
 
     pages: list[str | None]

@@ -51,8 +51,8 @@ class Paginator(Generic[R]):
     Args:
         source: The list.
         max_pages: The most pages that `last`, `before` or a count may fetch from the start. Beyond it they raise
-            PageLimitExceeded. A forward read of a filtered list fetches at most so many pages, and any forward
-            read at most so many empty pages in a row. Beyond them it returns the rows found so far.
+            PageLimitExceeded. A forward read of a filtered list fetches at most so many pages. Any forward read
+            fetches at most so many empty pages in a row. Beyond them it returns the rows found so far.
         instead: The advice to clients in the message of PageLimitExceeded.
     """
 

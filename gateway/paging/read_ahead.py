@@ -88,7 +88,7 @@ class ReadAhead(Generic[R]):
     def _request(self, token: str | None, sizes: Sequence[int]) -> None:
         """Request pages behind the last page that is proven, as many as may be in flight."""
         if self._has_short_pages:
-            # A smaller last page is the guess that all pages before it are full.
+            # The size of a smaller last page counts on full pages before it.
             sizes = sizes[: sizes.count(sizes[0])]
         proven = 0
         while proven < len(sizes) and (page := self._fetched(token, sizes[proven])) is not None:
