@@ -8,7 +8,6 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 
 from gateway.context import RequestContext
-from gateway.errors import GatewayError
 from gateway.paging.arguments import PageArguments, read_page_arguments
 from gateway.paging.pages import Row, RowRange, Slice
 from gateway.paging.paginator import Paginator
@@ -151,7 +150,8 @@ class ListConnection(Generic[R]):
         self._slice = asyncio.get_running_loop().create_future()
         try:
             fetched = await self._paginator.slice(self._arguments)
-        except GatewayError as error:
+        except Exception as error:
+            # Any error, or the fields would wait for ever.
             self._slice.set_exception(error)
             raise
         self._slice.set_result(fetched)

@@ -144,6 +144,20 @@ async def test_connection_of_which_no_field_is_left_costs_no_call() -> None:
     assert response.calls == ()
 
 
+class BrokenAccount(Account):
+    """An account whose list of phone numbers raises an error that no code expects."""
+
+    async def list_phone_numbers(self, *_: Any, **__: Any) -> Any:
+        raise KeyError
+
+
+async def test_an_unexpected_error_of_a_list_is_an_error_of_its_field() -> None:
+    # Without the error, the fields would wait for ever.
+    async with asyncio.timeout(20):
+        response = await same_response(BrokenAccount(), "{ phoneNumbers { nodes { id } } }")
+    assert [(path, kind) for _, path, _, kind, *_ in response.errors] == [(("phoneNumbers", "nodes"), KeyError)]
+
+
 class AccountWithSlowOrders(Account):
     """An account whose gets of orders last some ticks of the event loop, and then note that they return."""
 
