@@ -56,10 +56,12 @@ def with_lifetime(headers: Headers, record: RequestRecord, scope: CacheScope, no
         scope: The requests for which a cache may use the response.
         now: Seconds since 1970.
     """
+    # A response that came from no cache has no age.
+    oldest_at = record.oldest_at if record.cache_hits > 0 else None
     # A negative age means that the clock was set back.
-    age = 0 if record.cached_at is None else max(0, math.floor(now - record.cached_at))
+    age = 0 if oldest_at is None else max(0, math.floor(now - oldest_at))
     fresh = 0 if record.fresh_until is None or record.stale else math.floor(record.fresh_until - now)
     if scope is CacheScope.NONE or fresh < max(1, age):
-        return headers if record.cached_at is None else (*headers, (b"age", b"%d" % age))
+        return headers if oldest_at is None else (*headers, (b"age", b"%d" % age))
     kept = tuple(each for each in headers if each[0] != b"cache-control")
     return (*kept, (b"cache-control", b"max-age=%d, %s" % (fresh, scope.value)), (b"age", b"%d" % age))

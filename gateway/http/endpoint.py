@@ -202,7 +202,6 @@ class GraphQLEndpoint:
             request.key = RequestKey(has_body, body if has_body else request.query_string, caller.id, caller.scopes)
             stored = store.get(request.key)
             if stored is not None:
-                count_reused_response("stored")
                 return await self._reuse(request, request.key, caller, store, stored)
         context: RequestContext = state["new_context"](caller, directives, current_record().trace_context)
         try:
@@ -233,9 +232,10 @@ class GraphQLEndpoint:
         record = current_record()
         record.operation, record.cost, record.is_valid = stored.operation, stored.cost, True
         await self._charge(request, caller, max(stored.cost, 1))
+        count_reused_response("stored")
         record.rows = stored.rows
         record.cached_response_used(stored.used.oldest)
-        record.response_fresh_until(stored.used.fresh_until)
+        record.fresh_response_used(stored.used.oldest, stored.used.fresh_until)
         return await _stored_response(request, key, store, stored)
 
     async def _share(
@@ -259,7 +259,7 @@ class GraphQLEndpoint:
             if shared is not None and store.is_fresh(shared, arrived):
                 count_reused_response("in_flight")
                 record.rows = shared.rows
-                record.response_fresh_until(shared.used.fresh_until)
+                record.fresh_response_used(shared.used.oldest, shared.used.fresh_until)
                 if shared.used.oldest < arrived:
                     record.cached_response_used(shared.used.oldest)
                 return await _stored_response(request, key, store, shared)

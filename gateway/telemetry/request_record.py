@@ -30,8 +30,8 @@ class RequestRecord:
         trace_context: The headers traceparent and tracestate that the request arrived with.
         started: The time at which the request arrived, in seconds of `time.perf_counter`.
         cache_hits: Cached responses that the request used, stale ones included.
-        cached_at: The time when the oldest cached response that the request used came from AWS, in seconds since 1970.
-            It is None if the request used none.
+        oldest_at: The time when the oldest response that the request used came from AWS, in seconds since 1970. It is
+            None if the request used none.
         fresh_until: The time until which all responses that the request used are fresh, in seconds since 1970. It is
             None if the request used none.
         stale: Whether a cached response past its TTL was used because the upstream failed.
@@ -41,7 +41,6 @@ class RequestRecord:
         "_in_flight",
         "_in_flight_since",
         "cache_hits",
-        "cached_at",
         "caller_kind",
         "cost",
         "error_codes",
@@ -49,6 +48,7 @@ class RequestRecord:
         "id",
         "is_valid",
         "method",
+        "oldest_at",
         "operation",
         "rows",
         "shows_upstream",
@@ -74,7 +74,7 @@ class RequestRecord:
         self.shows_upstream = False
         self.trace_context = trace_context or {}
         self.cache_hits = 0
-        self.cached_at: float | None = None
+        self.oldest_at: float | None = None
         self.fresh_until: float | None = None
         self.stale = False
         self._in_flight = 0
@@ -105,12 +105,21 @@ class RequestRecord:
             stale: Whether it replaced the error of a failing upstream.
         """
         self.cache_hits += 1
-        self.cached_at = stored_at if self.cached_at is None else min(stored_at, self.cached_at)
+        self._came_at(stored_at)
         self.stale = self.stale or stale
 
-    def response_fresh_until(self, expiry: float) -> None:
-        """Record the time until which a response that the request used is fresh, in seconds since 1970."""
-        self.fresh_until = expiry if self.fresh_until is None else min(expiry, self.fresh_until)
+    def fresh_response_used(self, stored_at: float, fresh_until: float) -> None:
+        """Record that a fresh response was used, from a cache or not.
+
+        Args:
+            stored_at: The time when the response came from the upstream, in seconds since 1970.
+            fresh_until: The time until which it is fresh.
+        """
+        self._came_at(stored_at)
+        self.fresh_until = fresh_until if self.fresh_until is None else min(fresh_until, self.fresh_until)
+
+    def _came_at(self, stored_at: float) -> None:
+        self.oldest_at = stored_at if self.oldest_at is None else min(stored_at, self.oldest_at)
 
     def line(self, seconds: float, status: int | None) -> dict[str, Any]:
         """Return the fields of the request's log line.

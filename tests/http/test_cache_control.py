@@ -144,9 +144,8 @@ def lifetime(
     """Return Cache-Control and Age at the time 1000."""
     record = RequestRecord()
     if fresh_until is not None:
-        record.response_fresh_until(fresh_until + 5)
-        record.response_fresh_until(fresh_until)
-        record.response_fresh_until(fresh_until + 5)
+        for seconds in (5, 0, 5):
+            record.fresh_response_used(1000.0, fresh_until + seconds)
     if age is not None:
         record.cached_response_used(1000.0 - age, stale=stale)
     headers = dict(with_lifetime(((b"cache-control", b"no-store"), (b"x", b"y")), record, scope, 1000.0))

@@ -357,12 +357,14 @@ async def test_a_token_that_lost_a_scope_or_expired_is_refused_at_once(aws: Aws,
 
 async def test_each_reused_response_is_charged_and_rejected_above_the_limit(aws: Aws, clock: Clock) -> None:
     async with caching(aws, clock, rate_limit_points_per_minute=350) as gateway:
+        before_requests = reused()
         responses = [await posted(gateway) for _ in range(4)]
         left = [350, *(int(re.findall(r"r=(\d+)", each.headers["ratelimit"])[0]) for each in responses[:3])]
         # Some points refill meanwhile.
         assert all(before - after > 50 for before, after in pairwise(left))
         assert [each.status_code for each in responses] == [200, 200, 200, 429]
         assert responses[3].json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+        assert reused() - before_requests == 2
 
 
 async def test_each_reused_response_is_logged_and_counted(aws: Aws, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """Identical requests in flight over HTTP: they share one execution, and each may leave."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.app import create_app
 from gateway.settings import read_settings
 from gateway.upstream.aws.session import AwsKeyPair
 from tests.conftest import Gateway
-from tests.support.aws import number_record
+from tests.support.aws import e164, number_record, order_record
 from tests.support.clock import Clock
 from tests.support.gated import TIMEOUT_SECONDS, GatedAws, gated_aws, is_released
 from tests.support.serving import served
@@ -179,6 +180,26 @@ async def test_a_part_that_expired_before_the_request_arrived_is_read_again(
     response = await second.response()
     assert response.headers.get("age") == age or calls == 3
     assert aws.calls == ["ListPhoneNumbers"] * calls
+
+
+async def test_age_is_that_of_the_oldest_part_even_if_that_part_came_from_no_cache(
+    gateway: CountedGateway, aws: GatedAws, clock: Clock
+) -> None:
+    aws.holds(inventory=1)
+    aws.adds_orders([order_record(0, [e164(0)])])
+    linked = "{ phoneNumberOrder(phoneNumberOrderId: %s) { orderedPhoneNumbers { phoneNumber { order { status } } } } }"
+    [first] = await begin(gateway, linked % json.dumps(order_record(0, [])["PhoneNumberOrderId"]))
+    aws.release(1)
+    await until(lambda: len(aws.calls) == 2)
+    clock.moves(10)
+    aws.lets_pass()
+    await gateway.http.post("/graphql", json={"query": "{ phoneNumberOrders(first: 99) { nodes { status } } }"})
+    clock.moves(5)
+    aws.release_all()
+    response = await first.response()
+    assert "errors" not in response.json()
+    assert response.headers["age"] == "15"
+    assert aws.calls == ["GetPhoneNumberOrder", "GetPhoneNumber", "ListPhoneNumberOrders"]
 
 
 async def test_a_part_that_another_request_replaced_is_not_shared(gateway: CountedGateway, aws: GatedAws) -> None:

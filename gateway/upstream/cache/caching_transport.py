@@ -135,7 +135,7 @@ class CachingTransport:
 
 def _used(call: Call, cached: CachedResponse) -> UpstreamResponse:
     """Return a response that is fresh now, and note that the call's request uses it."""
-    current_record().response_fresh_until(cached.stored_at + cached.ttl)
+    current_record().fresh_response_used(cached.stored_at, cached.stored_at + cached.ttl)
     call.requester.used.add(call.key, cached.serial, cached.stored_at, cached.ttl)
     return cached.response
 
