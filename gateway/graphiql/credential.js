@@ -11,9 +11,9 @@ export const isNeeded = authentication !== 'none'
 export const [credentialName, credentialPhrase] =
   authentication === 'jwt' ? ['access token', 'an access token'] : ['API key', 'an API key']
 
-// `verdict` is the gateway's: `accepted`, or the reason in words, or null until it has responded. `attempt` differs for
-// each credential that is entered, also if it is the same one again.
-let state = { credential: sessionStorage.getItem(STORED), verdict: null, attempt: 0 }
+// `outcome` is `accepted`, or the reason of the rejection in words, or null until the gateway has responded. `attempt`
+// differs for each credential that is entered, also if it is the same one again.
+let state = { credential: sessionStorage.getItem(STORED), outcome: null, attempt: 0 }
 const listeners = new Set()
 
 function change(changed) {
@@ -39,7 +39,7 @@ export function signIn(text) {
   }
   change({
     credential: isPossible ? credential : null,
-    verdict: isPossible ? null : `That is not ${credentialPhrase}, because of its spaces or special characters.`,
+    outcome: isPossible ? null : `That is not ${credentialPhrase}, because of its spaces or special characters.`,
     attempt: state.attempt + 1,
   })
 }
@@ -50,9 +50,9 @@ export function signOut() {
   location.reload()
 }
 
-// Note the gateway's verdict on a credential, unless the user has entered another one since.
-export function judge(credential, verdict) {
-  if (credential === state.credential && verdict !== state.verdict) {
-    change({ verdict })
+// Note whether the gateway accepts a credential, unless the user has entered another one since.
+export function setOutcome(credential, outcome) {
+  if (credential === state.credential && outcome !== state.outcome) {
+    change({ outcome })
   }
 }

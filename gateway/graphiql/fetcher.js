@@ -2,7 +2,7 @@
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { parse } from 'graphql'
 
-import { credentialPhrase, isNeeded, judge } from './credential.js'
+import { credentialPhrase, isNeeded, setOutcome } from './credential.js'
 
 export const MISSING = `This gateway needs ${credentialPhrase}. Enter it at the top of the page.`
 
@@ -13,7 +13,7 @@ export function fetcherFor(credential) {
     return (request, options) => sendFreely(named(request), options)
   }
   const header = { authorization: `Bearer ${credential}` }
-  const send = createGraphiQLFetcher({ url: '/graphql', headers: header, fetch: judging(credential) })
+  const send = createGraphiQLFetcher({ url: '/graphql', headers: header, fetch: noting(credential) })
   return (request, options) => {
     const names = Object.keys(options?.headers ?? {}).map((name) => name.toLowerCase())
     if (names.includes('authorization') || names.includes('x-api-key')) {
@@ -24,15 +24,15 @@ export function fetcherFor(credential) {
 }
 
 // Return `fetch`, but note whether the gateway accepts the credential.
-const judging = (credential) => async (url, init) => {
+const noting = (credential) => async (url, init) => {
   try {
     const response = await fetch(url, init)
     const isRejected = response.status === 401 || response.status >= 500
-    judge(credential, isRejected ? await reason(response.clone()) : 'accepted')
+    setOutcome(credential, isRejected ? await reason(response.clone()) : 'accepted')
     return response
   } catch (error) {
     if (error.name !== 'AbortError') {
-      judge(credential, 'The gateway does not respond.')
+      setOutcome(credential, 'The gateway does not respond.')
     }
     throw error
   }

@@ -4,22 +4,22 @@ import { createElement as element, useState } from 'react'
 import { credentialName, credentialPhrase, signIn, signOut, useCredential } from './credential.js'
 
 export function SignIn() {
-  const { credential, verdict } = useCredential()
-  const isOpen = credential === null || (verdict !== null && verdict !== 'accepted')
+  const { credential, outcome } = useCredential()
+  const isOpen = credential === null || (outcome !== null && outcome !== 'accepted')
   return element(
     'section',
     { className: 'sign-in', 'aria-label': 'Authentication' },
-    element('p', { role: 'status' }, message(credential, verdict)),
+    element('p', { role: 'status' }, message(credential, outcome)),
     isOpen && element(CredentialForm),
     credential !== null && element('button', { type: 'button', onClick: signOut }, 'Sign out'),
   )
 }
 
-function message(credential, verdict) {
-  if (verdict === 'accepted') {
+function message(credential, outcome) {
+  if (outcome === 'accepted') {
     return `Signed in with ${credentialPhrase}. It counts for all tabs, until you close this page.`
   }
-  return verdict ?? (credential === null ? `This gateway needs ${credentialPhrase}.` : `Checking the ${credentialName}.`)
+  return outcome ?? (credential === null ? `This gateway needs ${credentialPhrase}.` : `Checking the ${credentialName}.`)
 }
 
 function CredentialForm() {
