@@ -28,9 +28,9 @@ LIST_LIMITS_MS: Final = {LONG_LIST.title: 100, COUNT.title: 120}
 class Goal(NamedTuple):
     """One goal and its measured value, which is None if the server to compare with did not run."""
 
-    what: str
-    goal: str
-    seen: str | None
+    title: str
+    target: str
+    measured: str | None
     met: bool
 
 
@@ -41,8 +41,8 @@ def goals(report: Report) -> Iterator[Goal]:
             yield _throughput(report, workload, other, floor)
     if report.bare:
         ratio = report.ours("q1", lambda s: s.cpu_ms) / statistics.median(cpu for cpu, _ in report.bare)
-        what = "q1 CPU against a bare aioboto3 list call"
-        yield Goal(what, "at most 0.15 x", f"{ratio:.2f} x", ratio <= 0.15)
+        title = "q1 CPU against a bare aioboto3 list call"
+        yield Goal(title, "at most 0.15 x", f"{ratio:.2f} x", ratio <= 0.15)
     yield from _waits(report)
     if report.walks:
         ratio = statistics.median(walk.last_ms / walk.first_ms for walk in report.walks)
@@ -50,35 +50,35 @@ def goals(report: Report) -> Iterator[Goal]:
         growth = max(walk.last_mb - walk.first_mb for walk in report.walks)
         yield Goal("walk of 100,000: memory growth", "at most 10 MB", f"{growth:.1f} MB", growth <= 10)
     if mixed := report.mixed:
-        what = f"{mixed.requests:,} mixed requests"
-        yield Goal(f"{what}: peak", "under 150 MB", f"{mixed.peak_mb:.0f} MB", mixed.peak_mb < 150)
+        title = f"{mixed.requests:,} mixed requests"
+        yield Goal(f"{title}: peak", "under 150 MB", f"{mixed.peak_mb:.0f} MB", mixed.peak_mb < 150)
         growth = mixed.late_mb - mixed.early_mb
         # 2 MB is the variation of the allocator's arenas over several runs of the same load.
-        yield Goal(f"{what}: growth after a tenth", "none (2 MB)", f"{growth:.1f} MB", growth <= 2)
+        yield Goal(f"{title}: growth after a tenth", "none (2 MB)", f"{growth:.1f} MB", growth <= 2)
     yield Goal("start to first answer", "under 2 s", f"{report.starts['ours']:.2f} s", report.starts["ours"] < 2)
 
 
 def _throughput(report: Report, workload: str, other: str, floor: float) -> Goal:
-    what, goal = f"{workload} throughput against {other}", f"at least {floor:g} x"
+    title, target = f"{workload} throughput against {other}", f"at least {floor:g} x"
     if (workload, other) not in report.samples:
-        return Goal(what, goal, None, met=False)
+        return Goal(title, target, None, met=False)
     ratio = report.ours(workload, lambda s: s.per_second) / report.median(workload, other, lambda s: s.per_second)
     by_cpu = report.median(workload, other, lambda s: s.cpu_ms) / report.ours(workload, lambda s: s.cpu_ms)
-    return Goal(what, goal, f"{ratio:.2f} x, by CPU {by_cpu:.2f} x", ratio >= floor)
+    return Goal(title, target, f"{ratio:.2f} x, by CPU {by_cpu:.2f} x", ratio >= floor)
 
 
 def _waits(report: Report) -> Iterator[Goal]:
     by_server = report.latencies.get((LINKS.title, 30), {})
     if "ours" in by_server:
         for which, (most, most_calls) in LINK_LIMITS.items():
-            name, goal = f"q3, {which}, 30 ms, p50 against Tailcall", f"at most {most:g} x and {most_calls} calls"
+            name, target = f"q3, {which}, 30 ms, p50 against Tailcall", f"at most {most:g} x and {most_calls} calls"
             if "Tailcall" not in by_server:
-                yield Goal(name, goal, None, met=False)
+                yield Goal(name, target, None, met=False)
                 continue
             ours, theirs = (getattr(by_server[server], which) for server in ("ours", "Tailcall"))
             ratio = ours.ms / theirs.ms
             met = ratio <= most and ours.calls <= most_calls
-            yield Goal(name, goal, f"{ratio:.2f} x, {ours.calls:.0f} calls", met)
+            yield Goal(name, target, f"{ratio:.2f} x, {ours.calls:.0f} calls", met)
     for title, most_ms in LIST_LIMITS_MS.items():
         if (title, 30) in report.latencies:
             ms = report.latencies[title, 30]["ours"].later.ms

@@ -34,7 +34,12 @@ def _lines(report: Report, plots: Sequence[Path]) -> Iterator[str]:
     yield from table(
         ["", "goal", "measured", "met"],
         [
-            [goal.what, goal.goal, goal.seen or "not run", "" if goal.seen is None else "yes" if goal.met else "no"]
+            [
+                goal.title,
+                goal.target,
+                goal.measured or "not run",
+                "" if goal.measured is None else "yes" if goal.met else "no",
+            ]
             for goal in goals(report)
         ],
     )
