@@ -251,10 +251,11 @@ class Settings(BaseSettings):
     rate_limit_points_per_minute: int | None = Field(
         default=None,
         ge=1,
+        le=1_000_000,
         description="Points that each caller may use per minute: the estimated cost of its operations, and 1 for each "
         "rejected request. Above the limit, the response is a 429. Without authentication, all callers share one "
         "limit. Replicas share it through `GATEWAY_REDIS_URL`, or each takes an equal part. Unset: no limit, because a "
-        "right value depends on the deployment.",
+        "right value depends on the deployment. At most 1,000,000, because points refill in whole microseconds.",
     )
     cache_ttl_seconds: float = Field(
         default=2.0,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from gateway.auth.api_key_authenticator import hash_api_key, new_api_key
+from gateway.errors import ConfigurationError
 from gateway.http.error_response import RateLimited
 from gateway.http.rate_limiter import Allowance, CallerRateLimiter
 from gateway.settings import Settings, read_settings
@@ -89,6 +90,15 @@ async def test_a_caller_without_points_gets_429_and_the_time_to_wait(gateway: Ga
         assert 1 <= int(response.headers["retry-after"]) <= 20
         assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
         assert len(aws.calls) == 3
+
+
+async def test_the_largest_limit_is_one_that_the_rate_limiter_can_count(aws: Aws) -> None:
+    with pytest.raises(ConfigurationError, match="at most 1000000"):
+        limited(aws, 1_000_001)
+    async with gateway_over(limited(aws, 1_000_000)) as gateway:
+        response = await posted(gateway)
+    assert response.status_code == 200
+    assert response.headers["ratelimit"].startswith('"points";r=999998;')
 
 
 async def test_a_costlier_query_takes_more_points(gateway: Gateway, aws: Aws) -> None:
