@@ -8,26 +8,24 @@ Source: GraphQL over HTTP specification, RFC 9110.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import orjson
-from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, GraphQLError
+from graphql import ExecutionResult, GraphQLError
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth.authenticator import Authenticator
 from gateway.auth.caller import ANONYMOUS, READ_DEBUG, Caller
 from gateway.context import RequestContext
-from gateway.errors import CallerError, Headers, HttpError
+from gateway.errors import CallerError, HttpError
 from gateway.execution.document_cache import InvalidDocument
 from gateway.execution.engine import Engine, NotAQuery, Prepared
 from gateway.execution.error_formatter import MASKED, format_error
 from gateway.execution.persisted_documents import PersistedDocuments
-from gateway.http.accept_encoding import GZIP, ZSTD, AcceptEncoding, read_accept_encoding
-from gateway.http.cache_control import CacheScope, cache_directives, with_lifetime
+from gateway.http.accept_encoding import GZIP, ZSTD, read_accept_encoding
+from gateway.http.cache_control import CacheScope, cache_directives
 from gateway.http.compression import MIN_BYTES, CompressingSend
-from gateway.http.content_negotiation import GRAPHQL_RESPONSE, INCREMENTAL_V0_2, JSON, is_json, read_accept
+from gateway.http.content_negotiation import GRAPHQL_RESPONSE, JSON, is_json, read_accept
 from gateway.http.cors import CorsPolicy
 from gateway.http.csrf import CsrfProtection
 from gateway.http.disconnect import ClientDisconnected, DisconnectWatcher
@@ -40,17 +38,15 @@ from gateway.http.error_response import (
     ShuttingDown,
     UnsupportedContentEncoding,
     UnsupportedMediaType,
-    error_response,
-    json_response,
     new_request_id,
     response_headers,
 )
 from gateway.http.graphql_request import from_body, from_query_string
+from gateway.http.graphql_response import graphql_response, rejection, result_content, send_parts, stored_response
 from gateway.http.headers import read_headers
-from gateway.http.multipart_response import MultipartResponse
+from gateway.http.http_request import HttpRequest
 from gateway.http.rate_limiter import CallerRateLimiter
 from gateway.http.response_store import RequestKey, ResponseStore, StoredResponse
-from gateway.http.server_timing import server_timing
 from gateway.http.shared_execution import SharedExecutions
 from gateway.telemetry.metrics import count_reused_response
 from gateway.telemetry.request_record import current_record
@@ -59,33 +55,6 @@ logger = logging.getLogger("gateway")
 
 # If a caller with the scope for it sends this header, with any value, the response reports its cost upstream.
 DEBUG_HEADER: Final = b"x-debug-upstream"
-
-
-@dataclass(slots=True)
-class HttpRequest:
-    """The head of a request, and what it says about the response.
-
-    Attributes:
-        headers: The values by lower-case name.
-        media_type: The type of a response in one piece. It is None if the client does not accept either type.
-        incremental_format: The format of a response in parts. It is None if the client does not accept parts, or if it
-            uses HTTP/1.0, which has no chunks.
-        encoding: The content coding of the response.
-        cache_scope: The requests for which a cache may use the response.
-        response_headers: The headers of every response to this request, also those that CORS needs.
-        key: The key of the response. It is None if the response cannot be reused for identical requests.
-    """
-
-    id: str
-    method: str
-    headers: Mapping[bytes, bytes]
-    query_string: bytes
-    media_type: str | None
-    incremental_format: str | None
-    encoding: AcceptEncoding
-    response_headers: Headers
-    cache_scope: CacheScope = CacheScope.NONE
-    key: RequestKey | None = None
 
 
 class GraphQLEndpoint:
@@ -142,12 +111,12 @@ class GraphQLEndpoint:
             return
         except asyncio.CancelledError:
             # The server cancels a request when its shutdown timeout has passed. A client that leaves is handled above.
-            response = _reject(request, ShuttingDown())
+            response = rejection(request, ShuttingDown())
         except HttpError as error:
-            response = _reject(request, error)
+            response = rejection(request, error)
         except Exception:  # For any other exception the client gets JSON, and the log gets the traceback.
             logger.exception("request %s", request.id)
-            response = _reject(request, InternalError(MASKED))
+            response = rejection(request, InternalError(MASKED))
         if response is not None:
             await response.send(send if response.is_encoded else compressing_send)
 
@@ -212,12 +181,12 @@ class GraphQLEndpoint:
                 incremental = prepared.document.incremental and request.incremental_format is not None
                 result = await self._engine.run(prepared, context, incremental=incremental)
                 if isinstance(result, ExecutionResult):
-                    return _graphql_response(request, _content(result), report, store.now())
-                await _send_parts(request, result, report, send, store.now())
+                    return graphql_response(request, result_content(result), report, store.now())
+                await send_parts(request, result, report, send, store.now())
                 return None
         except InvalidDocument as invalid:
             errors = [format_error(error, before_execution=True) for error in invalid.errors]
-            return _graphql_response(request, {"errors": errors}, {}, store.now())
+            return graphql_response(request, {"errors": errors}, {}, store.now())
         finally:
             context.close()
 
@@ -236,7 +205,7 @@ class GraphQLEndpoint:
         record.rows = stored.rows
         record.cached_response_used(stored.used.oldest)
         record.fresh_response_used(stored.used.oldest, stored.used.fresh_until)
-        return await _stored_response(request, key, store, stored)
+        return await stored_response(request, key, store, stored)
 
     async def _share(
         self,
@@ -262,12 +231,12 @@ class GraphQLEndpoint:
                 record.fresh_response_used(shared.used.oldest, shared.used.fresh_until)
                 if shared.used.oldest < arrived:
                     record.cached_response_used(shared.used.oldest)
-                return await _stored_response(request, key, store, shared)
+                return await stored_response(request, key, store, shared)
         execution, stored = self._executions.start(key), None
         watcher.on_disconnect = execution.leave
         try:
             result: Any = await self._engine.run(prepared, context)
-            content = _content(result)
+            content = result_content(result)
             if "errors" not in content and not record.stale and store.can_reuse(context.used):
                 stored = store.put(
                     key,
@@ -280,8 +249,8 @@ class GraphQLEndpoint:
         finally:
             self._executions.end(key, execution, stored)
         if stored is None:
-            return _graphql_response(request, content, {}, store.now())
-        return await _stored_response(request, key, store, stored)
+            return graphql_response(request, content, {}, store.now())
+        return await stored_response(request, key, store, stored)
 
     async def _options(self, request: HttpRequest) -> Response:
         preflight = self._cors.preflight_headers(request.headers)
@@ -367,83 +336,6 @@ class GraphQLEndpoint:
         except NotAQuery:
             raise MethodNotAllowed("GET only runs queries. Send this operation by POST.", allow="POST") from None
         return prepared, reports_cost
-
-
-async def _send_parts(
-    request: HttpRequest,
-    results: ExperimentalIncrementalExecutionResults,
-    report: dict[str, Any],
-    send: Send,
-    now: float,
-) -> None:
-    """Send a result in parts, each as it completes."""
-    # The head is sent before it is known how long the later parts are fresh.
-    record = current_record()
-    headers = with_lifetime(request.response_headers, record, CacheScope.NONE, now) + server_timing(record)
-    incremental_format = request.incremental_format or INCREMENTAL_V0_2
-    response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
-    await response.send(send, results, partial(_extensions, report))
-
-
-async def _stored_response(
-    request: HttpRequest, key: RequestKey, store: ResponseStore, stored: StoredResponse
-) -> Response:
-    """Return the response to a request for which a response is stored."""
-    body, coding = await store.encoded(key, stored, request.encoding)
-    headers = with_lifetime(request.response_headers, current_record(), request.cache_scope, store.now())
-    return json_response(200, body, headers, request.media_type or JSON, coding)
-
-
-def _graphql_response(request: HttpRequest, content: dict[str, Any], report: dict[str, Any], now: float) -> Response:
-    """Return the response with a GraphQL result. A result without data is 400, unless the client wants plain JSON.
-
-    Args:
-        request: The request to respond to.
-        content: The result, with `data` unless nothing was executed.
-        report: The entries of `extensions` that report the cost and the points left, empty to leave them out.
-        now: Seconds since 1970.
-    """
-    media_type = request.media_type or JSON
-    status = 200 if media_type == JSON or "data" in content else 400
-    content.update(_extensions(report))
-    # Extensions are about this one request.
-    scope = CacheScope.NONE if "errors" in content or "extensions" in content else request.cache_scope
-    record = current_record()
-    headers = with_lifetime(request.response_headers, record, scope, now) + server_timing(record)
-    return json_response(status, orjson.dumps(content), headers, media_type)
-
-
-def _reject(request: HttpRequest, error: HttpError) -> Response:
-    """Return the response to a rejected request, and note the error's code in the request record."""
-    record = current_record()
-    record.error_codes.append(error.code)
-    return error_response(error, request.response_headers + server_timing(record), request.media_type or JSON)
-
-
-def _content(result: ExecutionResult) -> dict[str, Any]:
-    """Return the data and errors of a result."""
-    if not result.errors:
-        return {"data": result.data}
-    errors = [format_error(error) for error in result.errors]
-    # If no error has a path, execution did not reach a field, and the response has no data.
-    return {"data": result.data, "errors": errors} if any("path" in error for error in errors) else {"errors": errors}
-
-
-def _extensions(report: dict[str, Any]) -> dict[str, Any]:
-    """Return the response's entry `extensions` as far as it is known now. Leave out an empty one.
-
-    Args:
-        report: The entries that report the estimated cost and the points left. The actual cost is added.
-    """
-    record = current_record()
-    content = dict(report)
-    if "cost" in report:
-        content["cost"] = {**report["cost"], "actual": {"rows": record.rows, "calls": record.upstream_calls}}
-    if record.stale:
-        content["stale"] = True
-    if record.shows_upstream:
-        content["upstream"] = {"calls": record.upstream_calls, "milliseconds": round(record.upstream_seconds * 1e3, 1)}
-    return {"extensions": content} if content else {}
 
 
 async def _body(receive: Receive) -> bytes:
