@@ -8,7 +8,7 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,8 +30,8 @@ CURSOR_KEY_BYTES = 32
 SECRETS = ("router_secret", "api_keys", "redis_url", "cursor_keys")
 # The variables with the paths of these files, as in the official images of Docker, such as POSTGRES_PASSWORD_FILE.
 SECRET_FILES = {f"{PREFIX}{name.upper()}_FILE": name for name in SECRETS}
-# A file of cursor keys or hashes has some hundred bytes. A wrong path, such as /dev/zero, may have any number.
-MAX_SECRET_BYTES = 100_000
+# The hashes of 15,000 callers fit. A wrong path, such as /dev/zero, may have any number of bytes.
+MAX_SECRET_CHARACTERS = 1_000_000
 
 # The variables that the gateway and its libraries read. urllib reads the proxies' names in upper and in lower case.
 _READ = re.compile(
@@ -569,17 +569,21 @@ def _read_secret(variable: str, path: str) -> str:
     if variables(direct):
         raise _rejected([f"{direct} is set, too, so it is not clear which one counts. Remove one of them ({variable})"])
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            text = file.read(MAX_SECRET_BYTES).strip()
+        # Some editors on Windows begin a file with a byte order mark, which this codec removes.
+        with Path(path).open(encoding="utf-8-sig") as file:
+            content = file.read(MAX_SECRET_CHARACTERS + 1)
     except UnicodeDecodeError:
         message = f"The file {path} is not text in UTF-8. Write the value into it as text ({variable})"
         raise _rejected([message]) from None
     except OSError as error:
         message = f"The file {path} cannot be read: {error.strerror}. Mount it, or correct the path ({variable})"
         raise _rejected([message]) from None
-    if not text:
+    if len(content) > MAX_SECRET_CHARACTERS:
+        message = f"The file {path} has more than {MAX_SECRET_CHARACTERS:,} characters. Correct the path ({variable})"
+        raise _rejected([message])
+    if not content.strip():
         raise _rejected([f"The file {path} is empty. Write the value into it ({variable})"])
-    return text
+    return content.strip()
 
 
 def _unknown_variables() -> list[str]:
@@ -592,7 +596,7 @@ def _unknown_variables() -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    near = get_close_matches(name.upper(), map(_variable, Settings.model_fields), n=1)
+    near = get_close_matches(name.upper(), [*map(_variable, Settings.model_fields), *SECRET_FILES], n=1)
     hint = f"Did you mean {near[0]}?" if near else "Remove it, or correct its name."
     return f"There is no such setting. {hint} ({name})"
 
@@ -615,18 +619,23 @@ def _variable(name: str) -> str:
     return f"{PREFIX}{name.upper()}"
 
 
-def _wrong_setting(error: ErrorDetails, from_files: Container[str]) -> str:
+def _wrong_setting(error: ErrorDetails, from_files: Collection[str]) -> str:
     """Return a message about one wrong setting, with its value unless that could be a secret.
 
     Args:
         error: The error.
-        from_files: The settings that were read from files. The message then names the variable of the file.
+        from_files: The settings that were read from files. The message names the variables of these files.
     """
     if not error["loc"]:
         # The check concerns several settings, so the value is all of them.
-        return _reason(error)
-    name = str(error["loc"][0])
-    value = "" if name in SECRETS else f"{error['input']!r} is not valid. "
+        reason = _reason(error)
+        for name in from_files:
+            reason = re.sub(rf"\b{_variable(name)}\b", r"\g<0>_FILE", reason)
+        return reason
+    name, value = str(error["loc"][0]), f"{error['input']!r} is not valid. "
+    # A URL may have a password, which is before an @.
+    if name in SECRETS or "@" in value:
+        value = ""
     return f"{value}{_reason(error)} ({_variable(name)}{'_FILE' if name in from_files else ''})"
 
 
@@ -654,10 +663,10 @@ def _entries(text: str) -> list[str]:
 
 
 def _is_redis_url(url: str) -> bool:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # The port is no number. The error's text is not shown, because it may quote a password.
+    except ValueError:  # The port or an IPv6 address is wrong. The error's text may quote a password.
         return False
     return (
         has_host

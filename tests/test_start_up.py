@@ -235,6 +235,7 @@ def test_opentelemetry_variables_are_not_checked_if_traces_are_off(run: Run, off
         ("GATEWAY_OPERATION_PORT", "Did you mean GATEWAY_ADMIN_PORT?"),
         ("GATEWAY_PORT", "There is no such setting."),
         ("gateway_api_key", "Did you mean GATEWAY_API_KEYS?"),
+        ("GATEWAY_API_KEY_FILE", "Did you mean GATEWAY_API_KEYS_FILE?"),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "dev", "schema"])
@@ -447,6 +448,47 @@ def test_secret_that_is_set_twice_is_rejected(run: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(ROUTER)
     given = {"GATEWAY_ROUTER_SECRET_FILE": str(tmp_path / "secret"), "GATEWAY_ROUTER_SECRET": ROUTER}
     assert_one_line(run("schema", **given), "GATEWAY_ROUTER_SECRET is set, too", "(GATEWAY_ROUTER_SECRET_FILE).")
+
+
+def test_file_of_a_secret_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text(ROUTER, encoding="utf-8-sig")
+    monkeypatch.setenv("GATEWAY_ROUTER_SECRET_FILE", str(tmp_path / "secret"))
+    assert read_settings().router_secret == SecretStr(ROUTER)
+
+
+def test_long_file_of_a_secret_is_read_to_its_end_or_rejected(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = [f"{each:064x}" for each in range(15_000)]
+    file = tmp_path / "secret"
+    file.write_text("\n".join(hashes))
+    given = {"GATEWAY_AUTH": "api-key", "GATEWAY_API_KEYS_FILE": str(file)}
+    with monkeypatch.context() as patch:
+        for variable, value in given.items():
+            patch.setenv(variable, value)
+        assert read_settings().api_keys == tuple(hashes)
+    file.write_text("\n".join(hashes * 2))
+    assert_one_line(run("schema", **given), "has more than 1,000,000 characters", "(GATEWAY_API_KEYS_FILE).")
+
+
+def test_contradiction_of_a_secret_in_a_file_names_the_variable_of_the_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(HASH)
+    result = run("schema", GATEWAY_API_KEYS_FILE=str(tmp_path / "secret"))
+    assert_one_line(result, "Anyone may call the gateway, although GATEWAY_API_KEYS_FILE is set.")
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("UPSTREAM_ENDPOINT_URL", "http://user:hunter2@aws.example"),
+        ("JWT_JWKS_URL", "http://user:hunter2@issuer.example/keys"),
+        ("REDIS_URL", "redis://:hunter2@[::1:6379"),
+    ],
+)
+def test_wrong_url_is_reported_without_its_password(run: Run, name: str, url: str) -> None:
+    result = run("schema", **{f"GATEWAY_{name}": url})
+    assert_one_line(result, "Error: The", "must", f"(GATEWAY_{name}).")
+    assert "hunter2" not in result.stderr
 
 
 def test_setting_that_is_no_secret_is_not_read_from_a_file(run: Run) -> None:

@@ -118,7 +118,7 @@ Each secret can be in a file, as Docker and Kubernetes mount them. Set one of th
 SECRET_FILES.
 
 - Whitespace around the value is removed, and so is the line break at the end. A list may have an entry on each line.
-- If both variables are set, or the file is missing, empty or not UTF-8, the gateway does not start.
+- If both variables are set, or the file is missing, empty, not UTF-8 or longer than 1 MB, the gateway does not start.
 - A file keeps the secret out of the environment. Child processes inherit the environment, and tools show it.
 - The gateway reads the files at start only. After you have changed one, restart the gateway, for example by
   `kubectl rollout restart`. API keys and cursor keys are lists, so that the old and the new one work meanwhile.
