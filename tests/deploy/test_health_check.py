@@ -1,6 +1,7 @@
 """The image's health check finds the port that the gateway listens on, and fails unless /healthz is 200."""
 
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,8 +16,12 @@ from tests.support.processes import ROOT, free_port
 PROGRAM = "/app/venv/bin/python\0/app/venv/bin/chime-gateway\0"
 
 
+class IPv6Server(HTTPServer):
+    address_family = socket.AF_INET6
+
+
 @contextmanager
-def responder(status: int = 200) -> Iterator[int]:
+def responder(status: int = 200, host: str = "127.0.0.1") -> Iterator[int]:
     """Serve this status at /healthz, and 404 elsewhere, on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -27,7 +32,7 @@ def responder(status: int = 200) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with (IPv6Server if ":" in host else HTTPServer)((host, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server.server_port
@@ -66,6 +71,13 @@ def test_admin_port_is_used_unless_it_is_free_to_choose(tmp_path: Path) -> None:
         assert passes(tmp_path, f"{PROGRAM}serve\0--port\0{other}\0", GATEWAY_ADMIN_PORT=str(port))
         assert not passes(tmp_path, f"{PROGRAM}serve\0--port\0{port}\0", GATEWAY_ADMIN_PORT=other)
         assert passes(tmp_path, f"{PROGRAM}serve\0--port\0{port}\0", GATEWAY_ADMIN_PORT="0")
+        # The gateway reads a number of this form, too.
+        assert passes(tmp_path, f"{PROGRAM}serve\0--port\0{other}\0", GATEWAY_ADMIN_PORT=f" 0{port} ")
+
+
+def test_gateway_that_listens_on_ipv6_alone_is_found(tmp_path: Path) -> None:
+    with responder(host="::1") as port:
+        assert passes(tmp_path, f"{PROGRAM}serve\0--host\0::1\0--port\0{port}\0")
 
 
 def test_port_variable_counts_in_dev_alone(tmp_path: Path) -> None:
