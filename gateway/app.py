@@ -14,7 +14,7 @@ from pydantic import SecretBytes
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, HTTPExceptionHandler, Receive, Scope, Send
 
 from gateway.auth.api_key_authenticator import ApiKeyAuthenticator
 from gateway.auth.authenticator import AnonymousAuthenticator, Authenticator, RouterSecretAuthenticator
@@ -26,7 +26,7 @@ from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET
 from gateway.execution.document_limits import DocumentLimits
 from gateway.execution.engine import Engine
 from gateway.execution.persisted_documents import persisted_documents
-from gateway.http.admin import AdminPortMiddleware, healthz, metrics, readyz
+from gateway.http.admin import AdminPortMiddleware, healthz, metrics, readyz, reject_admin_path
 from gateway.http.cors import CorsPolicy
 from gateway.http.csrf import CsrfProtection
 from gateway.http.endpoint import GraphQLEndpoint
@@ -71,7 +71,7 @@ def create_app(
     redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
     endpoint = _graphql_endpoint(settings, redis)
     page = GraphiqlPage(settings.auth) if _has_graphiql(settings) else None
-    router = _router(_routes(settings), _lifespan(settings, key_pair, redis, clock))
+    router = _router(_routes(settings), reject_path, _lifespan(settings, key_pair, redis, clock))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Starlette's routing and middleware would cost more time than the endpoint's own reading and writing.
@@ -176,8 +176,8 @@ def _has_graphiql(settings: Settings) -> bool:
     return bool(settings.graphiql) and settings.router_secret is None
 
 
-def _router(routes: list[Route], lifespan: Lifespan | None = None) -> Starlette:
-    router = Starlette(routes=routes, exception_handlers={HTTPException: reject_path}, lifespan=lifespan)
+def _router(routes: list[Route], reject: HTTPExceptionHandler, lifespan: Lifespan | None = None) -> Starlette:
+    router = Starlette(routes=routes, exception_handlers={HTTPException: reject}, lifespan=lifespan)
     router.router.redirect_slashes = False
     return router
 
@@ -190,7 +190,7 @@ def _with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
     log = structlog.get_logger() if structlog.is_configured() else None
     app = InstrumentationMiddleware(app, log, settings.slow_request_threshold_seconds)
     if settings.admin_port is not None:
-        app = AdminPortMiddleware(settings.admin_port, _router(_admin_routes()), app)
+        app = AdminPortMiddleware(settings.admin_port, _router(_admin_routes(), reject_admin_path), app)
     return app
 
 

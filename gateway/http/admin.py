@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.http.error_response import reject_path
 from gateway.http.headers import SECURITY_HEADERS
 from gateway.telemetry.metrics import EXPOSITION_TYPE, exposition
 
@@ -48,6 +49,11 @@ async def readyz(request: Request) -> Response:
 async def metrics(_request: Request) -> Response:
     """Return the metrics of the process, or of all workers, in Prometheus's text format."""
     return _secured(Response(await asyncio.to_thread(exposition), headers={"content-type": EXPOSITION_TYPE}))
+
+
+async def reject_admin_path(request: Request, error: Exception) -> Response:
+    """Build the response if a path of the admin port does not exist. It says which ones do, also to a person."""
+    return await reject_path(request, error, "The admin port has /healthz, /readyz and /metrics.")
 
 
 def _secured(response: Response) -> Response:

@@ -92,11 +92,16 @@ def reject(error: HttpError) -> Response:
     return error_response(error, response_headers(record.id))
 
 
-async def reject_path(_request: Request, error: Exception) -> StarletteResponse:
-    """Build the response if Starlette finds no route for a path, or none for its method."""
+async def reject_path(_request: Request, error: Exception, found: str = "GraphQL is at /graphql.") -> StarletteResponse:
+    """Build the response if Starlette finds no route for a path, or none for its method.
+
+    Args:
+        error: Starlette's error, with the status and the allowed methods.
+        found: A sentence that says which paths exist.
+    """
     allowed = error.headers if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND else None
     rejection = reject(
-        NotFound("This path does not exist. GraphQL is at /graphql.")
+        NotFound(f"This path does not exist. {found}")
         if allowed is None
         else MethodNotAllowed(
             "This path does not support this method. The Allow header lists its methods.", allow=allowed["Allow"]

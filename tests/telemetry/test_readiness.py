@@ -122,6 +122,7 @@ def test_admin_port_serves_all_probes_and_the_main_port_health_only(tmp_path: Pa
             for base, url, host in (("main", main, "localhost"), ("admin", admin, "10.0.0.7"))
             for path in ("/healthz", "/readyz", "/metrics", "/graphql?query={__typename}")
         }
+        assert "The admin port has /healthz, /readyz and /metrics." in httpx.get(f"{admin}/", timeout=30).text
         assert [path for path in responses if responses[path] == 200] == [
             ("main", "/healthz"),
             ("main", "/graphql?query={__typename}"),
