@@ -20,7 +20,7 @@ STYLE: Final = """
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1.5rem }
 dt { font-weight: 600; margin-top: 1rem }
 dd { margin: 0 }
-code { overflow-wrap: anywhere }
+code { white-space: nowrap }
 """
 # The style is allowed by its hash, and everything else is forbidden.
 CONTENT_SECURITY_POLICY: Final = (
