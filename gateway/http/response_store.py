@@ -49,7 +49,7 @@ class StoredResponse:
         cost: The query cost.
         rows: The records in it.
         used: The upstream responses in it.
-        losses_checked: ResponseCache.fresh_losses when the cache was last known to hold all of `used`.
+        removals_checked: ResponseCache.removals when the cache was last known to hold all of `used`.
         compressed: The body in each coding that a client has accepted so far.
         compressing: Held while the body is compressed in a thread.
     """
@@ -59,7 +59,7 @@ class StoredResponse:
     cost: int
     rows: int
     used: UsedResponses
-    losses_checked: int
+    removals_checked: int
     compressed: dict[str, bytes] = field(default_factory=dict, init=False)
     compressing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -130,10 +130,10 @@ class ResponseStore:
         # If a part is newer than now, the clock was set back.
         if when >= stored.used.fresh_until or stored.used.newest > self.now():
             return False
-        if stored.losses_checked != self._cache.fresh_losses:
+        if stored.removals_checked != self._cache.removals:
             if not self._cache.holds(stored.used.serials):
                 return False
-            stored.losses_checked = self._cache.fresh_losses
+            stored.removals_checked = self._cache.removals
         return True
 
     def can_reuse(self, used: UsedResponses) -> bool:
@@ -147,7 +147,7 @@ class ResponseStore:
 
         A response that is too large is returned, but not stored.
         """
-        stored = StoredResponse(body, operation, cost, rows, used, self._cache.fresh_losses)
+        stored = StoredResponse(body, operation, cost, rows, used, self._cache.removals)
         was_reused = key in self._reused
         self._remove(key)
         size = stored.size + len(key.text)

@@ -124,6 +124,16 @@ async def test_a_change_shows_when_the_first_part_expires(gateway: Gateway, aws:
     assert (await posted(gateway)).content == new.content
 
 
+async def test_no_former_response_is_reused_after_a_jump_of_the_clock(gateway: Gateway, aws: Aws, clock: Clock) -> None:
+    await posted(gateway)
+    renamed(aws, "NEW")
+    clock.moves(TTL)
+    # Another request replaces the expired part.
+    await posted(gateway, "{ phoneNumbers(first: 99) { nodes { id } } }")
+    clock.moves(-TTL)
+    assert (await posted(gateway)).json()["data"]["phoneNumbers"]["edges"][3]["node"]["callingName"] == "NEW"
+
+
 async def test_a_missing_record_is_reused_for_a_quarter_of_the_time(gateway: Gateway, aws: Aws, clock: Clock) -> None:
     async def found() -> Any:
         return (await posted(gateway, NUMBER, variables={"number": e164(200)})).json()["data"]["phoneNumber"]

@@ -50,8 +50,8 @@ class ResponseCache:
     Attributes:
         size: Bytes that all responses count for.
         memory: The memory that this cache shares with the cache of responses to clients.
-        fresh_losses: How often a fresh response was replaced or evicted. While it stays the same, all fresh responses
-            that the cache held are still in it.
+        removals: How often a response was replaced or evicted. While it stays the same, all responses that the cache
+            held are still in it.
     """
 
     def __init__(self, ttl: float, stale_seconds: float, clock: Callable[[], float] = time.time) -> None:
@@ -61,7 +61,7 @@ class ResponseCache:
         self.size = 0
         self.memory = CacheMemory()
         self.memory.add(self)
-        self.fresh_losses = 0
+        self.removals = 0
         # The oldest response comes first, so it is always the first to become too old.
         self._cached: OrderedDict[CacheKey, CachedResponse] = OrderedDict()
         self._serials = count(1)
@@ -142,9 +142,8 @@ class ResponseCache:
         return 0 <= self.age(cached) < cached.ttl
 
     def _remove(self, key: CacheKey) -> None:
-        removed = self._cached.pop(key)
-        self.size -= removed.size
-        self.fresh_losses += self.age(removed) < removed.ttl
+        self.size -= self._cached.pop(key).size
+        self.removals += 1
 
     def _remove_expired(self, too_old: float) -> None:
         while self._cached and next(iter(self._cached.values())).stored_at <= too_old:
