@@ -13,11 +13,20 @@ from tests.graphiql.visit import Visit, visiting
 FIRST_NUMBER = "+12065550100"
 
 
-@pytest.fixture
-def visit(request: pytest.FixtureRequest, chromium: Browser, url: str) -> Iterator[Visit]:
-    """Return a first visit. The system's scheme is light unless the test is parametrized with `dark` (indirect)."""
-    with visiting(chromium, url, getattr(request, "param", "light")) as visit:
+@pytest.fixture(scope="module")
+def window(chromium: Browser, url: str) -> Iterator[Visit]:
+    """Return one visit for most tests."""
+    with visiting(chromium, url) as visit:
         yield visit
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, window: Visit, url: str) -> Iterator[Visit]:
+    """Return a first visit. The system's scheme is light unless the test is parametrized with `dark` (indirect)."""
+    window.page.emulate_media(color_scheme=getattr(request, "param", "light"))
+    window.begin_again(url)
+    yield window
+    assert window.trouble == []
 
 
 @pytest.fixture(scope="module")

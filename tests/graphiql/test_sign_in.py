@@ -51,11 +51,7 @@ def window(chromium: Browser, guarded: str) -> Iterator[Visit]:
 @pytest.fixture
 def visit(window: Visit, guarded: str) -> Iterator[Visit]:
     """Return a visit without anything stored. Responses of the status 401 are no trouble."""
-    window.page.goto(guarded.removesuffix("graphql"))
-    window.page.evaluate("localStorage.clear(), sessionStorage.clear()")
-    window.requests.clear()
-    window.page.goto(guarded)
-    expect(window.query).to_contain_text("FirstNumbers")
+    window.begin_again(guarded)
     yield window
     assert [each for each in window.trouble if each != UNAUTHORIZED] == []
     window.trouble.clear()
