@@ -76,13 +76,17 @@ def _search_output(process: subprocess.Popen[str]) -> threading.Thread:
     process.stdout = os.fdopen(read_end)
 
     def read() -> None:
-        with printed, os.fdopen(write_end, "w", buffering=1) as searched:
+        try:
             for line in printed:
                 # Only log lines start with a brace or a date. The start-up lines name the command's own address.
                 if line.startswith(("{", "20")):
                     search_log_line(line)
+                # A test may stop reading at any time.
                 with suppress(BrokenPipeError):
-                    searched.write(line)
+                    os.write(write_end, line.encode())
+        finally:
+            printed.close()
+            os.close(write_end)
 
     thread = threading.Thread(target=read)
     thread.start()
