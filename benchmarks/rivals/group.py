@@ -12,6 +12,8 @@ from benchmarks.rivals.report import Report
 from benchmarks.rivals.servers import CannotRun, Server, Start, Stub
 
 STARTS: Final = 3
+# With empty caches, the slowest rival takes over a second for the first responses to 32 connections.
+WARM_UP_SECONDS: Final = 3.0
 # Seconds of warm-up per workload. V8 compiles for thousands of requests (q2: 520 requests/s at first, 880 later).
 WARM_UPS: Final = {"Hive Gateway": 5}
 
@@ -90,7 +92,7 @@ class Group:
         for workload, server in self._turns(workloads, 0):
             for _ in range(WARM_UPS.get(server.name, 1)):
                 # The rate decides how many requests a round needs.
-                self._rates[server.name, workload.name] = self._sample(server, workload, 1).per_second
+                self._rates[server.name, workload.name] = self._sample(server, workload, WARM_UP_SECONDS).per_second
 
     def round(self, workloads: Sequence[Workload], turn: int) -> None:
         """Measure each workload on each server, with another server first in each turn."""
