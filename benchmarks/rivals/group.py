@@ -14,8 +14,8 @@ from benchmarks.rivals.servers import CannotRun, Server, Start, Stub
 STARTS: Final = 3
 # With empty caches, the slowest rival takes over a second for the first responses to 32 connections.
 WARM_UP_SECONDS: Final = 3.0
-# Seconds of warm-up per workload. V8 compiles for thousands of requests (q2: 520 requests/s at first, 880 later).
-WARM_UPS: Final = {"Hive Gateway": 5}
+# Warm-ups per workload. V8 compiles for thousands of requests (q2: 520 requests/s at first, 880 later).
+WARM_UPS: Final = {"Hive Gateway": 2}
 
 
 @dataclass(frozen=True)
