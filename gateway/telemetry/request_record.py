@@ -31,9 +31,9 @@ class RequestRecord:
         started: The time at which the request arrived, in seconds of `time.perf_counter`.
         cache_hits: Cached responses that the request used, stale ones included.
         oldest_at: The time when the oldest response that the request used came from AWS, in seconds since 1970. It is
-            None if the request used none.
+            None until the request uses one.
         fresh_until: The time until which all responses that the request used are fresh, in seconds since 1970. It is
-            None if the request used none.
+            None until the request uses one.
         stale: Whether a cached response past its TTL was used because the upstream failed.
     """
 

@@ -96,7 +96,7 @@ class KnownList:
         return found
 
     def following(self, token: str | None, count: int) -> list[str]:
-        """Return at most so many tokens that followed a page, or none unless tokens are stable."""
+        """Return at most so many tokens that followed a page, and an empty list unless tokens are stable."""
         tokens: list[str] = []
         page = self.pages.get(token) if self.has_stable_tokens else None
         while page is not None and page.next_token is not None and len(tokens) < count:
@@ -181,7 +181,7 @@ class PageMap:
             self._place(page, read.keys)
             page.leads_to = read.next_token
         else:
-            # Most pages are unchanged, so nothing else is done for each of their keys.
+            # Most pages are unchanged, so their keys keep their places.
             if page.lost_keys:
                 self._place(page, page.keys)
             if page.next_token is None or read.next_token is None:
