@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.http.admin import DRAINING
+from gateway.server.exchange import Exchange
 from gateway.server.protocol import LimitedHttpProtocol
 
 # Seconds between two looks at the connections that are still open.
@@ -39,7 +39,7 @@ class DrainingServer(uvicorn.Server):
         began = loop.time()
         timeout = self._settings.timeout_graceful_shutdown or 0
         self._settings.timeout_graceful_shutdown = CLOSING_SECONDS
-        # uvicorn copies this state into each request that begins from now on.
+        # The protocol copies this state into each request that begins from now on.
         self.lifespan.state[DRAINING] = True
         listeners = sockets or []
         admin_ports = {each.getsockname()[1] for each in listeners[1:]}
@@ -56,7 +56,7 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(POLL_SECONDS)
             in_flight |= self._unfinished(admin_ports)
         cut_off = self._unfinished(admin_ports)
-        finished = sum(each.response_complete for each in in_flight)
+        finished = sum(each.is_complete for each in in_flight)
         if cut_off:
             await self._cancel_requests(admin_ports)
         await super().shutdown(sockets)
@@ -71,7 +71,7 @@ class DrainingServer(uvicorn.Server):
         for task in self.server_state.tasks:
             task.cancel()
 
-    def _unfinished(self, admin_ports: set[int]) -> set[RequestResponseCycle]:
+    def _unfinished(self, admin_ports: set[int]) -> set[Exchange]:
         return {each for connection in self._connections(admin_ports, admin=False) for each in connection.unfinished}
 
     def _connections(self, admin_ports: set[int], *, admin: bool) -> Iterator[LimitedHttpProtocol]:

@@ -6,18 +6,22 @@ uvicorn has no timeouts for slow clients and no limits on request sizes. Rejecte
 import asyncio
 import socket
 import struct
+from collections import deque
 from enum import Enum, auto
 from http import HTTPStatus
 from math import inf
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import httptools
 import structlog
+from starlette.types import Scope
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from gateway.http.admin import DRAINING
+from gateway.server.exchange import Exchange
 from gateway.server.http1_checks import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -60,6 +64,8 @@ class ConnectionState(Enum):
     CLOSING = auto()
 
 
+# The versions of ASGI and of its HTTP part.
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _READING: Final = (ConnectionState.READING_HEAD, ConnectionState.READING_BODY)
 
 
@@ -67,12 +73,12 @@ class _UnsentSample(NamedTuple):
     """The size of the write buffer at one moment of the loop's time, during one response."""
 
     size: int
-    response: RequestResponseCycle | None
+    response: Exchange | None
     time: float
 
 
-class LimitedHttpProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, uvicorn's faster parser, within limits.
+class LimitedHttpProtocol(asyncio.Protocol):
+    """HTTP/1.1 by httptools, the parser that uvicorn uses too, within limits.
 
     A request that breaks a limit gets 400, 408, 413, 414, 431 or 503 in JSON and a line in the log. The connection is
     then closed. An idle connection is closed without a response.
@@ -103,16 +109,29 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         *,
         limits: ConnectionLimits,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        if not config.loaded:
+            config.load()
+        self._app = config.loaded_app
+        self._server_state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
+        self._parser = httptools.HttpRequestParser(self)
+        # After `Connection: close`, the client may already have sent another request. Its response is the last one.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        # The addresses of the client and of the gateway.
+        self.client: tuple[str, int] | None = None
+        self.server: tuple[str, int | None] | None = None
         # The state, and the loop's time at which it began. RESPONDING and CLOSING have no time limit and need none.
         self._state = ConnectionState.IDLE
         self._since = 0.0
         # The server shuts down: the request being read, or else the last one, is the connection's last.
         self._draining = False
-        # The request that the application handles, or handled last. Pipelined requests wait behind it in `pipeline`.
-        # `cycle` is the most recent of them all.
-        self._responding: RequestResponseCycle | None = None
+        # The exchange that the application handles, or handled last. Pipelined ones wait behind it. `_latest` is the
+        # most recent of them all.
+        self._responding: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._latest: Exchange | None = None
         # The timer of the next check, and the write buffer at the last one.
         self._timer: asyncio.TimerHandle | None = None
         self._check_seconds = min(limits.read_timeout_seconds, limits.keep_alive_timeout_seconds)
@@ -122,7 +141,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         # The request being read: the bytes of its body and of the earlier chunks. The first of these chunks may have
         # begun with other requests. Then its size counts as shared.
         self._body_bytes = self._received = self._shared = 0
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._host: bytes | None = None
+        self._expects_continue = False
 
     def __repr__(self) -> str:
         """Return the state and the number of responses that are still to be sent."""
@@ -132,16 +154,19 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return f"<LimitedHttpProtocol [{', '.join(details)}]>"
 
     @property
-    def unfinished(self) -> list[RequestResponseCycle]:
+    def unfinished(self) -> list[Exchange]:
         """The requests whose responses are still to be sent: the one in progress, and those that wait behind it."""
-        cycles = (self._responding, *(cycle for cycle, _ in self.pipeline))
-        return [each for each in cycles if each is not None and not each.response_complete]
+        exchanges = (self._responding, *self._waiting)
+        return [each for each in exchanges if each is not None and not each.is_complete]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn narrows it.
         """Wait for the first request, or reject the client if too many connections are open."""
-        super().connection_made(transport)
+        self._transport = transport
+        self._flow = FlowControl(transport)
+        self.client, self.server = get_remote_addr(transport), get_local_addr(transport)
+        self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn only calls `shutdown`.
         self._enter(ConnectionState.IDLE)
-        if len(self.connections) > self._limits.connections:
+        if len(self._server_state.connections) > self._limits.connections:
             # uvicorn's limit_concurrency accepts silent connections without a limit, and rejects the requests of
             # connections that were open before. Here the open connections go on, and only the new one is rejected.
             message = f"The gateway has {self._limits.connections} open connections, its limit. Retry later."
@@ -149,12 +174,25 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return
         self._schedule_check(inf)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End the requests of the connection, and stop the timer."""
         self._state = ConnectionState.CLOSING
         if self._timer is not None:
             self._timer.cancel()
-        super().connection_lost(exc)
+        self._server_state.connections.discard(self)
+        self._cancel_responses()
+        self._flow.resume_writing()
+        # These refer back to the protocol.
+        del self._parser
+        self._responding = self._latest = None
+
+    def pause_writing(self) -> None:
+        """Let the application wait, because the client reads too slowly."""
+        self._flow.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Let the application go on."""
+        self._flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse one chunk of bytes, usually one whole request."""
@@ -163,7 +201,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._chunk_bytes = len(data)
         self._requests_in_chunk = 1 if self._state in _READING else 0
         try:
-            self.parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._reject(cause if isinstance(cause, RequestRejected) else RequestRejected(_MALFORMED))
@@ -171,35 +209,45 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._state in _READING:
             self._on_partial_data()
 
-    def on_response_complete(self) -> None:
+    def _on_response_complete(self) -> None:
         """Start the next pipelined request, or wait for a new one."""
-        super().on_response_complete()
-        # uvicorn's keep-alive timer. `_check_timeouts` does the same, and before the first request too.
-        self._unset_keepalive_if_required()
-        if self.transport.is_closing():
+        self._server_state.total_requests += 1
+        if self._transport.is_closing():
             self._state = ConnectionState.CLOSING
-        elif self._state is ConnectionState.RESPONDING and self.cycle.response_complete:
+            return
+        self._flow.resume_reading()
+        if self._waiting:
+            self._start(self._waiting.popleft())
+        elif self._state is ConnectionState.RESPONDING:
             self._wait_for_request()
+
+    def _start(self, exchange: Exchange) -> None:
+        """Have the application respond."""
+        self._responding = exchange
+        tasks = self._server_state.tasks
+        task = self._loop.create_task(exchange.run(self._app))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     def shutdown(self) -> None:
         """Close the connection if it is idle, or after the response to the request in progress."""
         self._draining = True
         if self._state is ConnectionState.IDLE:
             self._close()
-        # A request whose head is incomplete has no cycle yet. `on_headers_complete` makes it the last one.
-        elif self.cycle is not None and self._state is not ConnectionState.READING_HEAD:
-            self.cycle.keep_alive = False
+        # A request whose head is incomplete has no exchange yet. `on_headers_complete` makes it the last one.
+        elif self._latest is not None and self._state is not ConnectionState.READING_HEAD:
+            self._latest.keep_alive = False
 
     def abort(self) -> None:
         """Reset the connection, so that the system drops the unsent bytes too."""
         self._state = ConnectionState.CLOSING
         self._cancel_responses()
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.transport.abort()
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
 
     def _enter(self, state: ConnectionState) -> None:
         self._state = state
-        self._since = self.loop.time()
+        self._since = self._loop.time()
 
     def _wait_for_request(self) -> None:
         if self._draining:
@@ -209,79 +257,105 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _close(self) -> None:
         self._state = ConnectionState.CLOSING
-        self.transport.close()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._responding = cycle
-        super()._start_asgi_task(cycle, app)
+        self._transport.close()
 
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
         """Begin to read a request."""
-        super().on_message_begin()
+        self._url, self._headers, self._host, self._expects_continue = b"", [], None, False
         self._enter(ConnectionState.READING_HEAD)
         self._requests_in_chunk += 1
         self._body_bytes = self._received = self._shared = 0
-        self._host = None
 
     def on_url(self, url: bytes) -> None:
         """Add a piece of the URL."""
-        self.url += url
-        check_url(self.url)
+        self._url += url
+        check_url(self._url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header, or a trailer, once all of it was read."""
         name = name.lower()
         if name in _CHECKED_HEADERS:
             self._check_header(name, value)
-        self.headers.append((name, value))
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Pass the request to the application, unless a check rejects it."""
-        headers = self.headers
+        headers = self._headers
         if len(headers) > MAX_HEADERS or (
             # Most heads come in one small chunk, and need no sum.
             self._received + self._chunk_bytes > MAX_HEAD_BYTES
             and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES
         ):
             raise head_too_large()
-        version = self.parser.get_http_version()
-        if self._host is None or self.url[0] != ord("/"):
-            host = check_target(self.url, self._host, version)
+        version = self._parser.get_http_version()
+        if self._host is None or self._url[0] != ord("/"):
+            host = check_target(self._url, self._host, version)
             if self._host is None and host is not None:
                 headers.append((b"host", host))
         check_version(version, headers)
-        if version == "1.0":
-            # It has no interim responses (RFC 9110, 10.1.1).
-            self.expect_100_continue = False
         # The parser would skip the body, and all requests behind it.
-        if self.parser.should_upgrade():
+        if self._parser.should_upgrade():
             raise RequestRejected("Connections cannot be upgraded, neither to WebSocket nor to HTTP/2.")
-        if len(self.pipeline) >= MAX_PIPELINED:
+        if len(self._waiting) >= MAX_PIPELINED:
             raise RequestRejected(f"More than {MAX_PIPELINED} pipelined requests wait on this connection.")
-        super().on_headers_complete()
-        if self._draining:
-            # uvicorn copied the state when the request began, which may be before the shutdown.
-            self.scope["state"][DRAINING] = True
-            self.cycle.keep_alive = False
+        is_first = self._latest is None or self._latest.is_complete
+        exchange = self._latest = Exchange(
+            self._scope(version, headers),
+            self._transport,
+            self._flow,
+            self._server_state.default_headers,
+            self._on_response_complete,
+            keep_alive=version == "1.1" and self._parser.should_keep_alive() and not self._draining,
+            # HTTP/1.0 has no interim responses (RFC 9110, 10.1.1).
+            expects_continue=version == "1.1" and self._expects_continue,
+        )
         self._enter(ConnectionState.READING_BODY)
         # Trailers are dropped. Otherwise the application would take them for headers.
-        self.headers = []
+        self._headers = []
+        if is_first:
+            self._start(exchange)
+        else:
+            self._flow.pause_reading()
+            self._waiting.append(exchange)
+
+    def _scope(self, version: str, headers: list[tuple[bytes, bytes]]) -> Scope:
+        """Return ASGI's description of the request whose head was read."""
+        target = httptools.parse_url(self._url)
+        path = target.path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": self._parser.get_method().decode(),
+            "scheme": "http",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": target.path,
+            "query_string": target.query or b"",
+            "root_path": "",
+            "headers": headers,
+            "client": self.client,
+            "server": self.server,
+            "state": self._app_state.copy(),
+        }
 
     def on_body(self, body: bytes) -> None:
-        """Add a piece of the body."""
+        """Add a piece of the body, unless the application responded without it."""
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
             raise body_too_large(self._limits.body_bytes)
-        super().on_body(body)
+        exchange = self._latest
+        if exchange is not None and not exchange.is_complete:
+            exchange.add_body(body)
 
     def on_message_complete(self) -> None:
         """Wait for the response, unless the application sent it before it had the whole request."""
-        super().on_message_complete()
-        if self.cycle.response_complete:
+        exchange = self._latest
+        if exchange is None or exchange.is_complete:
             self._wait_for_request()
         else:
+            exchange.end_body()
             self._state = ConnectionState.RESPONDING
 
     def _check_header(self, name: bytes, value: bytes) -> None:
@@ -296,7 +370,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         elif name == b"transfer-encoding":
             check_transfer_coding(value)
         elif value.lower() == b"100-continue":
-            self.expect_100_continue = True
+            self._expects_continue = True
 
     # Limits
 
@@ -321,7 +395,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
         A connection has one timer that checks from time to time. A timer per request would cost every fast request.
         """
-        now = self.loop.time()
+        now = self._loop.time()
         if self._reads_too_slowly(now):
             # `close` would wait until the client has read the rest.
             self.abort()
@@ -346,11 +420,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _schedule_check(self, due: float) -> None:
         """Check at `due`, or earlier if a state that begins meanwhile could time out before."""
-        self._timer = self.loop.call_at(min(due, self.loop.time() + self._check_seconds), self._check_timeouts)
+        self._timer = self._loop.call_at(min(due, self._loop.time() + self._check_seconds), self._check_timeouts)
 
     def _reads_too_slowly(self, now: float) -> bool:
         """Return whether the client read the response at less than the minimum rate since the last sample."""
-        size, last = self.transport.get_write_buffer_size(), self._unsent
+        size, last = self._transport.get_write_buffer_size(), self._unsent
         if size and last.size and last.response is self._responding:
             seconds = now - last.time
             if seconds < self._check_seconds:
@@ -369,44 +443,39 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _reject(self, rejected: RequestRejected) -> None:
         """Send the error response, unless the request has one already or another is half sent. Close the connection."""
-        state, now = self._state, self.loop.time()
+        state, now = self._state, self._loop.time()
         began = self._since if state in _READING else now
         self._state = ConnectionState.CLOSING
-        is_half_sent = self._responding is not None and _is_half_sent(self._responding)
+        is_half_sent = self._responding is not None and self._responding.is_half_sent
         self._cancel_responses()
         # The application rejects a request by its head if, for example, credentials are missing. The client would take
         # a second response for the one to its next request.
-        is_answered = state is ConnectionState.READING_BODY and self.cycle.response_complete
-        can_respond = not is_half_sent and not is_answered and not self.transport.is_closing()
+        is_answered = state is ConnectionState.READING_BODY and self._latest is not None and self._latest.is_complete
+        can_respond = not is_half_sent and not is_answered and not self._transport.is_closing()
         if structlog.is_configured():
             # The parser has read the method when the URL begins.
-            has_method = state in _READING and bool(self.url)
-            record = RequestRecord(method=self.parser.get_method().decode() if has_method else None)
+            has_method = state in _READING and bool(self._url)
+            record = RequestRecord(method=self._parser.get_method().decode() if has_method else None)
             record.id = rejected.request_id
             record.error_codes.append(rejected.code)
             status = int(rejected.status) if can_respond else None
             structlog.get_logger().info("request", **record.line(now - began, status))
         if can_respond:
-            headers = (*self.server_state.default_headers, *rejected.response_headers)
+            headers = (*self._server_state.default_headers, *rejected.response_headers)
             lines = (rejected.status_line, *(name + b": " + value for name, value in headers), b"", rejected.content)
-            self.transport.write(b"\r\n".join(lines))
+            self._transport.write(b"\r\n".join(lines))
         if self._timer is not None:
             self._timer.cancel()
-        if is_half_sent or not self.transport.can_write_eof():
-            self.transport.close()
+        if is_half_sent or not self._transport.can_write_eof():
+            self._transport.close()
             return
-        self.transport.write_eof()
-        self.flow.resume_reading()
-        self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        self._transport.write_eof()
+        self._flow.resume_reading()
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     def _cancel_responses(self) -> None:
         """End all requests of this connection as if the client had disconnected."""
-        self.pipeline.clear()
-        for cycle in (self._responding, self.cycle):
-            if cycle is not None and not cycle.response_complete:
-                cycle.disconnected = True
-                cycle.message_event.set()
-
-
-def _is_half_sent(cycle: RequestResponseCycle) -> bool:
-    return cycle.response_started and not cycle.response_complete
+        self._waiting.clear()
+        for exchange in (self._responding, self._latest):
+            if exchange is not None:
+                exchange.disconnect()

@@ -486,9 +486,9 @@ def test_state_follows_the_request_being_read() -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
-        # `receive` is a method of uvicorn's cycle, and its callback one of the protocol.
+        # `receive` is a method of the exchange, and its callback one of the protocol.
         receiver: Any = receive
-        protocols.append(receiver.__self__.on_response.__self__)
+        protocols.append(receiver.__self__._on_complete.__self__)  # noqa: SLF001  # A connection has no public name.
         if scope["path"] != "/early":
             await asyncio.to_thread(release.acquire, timeout=TIMEOUT_SECONDS)
         await responds_empty(send)

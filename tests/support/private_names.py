@@ -26,7 +26,6 @@ UNDOCUMENTED_CLASSES: Final = (
     "strawberry.schema.schema:StrawberryGraphQLCoreExecutionContext",
     "strawberry.types.field:StrawberryField",
     "strawberry.federation.schema:Schema",
-    "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol",
     "uvicorn.server:Server",
     "uvicorn.supervisors.multiprocess:Multiprocess",
 )
@@ -36,22 +35,10 @@ UNDOCUMENTED_MEMBERS: Final = {
     "graphql": {"background_futures", "complete_stream_item", "create_sub_executor", "streams"},
     "jwt": {"check_key_length"},
     "strawberry": {"DEFINITION_BACKREF", "is_basic_field", "python_name"},
-    "uvicorn": {
-        "default_headers",
-        "disconnected",
-        "keep_alive",
-        "message_event",
-        "response_complete",
-        "response_started",
-        "wait_until_ready",
-    },
+    "uvicorn": {"default_headers", "wait_until_ready"},
 }
-# Names that a class above has from a documented interface: asyncio's protocols, httptools' callbacks and named tuples.
-DOCUMENTED: Final = frozenset(
-    {"connection_lost", "connection_made", "data_received"}
-    | {"on_body", "on_header", "on_headers_complete", "on_message_begin", "on_message_complete", "on_url"}
-    | {"_asdict", "_fields", "_make", "_replace"}
-)
+# Names that a class above has from a documented interface: named tuples.
+DOCUMENTED: Final = frozenset({"_asdict", "_fields", "_make", "_replace"})
 
 
 def private_names(package: Path) -> set[str]:
