@@ -115,6 +115,17 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
         "2788ae121972c36ecca226fa351b1208ea8261517817f5814e8b8a1b46d39788",
         "gateway/schema/fields.py, LinkField replaces it: a link is not a basic field.",
     ),
+    "strawberry.schema.schema_converter:GraphQLCoreConverter.from_resolver": (
+        "bcac1354fecdee79efc4cb931554163d64df8f0061909eab4d3687eba0c19ffb",
+        (
+            "gateway/schema/resolvers.py replaces its resolvers. For a field without extensions and exception "
+            "handlers, they must do nothing but convert arguments."
+        ),
+    ),
+    "strawberry.types.arguments:convert_argument": (
+        "a11a22f213be34f49c0b9dcf4504821a212b6df8b9d098c459508df7255c920b",
+        "gateway/schema/resolvers.py: it must change input objects alone. graphql-core has converted all other values.",
+    ),
     "strawberry.dataloader:DataLoader.load": (
         "20b9b6021868b7668bf9776291e81e3bb2e7a0c01f8af8dc369543ca28255fcb",
         (

@@ -14,6 +14,7 @@ from gateway.schema.field_cost import CONNECTION, PART_OF_RECORD
 from gateway.schema.fields import record_field
 from gateway.schema.filter_conditions import association_parameters, phone_number_list_filter
 from gateway.schema.filters import PhoneNumberFilterArgument
+from gateway.schema.resolvers import resolver_field
 from gateway.schema.scalars import DateTime
 from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.schema.sort import PhoneNumberSortArgument, sort_order_of
@@ -42,8 +43,8 @@ def _create_type(resource: AssociatedResource) -> Any:
         resource.key: (strawberry.ID, strawberry.field(description=f"The {resource.noun}'s id.")),
         "phone_numbers": (
             _PhoneNumberConnection | None,
-            strawberry.field(
-                resolver=_phone_numbers(resource.filter_name, resource.key),
+            resolver_field(
+                _phone_numbers(resource.filter_name, resource.key),
                 description=f"The phone numbers of this {resource.noun}. Null only if there is an error.",
                 directives=[*CONNECTION, NULL_ONLY_IF_ERROR],
             ),

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, Final, Union
 
 import strawberry
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.name_converter import NameConverter
-from strawberry.utils.str_converters import to_camel_case
 
 from gateway.context import RequestContext
 from gateway.errors import BadUserInput
@@ -25,6 +23,7 @@ from gateway.schema.node import (
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.phone_number_order import PhoneNumberOrder
 from gateway.schema.query import GatewayInfo, Query, QueryWithNodes
+from gateway.schema.resolvers import call_resolvers_directly, resolver_field
 from gateway.schema.scalars import SCALARS
 from gateway.upstream.services import MAX_ID_LENGTH
 
@@ -92,18 +91,8 @@ def _resolve_entity(context: RequestContext, representation: Any) -> Any:
     return entity.resolve(context, keys)
 
 
-class _CachedNames(NameConverter):
-    """Strawberry's names in camel case. Strawberry converts the name of each argument in every request."""
-
-    def apply_naming_config(self, name: str) -> str:
-        """Return a Python name in camel case. The names are those of the code, so their number is limited."""
-        return _camel_case(name)
-
-
-_camel_case: Final = cache(to_camel_case)
-
-
 def _entities(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     representations: Annotated[
         list[FederationAny],
@@ -137,9 +126,9 @@ _ENTITY: Final[Any] = Annotated[
 class RouterFields:
     """The root type's fields for routers and composers. Source: Apollo Federation subgraph specification."""
 
-    entities: list[_ENTITY | None] = strawberry.field(
+    entities: list[_ENTITY | None] = resolver_field(
+        _entities,
         name="_entities",
-        resolver=_entities,
         description="For routers of a federated graph: objects by their keys, in the same order, with null for each "
         "that no longer exists. Clients use `node` or the fields above.",
     )
@@ -181,11 +170,11 @@ def build_schema(*, relay_node_fields: bool = True) -> GatewaySchema:
     schema = GatewaySchema(
         query=SubgraphQueryWithNodes if relay_node_fields else SubgraphQuery,
         types=[entity.type for entity in ENTITIES.values()],
-        config=StrawberryConfig(
-            scalar_map=SCALARS, name_converter=_CachedNames(), enable_experimental_incremental_execution=True
-        ),
+        config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         federation_version="2.9",
     )
+    core_schema = schema._schema  # noqa: SLF001  # There is no public way.
     # Strawberry can describe a schema neither here nor in its printer.
-    schema._schema.description = DESCRIPTION  # noqa: SLF001  # There is no public way.
+    core_schema.description = DESCRIPTION
+    call_resolvers_directly(core_schema)
     return schema

@@ -14,6 +14,7 @@ from gateway.schema.filters import PhoneNumberFilterArgument, PhoneNumberOrderFi
 from gateway.schema.node import Node, error_as_value, load_node
 from gateway.schema.phone_number import PhoneNumber, PhoneNumberConnection
 from gateway.schema.phone_number_order import PhoneNumberOrder, PhoneNumberOrderConnection
+from gateway.schema.resolvers import resolver_field
 from gateway.schema.scalars import E164PhoneNumber
 from gateway.schema.semantic_nullability import NULL_ONLY_IF_ERROR
 from gateway.schema.sort import PhoneNumberOrderSortArgument, PhoneNumberSortArgument, sort_order_of
@@ -23,6 +24,7 @@ GatewayInfo = Info[RequestContext, None]
 
 
 def _phone_numbers(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     first: First = strawberry.UNSET,
     after: After = strawberry.UNSET,
@@ -34,6 +36,7 @@ def _phone_numbers(
     """Return one page of the account's numbers, in AWS's own order, which AWS does not document, or in another one.
 
     Args:
+        _root: The root value, which is None.
         info: The field's execution info.
         first: Number of rows from the start, 0 to max_page_size. Above 99 (chime) or 100, each further 99 or 100 cost
             one upstream call.
@@ -58,6 +61,7 @@ def _phone_numbers(
 
 
 def _phone_number_orders(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     first: First = strawberry.UNSET,
     after: After = strawberry.UNSET,
@@ -77,6 +81,7 @@ def _phone_number_orders(
 
 
 def _phone_number(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     e164_phone_number: Annotated[E164PhoneNumber, strawberry.argument(description="The number in E.164 format.")],
 ) -> Any:
@@ -89,6 +94,7 @@ def _phone_number(
 
 
 def _phone_number_order(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     phone_number_order_id: Annotated[strawberry.ID, strawberry.argument(description="AWS's id of the order.")],
 ) -> Any:
@@ -103,6 +109,7 @@ def _phone_number_order(
 
 
 def _node(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     id: Annotated[strawberry.ID, strawberry.argument(description="An `id` from this schema.")],  # noqa: A002  # The argument's name in the schema.
 ) -> Any:
@@ -110,6 +117,7 @@ def _node(
 
 
 def _nodes(
+    _root: strawberry.Parent[Any],
     info: GatewayInfo,
     ids: Annotated[list[strawberry.ID], strawberry.argument(description="Values of `id` from this schema.")],
 ) -> Any:
@@ -120,25 +128,25 @@ def _nodes(
 class Query:
     """The root type without Relay's fields."""
 
-    phone_numbers: PhoneNumberConnection | None = strawberry.field(
-        resolver=_phone_numbers,
+    phone_numbers: PhoneNumberConnection | None = resolver_field(
+        _phone_numbers,
         description="The account's phone numbers, page by page, in AWS's own order unless `sort` is set. Null only if "
         "there is an error.",
         directives=[*CONNECTION, NULL_ONLY_IF_ERROR],
     )
-    phone_number_orders: PhoneNumberOrderConnection | None = strawberry.field(
-        resolver=_phone_number_orders,
+    phone_number_orders: PhoneNumberOrderConnection | None = resolver_field(
+        _phone_number_orders,
         description="The account's orders of phone numbers, page by page, in AWS's own order unless `sort` is set. "
         "Null only if there is an error.",
         directives=[*CONNECTION, NULL_ONLY_IF_ERROR],
     )
-    phone_number: PhoneNumber | None = strawberry.field(
-        resolver=_phone_number,
+    phone_number: PhoneNumber | None = resolver_field(
+        _phone_number,
         description="One phone number. Null if the inventory does not hold it. At most one upstream call.",
         directives=[LOOKUP],
     )
-    phone_number_order: PhoneNumberOrder | None = strawberry.field(
-        resolver=_phone_number_order,
+    phone_number_order: PhoneNumberOrder | None = resolver_field(
+        _phone_number_order,
         description="One order. Null if it does not exist. At most one upstream call.",
         directives=[LOOKUP],
     )
@@ -148,13 +156,13 @@ class Query:
 class QueryWithNodes(Query):
     """The root type with Relay's `node` and `nodes`. Only one subgraph of a supergraph may have them."""
 
-    node: Node | None = strawberry.field(
-        resolver=_node,
+    node: Node | None = resolver_field(
+        _node,
         description="An object by its id. Null if it no longer exists. At most one upstream call.",
         directives=[LOOKUP],
     )
-    nodes: list[Node | None] = strawberry.field(
-        resolver=_nodes,
+    nodes: list[Node | None] = resolver_field(
+        _nodes,
         description="Objects by their ids, in the same order, with null for each that no longer exists. k ids cost at "
         "most k + 2 upstream calls.",
         # Clients that refetch a list send about ten ids. The gateway's own cost counts the ids.

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from unittest.mock import patch
 
 from graphql import ExecutionResult, GraphQLError
 from strawberry import Schema
@@ -59,7 +60,9 @@ def projecting_executor(schema: Schema) -> Executor:
 
 
 SCHEMA: Final = build_schema()
-STANDARD: Final = standard_executor(SCHEMA)
+with patch("gateway.schema.federation.call_resolvers_directly"):
+    # Strawberry calls the resolvers of this schema and converts their arguments.
+    STANDARD: Final = standard_executor(build_schema())
 PROJECTING: Final = projecting_executor(SCHEMA)
 
 
