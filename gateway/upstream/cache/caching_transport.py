@@ -1,6 +1,5 @@
 """The response cache in front of the calls: identical calls are made once, and not at all if a response is cached."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -58,8 +57,7 @@ class CachingTransport:
         """
         error: UpstreamError
         try:
-            async with asyncio.timeout_at(call.requester.deadline):
-                return await self._fresh_or_fetched(call)
+            return await self._fresh_or_fetched(call)
         except TimeoutError:
             error = self._deadline_error(call.operation.name)
         except UpstreamError as raised:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 
@@ -27,46 +28,68 @@ class SingleFlight(Generic[C, T]):
     async def do(self, key: Hashable, work: Callable[[C], Coroutine[Any, Any, T]], call: C) -> T:
         """Return the result of `work(call)`, or of a call in flight with the same key.
 
-        If a caller is cancelled, the others still get the result. The work is cancelled when its last caller has left.
+        If a caller is cancelled or gives up, the others still get the result. The work is cancelled when its last
+        caller has left.
 
         Args:
             key: Identifies identical calls.
             work: Makes the call. Its argument is the first caller's call.
-            call: The caller's own call. Its deadline tells the work how long this caller waits. This method does not
-                enforce the deadline, so the caller must give up itself.
+            call: The caller's own call. Its deadline is in seconds of the event loop's clock.
+
+        Raises:
+            TimeoutError: If there is no result at the deadline of the caller's own call.
         """
+        loop = asyncio.get_running_loop()
+        deadline = call.deadline
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = _Flight(call, asyncio.create_task(work(call)))
-            flight.task.add_done_callback(lambda _: self._land(key, flight))
-        flight.callers += 1
-        flight.call.deadline = max(flight.call.deadline, call.deadline)
+            flight = self._flights[key] = _Flight(call, loop.create_task(work(call)))
+            flight.task.add_done_callback(partial(self._land, key, flight))
+        elif deadline > flight.call.deadline:
+            flight.call.deadline = deadline
+        # The first caller may be cancelled while other callers still wait, so each waits for its own future. Since
+        # Python 3.14, asyncio.shield logs the call's error if a caller was cancelled. asyncio.wait is slower.
+        caller = loop.create_future()
+        flight.callers.add(caller)
+        timer = loop.call_at(deadline, _wake, caller)
         try:
-            # The first caller may be cancelled while other callers still wait. asyncio.shield would allow that, too.
-            # But since Python 3.14 it logs the call's error if a caller was cancelled.
-            await asyncio.wait((flight.task,))
+            await caller
+            if not flight.task.done():
+                raise TimeoutError
             return flight.task.result()
         finally:
-            flight.callers -= 1
-            if flight.callers == 0 and not flight.task.done():
-                self._land(key, flight)
+            timer.cancel()
+            flight.callers.discard(caller)
+            if not flight.callers and not flight.task.done():
+                self._remove(key, flight)
                 flight.task.cancel()
 
-    def _land(self, key: Hashable, flight: "_Flight[C, T]") -> None:
-        if flight.task.done() and not flight.task.cancelled():
+    def _land(self, key: Hashable, flight: "_Flight[C, T]", task: asyncio.Task[T]) -> None:
+        """Wake the callers of a flight whose task is done."""
+        if not task.cancelled():
             # Read the error. If all callers have left, asyncio would otherwise log it as never retrieved.
-            flight.task.exception()
+            task.exception()
+        self._remove(key, flight)
+        for caller in flight.callers:
+            _wake(caller)
+
+    def _remove(self, key: Hashable, flight: "_Flight[C, T]") -> None:
         # A cancelled flight may end after a new one with its key has started.
         if self._flights.get(key) is flight:
             del self._flights[key]
 
 
+def _wake(caller: asyncio.Future[None]) -> None:
+    if not caller.done():
+        caller.set_result(None)
+
+
 class _Flight(Generic[C, T]):
-    """A call in flight, and how many callers wait for it."""
+    """A call in flight, and a future for each caller that waits for it."""
 
     __slots__ = ("call", "callers", "task")
 
     def __init__(self, call: C, task: asyncio.Task[T]) -> None:
         self.call = call
-        self.callers = 0
+        self.callers: set[asyncio.Future[None]] = set()
         self.task = task

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ async def test_call_left_by_all_callers_is_made_again_for_the_next(upstream: Ups
 class Until:
     """The argument of a caller: its deadline, which is far away unless a test sets it."""
 
-    deadline: float = 60.0
+    deadline: float = math.inf
 
 
 class Call:
@@ -178,6 +179,7 @@ async def test_callers_with_the_same_key_share_one_call() -> None:
 async def test_call_sees_the_latest_deadline_of_its_callers() -> None:
     flights, known = SingleFlight[Until, str](), list[float]()
     requested_by_all = asyncio.Event()
+    now = asyncio.get_running_loop().time()
 
     async def call(until: Until) -> str:
         known.append(until.deadline)
@@ -185,11 +187,11 @@ async def test_call_sees_the_latest_deadline_of_its_callers() -> None:
         known.append(until.deadline)
         return "answer"
 
-    waiting = [asyncio.create_task(flights.do("key", call, Until(deadline))) for deadline in (2.0, 3.0, 1.0)]
+    waiting = [asyncio.create_task(flights.do("key", call, Until(now + seconds))) for seconds in (200, 300, 100)]
     await turns()
     requested_by_all.set()
     assert await asyncio.gather(*waiting) == ["answer"] * 3
-    assert known[-1] == 3.0
+    assert known[-1] == now + 300
 
 
 async def test_different_keys_make_separate_calls() -> None:
@@ -215,6 +217,30 @@ async def test_cancelled_callers_do_not_affect_the_others(leavers: list[int]) ->
     for index, result in enumerate(results):
         assert isinstance(result, asyncio.CancelledError) if index in leavers else result == "answer"
     assert (call.begun, call.cancelled) == (1, 0)
+
+
+@pytest.mark.parametrize("hurried", [0, 1])
+async def test_caller_gives_up_at_its_own_deadline_and_others_get_the_result(hurried: int) -> None:
+    """The first caller's deadline does not grow for itself if more patient callers join its call."""
+    flights, call = SingleFlight[Until, str](), Call()
+    deadlines = [math.inf] * 3
+    deadlines[hurried] = asyncio.get_running_loop().time() + 0.01
+    waiting = [asyncio.create_task(flights.do("key", call, Until(deadline))) for deadline in deadlines]
+    with pytest.raises(TimeoutError):
+        await waiting.pop(hurried)
+    call.response.set_result("answer")
+    assert await asyncio.gather(*waiting) == ["answer"] * 2
+    assert (call.begun, call.cancelled) == (1, 0)
+
+
+async def test_call_is_cancelled_at_the_deadline_of_its_last_caller() -> None:
+    flights, call = SingleFlight[Until, str](), Call()
+    now = asyncio.get_running_loop().time()
+    waiting = [asyncio.create_task(flights.do("key", call, Until(now + seconds))) for seconds in (0.01, 0.02)]
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [TimeoutError] * 2
+    await turns()
+    assert (call.begun, call.cancelled) == (1, 1)
 
 
 async def test_caller_can_join_after_the_first_is_cancelled() -> None:
@@ -322,6 +348,26 @@ async def test_error_without_waiting_callers_is_not_reported_to_the_loop(
     del waiting, results, call
     await turns()
     gc.collect()
+    assert complaints == []
+
+
+async def test_caller_that_is_cancelled_as_the_call_ends_does_not_affect_the_others(
+    complaints: list[dict[str, Any]],
+) -> None:
+    flights, ending = SingleFlight[Until, str](), asyncio.Event()
+
+    async def call(_until: Until) -> str:
+        await ending.wait()
+        return "answer"
+
+    leaver, other = (asyncio.create_task(flights.do("key", call, Until())) for _ in range(2))
+    await turns()
+    ending.set()
+    # The call ends first, and then the caller is cancelled before it could run again.
+    asyncio.get_running_loop().call_soon(leaver.cancel)
+    assert await other == "answer"
+    with pytest.raises(asyncio.CancelledError):
+        await leaver
     assert complaints == []
 
 
