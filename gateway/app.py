@@ -187,7 +187,8 @@ def _with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
     if settings.allowed_hosts is not None:
         app = TrustedHostMiddleware(app, settings.allowed_hosts)
     # Tests and other servers of the application configure logs themselves, or not at all.
-    log = structlog.get_logger() if structlog.is_configured() else None
+    # `bind` looks the logger up once instead of for each line.
+    log = structlog.get_logger().bind() if structlog.is_configured() else None
     app = InstrumentationMiddleware(app, log, settings.slow_request_threshold_seconds)
     if settings.admin_port is not None:
         app = AdminPortMiddleware(settings.admin_port, _router(_admin_routes(), reject_admin_path), app)

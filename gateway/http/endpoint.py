@@ -115,7 +115,7 @@ class GraphQLEndpoint:
         except HttpError as error:
             response = rejection(request, error)
         except Exception:  # For any other exception the client gets JSON, and the log gets the traceback.
-            logger.exception("request %s", request.id)
+            logger.exception("request %s", request.record.id)
             response = rejection(request, InternalError(MASKED))
         if response is not None:
             await response.send(send if response.is_encoded else compressing_send)
@@ -123,19 +123,19 @@ class GraphQLEndpoint:
     def _read_head(self, scope: Scope) -> HttpRequest:
         """Read the head of a request, and note in the request record what it says for others."""
         record = current_record()
-        record.id = new_request_id()
+        record.id = request_id = new_request_id()
         headers = read_headers(scope["headers"])
         accept = read_accept(headers.get(b"accept", b"").decode("latin-1"))
         cors = self._cors.response_headers(headers) if b"origin" in headers else ()
         return HttpRequest(
-            record.id,
+            record,
             scope["method"],
             headers,
             scope["query_string"],
             accept.media_type,
             None if scope["http_version"] == "1.0" else accept.incremental_format,
             read_accept_encoding(headers.get(b"accept-encoding"), self._codings),
-            (*response_headers(record.id), self._vary, *self._policy, *cors),
+            (*response_headers(request_id), self._vary, *self._policy, *cors),
         )
 
     async def _respond(
@@ -150,7 +150,8 @@ class GraphQLEndpoint:
         if request.method == "OPTIONS":
             return await self._options(request)
         caller = await self._authenticator.authenticate(request.headers)
-        current_record().caller_kind = caller.kind
+        record = request.record
+        record.caller_kind = caller.kind
         try:
             self._check(request)
         except HttpError:
@@ -158,7 +159,7 @@ class GraphQLEndpoint:
                 request.response_headers += (await self._rate_limiter.allowance(caller.id)).headers()
             raise
         if DEBUG_HEADER in request.headers and READ_DEBUG in caller.scopes:
-            current_record().shows_upstream = True
+            record.shows_upstream = True
         body = await _body(receive) if request.method == "POST" else b""
         if self._rate_limiter is not None:
             self._rate_limiter.check(caller.id)
@@ -166,13 +167,13 @@ class GraphQLEndpoint:
         if self._behind_router and directives.store:
             request.cache_scope = CacheScope.PUBLIC if caller is ANONYMOUS else CacheScope.PRIVATE
         store: ResponseStore = state["responses"]
-        if store.is_on and not directives.bypass and not current_record().shows_upstream:
+        if store.is_on and not directives.bypass and not record.shows_upstream:
             has_body = request.method == "POST"
             request.key = RequestKey(has_body, body if has_body else request.query_string, caller.id, caller.scopes)
             stored = store.get(request.key)
             if stored is not None:
                 return await self._reuse(request, request.key, caller, store, stored)
-        context: RequestContext = state["new_context"](caller, directives, current_record().trace_context)
+        context: RequestContext = state["new_context"](caller, directives, record.trace_context)
         try:
             with DisconnectWatcher(receive) as watcher:
                 prepared, report = await self._prepare_and_charge(request, body, caller)
@@ -198,7 +199,7 @@ class GraphQLEndpoint:
         Raises:
             RateLimited: If the caller has too few points.
         """
-        record = current_record()
+        record = request.record
         record.operation, record.cost, record.is_valid = stored.operation, stored.cost, True
         await self._charge(request, caller, max(stored.cost, 1))
         count_reused_response("stored")
@@ -221,7 +222,7 @@ class GraphQLEndpoint:
         A response that another request has run is used only if all parts were fresh when this request arrived.
         """
         arrived = store.now()
-        record = current_record()
+        record = request.record
         execution = self._executions.get(key)
         if execution is not None:
             shared = await execution.response()

@@ -16,7 +16,7 @@ from gateway.http.http_request import HttpRequest
 from gateway.http.multipart_response import MultipartResponse
 from gateway.http.response_store import RequestKey, ResponseStore, StoredResponse
 from gateway.http.server_timing import server_timing
-from gateway.telemetry.request_record import current_record
+from gateway.telemetry.request_record import RequestRecord
 
 
 async def send_parts(
@@ -28,11 +28,11 @@ async def send_parts(
 ) -> None:
     """Send a result in parts, each as it completes."""
     # The head is sent before it is known how long the later parts are fresh.
-    record = current_record()
+    record = request.record
     headers = with_lifetime(request.response_headers, record, CacheScope.NONE, now) + server_timing(record)
     incremental_format = request.incremental_format or INCREMENTAL_V0_2
     response = MultipartResponse(incremental_format, headers, has_body=request.method != "HEAD")
-    await response.send(send, results, partial(_extensions, report))
+    await response.send(send, results, partial(_extensions, record, report))
 
 
 async def stored_response(
@@ -40,7 +40,7 @@ async def stored_response(
 ) -> Response:
     """Return the response to a request for which a response is stored."""
     body, coding = await store.encoded(key, stored, request.encoding)
-    headers = with_lifetime(request.response_headers, current_record(), request.cache_scope, store.now())
+    headers = with_lifetime(request.response_headers, request.record, request.cache_scope, store.now())
     return json_response(200, body, headers, request.media_type or JSON, coding)
 
 
@@ -55,17 +55,17 @@ def graphql_response(request: HttpRequest, content: dict[str, Any], report: dict
     """
     media_type = request.media_type or JSON
     status = 200 if media_type == JSON or "data" in content else 400
-    content.update(_extensions(report))
+    record = request.record
+    content.update(_extensions(record, report))
     # Extensions are about this one request.
     scope = CacheScope.NONE if "errors" in content or "extensions" in content else request.cache_scope
-    record = current_record()
     headers = with_lifetime(request.response_headers, record, scope, now) + server_timing(record)
     return json_response(status, orjson.dumps(content), headers, media_type)
 
 
 def rejection(request: HttpRequest, error: HttpError) -> Response:
     """Return the response to a rejected request, and note the error's code in the request record."""
-    record = current_record()
+    record = request.record
     record.error_codes.append(error.code)
     return error_response(error, request.response_headers + server_timing(record), request.media_type or JSON)
 
@@ -79,13 +79,13 @@ def result_content(result: ExecutionResult) -> dict[str, Any]:
     return {"data": result.data, "errors": errors} if any("path" in error for error in errors) else {"errors": errors}
 
 
-def _extensions(report: dict[str, Any]) -> dict[str, Any]:
+def _extensions(record: RequestRecord, report: dict[str, Any]) -> dict[str, Any]:
     """Return the response's entry `extensions` as far as it is known now. Leave out an empty one.
 
     Args:
+        record: What the request used.
         report: The entries that report the estimated cost and the points left. The actual cost is added.
     """
-    record = current_record()
     content = dict(report)
     if "cost" in report:
         content["cost"] = {**report["cost"], "actual": {"rows": record.rows, "calls": record.upstream_calls}}

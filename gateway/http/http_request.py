@@ -7,6 +7,7 @@ from gateway.errors import Headers
 from gateway.http.accept_encoding import AcceptEncoding
 from gateway.http.cache_control import CacheScope
 from gateway.http.response_store import RequestKey
+from gateway.telemetry.request_record import RequestRecord
 
 
 @dataclass(slots=True)
@@ -14,6 +15,7 @@ class HttpRequest:
     """The head of a request, and what it says about the response.
 
     Attributes:
+        record: The facts that the log and the metrics get.
         headers: The values by lower-case name.
         media_type: The type of a response in one piece. It is None if the client does not accept either type.
         incremental_format: The format of a response in parts. It is None if the client does not accept parts, or if it
@@ -24,7 +26,7 @@ class HttpRequest:
         key: The key of the response. It is None if the response cannot be reused for identical requests.
     """
 
-    id: str
+    record: RequestRecord
     method: str
     headers: Mapping[bytes, bytes]
     query_string: bytes

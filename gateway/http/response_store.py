@@ -89,11 +89,13 @@ class ResponseStore:
 
     Attributes:
         size: Bytes that all responses count for.
+        now: Returns the seconds since 1970 by the clock of the response cache.
     """
 
     def __init__(self, cache: ResponseCache) -> None:
         self.size = 0
         self.is_on = cache.ttl > 0
+        self.now = cache.clock
         self._cache = cache
         # Both have the response that was used least recently first.
         self._new: OrderedDict[RequestKey, StoredResponse] = OrderedDict()
@@ -105,10 +107,6 @@ class ResponseStore:
     def __len__(self) -> int:
         """Return the number of responses."""
         return len(self._sizes)
-
-    def now(self) -> float:
-        """Return the seconds since 1970 by the clock of the response cache."""
-        return self._cache.clock()
 
     def get(self, key: RequestKey) -> StoredResponse | None:
         """Return the response to a request, if it can be reused now."""

@@ -5,9 +5,9 @@ gateway's own origin. Only the name in the Host header tells such a request from
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.auth.origin import read_authority
@@ -32,15 +32,19 @@ class TrustedHostMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request to the application if its host is trusted or it is a probe."""
-        if scope["type"] == "http" and scope["path"] not in PROBES and not self._is_trusted(Headers(scope=scope)):
+        if scope["type"] == "http" and scope["path"] not in PROBES and not self._is_trusted(scope):
             await reject(MisdirectedRequest("The host is not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")).send(send)
         else:
             await self._app(scope, receive, send)
 
-    def _is_trusted(self, headers: Headers) -> bool:
-        return _name(headers.get("host", "")) in self._names
+    def _is_trusted(self, scope: Scope) -> bool:
+        # A request has one Host header at most (gateway/server/http1_checks.py).
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        return bool(hosts) and _name(hosts[0].decode("latin-1")) in self._names
 
 
+# Clients send few different hosts.
+@lru_cache(64)
 def _name(host: str) -> str | None:
     """Return the name within a host, if the text is a host. A fully qualified name loses its last dot."""
     authority = read_authority(host)
