@@ -60,8 +60,6 @@ class HttpSession:
             timeout=self._timeout,
             middlewares=(_send_once,),
             auto_decompress=False,
-            # botocore signs its own headers, so aiohttp must not add this one.
-            skip_auto_headers={"content-type"},
         )
         return self
 
@@ -121,6 +119,8 @@ class HttpSession:
                 request.method,
                 URL(request.url, encoded=True),
                 headers=headers,
+                # botocore signs its own headers, so aiohttp must not add this one.
+                skip_auto_headers={"content-type"},
                 data=request.body,
                 allow_redirects=False,
                 proxy=self.proxy_for(request.url),
