@@ -5,7 +5,6 @@ aiobotocore accepts this class as a client's `http_session_cls`. aiobotocore's o
 behind a proxy no certificates.
 """
 
-import asyncio
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
@@ -95,11 +94,7 @@ class HttpSession:
         """
         # AWS sends no redirects. If aiohttp followed one, another server would see the request's session token.
         async with self._http.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=self._tls) as response:
-            try:
-                await response.content.readexactly(MAX_ANSWER_BYTES + 1)
-            except asyncio.IncompleteReadError as ended:
-                return response.status, response.headers, ended.partial
-            raise ResponseTooLong(f"more than {MAX_ANSWER_BYTES:,} bytes")
+            return response.status, response.headers, await _body(response.content)
 
     async def send(self, request: Any) -> AioAWSResponse:
         """Send a request of one of botocore's own clients and return the response.
@@ -131,6 +126,22 @@ class HttpSession:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise HTTPClientError(error=error) from error
         return AioAWSResponse(request.url, response.status, dict(response.headers), response)
+
+
+async def _body(content: aiohttp.StreamReader) -> bytes:
+    """Return a response's body.
+
+    Raises:
+        ResponseTooLong: If it has more than MAX_ANSWER_BYTES.
+    """
+    blocks, size = [], 0
+    while not content.at_eof():
+        block = await content.readany()
+        blocks.append(block)
+        size += len(block)
+        if size > MAX_ANSWER_BYTES:
+            raise ResponseTooLong(f"more than {MAX_ANSWER_BYTES:,} bytes")
+    return b"".join(blocks)
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
