@@ -93,8 +93,11 @@ class HttpSession:
             TimeoutError: If the response does not arrive in time.
         """
         # AWS sends no redirects. If aiohttp followed one, another server would see the request's session token.
-        async with self._http.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=self._tls) as response:
+        response = await self._http.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=self._tls)
+        try:
             return response.status, response.headers, await _body(response.content)
+        finally:
+            response.release()
 
     async def send(self, request: Any) -> AioAWSResponse:
         """Send a request of one of botocore's own clients and return the response.
