@@ -47,7 +47,8 @@ class CompiledOperation:
 
     Attributes:
         endpoint: The client's endpoint, which all its operations share.
-        origin: Scheme, host and port of the URL.
+        scheme: The scheme of the URL.
+        authority: The host and port of the URL.
         host: The Host header. It has a port unless the port is the scheme's default.
         path: The URL's path, with a `{}` for each parameter of `in_path`.
         in_path: The parameters in the path, in order.
@@ -58,7 +59,8 @@ class CompiledOperation:
 
     name: str
     endpoint: Endpoint
-    origin: str
+    scheme: str
+    authority: str
     host: str
     path: str
     in_path: tuple[str, ...]
@@ -120,8 +122,10 @@ class AwsTransport:
         headers["accept-encoding"] = "identity"
         # The signature does not cover these headers, because a proxy may replace them.
         headers.update(call.trace_headers)
-        url = f"{operation.origin}{path}?{query}" if query else f"{operation.origin}{path}"
-        status, response_headers, body = await self._http.get(URL(url, encoded=True), headers, self._proxy)
+        url = URL.build(
+            scheme=operation.scheme, authority=operation.authority, path=path, query_string=query, encoded=True
+        )
+        status, response_headers, body = await self._http.get(url, headers, self._proxy)
         return parse_response(status, response_headers, body, operation.output_fields)
 
 
@@ -148,7 +152,8 @@ async def _compile(client: Any, name: str) -> CompiledOperation:
     return CompiledOperation(
         name=name,
         endpoint=Endpoint(url=origin + prefix, region=region),
-        origin=origin,
+        scheme=presigned.scheme,
+        authority=presigned.netloc,
         host=presigned.netloc.removesuffix(_DEFAULT_PORTS[presigned.scheme]),
         path=prefix + re.sub("{.*?}", "{}", template),
         in_path=tuple(in_path[label] for label in re.findall("{(.*?)}", template)),
