@@ -13,6 +13,7 @@ A test compares each request with the client's own request. It fails if a new re
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
@@ -101,13 +102,10 @@ class AwsTransport:
 
     async def _send(self, call: Call) -> UpstreamResponse:
         operation, parameters = self._operations[call.operation.name], call.parameters
-        path = operation.path.format(*(quote(str(parameters[name]), safe=UNRESERVED) for name in operation.in_path))
+        path = operation.path.format(*[_quoted(parameters[name]) for name in operation.in_path])
+        in_query = operation.in_query
         query = "&".join(
-            sorted(
-                f"{operation.in_query[name]}={quote(str(value), safe=UNRESERVED)}"
-                for name, value in parameters.items()
-                if name in operation.in_query
-            )
+            sorted([f"{in_query[name]}={_quoted(value)}" for name, value in parameters.items() if name in in_query])
         )
         headers = signed_headers(
             operation.host,
@@ -127,6 +125,12 @@ class AwsTransport:
         )
         status, response_headers, body = await self._http.get(url, headers, self._proxy)
         return parse_response(status, response_headers, body, operation.output_fields)
+
+
+# Sizes and filters repeat in nearly all calls, and a page's token repeats when the page is read again.
+@lru_cache(maxsize=256)
+def _quoted(value: str | int) -> str:
+    return quote(str(value), safe=UNRESERVED)
 
 
 async def compile_operations(client: Any, names: Iterable[str]) -> list[CompiledOperation]:
