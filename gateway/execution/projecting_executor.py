@@ -11,7 +11,7 @@ from graphql.pyutils import AwaitableOrValue, Path
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.execution.projection import LinkedType, PendingLink, Projection, compile_projection
+from gateway.execution.projection import LinkedType, Links, Place, Projection, compile_projection
 from gateway.execution.projection_plan import is_rows_field
 from gateway.loaders.record_cache import Lookup
 from gateway.schema.connection import ListConnection
@@ -68,14 +68,14 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             return self._fetch_first(result, whole, execute_each_field) if needs_only_rows else execute_each_field()
         if projection is None:
             return execute_each_field()
-        links: list[PendingLink] = []
+        links: Links = {target: [] for target in projection.targets}
         try:
             lookups = self._lookups(projection)
             projected = projection.project(result, links)
         except Exception:  # noqa: BLE001  # Any error may come from an odd value. graphql-core finds it again, and its path.
             return execute_each_field()
         if not projection.resolver_fields:
-            return self._resolve_links(projected, links, lookups, execute_each_field) if links else projected
+            return self._resolve_links(projected, links, lookups, execute_each_field)
         selection = self.collect_subfields(return_type, field_details_list).grouped_field_set
         fields = {name: selection[name] for name in projection.resolver_fields}
         rest = self.execute_fields(return_type, result, path, fields, position_context)
@@ -129,18 +129,18 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
             projection: The projection of its fields, if all of them can be projected.
             execute_each_field: Completes it otherwise, or if a row is odd.
         """
-        links: list[PendingLink] = []
         completed: Any = None
         try:
             rows = await connection.fetch()
             if projection is not None:
+                links: Links = {target: [] for target in projection.targets}
                 lookups = self._lookups(projection)
                 completed = projection.project(rows, links)
         except Exception:  # noqa: BLE001  # The rows were not fetched, or one of them is odd. Each field reports it.
             completed = None
         if completed is None:
             completed = execute_each_field()
-        elif links:
+        else:
             completed = self._resolve_links(completed, links, lookups, execute_each_field)
         result: dict[str, Any] = await completed if self.is_awaitable(completed) else completed
         return result
@@ -159,19 +159,19 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         projection = self._projection(object_type, field_details_list)
         if projection is None or projection.resolver_fields:
             return execute_each_field()
-        links: list[PendingLink] = []
+        links: Links = {target: [] for target in projection.targets}
         project = projection.project
         try:
             lookups = self._lookups(projection)
             projected = [project(item, links) for item in items]
         except Exception:  # noqa: BLE001  # One of the objects is odd, so each is completed by itself.
             return execute_each_field()
-        return self._resolve_links(projected, links, lookups, execute_each_field) if links else projected
+        return self._resolve_links(projected, links, lookups, execute_each_field)
 
     def _resolve_links(
         self,
         projected: Any,
-        links: list[PendingLink],
+        links: Links,
         lookups: Lookups,
         execute_each_field: Callable[[], AwaitableOrValue[Any]],
     ) -> AwaitableOrValue[Any]:
@@ -179,6 +179,8 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
 
         The data sources remember the records, so the second execution makes no upstream call again.
         """
+        if not any(links.values()):
+            return projected
         filling = _fill_in(links, lookups)
         try:
             pending = next(filling, None)
@@ -228,37 +230,24 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         return projection
 
 
-def _fill_in(links: list[PendingLink], lookups: Lookups) -> Iterator[set[Lookup[Any]]]:
+def _fill_in(links: Links, lookups: Lookups) -> Iterator[set[Lookup[Any]]]:
     """Put linked records into the response. Yield lookups that must be done before the next step.
 
     Raises:
-        Exception: The error with which a record's lookup failed, or an error of `Projection.project`.
+        Exception: The error with which a record's lookup failed, or an error of `LinkedType.fill_in`.
     """
-    waiting: list[tuple[PendingLink, tuple[Lookup[Any], str]]] = []
-    while links or waiting:
+    waiting: dict[tuple[LinkedType, Lookup[Any]], list[Place]] = {}
+    while True:
         # Linked records hold links too. Those of loaded records start before any wait, so that all share a batch.
-        found, waiting = [*waiting, *_look_up(links, lookups)], []
-        links = []
-        for link, (lookup, key) in found:
-            if not lookup.done():
-                waiting.append((link, (lookup, key)))
-                continue
-            outcome = lookup.result()[key]
-            if isinstance(outcome, Exception):
-                raise outcome
-            if outcome is not None:
-                target, parent, response_name, _ = link
-                parent[response_name] = target.project(outcome, links)
-        if waiting and not links:
-            yield {lookup for _, (lookup, _) in waiting}
-
-
-def _look_up(links: list[PendingLink], lookups: Lookups) -> list[tuple[PendingLink, tuple[Lookup[Any], str]]]:
-    """Return links with their lookups. The keys of one target are looked up together."""
-    by_target: dict[LinkedType, list[PendingLink]] = {}
-    for link in links:
-        by_target.setdefault(link[0], []).append(link)
-    found: list[tuple[PendingLink, tuple[Lookup[Any], str]]] = []
-    for target, group in by_target.items():
-        found += zip(group, lookups[target]([key for _, _, _, key in group]), strict=True)
-    return found
+        for target, places in links.items():
+            links[target] = []
+            found = lookups[target]([key for _, key in places]) if places else []
+            for (parent, _), (lookup, key) in zip(places, found, strict=True):
+                waiting.setdefault((target, lookup), []).append((parent, key))
+        for target, lookup in [each for each in waiting if each[1].done()]:
+            target.fill_in(waiting.pop((target, lookup)), lookup.result(), links)
+        if any(links.values()):
+            continue
+        if not waiting:
+            return
+        yield {lookup for _, lookup in waiting}

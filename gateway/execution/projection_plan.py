@@ -23,7 +23,7 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, 
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gateway.schema.fields import LinkField, RecordField, RowsField
+from gateway.schema.fields import LinkField, RecordField, RowsField, TypeTest
 
 CollectSubfields = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]
 
@@ -91,6 +91,8 @@ def plan_selection(
     Links are planned only if all other fields are planned as well. A plan of `__typename` alone would be followed for
     nulls and exceptions too, so it is not made.
     """
+    if not _has_known_test(parent):
+        return None
     try:
         plan = _Planner(collect_subfields, with_links=True).object(parent, selection)
     except _NotPlannable:
@@ -124,8 +126,10 @@ class _Planner:
         """Return the plan of a selection.
 
         Raises:
-            _NotPlannable: If a field cannot be planned.
+            _NotPlannable: If a field cannot be planned, or if the type has a test that is not known.
         """
+        if not _has_known_test(parent):
+            raise _NotPlannable
         fields = {response_name: self._field(parent, details) for response_name, details in selection.items()}
         return PlannedObject(parent, fields)
 
@@ -190,6 +194,10 @@ class _Planner:
 def is_rows_field(parent: GraphQLObjectType, name: str) -> bool:
     """Return whether a type has this field, and it needs the rows of a connection's page alone."""
     return name in parent.fields and isinstance(_declared(parent.fields[name]), RowsField)
+
+
+def _has_known_test(kind: GraphQLObjectType) -> bool:
+    return kind.is_type_of is None or isinstance(kind.is_type_of, TypeTest)
 
 
 def _declared(definition: GraphQLField) -> StrawberryField | None:

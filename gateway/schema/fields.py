@@ -5,6 +5,7 @@ reads all kinds, so that it needs no resolver for them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from strawberry.federation.schema_directives import Cost
@@ -82,6 +83,21 @@ class RowsField(StrawberryField):
     The executor fetches the rows and reads the field's attribute of FetchedRows. It calls the resolver if it cannot
     project the whole connection.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class TypeTest:
+    """The test whether a record has a type (graphql-core's `is_type_of`), by a key that only some records have.
+
+    graphql-core calls it, and a projection reads the key itself.
+    """
+
+    key: str
+    has_key: bool
+
+    def __call__(self, record: Any, _info: Any) -> bool:
+        """Return whether a record has the type."""
+        return isinstance(record, dict) and bool(record.get(self.key)) is self.has_key
 
 
 def record_field(

@@ -1,6 +1,6 @@
 """PhoneNumber: a number in the account's inventory."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -10,7 +10,7 @@ from gateway.schema.connection import Connection, facets_field
 from gateway.schema.enums import CallingNameStatus, PhoneNumberProductType, PhoneNumberStatus, PhoneNumberType
 from gateway.schema.facets import PhoneNumberFacets
 from gateway.schema.field_cost import LOOKUP_OR_SHARED_WALK, PART_OF_RECORD, list_of
-from gateway.schema.fields import link_field, parse_object, record_field
+from gateway.schema.fields import TypeTest, link_field, parse_object, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER, Node, global_id
 from gateway.schema.scalars import DateTime, E164PhoneNumber
 from gateway.upstream.records import PhoneNumberRecord, with_plus
@@ -115,10 +115,8 @@ class PhoneNumber(Node):
         cost=LOOKUP_OR_SHARED_WALK,
     )
 
-    @classmethod
-    def is_type_of(cls, record: Any, _info: Any) -> bool:
-        """Return whether a record is a phone number. An order has an order id, and a number's record has none."""
-        return isinstance(record, dict) and not record.get("PhoneNumberOrderId")
+    # An order has an order id, and a number's record has none.
+    is_type_of = TypeTest("PhoneNumberOrderId", has_key=False)
 
 
 @strawberry.type(description="One page of a list of phone numbers.")

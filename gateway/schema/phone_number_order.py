@@ -1,7 +1,5 @@
 """PhoneNumberOrder: an order of numbers, each linked to its full record."""
 
-from typing import Any
-
 import strawberry
 
 from gateway.schema.connection import Connection, facets_field
@@ -13,7 +11,7 @@ from gateway.schema.enums import (
 )
 from gateway.schema.facets import PhoneNumberOrderFacets
 from gateway.schema.field_cost import PART_OF_RECORD, list_of
-from gateway.schema.fields import link_field, record_field
+from gateway.schema.fields import TypeTest, link_field, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER_ORDER, Node, global_id
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.scalars import DateTime, E164PhoneNumber
@@ -78,10 +76,8 @@ class PhoneNumberOrder(Node):
         "carrier has set one. Only with the chime-sdk-voice API.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: Any, _info: Any) -> bool:
-        """Return whether a record is an order. Only orders have an order id of their own."""
-        return isinstance(record, dict) and bool(record.get("PhoneNumberOrderId"))
+    # Only orders have an order id of their own.
+    is_type_of = TypeTest("PhoneNumberOrderId", has_key=True)
 
 
 @strawberry.type(description="One page of a list of orders.")

@@ -341,6 +341,7 @@ async def test_a_record_of_the_wrong_type_is_an_error_everywhere() -> None:
         "{ phoneNumbers { nodes { country } } }",
         "{ phoneNumbers { edges { cursor node { __typename } } } }",
         "{ phoneNumberOrders { nodes { orderedPhoneNumbers { status phoneNumber { country } } } } }",
+        "{ phoneNumberOrders { nodes { orderedPhoneNumbers { phoneNumber { __typename } } } } }",
     ):
         response = await same_response(stray, text)
         assert response.errors[0][0].startswith("Expected value of type 'PhoneNumber' but got")
@@ -508,3 +509,29 @@ async def test_lists_of_nulls_exceptions_and_awaitables_are_executed_field_by_fi
         for name in ("things", "justThings"):
             text = f"{{ {name} {{ {selection} }} }}"
             assert await _told(projecting, text) == await _told(standard, text), text
+
+
+@strawberry.type
+class CheckedThing:
+    name: str
+
+    @classmethod
+    def is_type_of(cls, source: Any, _info: Any) -> bool:
+        """Return whether a source is a thing with the right name."""
+        return isinstance(source, cls) and source.name == "thing"
+
+
+@strawberry.type
+class CheckedThings:
+    things: list[CheckedThing | None] = strawberry.field(
+        resolver=lambda: [CheckedThing(name="thing"), CheckedThing(name="other")],
+        directives=[PART_OF_RECORD, list_of(2)],
+    )
+
+
+async def test_a_type_with_a_test_of_its_own_is_executed_field_by_field() -> None:
+    schema = strawberry.Schema(CheckedThings)
+    text = "{ things { name } }"
+    told = await _told(projecting_executor(schema), text)
+    assert told == await _told(standard_executor(schema), text)
+    assert told[0] == {"things": [{"name": "thing"}, None]}
