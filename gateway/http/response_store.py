@@ -145,6 +145,8 @@ class ResponseStore:
 
         A response that is too large is returned, but not stored.
         """
+        # orjson 3.13 returns bytes that take 4 kB for a small body, and up to 14 times the length of a large one.
+        body = bytes(memoryview(body))
         stored = StoredResponse(body, operation, cost, rows, used, self._cache.removals)
         was_reused = key in self._reused
         self._remove(key)

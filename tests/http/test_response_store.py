@@ -1,7 +1,10 @@
 """The memory of stored responses, which they share with the cached upstream responses, by plain calls."""
 
+import tracemalloc
 from itertools import count
 from random import randbytes
+
+import orjson
 
 from gateway.http.accept_encoding import AcceptEncoding
 from gateway.http.response_store import RequestKey, ResponseStore
@@ -126,3 +129,19 @@ def test_a_request_counts_for_the_memory() -> None:
         filled.put(str(each).zfill(100_000), 100, used)
         assert filled.store.size <= MAX_BYTES
     assert len(filled.store) < 170
+
+
+def test_stored_bytes_have_no_unused_rest() -> None:
+    """Orjson returns bytes that hold more memory than they need."""
+    filled = Filled()
+    used = filled.part(1_000)
+    tracemalloc.start()
+    try:
+        for each in range(100):
+            body = orjson.dumps(["x" * 300])
+            filled.store.put(key_of(str(each)), body, operation=None, cost=1, rows=1, used=used)
+        del body
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 300 * 100 < taken < filled.store.size * 1.2
