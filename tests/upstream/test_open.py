@@ -1,15 +1,20 @@
 """The gateway's connections to AWS."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from gateway.app import create_app
 from gateway.errors import UpstreamUnreachable
+from gateway.server.run import serving_in_thread
 from gateway.settings import Settings
 from gateway.upstream.aws.response_parser import parse_response
-from gateway.upstream.aws.session import AwsKeyPair
+from gateway.upstream.aws.session import AwsKeyPair, aws_session
 from gateway.upstream.call import UpstreamResponse
 from gateway.upstream.open import open_upstream
 from gateway.upstream.requester import Requester
@@ -50,6 +55,26 @@ async def test_broken_connection_is_tried_exactly_three_times() -> None:
             with pytest.raises(UpstreamUnreachable):
                 await upstream.list_phone_numbers(None, 1, requester=Requester(deadline))
     assert len(heads) == 1 + MAX_ATTEMPTS
+
+
+def test_memory_of_botocores_models_is_released_at_start_up(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
+    sessions: list[weakref.ref[Any]] = []
+
+    def remembered_session(key_pair: AwsKeyPair | None) -> Any:
+        session = aws_session(key_pair)
+        sessions.append(weakref.ref(session))
+        return session
+
+    monkeypatch.setattr("gateway.upstream.aws.open_transport.aws_session", remembered_session)
+    settings = Settings(upstream_api="chime", upstream_endpoint_url=aws.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
+    app = create_app(settings, AwsKeyPair("local", "local"))
+    # No other collection may release it first, or move it to the old objects.
+    gc.disable()
+    try:
+        with serving_in_thread(app):
+            assert [session() for session in sessions] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_connection_is_reused_for_successive_queries(gateway: Gateway, aws: Aws) -> None:

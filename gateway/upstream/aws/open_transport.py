@@ -35,13 +35,8 @@ async def open_aws_transport(
     Raises:
         ConfigurationError: If there are no credentials or no region, or if AWS's own configuration cannot be read.
     """
-    service = SERVICES[settings.upstream_api]
     try:
-        session = aws_session(key_pair)
-        region = key_pair.region if key_pair else await _checked_region(session, service, settings)
-        credentials = await _credentials(session, key_pair)
-        operations = await _operations(session, service, region, settings, operation_names)
-        http = _http_session(session, operations[0].endpoint.url, settings, key_pair)
+        operations, credentials, http = await _read_configuration(settings, key_pair, operation_names)
     except ConfigurationError:
         raise
     except Exception as error:  # A profile may run any program for its credentials, and that may print anything.
@@ -53,6 +48,21 @@ async def open_aws_transport(
             yield AwsTransport(operations, http, credentials)
     finally:
         await credentials.close()
+
+
+async def _read_configuration(
+    settings: Settings, key_pair: AwsKeyPair | None, operation_names: Iterable[str]
+) -> tuple[list[CompiledOperation], CredentialCache, HttpSession]:
+    """Return the parts of a transport.
+
+    The session is a variable of this function alone, because it holds 9 MB of botocore's models, which no call needs.
+    """
+    service = SERVICES[settings.upstream_api]
+    session = aws_session(key_pair)
+    region = key_pair.region if key_pair else await _checked_region(session, service, settings)
+    credentials = await _credentials(session, key_pair)
+    operations = await _operations(session, service, region, settings, operation_names)
+    return operations, credentials, _http_session(session, operations[0].endpoint.url, settings, key_pair)
 
 
 async def _checked_region(session: Any, service: Service, settings: Settings) -> str | None:
