@@ -1,7 +1,7 @@
 """The two upstream lists as connections page through them, read through the request's data sources."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence, Set
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 from gateway.context import RequestContext
@@ -21,12 +21,19 @@ def phone_number_list(
     context: RequestContext, list_filter: ListFilter, order: SortOrder[Any] | None
 ) -> TokenList[PhoneNumberRecord]:
     """Return ListPhoneNumbers with a filter and an order."""
-    fetch = partial(context.phone_numbers.page, filters=list_filter.parameters)
-    known = partial(context.upstream.known_phone_numbers, context.upstream.service.max_results, list_filter.parameters)
+    parameters = list_filter.parameters
+    fetch = partial(context.phone_numbers.page, filters=parameters)
+    known = partial(context.upstream.known_phone_numbers, context.upstream.service.max_results, parameters)
     token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order, known)
-    unused = [name for parameter, name in _APPLIED_BY_AWS.items() if parameter not in list_filter.parameters]
-    token_list.narrowed_by = " or ".join(filter(None, [", ".join(unused[:-1]), *unused[-1:]]))
+    token_list.narrowed_by = _unused_filters(frozenset(parameters))
     return token_list
+
+
+@cache
+def _unused_filters(parameters: Set[str]) -> str:
+    """Return the filters that AWS could apply beside those of these parameters, as a phrase."""
+    unused = [name for parameter, name in _APPLIED_BY_AWS.items() if parameter not in parameters]
+    return " or ".join(filter(None, [", ".join(unused[:-1]), *unused[-1:]]))
 
 
 def phone_number_order_list(
