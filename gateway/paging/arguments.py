@@ -56,13 +56,15 @@ def read_page_arguments(
     """
     if first is not None and last is not None:
         raise BadUserInput("Pass first or last, not both.")
-    for name, size in (("first", first), ("last", last)):
-        if size is not None and not 0 <= size <= max_size:
-            raise PageOutOfRange(f"{name} must be between 0 and {max_size}, not {size}.")
-    count = next((size for size in (first, last) if size is not None), min(DEFAULT_SIZE, max_size))
+    backward = last is not None
+    count = last if backward else first
+    if count is None:
+        count = min(DEFAULT_SIZE, max_size)
+    elif not 0 <= count <= max_size:
+        raise PageOutOfRange(f"{'last' if backward else 'first'} must be between 0 and {max_size}, not {count}.")
     return PageArguments(
         count=count,
-        backward=last is not None,
+        backward=backward,
         after=None if after is None else read_cursor(after),
         before=None if before is None else read_cursor(before),
     )
