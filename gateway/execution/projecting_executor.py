@@ -47,7 +47,7 @@ class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
         self._projections = projections
         # @skip and @include select fields by Boolean variables, so a projection is for certain values of these.
         variables = self.variable_values.coerced.items()
-        self._switches = tuple((name, value) for name, value in variables if isinstance(value, bool))
+        self._switches = tuple([(name, value) for name, value in variables if isinstance(value, bool)])
 
     def collect_and_execute_subfields(
         self,
