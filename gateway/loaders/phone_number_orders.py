@@ -51,7 +51,7 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
         return page
 
     def _known(self) -> KnownList:
-        return self._upstream.known_phone_number_orders(self._upstream.service.max_results)
+        return self._upstream.known_phone_number_orders()
 
     def _following(self, token: str | None, count: int) -> list[str]:
         return self._upstream.tokens_after(self._known(), token, count)

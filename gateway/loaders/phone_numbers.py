@@ -59,7 +59,7 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
 
         def known(product_type: str | None) -> KnownList:
             filters = {"ProductType": product_type} if product_type else {}
-            return upstream.known_phone_numbers(upstream.service.max_results, filters)
+            return upstream.known_phone_numbers(filters)
 
         return RecordSource(
             list_page=list_page,

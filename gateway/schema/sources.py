@@ -23,7 +23,7 @@ def phone_number_list(
     """Return ListPhoneNumbers with a filter and an order."""
     parameters = list_filter.parameters
     fetch = partial(context.phone_numbers.page, filters=parameters)
-    known = partial(context.upstream.known_phone_numbers, context.upstream.service.max_results, parameters)
+    known = partial(context.upstream.known_phone_numbers, parameters)
     token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order, known)
     token_list.narrowed_by = _unused_filters(frozenset(parameters))
     return token_list
@@ -41,7 +41,7 @@ def phone_number_order_list(
 ) -> TokenList[PhoneNumberOrderRecord]:
     """Return ListPhoneNumberOrders with a filter and an order. The gateway applies both."""
     fetch = context.phone_number_orders.page
-    known = partial(context.upstream.known_phone_number_orders, context.upstream.service.max_results)
+    known = context.upstream.known_phone_number_orders
     return _token_list(
         context, "ListPhoneNumberOrders", list_filter, fetch, lambda row: row["PhoneNumberOrderId"] or "", order, known
     )

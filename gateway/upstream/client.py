@@ -1,7 +1,7 @@
 """The gateway's client of the two AWS list APIs: four typed methods over one transport."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.errors import CursorExpired
 from gateway.shared_state.circuit_breaker import CircuitBreaker
@@ -21,6 +21,9 @@ from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberOrderRecor
 from gateway.upstream.requester import Requester
 from gateway.upstream.resilience.fair_queue import FairQueue
 from gateway.upstream.services import Service
+
+# Pages are requested ahead until more than this share of all calls was of no use. One change of a list may waste seven.
+MAX_WASTED_SHARE: Final = 0.01
 
 
 class Upstream:
@@ -56,6 +59,7 @@ class Upstream:
         self.queue = queue
         self.cache = cache
         self._page_map = PageMap()
+        self._wasted_calls = 0
         # The largest MaxResults that AWS has accepted for each list operation.
         self._accepted_sizes: dict[str, int] = {}
         self._transport = transport
@@ -107,24 +111,27 @@ class Upstream:
         record: PhoneNumberOrderRecord | None = await self._call(GET_PHONE_NUMBER_ORDER, parameters, requester)
         return record
 
-    def known_phone_numbers(self, size: int, filters: Parameters = NO_PARAMETERS) -> KnownList:
-        """Return what the process knows of the inventory's pages of a size."""
-        return self._page_map.known(_list_id(LIST_PHONE_NUMBERS, size, filters))
+    def known_phone_numbers(self, filters: Parameters = NO_PARAMETERS) -> KnownList:
+        """Return what the process knows of the inventory's pages of `max_results` rows."""
+        return self._page_map.known(_list_id(LIST_PHONE_NUMBERS, filters))
 
-    def known_phone_number_orders(self, size: int) -> KnownList:
-        """Return what the process knows of the orders' pages of a size."""
-        return self._page_map.known(_list_id(LIST_PHONE_NUMBER_ORDERS, size, NO_PARAMETERS))
+    def known_phone_number_orders(self) -> KnownList:
+        """Return what the process knows of the orders' pages of `max_results` rows."""
+        return self._page_map.known(_list_id(LIST_PHONE_NUMBER_ORDERS, NO_PARAMETERS))
 
     def tokens_after(self, known: KnownList, token: str | None, count: int) -> list[str]:
         """Return at most so many tokens of pages that can be requested ahead, because they most likely follow a page.
 
-        There are none while calls wait in the queue, so reading ahead delays no other call.
+        There are none while calls wait in the queue, so reading ahead delays no other call. There are none either while
+        too many calls were of no use.
         """
-        return [] if self.queue.waiting or self._page_map.wastes else known.following(token, count)
+        if self.queue.waiting or self._wasted_calls > MAX_WASTED_SHARE * self.queue.started:
+            return []
+        return known.following(token, count)
 
     def count_wasted(self, pages: int) -> None:
         """Count pages that were requested ahead and not used."""
-        self._page_map.count_wasted(pages)
+        self._wasted_calls += pages
 
     def is_rate_limited(self) -> bool:
         """Return whether calls are scarce, because the operator set a quota or because AWS has throttled recently."""
@@ -145,13 +152,16 @@ class Upstream:
         try:
             page = await self._call(operation, with_token, requester)
         except CursorExpired:
-            self._page_map.refuse(_list_id(operation, size, filters), token)
+            if size == self.service.max_results:
+                self._page_map.refuse(_list_id(operation, filters), token)
             if size > self._accepted_sizes.get(operation.name, 0):
                 # The size may be the reason, since the previous page may have been smaller. If AWS rejects the same
                 # call without a token, raise that error, because a client that starts again would always be rejected.
                 await self._list(operation, None, size, filters, requester)
             raise
-        self._page_map.learn(_list_id(operation, size, filters), token, page)
+        if size == self.service.max_results:
+            # Lookups and reading ahead request pages of this size, so the keys and tokens of others are of no use.
+            self._page_map.learn(_list_id(operation, filters), token, page)
         self._accepted_sizes[operation.name] = max(size, self._accepted_sizes.get(operation.name, 0))
         return page
 
@@ -160,6 +170,6 @@ class Upstream:
         return response.result
 
 
-def _list_id(operation: Operation, size: int, filters: Parameters) -> object:
+def _list_id(operation: Operation, filters: Parameters) -> object:
     """Return the list that the page map knows pages of. The service, region and account are the process's own."""
-    return (operation.name, size, tuple(sorted(filters.items())))
+    return (operation.name, tuple(sorted(filters.items())))

@@ -12,8 +12,6 @@ from typing import Final, NamedTuple, Protocol
 # An inventory of 99,000 numbers has 1,000 pages. Keys and tokens of so many take some 20 MB.
 MAX_KEYS: Final = 100_000
 MAX_TOKENS: Final = 1_000
-# Pages are requested ahead until more than this share of all pages was not used. One change of a list may waste seven.
-MAX_WASTED_SHARE: Final = 0.01
 
 
 class PageRead(Protocol):
@@ -61,10 +59,10 @@ class KnownStart(NamedTuple):
 
 
 class KnownList:
-    """The known pages of one list with one page size and one filter.
+    """The known pages of one list with one filter.
 
     Attributes:
-        list_id: The identity of the list: its operation, filter and page size.
+        list_id: The identity of the list: its operation and filter.
         pages: The known pages by their tokens.
         places: The page on which each key was last seen.
         has_stable_tokens: Whether a page that was read again had the same next token as before, if nothing else had
@@ -134,30 +132,19 @@ class PageMap:
         # The page that was read longest ago comes first.
         self._pages: OrderedDict[KnownPage, None] = OrderedDict()
         self._keys = 0
-        self._pages_read = self._pages_wasted = 0
 
     def __repr__(self) -> str:
-        wasted = f"{self._pages_wasted} of {self._pages_read} wasted"
-        return f"<PageMap: {len(self._lists)} lists, {len(self._pages)} pages, {self._keys} keys, {wasted}>"
+        return f"<PageMap: {len(self._lists)} lists, {len(self._pages)} pages, {self._keys} keys>"
 
     def known(self, list_id: object) -> KnownList:
         """Return what is known of a list."""
         return self._lists.get(list_id) or KnownList(list_id)
 
-    @property
-    def wastes(self) -> bool:
-        """Return whether too many pages were requested ahead and not used, so that no more should be for a while."""
-        return self._pages_wasted > MAX_WASTED_SHARE * self._pages_read
-
-    def count_wasted(self, pages: int) -> None:
-        """Count pages that were requested ahead and not used."""
-        self._pages_wasted += pages
-
     def learn(self, list_id: object, token: str | None, read: PageRead) -> None:
         """Remember a page that was just read.
 
         Args:
-            list_id: Stands for the list's operation, filter and page size.
+            list_id: Stands for the list's operation and filter.
             token: The token that the page was requested with.
             read: The page.
         """
@@ -174,7 +161,6 @@ class PageMap:
             return
         else:
             self._pages.move_to_end(page)
-        self._pages_read += 1
         if page.keys != read.keys:
             self._forget_keys(page)
             self._keys += len(read.keys)

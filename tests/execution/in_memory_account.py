@@ -76,13 +76,13 @@ class Account:
             return next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
         return _only(read_phone_number_orders([record], "GetPhoneNumberOrder"), "GetPhoneNumberOrder")
 
-    def known_phone_numbers(self, size: int, filters: Parameters = NO_PARAMETERS) -> KnownList:
+    def known_phone_numbers(self, filters: Parameters = NO_PARAMETERS) -> KnownList:
         """Know no pages, as a process that has just started."""
-        return KnownList((size, filters))
+        return KnownList(filters)
 
-    def known_phone_number_orders(self, size: int) -> KnownList:
+    def known_phone_number_orders(self) -> KnownList:
         """Know no pages, as a process that has just started."""
-        return KnownList(size)
+        return KnownList("orders")
 
     def tokens_after(self, known: KnownList, token: str | None, count: int) -> list[str]:
         """Return no tokens, as if none were known."""

@@ -78,7 +78,7 @@ class Pages:
             known=self.page_map.known,
             is_rate_limited=lambda: self.is_rate_limited,
             following=lambda token, count: self.page_map.known(None).following(token, count),
-            on_wasted=self.page_map.count_wasted,
+            on_wasted=lambda _pages: None,
         )
 
     async def find(self, keys: Sequence[str], product_type: str | None = None) -> dict[str, str | GatewayError | None]:

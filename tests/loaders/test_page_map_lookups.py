@@ -147,10 +147,10 @@ def test_hundred_numbers_of_250_cost_three_calls(*, quota: bool) -> None:
 async def test_rejected_tokens_are_forgotten_and_cost_no_error() -> None:
     account = TimedAccount(range(990))
     await account.read_whole_list()
-    rejected = account.upstream.known_phone_numbers(PAGE_SIZE).pages.keys() - {None}
+    rejected = account.upstream.known_phone_numbers().pages.keys() - {None}
     account.expire_tokens()
     assert (await cost_of(account, SPREAD)).calls <= 102
-    assert rejected.isdisjoint(account.upstream.known_phone_numbers(PAGE_SIZE).pages)
+    assert rejected.isdisjoint(account.upstream.known_phone_numbers().pages)
     await account.read_whole_list()
     assert await cost_of(account, SPREAD) == Cost(calls=10, waits=1)
 

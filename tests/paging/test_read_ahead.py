@@ -259,6 +259,28 @@ async def test_client_that_leaves_ends_the_calls_ahead() -> None:
 
 
 @timed
+async def test_small_pages_are_not_remembered_and_leave_the_memory_to_large_ones() -> None:
+    account = TimedAccount(range(990))
+    await query(account, "{ phoneNumbers(first: 10) { nodes { e164PhoneNumber } } }")
+    assert account.upstream.known_phone_numbers().pages == {}
+    await query(account, COUNT)
+    assert len(account.upstream.known_phone_numbers().pages) == 10
+
+
+@timed
+async def test_pages_are_requested_ahead_again_when_at_most_one_percent_of_calls_were_of_no_use() -> None:
+    account = TimedAccount(range(990))
+    for _ in range(3):
+        await query(account, COUNT)
+    account.upstream.count_wasted(1)
+    known = account.upstream.known_phone_numbers()
+    assert account.upstream.tokens_after(known, None, 8) == []
+    while len(account.calls) < 100:
+        assert await cost_of(account, COUNT) == Cost(calls=10, waits=10)
+    assert len(account.upstream.tokens_after(known, None, 8)) == 8
+
+
+@timed
 async def test_no_page_is_requested_ahead_while_calls_wait() -> None:
     account = TimedAccount(range(990))
     for _ in range(3):
@@ -266,7 +288,7 @@ async def test_no_page_is_requested_ahead_while_calls_wait() -> None:
     busy = [asyncio.ensure_future(account.find([e164(row)])) for row in range(100)]
     await asyncio.sleep(0.5)
     assert account.upstream.queue.waiting > 0
-    known = account.upstream.known_phone_numbers(99)
+    known = account.upstream.known_phone_numbers()
     assert account.upstream.tokens_after(known, None, 8) == []
     await asyncio.gather(*busy)
     assert len(account.upstream.tokens_after(known, None, 8)) == 8

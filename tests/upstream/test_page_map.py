@@ -112,21 +112,21 @@ def test_page_read_longest_ago_is_forgotten_if_there_are_too_many_keys() -> None
     learn(page_map, "t1", "c d", "t2")
     learn(page_map, "t2", "e", None, "orders")
     assert known(page_map, "a b c d") == {"t1": ["c", "d"]}
-    assert repr(page_map) == "<PageMap: 2 lists, 2 pages, 3 keys, 0 of 3 wasted>"
+    assert repr(page_map) == "<PageMap: 2 lists, 2 pages, 3 keys>"
 
 
 def test_page_that_grows_and_shrinks_is_counted_by_its_present_keys() -> None:
     page_map = PageMap()
     for keys in ("a", "a b c", "b", "b"):
         learn(page_map, None, keys, None)
-    assert repr(page_map) == "<PageMap: 1 lists, 1 pages, 1 keys, 0 of 4 wasted>"
+    assert repr(page_map) == "<PageMap: 1 lists, 1 pages, 1 keys>"
 
 
 def test_forgotten_list_takes_no_memory() -> None:
     page_map = PageMap(max_tokens=1)
     for number in range(10):
         learn(page_map, None, "a b", "t1", f"list {number}")
-    assert repr(page_map) == "<PageMap: 1 lists, 1 pages, 2 keys, 0 of 10 wasted>"
+    assert repr(page_map) == "<PageMap: 1 lists, 1 pages, 2 keys>"
 
 
 def test_rejected_token_forgets_its_list_only() -> None:

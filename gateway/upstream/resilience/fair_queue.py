@@ -32,6 +32,9 @@ class FairQueue:
 
     Each call starts with `try_acquire` or `acquire` and ends with `release`. A requester is any hashable object that
     is the same for all calls of one GraphQL request.
+
+    Attributes:
+        started: The number of calls that have started so far.
     """
 
     def __init__(self, operations: Iterable[str], limit: int, limiters: Sequence[RateLimiter] = ()) -> None:
@@ -42,6 +45,7 @@ class FairQueue:
             limit: Number of calls in flight at the same time, at least 1.
             limiters: Rate limiters from each of which every call needs a permit.
         """
+        self.started = 0
         self._limit = limit
         self._limiters = limiters
         self._reserved = limit // RESERVED_SHARE
@@ -183,6 +187,7 @@ class FairQueue:
         return used < self._limit
 
     def _start(self, operation: str) -> None:
+        self.started += 1
         self._in_flight[operation] += 1
         for limiter in self._limiters:
             limiter.acquire()
