@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument(
         "--mixed",
         type=int,
-        default=0,
-        help="Mixed requests of the memory check; 0 skips it, the goal is stated for 100000.",
+        default=100_000,
+        help="Mixed requests of the memory check. Its goals are stated for 100000. 0 skips it.",
     )
     parser.add_argument("--only", help=f"Rivals to run, of {','.join(RIVALS)}; any other word runs the gateway alone.")
     parser.add_argument(

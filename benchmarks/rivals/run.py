@@ -64,7 +64,7 @@ class Run:
         if mixed:
             self._mixed(mixed)
         else:
-            self._report.note("Memory under mixed requests was not measured. --mixed 100000 measures it.")
+            self._report.note("Memory under mixed requests was not measured, because of --mixed 0.")
 
     def _fresh(self) -> None:
         """Measure varied queries without caches, then costs by page size and by inventory."""
