@@ -58,44 +58,53 @@ def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]
     return records
 
 
-# Nearly all responses are whole. The next two functions run for each of their rows.
+# Nearly all responses are whole. The next two functions run for each of their rows, so they check types for all rows
+# at once. If a row or a record within it is no object, or has no such key, Python raises one of two errors.
 
 
 def _are_whole_numbers(rows: list[Any]) -> bool:
     """Return whether `_phone_number` would return each row as it is and leave nothing out."""
-    numbers = []
-    for row in rows:
-        if not isinstance(row, dict) or "PhoneNumberOrderId" in row:
-            return False
-        numbers.append(row.get("E164PhoneNumber"))
-        number_id, associations = row.get("PhoneNumberId"), row.get("Associations")
-        if not isinstance(number_id, str) or not number_id:
-            return False
-        if associations is None:
-            continue
-        if not isinstance(associations, list):
-            return False
-        for association in associations:
-            if not _is_association(association):
+    numbers, ids, values = [], [], []
+    try:
+        for row in rows:
+            if "PhoneNumberOrderId" in row:
                 return False
-    return are_e164_numbers(numbers)
+            numbers.append(row["E164PhoneNumber"])
+            ids.append(row["PhoneNumberId"])
+            associations = row.get("Associations")
+            if associations is None:
+                continue
+            if not isinstance(associations, list):
+                return False
+            for association in associations:
+                values.append(association["Value"])  # noqa: PERF401  # One loop takes less time than two.
+    except (KeyError, TypeError):
+        return False
+    return (
+        {str}.issuperset(map(type, ids))
+        and all(ids)
+        and {str}.issuperset(map(type, values))
+        and max(map(len, values), default=0) <= MAX_ID_LENGTH
+        and are_e164_numbers(numbers)
+    )
 
 
 def _are_whole_orders(rows: list[Any]) -> bool:
     """Return whether `_phone_number_order` would return each row as it is and leave nothing out."""
     numbers = []
-    for row in rows:
-        if not isinstance(row, dict) or not is_order_id(row.get("PhoneNumberOrderId")):
-            return False
-        ordered = row.get("OrderedPhoneNumbers")
-        if ordered is None:
-            continue
-        if not isinstance(ordered, list):
-            return False
-        for number in ordered:
-            if not isinstance(number, dict):
+    try:
+        for row in rows:
+            if not is_order_id(row["PhoneNumberOrderId"]):
                 return False
-            numbers.append(number.get("E164PhoneNumber"))
+            ordered = row.get("OrderedPhoneNumbers")
+            if ordered is None:
+                continue
+            if not isinstance(ordered, list):
+                return False
+            for number in ordered:
+                numbers.append(number["E164PhoneNumber"])  # noqa: PERF401  # One loop takes less time than two.
+    except (KeyError, TypeError):
+        return False
     return are_e164_numbers(numbers)
 
 

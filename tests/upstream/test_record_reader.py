@@ -36,7 +36,10 @@ def test_whole_rows_are_not_copied() -> None:
         ({"PhoneNumberOrderId": "o"}, {"PhoneNumberOrderId": None}),
         ({"Associations": "none"}, {"Associations": []}),
         ({"Associations": [{"Value": "u"}, {"Value": 7}]}, {"Associations": [{"Value": "u"}]}),
+        ({"Associations": {}}, {"Associations": []}),
         ({"Associations": [None]}, {"Associations": []}),
+        ({"Associations": [[], "u", {}]}, {"Associations": []}),
+        ({"Associations": [{"Value": "u" * 257}]}, {"Associations": []}),
     ],
 )
 def test_one_odd_number_is_repaired_in_a_copy(change: dict[str, Any], changed: dict[str, Any]) -> None:
@@ -49,7 +52,13 @@ def test_one_odd_number_is_repaired_in_a_copy(change: dict[str, Any], changed: d
 
 
 @pytest.mark.parametrize(
-    "odd", [{"OrderedPhoneNumbers": 7}, {"OrderedPhoneNumbers": [{}]}, {"OrderedPhoneNumbers": [None]}]
+    "odd",
+    [
+        {"OrderedPhoneNumbers": 7},
+        {"OrderedPhoneNumbers": {}},
+        {"OrderedPhoneNumbers": [{}]},
+        {"OrderedPhoneNumbers": [None, [], "+12065550100"]},
+    ],
 )
 def test_one_odd_order_loses_only_its_odd_numbers(odd: dict[str, Any]) -> None:
     read = read_phone_number_orders([ORDER, {**ORDER, **odd}], "ListPhoneNumberOrders")
