@@ -65,6 +65,9 @@ _UNCONVERTED: Final = {GraphQLString: "str", GraphQLID: "str", GraphQLBoolean: "
 # nearly all of them need none. The tests save a call for each.
 _IS_WRITTEN: Final = {DATE_TIME: "{0} in WRITTEN_TIMESTAMPS", E164: "type({0}) is str and {0}[0] == '+'"}
 
+# Shared objects of one selection. Six capabilities have 729 combinations.
+_MAX_OBJECTS_OF_FLAGS: Final = 64
+
 
 class UnexpectedValue(Exception):
     """A record holds a value that does not have its field's type."""
@@ -222,6 +225,10 @@ class _CodeGenerator:
         if isinstance(kind, GraphQLScalarType):
             return [*lines, *self._scalar(kind, value)]
         assert field.objects is not None  # noqa: S101  # A plan has one for every other type.
+        if isinstance(kind, GraphQLObjectType) and (keys := _keys_of_flags(field.objects)):
+            objects = self._global("objects", _ObjectsOfFlags(tuple(field.objects.fields)))
+            flags = [f"{value}.get({self._key(key)})," for key in keys]
+            return [*lines, f"{value} = {objects}[{' '.join(flags)}]"]
         result = self._new_name("result")
         if isinstance(kind, GraphQLObjectType):
             return [*lines, *self._object(field.objects, value, result), f"{value} = {result}"]
@@ -256,6 +263,20 @@ class _CodeGenerator:
         return f"{kind}_{self._names}"
 
 
+def _keys_of_flags(plan: PlannedObject) -> list[str]:
+    """Return the keys of an object's fields if all of them are nullable booleans, or no key."""
+    keys = [
+        field.key
+        for field in plan.fields.values()
+        if isinstance(field, PlannedValue)
+        and field.key is not None
+        and field.type is GraphQLBoolean
+        and field.nullable
+        and field.read is field.absent is None
+    ]
+    return keys if len(keys) == len(plan.fields) else []
+
+
 def _indented(lines: Iterable[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
@@ -275,6 +296,26 @@ class _EnumNames(dict[str, str]):
         if getattr(member, "value", None) == word:
             self[word] = name
         return name
+
+
+class _ObjectsOfFlags(dict[tuple[bool | None, ...], dict[str, bool | None]]):
+    """The parts of the response with only flags, by their flags.
+
+    The numbers of an account have few combinations of capabilities. So their parts of the response are shared, which
+    saves the checks and a new object for each number.
+    """
+
+    def __init__(self, response_names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._response_names = response_names
+
+    def __missing__(self, flags: tuple[bool | None, ...]) -> dict[str, bool | None]:
+        if not all(flag is None or type(flag) is bool for flag in flags):
+            raise UnexpectedValue
+        result = dict(zip(self._response_names, flags, strict=True))
+        if len(self) < _MAX_OBJECTS_OF_FLAGS:
+            self[flags] = result
+        return result
 
 
 def _not_compiled_yet(_places: Iterable[Place], _outcomes: Outcomes[Any], _links: Links) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -91,6 +92,45 @@ async def test_missing_keys_have_the_values_that_their_fields_declare() -> None:
     assert json.loads((await same_response(account, text)).data) == {"phoneNumbers": {"nodes": [nothing, little]}}
     _, calls = await count_calls(response_of(PROJECTING, account, text, None, None))
     assert fields_executed(calls) == 1
+
+
+async def test_equal_capabilities_share_one_object_of_the_response() -> None:
+    selection = "capabilities { inboundCall __typename } flags: capabilities { sms: outboundSMS mms: inboundMMS }"
+    text = f"{{ phoneNumbers {{ nodes {{ {selection} no: capabilities {{ inboundSMS @skip(if: true) }} }} }} }}"
+    flags = [{"OutboundSMS": sms, "InboundMMS": mms} for sms in (True, False, None) for mms in (True, False, None)]
+    account = Account(numbers=[number_record(index, Capabilities=flags[index % 9]) for index in range(18)])
+    shown = json.loads((await same_response(account, text)).data)["phoneNumbers"]["nodes"]
+    assert [each["flags"] for each in shown] == [
+        {"sms": each["OutboundSMS"], "mms": each["InboundMMS"]} for each in flags * 2
+    ]
+    result = await PROJECTING(text, None, None, account.context())
+    assert result.data is not None
+    assert len({id(each["flags"]) for each in result.data["phoneNumbers"]["nodes"]}) == 9
+
+
+async def test_odd_capabilities_are_no_flags() -> None:
+    text = "{ phoneNumbers { nodes { capabilities { inboundCall outboundCall } } } }"
+    even = {"InboundCall": True, "OutboundCall": False}
+    values: list[Any] = [1, 0, 1.0, 2, "yes", [], {}]
+    for value in values:
+        numbers = [number_record(index, Capabilities=even | {"InboundCall": value}) for index in (0, 1)]
+        account = Account(numbers=[number_record(9, Capabilities=even), *numbers])
+        response = await same_response(account, text)
+        assert bool(response.errors) is not isinstance(value, int | float)
+
+
+async def test_the_number_of_shared_capabilities_is_bounded() -> None:
+    keys = ("InboundCall", "OutboundCall", "InboundSMS", "OutboundSMS", "InboundMMS", "OutboundMMS")
+    every = [dict(zip(keys, flags, strict=True)) for flags in product((True, False, None), repeat=6)]
+    names = "inboundCall outboundCall inboundSMS outboundSMS inboundMMS outboundMMS"
+    text = f"{{ phoneNumbers(first: 1000) {{ nodes {{ capabilities {{ {names} }} }} }} }}"
+    account = Account(numbers=[number_record(index, Capabilities=flags) for index, flags in enumerate(every)])
+    await same_response(account, text)
+    first, second = [await PROJECTING(text, None, None, account.context()) for _ in range(2)]
+    assert first.data is not None
+    assert second.data is not None
+    pairs = zip(first.data["phoneNumbers"]["nodes"], second.data["phoneNumbers"]["nodes"], strict=True)
+    assert sum(one["capabilities"] is other["capabilities"] for one, other in pairs) == 64
 
 
 async def test_a_field_with_a_resolver_keeps_its_place_among_projected_fields() -> None:
