@@ -20,6 +20,7 @@ import orjson
 from gateway.upstream.aws.lenient_json import loads
 from gateway.upstream.call import UpstreamResponse
 
+_SUCCESS: Final = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
 # AWS's request ids are UUIDs. If a value has no dash, it may be an account's number or a key's id.
 _REQUEST_ID: Final = re.compile("(?=.{1,64}$)[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 # Media types that are safe to log. They are too plain to contain an id or a token.
@@ -63,7 +64,7 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, fields:
     Raises:
         FailedResponse: If the status is not 2xx, or if the body is not the operation's.
     """
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if status not in _SUCCESS:
         document = _json_object(body)
         message = document.get("message", document.get("Message"))
         raise FailedResponse(
