@@ -11,7 +11,7 @@ from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.cache.response_cache import CachedResponse, ResponseCache
 from gateway.upstream.cache.shared_cache import SharedResponseCache
 from gateway.upstream.cache.single_flight import SingleFlight
-from gateway.upstream.call import Body, Call, Transport, UpstreamResponse
+from gateway.upstream.call import Call, Transport, UpstreamResponse
 
 _NO_RECORD: Final = UpstreamResponse(body=None, size=0)
 
@@ -133,13 +133,14 @@ class CachingTransport:
 
 def _used(call: Call, cached: CachedResponse) -> UpstreamResponse:
     """Return a response that is fresh now, and note that the call's request uses it."""
-    current_record().fresh_response_used(cached.stored_at, cached.stored_at + cached.ttl)
-    call.requester.used.add(call.key, cached.serial, cached.stored_at, cached.ttl)
-    return cached.response
+    response, stored_at, ttl, _, serial = cached
+    current_record().fresh_response_used(stored_at, stored_at + ttl)
+    call.requester.used.add(call.key, serial, stored_at, ttl)
+    return response
 
 
 def _parsed(call: Call, response: UpstreamResponse) -> UpstreamResponse:
-    body: Body = response.body
+    body, size, status, request_id, _ = response
     if body is None:
         return response
-    return response._replace(result=call.operation.parse(body, call.parameters))
+    return UpstreamResponse(body, size, status, request_id, call.operation.parse(body, call.parameters))

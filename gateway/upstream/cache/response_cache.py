@@ -7,9 +7,8 @@ returns the stored objects themselves, so callers must not change a record.
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.upstream.cache.cache_memory import MAX_RESPONSE_BYTES, OVERHEAD_BYTES, CacheMemory
 from gateway.upstream.call import UpstreamResponse
@@ -21,11 +20,11 @@ BYTES_PER_JSON_BYTE: Final = 4
 NEGATIVE_TTL_RATIO: Final = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class CachedResponse:
+class CachedResponse(NamedTuple):
     """A response in the cache.
 
     Attributes:
+        response: The response, which must not be changed.
         stored_at: The time when it came from the upstream, in seconds since 1970.
         ttl: Seconds from then for which it is fresh.
         size: Bytes that it counts for.
