@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import import_module
@@ -73,13 +73,12 @@ def create_app(
     page = GraphiqlPage(settings.auth) if _has_graphiql(settings) else None
     router = _router(_routes(settings), reject_path, _lifespan(settings, key_pair, redis, clock))
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Starlette's routing and middleware would cost more time than the endpoint's own reading and writing.
+        handler: ASGIApp = router
         if scope["type"] == "http" and scope["path"] == "/graphql":
             handler = page if page is not None and wants_page(scope) else endpoint
-            await handler(scope, receive, send)
-        else:
-            await router(scope, receive, send)
+        return handler(scope, receive, send)
 
     return _with_middleware(app, settings)
 

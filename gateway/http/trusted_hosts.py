@@ -4,7 +4,7 @@ An attacker can let a name of theirs resolve to this machine's address. A browse
 gateway's own origin. Only the name in the Host header tells such a request from a legitimate one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -30,12 +30,11 @@ class TrustedHostMiddleware:
         self._app = app
         self._names = frozenset(map(_name, hosts)) - {None}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request to the application if its host is trusted or it is a probe."""
         if scope["type"] == "http" and scope["path"] not in PROBES and not self._is_trusted(scope):
-            await reject(MisdirectedRequest("The host is not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")).send(send)
-        else:
-            await self._app(scope, receive, send)
+            return reject(MisdirectedRequest("The host is not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")).send(send)
+        return self._app(scope, receive, send)
 
     def _is_trusted(self, scope: Scope) -> bool:
         # A request has one Host header at most (gateway/server/http1_checks.py).
