@@ -19,7 +19,7 @@ MAX_DEPTH: Final = 32
 # A document's id has three names: the one of GraphQL over HTTP, and two that Relay's documentation shows.
 _ID_NAMES: Final = ("documentId", "id", "doc_id")
 _PARAMETERS: Final = ("query", "operationName", "variables", "extensions", *_ID_NAMES)
-_QUOTED_PARAMETERS: Final = tuple(f'"{name}"'.encode() for name in _PARAMETERS)
+_QUOTED: Final = {name: f'"{name}"'.encode() for name in _PARAMETERS}
 
 
 class GraphQLRequest(NamedTuple):
@@ -52,7 +52,7 @@ def from_body(body: bytes) -> GraphQLRequest:
             "The body must be a JSON object. Send each request by itself, because batches are not supported."
         )
     # The second, slower parser is only needed if a name may occur twice, or be hidden by an escape.
-    if b"\\u" in body or any(body.count(name) > 1 for name in _QUOTED_PARAMETERS):
+    if b"\\u" in body or any(body.count(_QUOTED[name]) > 1 for name in parameters.keys() & _QUOTED.keys()):
         _reject_repeated_names(body)
     return _read(parameters)
 
