@@ -47,7 +47,7 @@ def new_request_id() -> str:
 
     It only has to be unique. The system's own randomness would make it unpredictable, and takes 18 microseconds.
     """
-    return f"{getrandbits(128):032x}"
+    return getrandbits(128).to_bytes(16, "big").hex()
 
 
 def response_headers(request_id: str) -> Headers:

@@ -122,7 +122,8 @@ class Exchange:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.disconnected and not self.is_complete:
             self._flow.resume_reading()
-            await self._news.wait()
+            if not self._news.is_set():
+                await self._news.wait()
             self._news.clear()
         if self.disconnected or self.is_complete:
             return {"type": "http.disconnect"}
