@@ -35,7 +35,7 @@ def numbers_behind_tokens(length: int) -> TokenList[dict[str, str]]:
 
     return TokenList(
         fetch=fetch,
-        key=lambda number: number["E164PhoneNumber"],
+        keys=lambda numbers: [number["E164PhoneNumber"] for number in numbers],
         binding=BINDING,
         operation="ListPhoneNumbers",
         page_size=ROWS,

@@ -286,12 +286,12 @@ class Paginator(Generic[R]):
         following = None if match.exists else await self._row_at(around, match.place)
         if following is None:
             return None
-        key = self._source.key(following)
+        (key,) = self._source.keys([following])
         places = (
             Boundary(number, index)
             for number, page in enumerate(chain.pages)
-            for index, row in enumerate(page.rows)
-            if self._source.key(row) == key
+            for index, each in enumerate(self._source.keys(page.rows))
+            if each == key
         )
         return next((place for place in places if place >= begin), None)
 

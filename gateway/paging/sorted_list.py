@@ -1,7 +1,7 @@
 """A complete list in a sort order, and the rows between two of its cursors. This module makes no calls."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from gateway.paging.arguments import PageArguments
@@ -23,10 +23,10 @@ class SortedList(Generic[R]):
         rows: The rows in the order in which they were read.
     """
 
-    def __init__(self, source: TokenList[R], order: SortOrder[R], rows: Iterable[R]) -> None:
+    def __init__(self, source: TokenList[R], order: SortOrder[R], rows: Sequence[R]) -> None:
         self._source = source
         self._order = order
-        by_key = {source.key(row): row for row in rows}
+        by_key = dict(zip(source.keys(rows), rows, strict=True))
         self._positions = order.sort(SortPosition(order.value(row), key) for key, row in by_key.items())
         self.rows: Sequence[R] = [by_key[position.key] for position in self._positions]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.errors import UpstreamBadResponse
-from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_of, write_cursor
+from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_keys, write_cursor
 from gateway.paging.cursor_keys import CursorBinding
 from gateway.paging.read_ahead import ReadAhead
 from gateway.paging.sort_order import SortOrder
@@ -34,7 +34,7 @@ class TokenList(Generic[R]):
     Attributes:
         fetch: Returns the records and the next token for a token and a size. The first page has no token. The list ends
             only when there is no next token. A page may have fewer records than requested, or be empty.
-        key: Returns the key of a record within the list.
+        keys: Returns the key of each record within the list.
         binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
         operation: The list's name, for errors and metrics.
         page_size: The most records that one page may request.
@@ -49,7 +49,7 @@ class TokenList(Generic[R]):
     """
 
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]]
-    key: Callable[[R], str]
+    keys: Callable[[Sequence[R]], Sequence[str]]
     binding: CursorBinding
     operation: str
     page_size: int
@@ -114,8 +114,6 @@ class Page(Generic[R]):
     places: Sequence[int] = field(init=False)
     rows: Sequence[R] = field(init=False)
     _hashes: list[int] = field(default_factory=list, init=False)
-    # The same hashes between NO_NEIGHBOURS, so that each record has a neighbour or 0 on either side.
-    _padded_hashes: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         matches, records = self.source.matches, self.records
@@ -137,23 +135,19 @@ class Page(Generic[R]):
 
     def position(self, place: int, next_token: str | None) -> Position:
         """Return the position of a record, with the token of the page that a request after it begins with, if any."""
-        # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
-        if place + 1 == len(self.records) and not self._hashes:
-            key = self.source.key
-            hashes = [hash_of(key(record)) for record in self.records[-1 - NEIGHBOURS :]]
-            row_hash, preceding = hashes[-1], (*NO_NEIGHBOURS, *hashes[:-1])[-NEIGHBOURS:]
-            following = NO_NEIGHBOURS
+        if self._hashes or place + 1 < len(self.records):
+            hashes, at = self._hash_records(), place
         else:
-            row_hash = self._hash_records()[place]
-            preceding = self._padded_hashes[place : place + NEIGHBOURS]
-            following = self._padded_hashes[place + NEIGHBOURS + 1 : place + 2 * NEIGHBOURS + 1]
+            # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
+            hashes = hash_keys(self.source.keys(self.records[-1 - NEIGHBOURS :]))
+            at = len(hashes) - 1
         return Position(
             token=self.token,
             size=self.size,
             offset=place,
-            row_hash=row_hash,
-            following=following,
-            preceding=preceding,
+            row_hash=hashes[at],
+            following=(*hashes[at + 1 : at + 1 + NEIGHBOURS], *NO_NEIGHBOURS)[:NEIGHBOURS],
+            preceding=(*NO_NEIGHBOURS, *hashes[max(0, at - NEIGHBOURS) : at])[-NEIGHBOURS:],
             next_token=next_token,
             has_rows_before=self.has_rows_before,
             next_token_repeats=self.next_token_repeats and next_token is not None,
@@ -218,10 +212,8 @@ class Page(Generic[R]):
         hashes = self._hash_records()
         if first <= near < len(hashes) and hashes[near] == row_hash:
             return near
-        try:
-            return hashes.index(row_hash, first)
-        except ValueError:
-            return None
+        # Most searches find nothing, and an exception takes longer than a search of ten records.
+        return hashes.index(row_hash, first) if row_hash in hashes[first:] else None
 
     def _found(self, place: int) -> Found:
         row = self.rows_before(place)
@@ -230,7 +222,5 @@ class Page(Generic[R]):
     def _hash_records(self) -> list[int]:
         """Return the hashes of all records. They are computed once, when one of them is first needed."""
         if not self._hashes:
-            key = self.source.key
-            self._hashes = [hash_of(key(record)) for record in self.records]
-            self._padded_hashes = (*NO_NEIGHBOURS, *self._hashes, *NO_NEIGHBOURS)
+            self._hashes = hash_keys(self.source.keys(self.records))
         return self._hashes

@@ -9,7 +9,7 @@ from gateway.listing.list_filter import ListFilter
 from gateway.paging.sort_order import SortOrder
 from gateway.paging.token_list import TokenList
 from gateway.upstream.page_map import KnownList
-from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
+from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164s_of, order_ids_of
 
 R = TypeVar("R")
 
@@ -24,7 +24,7 @@ def phone_number_list(
     parameters = list_filter.parameters
     fetch = partial(context.phone_numbers.page, filters=parameters)
     known = partial(context.upstream.known_phone_numbers, parameters)
-    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164_of, order, known)
+    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164s_of, order, known)
     token_list.narrowed_by = _unused_filters(frozenset(parameters))
     return token_list
 
@@ -42,9 +42,7 @@ def phone_number_order_list(
     """Return ListPhoneNumberOrders with a filter and an order. The gateway applies both."""
     fetch = context.phone_number_orders.page
     known = context.upstream.known_phone_number_orders
-    return _token_list(
-        context, "ListPhoneNumberOrders", list_filter, fetch, lambda row: row["PhoneNumberOrderId"] or "", order, known
-    )
+    return _token_list(context, "ListPhoneNumberOrders", list_filter, fetch, order_ids_of, order, known)
 
 
 def _token_list(
@@ -52,7 +50,7 @@ def _token_list(
     operation: str,
     list_filter: ListFilter,
     fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
-    key: Callable[[R], str],
+    keys: Callable[[Sequence[R]], Sequence[str]],
     order: SortOrder[Any] | None,
     known: Callable[[], KnownList],
 ) -> TokenList[R]:
@@ -60,7 +58,7 @@ def _token_list(
     service = upstream.service
     token_list = TokenList(
         fetch=_fetch_nothing if list_filter.matches_nothing else fetch,
-        key=key,
+        keys=keys,
         binding=context.cursor_key_ring.bind(
             api=service.name,
             operation=operation,

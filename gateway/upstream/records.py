@@ -5,7 +5,7 @@ Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime S
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 
@@ -87,11 +87,7 @@ class PhoneNumberPage(_PhoneNumbers):
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Return the number of each record, with its `+`. It is computed once for all requests that share the page."""
-        numbers = [record["E164PhoneNumber"] or "" for record in self.records]
-        # A number has a plus at its start only. Nearly all pages have numbers with their plus.
-        if "".join(numbers).count("+") != len(numbers):
-            numbers = list(map(with_plus, numbers))
-        return tuple(numbers)
+        return tuple(e164s_of(self.records))
 
 
 class _PhoneNumberOrders(NamedTuple):
@@ -105,7 +101,7 @@ class PhoneNumberOrderPage(_PhoneNumberOrders):
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Return the id of each order."""
-        return tuple([order["PhoneNumberOrderId"] or "" for order in self.records])
+        return tuple(order_ids_of(self.records))
 
 
 def e164_of(record: PhoneNumberRecord) -> str:
@@ -113,6 +109,18 @@ def e164_of(record: PhoneNumberRecord) -> str:
     number = record["E164PhoneNumber"] or ""
     # A lookup calls this for each record of its pages, and nearly all numbers have their plus.
     return number if number.startswith("+") else with_plus(number)
+
+
+def e164s_of(records: Iterable[PhoneNumberRecord]) -> list[str]:
+    """Return the number that identifies each record, with its `+`."""
+    numbers = [record["E164PhoneNumber"] or "" for record in records]
+    # A number has a plus at its start only. Nearly all pages have numbers with their plus.
+    return numbers if "".join(numbers).count("+") == len(numbers) else list(map(with_plus, numbers))
+
+
+def order_ids_of(orders: Iterable[PhoneNumberOrderRecord]) -> list[str]:
+    """Return the id of each order."""
+    return [order["PhoneNumberOrderId"] or "" for order in orders]
 
 
 def with_plus(number: str) -> str:

@@ -121,7 +121,7 @@ class UpstreamList:
         """Return the list as the gateway sees it."""
         return TokenList(
             fetch=self.fetch,
-            key=lambda row: f"{self.moved.get(row, row):04}",
+            keys=lambda rows: [f"{self.moved.get(row, row):04}" for row in rows],
             binding=BINDING,
             operation="ListRows",
             page_size=self.page_size,

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadCursor, CursorTooLong
-from gateway.paging.cursor import NEIGHBOURS, Position, hash_of, read_cursor, write_cursor
+from gateway.paging.cursor import NEIGHBOURS, Position, hash_keys, read_cursor, write_cursor
 from gateway.paging.cursor_keys import MAX_LENGTH, CursorBinding, CursorKeyRing, random_key
 from tests.paging.scripted_lists import BINDING, KEY_RING, UpstreamList, in_turn, request, rows_of
 
@@ -78,13 +78,14 @@ async def test_cursor_holds_the_position_of_its_edge() -> None:
     response = await request(upstream, first=6)
     middle, end = read_cursor(response.cursors[4], BINDING), read_cursor(response.cursors[5], BINDING)
     token, next_token = upstream.calls[1].token, "keyset|11|0|"
+    seventh, ninth, eleventh = hash_keys(["0007", "0009", "0011"])
     assert middle == Position(
         token=token,
         size=3,
         offset=1,
-        row_hash=hash_of("0009"),
-        following=(hash_of("0011"), 0, 0),
-        preceding=(0, 0, hash_of("0007")),
+        row_hash=ninth,
+        following=(eleventh, 0, 0),
+        preceding=(0, 0, seventh),
         next_token=None,
         has_rows_before=True,
         next_token_repeats=False,
@@ -93,9 +94,9 @@ async def test_cursor_holds_the_position_of_its_edge() -> None:
         token=token,
         size=3,
         offset=2,
-        row_hash=hash_of("0011"),
+        row_hash=eleventh,
         following=(0, 0, 0),
-        preceding=(0, hash_of("0007"), hash_of("0009")),
+        preceding=(0, seventh, ninth),
         next_token=next_token,
         has_rows_before=True,
         next_token_repeats=False,

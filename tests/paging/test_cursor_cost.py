@@ -1,6 +1,7 @@
 """The work of cursors: none unless they are read, and little if they are. Tests count it instead of timing it."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -43,12 +44,14 @@ class CountedList:
         rows = [f"+1206555{page * ROWS + row:04}" for row in range(ROWS)]
         return rows, self.token(str(page + 1)) if page < 2 else None
 
-    def key(self, row: str) -> str:
-        self.keys += 1
-        return row
+    def count_keys(self, rows: Sequence[str]) -> Sequence[str]:
+        self.keys += len(rows)
+        return rows
 
     async def slice(self, pages: int = 3) -> Slice[str]:
-        source = TokenList(fetch=self.fetch, key=self.key, binding=BINDING, operation="ListRows", page_size=ROWS)
+        source = TokenList(
+            fetch=self.fetch, keys=self.count_keys, binding=BINDING, operation="ListRows", page_size=ROWS
+        )
         arguments = read_page_arguments(
             first=ROWS * pages, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
         )

@@ -103,7 +103,7 @@ async def test_row_listed_twice_does_not_stop_a_walk() -> None:
         assert (token, size >= len(rows)) == (None, True)
         return rows, None
 
-    source = TokenList(fetch=fetch, key=str, binding=BINDING, operation="ListRows", page_size=99)
+    source = TokenList(fetch=fetch, keys=lambda rows: rows, binding=BINDING, operation="ListRows", page_size=99)
 
     async def first(size: int, after: str | None) -> tuple[list[str], str | None]:
         window = read_page_arguments(

@@ -160,7 +160,13 @@ async def test_row_on_two_pages_is_listed_once_as_it_was_last() -> None:
     async def fetch(token: str | None, _size: int) -> tuple[list[tuple[str, str]], str | None]:
         return ([("k", "old"), ("l", "m")], "2") if token is None else ([("n", "m"), ("k", "new")], None)
 
-    source = TokenList(fetch=fetch, key=lambda row: row[0], binding=BINDING, operation="ListRows", page_size=2)
+    source = TokenList(
+        fetch=fetch,
+        keys=lambda rows: [key for key, _ in rows],
+        binding=BINDING,
+        operation="ListRows",
+        page_size=2,
+    )
     paginator = SortedPaginator(source, SortOrder("text", lambda row: row[1], descending=False), max_pages=5)
     assert (await paginator.slice(window(first=9))).rows() == [("l", "m"), ("n", "m"), ("k", "new")]
     assert await paginator.count() == 3
