@@ -13,7 +13,7 @@ P = TypeVar("P")
 DEFAULT_SIZE: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PageArguments(Generic[P]):
     """A request for rows between two cursors.
 
