@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from gateway.errors import GatewayError
@@ -96,7 +95,17 @@ class PageChain(Generic[R]):
             GatewayError: If `fetch` raised it, now or for an earlier reader.
         """
         if len(self.pages) <= index:
-            await self._fetch_to(index, rows, pages)
+            async with self._one_at_a_time:
+                while len(self.pages) <= index:
+                    # An error of one field's page is not retried for the next field.
+                    if self._error is not None:
+                        raise self._error
+                    try:
+                        token, sizes = self._next_request(rows, pages)
+                        self._append(token, sizes[0], *await self._walk.page(token, sizes))
+                    except GatewayError as error:
+                        self._error = error
+                        raise
         return self.pages[index]
 
     def place_of(self, offset: int) -> Boundary:
@@ -130,31 +139,21 @@ class PageChain(Generic[R]):
             has_rows_behind=last.has_rows_before or bool(last.rows),
         )
 
-    async def _fetch_to(self, index: int, rows: int, pages: int) -> None:
-        async with self._one_at_a_time:
-            while len(self.pages) <= index:
-                # An error of one field's page is not retried for the next field.
-                if self._error is not None:
-                    raise self._error
-                try:
-                    await self._fetch_next(rows, pages)
-                except GatewayError as error:
-                    self._error = error
-                    raise
-
-    async def _fetch_next(self, rows: int, pages: int) -> None:
-        token, has_rows_before = self._token, self._has_rows_before
-        if self.pages:
-            last = self.pages[-1]
-            if last.next_token_repeats:
-                raise self._source.repeated_token()
-            token, has_rows_before = last.next_token, last.has_rows_before or bool(last.rows)
+    def _next_request(self, rows: int, pages: int) -> tuple[str | None, list[int]]:
+        """Return the token of the next page, and the sizes of so many pages from it on."""
+        last = self.pages[-1] if self.pages else None
+        if last is not None and last.next_token_repeats:
+            raise self._source.repeated_token()
         full = self._source.page_size
         if self.full_pages or self._source.matches is not None:
             sizes = [full] * pages
         else:
             sizes = [min(rows - before, full) for before in range(0, min(rows, pages * full), full)]
-        records, next_token = await self._walk.page(token, sizes)
+        return self._token if last is None else last.next_token, sizes
+
+    def _append(self, token: str | None, size: int, records: Sequence[R], next_token: str | None) -> None:
+        last = self.pages[-1] if self.pages else None
+        has_rows_before = self._has_rows_before if last is None else last.has_rows_before or bool(last.rows)
         next_token_repeats = next_token is not None and next_token in self._seen_tokens
         self._seen_tokens.add(next_token)
         self.pages.append(
@@ -162,7 +161,7 @@ class PageChain(Generic[R]):
                 source=self._source,
                 records=records,
                 token=token,
-                size=sizes[0],
+                size=size,
                 next_token=next_token,
                 has_rows_before=has_rows_before,
                 next_token_repeats=next_token_repeats,
@@ -256,8 +255,7 @@ class RowRange(NamedTuple, Generic[R]):
         return [Row(self.page, index) for index in range(self.start, self.stop)]
 
 
-@dataclass(frozen=True, slots=True)
-class Slice(Generic[R]):
+class Slice(NamedTuple, Generic[R]):
     """The rows for some page arguments, in the list's order, and the flags of Relay's PageInfo.
 
     Attributes:

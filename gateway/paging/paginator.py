@@ -1,15 +1,14 @@
 """The way from page arguments to rows, with the fewest upstream pages."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.errors import PageLimitExceeded
 from gateway.paging.arguments import PageArguments
 from gateway.paging.cursor import NEIGHBOURS, Position, read_cursor, write_cursor
-from gateway.paging.pages import ALL, START, Boundary, PageChain, RowRange, Slice
-from gateway.paging.token_list import TokenList
+from gateway.paging.pages import ALL, START, Boundary, PageChain, PagesFrom, RowRange, Slice
+from gateway.paging.token_list import Page, TokenList
 
 R = TypeVar("R")
 
@@ -29,20 +28,61 @@ class _CursorMatch(NamedTuple):
         return self.place._replace(row=self.place.row + 1) if self.exists else self.place
 
 
-class _Progress(NamedTuple):
-    """The state of a forward read after one page.
+class _ForwardRead(Generic[R]):
+    """The state of a read that goes forward from a boundary, as far as the arguments say, or up to the page limit.
+
+    A filtered list has a limit of pages. Other lists have a limit of empty pages in a row, which AWS may return if it
+    applies a filter itself.
 
     Attributes:
         place: The boundary behind the last row read.
         at_before: Whether the edge of `before` was reached.
-        ended: Whether this is the last page that is read.
-        at_limit: Whether it is the last one because of the page limit.
+        ended: Whether no further page is read.
+        at_limit: Whether none is read because of the page limit.
     """
 
-    place: Boundary
-    at_before: bool
-    ended: bool
-    at_limit: bool
+    __slots__ = (
+        "_before",
+        "_is_filtered",
+        "_left",
+        "_limited_pages",
+        "_max_pages",
+        "at_before",
+        "at_limit",
+        "ended",
+        "place",
+    )
+
+    def __init__(
+        self, begin: Boundary, arguments: PageArguments[Position], *, is_filtered: bool, max_pages: int
+    ) -> None:
+        self.place = begin
+        self.at_before = self.ended = self.at_limit = False
+        self._before = arguments.before
+        self._left = arguments.count
+        self._is_filtered = is_filtered
+        self._limited_pages = 0
+        self._max_pages = max_pages
+
+    def pages(self, chain: PageChain[R]) -> PagesFrom[R]:
+        """Return the pages to read. Call `take` for each of them."""
+        limit = self._max_pages if self._is_filtered else ALL
+        return chain.pages_from(self.place, rows=self._left, limit=limit, reads_all=self._before is None)
+
+    def take(self, place: Boundary, page: Page[R]) -> None:
+        """Read a page's rows from a boundary on."""
+        stop = min(len(page.rows), place.row + self._left)
+        edge = None if self._before is None else page.find_edge(self._before, start=place.row)
+        if edge is not None and edge.row <= stop:
+            self.at_before = True
+            stop = edge.row
+        self._left -= stop - place.row
+        ended = self.at_before or self._left == 0 or page.next_token is None
+        self._limited_pages = self._limited_pages + 1 if self._is_filtered or not page.rows else 0
+        # Pages without rows may go on for ever. The client can continue after the last record read.
+        self.at_limit = self._limited_pages == self._max_pages and not ended
+        self.ended = ended or self.at_limit
+        self.place = place._replace(row=stop)
 
 
 class Paginator(Generic[R]):
@@ -108,10 +148,14 @@ class Paginator(Generic[R]):
     async def _pages(self, arguments: PageArguments[Position]) -> AsyncIterator[tuple[list[RowRange[R]], bool]]:
         if arguments.count == 0:
             return
-        chain, place = await self._begin(arguments)
-        async for step in self._read(chain, place, arguments):
-            yield _between(chain, place, step.place), step.ended
-            place = step.place
+        chain, begin = await self._begin(arguments)
+        read = self._forward_read(begin, arguments)
+        async for place, page in read.pages(chain):
+            read.take(place, page)
+            yield _between(chain, begin, read.place), read.ended
+            begin = read.place
+            if read.ended:
+                return
 
     def count(self) -> Awaitable[int]:
         """Return the number of rows in the whole list.
@@ -143,11 +187,13 @@ class Paginator(Generic[R]):
         if arguments.count == 0:
             return Slice([], has_previous_page=arguments.after is not None, has_next_page=False)
         chain, begin = await self._begin(arguments)
-        step = _Progress(begin, at_before=False, ended=False, at_limit=False)
-        async for step in self._read(chain, begin, arguments):  # noqa: B007  # The last step counts.
-            pass
-        end, at_limit = step.place, step.at_limit
-        if arguments.before is not None and not step.at_before:
+        read = self._forward_read(begin, arguments)
+        async for place, page in read.pages(chain):
+            read.take(place, page)
+            if read.ended:
+                break
+        end, at_limit = read.place, read.at_limit
+        if arguments.before is not None and not read.at_before:
             deleted = await self._place_of_deleted(arguments.before, chain, begin)
             if deleted is not None and deleted <= end:
                 end, at_limit = deleted, False
@@ -155,35 +201,13 @@ class Paginator(Generic[R]):
         if not at_limit:
             return rows
         position = chain.position_read(end.page, arguments.after)
-        return replace(
-            rows, cursor_at_limit=partial(write_cursor, position, self._source.binding, self._source.operation)
+        return rows._replace(
+            cursor_at_limit=partial(write_cursor, position, self._source.binding, self._source.operation)
         )
 
-    async def _read(
-        self, chain: PageChain[R], begin: Boundary, arguments: PageArguments[Position]
-    ) -> AsyncIterator[_Progress]:
-        """Read forward from a boundary, page by page, as far as the arguments say, or up to the page limit.
-
-        A filtered list has a limit of pages. Other lists have a limit of empty pages in a row, which AWS may return if
-        it applies a filter itself.
-        """
-        left, limited_pages, before = arguments.count, 0, arguments.before
+    def _forward_read(self, begin: Boundary, arguments: PageArguments[Position]) -> _ForwardRead[R]:
         is_filtered = self._source.matches is not None
-        limit = self._max_pages if is_filtered else ALL
-        async for place, page in chain.pages_from(begin, rows=left, limit=limit, reads_all=before is None):
-            stop = min(len(page.rows), place.row + left)
-            edge = None if before is None else page.find_edge(before, start=place.row)
-            at_before = edge is not None and edge.row <= stop
-            if edge is not None and at_before:
-                stop = edge.row
-            left -= stop - place.row
-            ended = at_before or left == 0 or page.next_token is None
-            limited_pages = limited_pages + 1 if is_filtered or not page.rows else 0
-            at_limit = limited_pages == self._max_pages and not ended
-            # Pages without rows may go on for ever. The client can continue after the last record read.
-            yield _Progress(place._replace(row=stop), at_before, ended or at_limit, at_limit)
-            if ended or at_limit:
-                return
+        return _ForwardRead(begin, arguments, is_filtered=is_filtered, max_pages=self._max_pages)
 
     async def _backward(self, arguments: PageArguments[Position]) -> Slice[R]:
         before, count = arguments.before, arguments.count

@@ -6,6 +6,7 @@ the result is that of reading one page after the other.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.errors import GatewayError
@@ -59,20 +60,16 @@ class ReadAhead(Generic[R]):
             self._drop([each for each in self._pages if each[0] == token] or list(self._pages))
         if len(sizes) > 1:
             self._request(token, sizes)
-        page = await self._requested_or_fetched(token, sizes[0])
+        page = None
+        if (requested := self._pages.pop((token, sizes[0]), None)) is not None:
+            # Too many calls at the same time may cause an error, and a reader of one page after the other makes one.
+            with suppress(GatewayError):
+                page = await requested
+        if page is None:
+            page = await self._fetch(token, sizes[0])
         if page[1] is not None and len(page[0]) < sizes[0]:
             self._has_short_pages = True
         return page
-
-    async def _requested_or_fetched(self, token: str | None, size: int) -> Fetched[R]:
-        requested = self._pages.pop((token, size), None)
-        if requested is None:
-            return await self._fetch(token, size)
-        try:
-            return await requested
-        except GatewayError:
-            # Too many calls at the same time may be the cause, and a reader of one page after the other makes one.
-            return await self._fetch(token, size)
 
     def close(self) -> None:
         """Cancel the pages that were requested and not used."""
