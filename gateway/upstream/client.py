@@ -100,7 +100,7 @@ class Upstream:
             e164: The number with its `+`. The form `%2B` of AWS's responses would be encoded twice on the way.
             requester: The request that makes the call.
         """
-        record: PhoneNumberRecord | None = await self._call(GET_PHONE_NUMBER, {"PhoneNumberId": e164}, requester)
+        record: PhoneNumberRecord | None = await self._get(GET_PHONE_NUMBER, {"PhoneNumberId": e164}, requester)
         return record
 
     async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> PhoneNumberOrderRecord | None:
@@ -108,7 +108,7 @@ class Upstream:
         if not is_order_id(order_id):
             return None
         parameters = {"PhoneNumberOrderId": order_id}
-        record: PhoneNumberOrderRecord | None = await self._call(GET_PHONE_NUMBER_ORDER, parameters, requester)
+        record: PhoneNumberOrderRecord | None = await self._get(GET_PHONE_NUMBER_ORDER, parameters, requester)
         return record
 
     def known_phone_numbers(self, filters: Parameters = NO_PARAMETERS) -> KnownList:
@@ -147,10 +147,11 @@ class Upstream:
     async def _list(
         self, operation: Operation, token: str | None, size: int, filters: Parameters, requester: Requester
     ) -> Any:
-        parameters: Parameters = {**filters, "MaxResults": size}
-        with_token = parameters if token is None else {**parameters, "NextToken": token}
+        parameters = {**filters, "MaxResults": size}
+        if token is not None:
+            parameters["NextToken"] = token
         try:
-            page = await self._call(operation, with_token, requester)
+            response = await self._transport.call(Call(operation, parameters, requester))
         except CursorExpired:
             if size == self.service.max_results:
                 self._page_map.refuse(_list_id(operation, filters), token)
@@ -161,11 +162,11 @@ class Upstream:
             raise
         if size == self.service.max_results:
             # Lookups and reading ahead request pages of this size, so the keys and tokens of others are of no use.
-            self._page_map.learn(_list_id(operation, filters), token, page)
+            self._page_map.learn(_list_id(operation, filters), token, response.result)
         self._accepted_sizes[operation.name] = max(size, self._accepted_sizes.get(operation.name, 0))
-        return page
+        return response.result
 
-    async def _call(self, operation: Operation, parameters: Parameters, requester: Requester) -> Any:
+    async def _get(self, operation: Operation, parameters: Parameters, requester: Requester) -> Any:
         response = await self._transport.call(Call(operation, parameters, requester))
         return response.result
 
