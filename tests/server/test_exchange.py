@@ -1,11 +1,14 @@
 """One request and its response: applications that break the rules of ASGI, and the bodies that they read."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 
+from gateway.server.exchange import Exchange
 from tests.support.raw_http import post, wire
 from tests.support.scripted import lifespan
 from tests.support.serving import served
@@ -50,8 +53,16 @@ async def fails(_receive: Receive, _send: Send) -> None:
         sends(start((b"x-a", b"b\nx-c: d"))),
         sends(start((b"x-a", b"b\0"))),
         sends(start((b"x-a\r\nx-c", b"d"))),
+        sends(start()),
+        sends(start(), start()),
+        sends(start((b"content-length", b"4")), body(b"abc")),
+        sends(start((b"content-length", b"4")), body(b"abcde")),
+        sends(start(status=204), body(b"a")),
     ],
-    ids=["exception", "nothing", "body first", "line break", "lone LF", "null byte", "line break in a name"],
+    ids=[
+        *("exception", "nothing", "body first", "line break", "lone LF", "null byte", "line break in a name"),
+        *("no body", "two heads", "too short", "too long", "body of a 204"),
+    ],
 )
 def test_application_that_cannot_start_its_response_sends_500_and_closes(respond: Respond) -> None:
     with served(app_that(respond)) as url, wire(url) as connection:
@@ -70,12 +81,11 @@ LENGTH = (b"content-length", b"4")
     [
         (sends(start(), body(b"abc", more=True)), b"3\r\nabc\r\n"),
         (sends(start(LENGTH), body(b"abc", more=True)), b"abc"),
-        (sends(start(LENGTH), body(b"abc")), b""),
-        (sends(start(LENGTH), body(b"abcde")), b""),
+        (sends(start(LENGTH), body(b"ab", more=True), body(b"c")), b"ab"),
+        (sends(start(LENGTH), body(b"ab", more=True), body(b"cde")), b"ab"),
         (sends(start(LENGTH), body(b"ab", more=True), start()), b"ab"),
-        (sends(start(status=204), body(b"a")), b""),
     ],
-    ids=["unfinished", "unfinished length", "too short", "too long", "second start", "body of a 204"],
+    ids=["unfinished", "unfinished length", "too short", "too long", "second start"],
 )
 def test_application_that_breaks_its_response_closes_within_it(respond: Respond, received: bytes) -> None:
     with served(app_that(respond)) as url, wire(url) as connection:
@@ -85,6 +95,30 @@ def test_application_that_breaks_its_response_closes_within_it(respond: Respond,
             data += part
         assert data.count(b"HTTP/1.1 ") == 1
         assert data.partition(b"\r\n\r\n")[2] == received
+
+
+class Written(asyncio.Transport):
+    """A connection that keeps each written piece. Each is a system call of a real one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(0, 1), (64 * 1024, 1), (64 * 1024 + 1, 2)])
+async def test_head_is_written_together_with_a_small_body(size: int, pieces: int) -> None:
+    written = Written()
+    exchange = Exchange(
+        {"method": "GET"}, written, FlowControl(written), [], lambda: None, keep_alive=True, expects_continue=False
+    )
+    await exchange.send(start((b"content-length", b"%d" % size)))
+    assert written.pieces == []
+    await exchange.send(body(b"x" * size))
+    assert b"".join(written.pieces) == b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size
+    assert len(written.pieces) == pieces
 
 
 def test_response_after_the_response_is_not_sent() -> None:
