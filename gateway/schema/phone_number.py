@@ -109,7 +109,8 @@ class PhoneNumber(Node):
         _with_order_id,
         description="The order that the number came with: the newest one that acquired it. Null if no order has "
         "the number. The chime-sdk-voice API names the order, so k distinct orders in one query cost at most k + 2 "
-        "upstream calls. The chime API does not, so the list of orders is read once for all numbers of a query, up to "
+        "upstream calls. They cost up to k / 10 calls more if list pages held ten of them each and hold none of them "
+        "now. The chime API does not name it, so the list of orders is read once for all numbers of a query, up to "
         "the page limit (20 upstream pages by default). If it is longer, the field of a number that was not found is "
         "null with the error PAGE_LIMIT_EXCEEDED.",
         cost=LOOKUP_OR_SHARED_WALK,

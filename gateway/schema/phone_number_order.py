@@ -40,7 +40,8 @@ class OrderedPhoneNumber:
         lambda context: context.phone_numbers,
         _e164,
         description="The number's full record. Null if the inventory does not hold it. k numbers in one query cost at "
-        "most k + 2 upstream calls, and far fewer if the list pages that the gateway reads hold many of them.",
+        "most k + 2 upstream calls, and far fewer if the list pages that the gateway reads hold many of them. They "
+        "cost up to k / 10 calls more if list pages held ten of them each and hold none of them now.",
     )
 
 

@@ -164,7 +164,8 @@ class QueryWithNodes(Query):
     nodes: list[Node | None] = resolver_field(
         _nodes,
         description="Objects by their ids, in the same order, with null for each that no longer exists. k ids cost at "
-        "most k + 2 upstream calls.",
+        "most k + 2 upstream calls. They cost up to k / 10 calls more if list pages held ten of them each and hold "
+        "none of them now.",
         # Clients that refetch a list send about ten ids. The gateway's own cost counts the ids.
         directives=[LOOKUP, list_of(10)],
     )
