@@ -86,7 +86,12 @@ class Settings(BaseSettings):
     """The settings of an operator. Each is read from an environment variable `GATEWAY_<NAME>`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        str_strip_whitespace=True,
+        allow_inf_nan=False,
     )
 
     upstream_api: Literal["chime-sdk-voice", "chime"] = Field(

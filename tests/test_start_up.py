@@ -515,6 +515,11 @@ def test_every_command_has_help(run: Run, arguments: tuple[str, ...]) -> None:
         (("serve",), {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "There is no AWS region."),
         (("serve",), {"AWS_PROFILE": "nobody"}, "nobody"),
         (("serve",), {"GATEWAY_MAX_PAGE_SIZE": "many"}, "The value must be a whole number (GATEWAY_MAX_PAGE_SIZE)"),
+        *(
+            (("serve",), {f"GATEWAY_{name}": value}, f"The value must be a finite number (GATEWAY_{name})")
+            for name in ("SLOW_REQUEST_THRESHOLD_SECONDS", "CACHE_TTL_SECONDS", "UPSTREAM_RATE_LIMIT")
+            for value in ("inf", "nan")
+        ),
         (
             ("serve",),
             {"GATEWAY_UPSTREAM_API": "chimes"},
