@@ -103,7 +103,7 @@ def _read(path: Path, cache: DocumentCache) -> Mapping[str, str]:
     except OSError as error:
         raise _invalid(path, f"cannot be read: {error.strerror}.") from None
     except orjson.JSONDecodeError as error:
-        raise _invalid(path, f"is not JSON: {error}.") from None
+        raise _invalid(path, f"is not JSON at line {error.lineno}, column {error.colno}.") from None
     if not isinstance(content, dict):
         raise _invalid(path, 'must be an object such as {"id": "text"}, or an Apollo manifest.')
     texts = _read_manifest(path, content) if "format" in content else content

@@ -109,7 +109,8 @@ def test_trusted_documents_are_subject_to_the_limits(tmp_path: Path) -> None:
     ("text", "words"),
     [
         (None, "cannot be read: No such file"),
-        ("{", "is not JSON"),
+        ("{", "is not JSON at line 1, column 2."),
+        ('{\n "a": b}', "is not JSON at line 2, column 7."),
         ("[]", "must be an object"),
         ("{}", "contains no document"),
         ('{"a": 1}', "not so for 'a'"),
