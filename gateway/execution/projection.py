@@ -20,7 +20,8 @@ For `{ phoneNumbers { nodes { country type } } }`, the text is in short:
                 if type(value_6) is not str: raise UnexpectedValue
             value_7 = source_4.get(key_Type)
             if value_7 is not None:
-                value_7 = names_8[value_7]
+                try: value_7 = names_9[value_7]
+                except KeyError: value_7 = write_8(read_10(value_7))
             result_2 = {'country': value_6, 'type': value_7}
             results_3.append(result_2)
         value_1 = results_3
@@ -213,7 +214,7 @@ class _CodeGenerator:
         """Return the lines that convert a value that is not null, in the same variable."""
         kind = field.type
         if isinstance(kind, GraphQLEnumType):
-            return [f"{value} = {self._global('names', _EnumNames(kind, field.read))}[{value}]"]
+            return self._enum(kind, field.read, value)
         if field.read is parse_object:  # The same check as its own, without a call.
             lines = [f"if type({value}) is not dict: raise UnexpectedValue"]
         elif field.read is not None:
@@ -235,6 +236,19 @@ class _CodeGenerator:
         results, source = self._new_name("results"), self._new_name("source")
         each = [*self._object(field.objects, source, result), f"{results}.append({result})"]
         return [*lines, f"{results} = []", f"for {source} in {value}:", *_indented(each), f"{value} = {results}"]
+
+    def _enum(self, kind: GraphQLEnumType, read: Callable[[Any], Any] | None, value: str) -> list[str]:
+        write = self._global("write", kind.coerce_output_value)
+        if read is None:
+            return [f"{value} = {write}({value})"]
+        # The names in the response by AWS's words. Words that AWS adds are converted each time, or a broken upstream
+        # could fill the memory.
+        words = [known.value for known in kind.values.values()]
+        names = self._global("names", {word: kind.coerce_output_value(read(word)) for word in words})
+        return [
+            f"try: {value} = {names}[{value}]",
+            f"except KeyError: {value} = {write}({self._global('read', read)}({value}))",
+        ]
 
     def _scalar(self, kind: GraphQLScalarType, value: str) -> list[str]:
         write = f"{value} = {self._global('write', kind.coerce_output_value)}({value})"
@@ -279,23 +293,6 @@ def _keys_of_flags(plan: PlannedObject) -> list[str]:
 
 def _indented(lines: Iterable[str]) -> list[str]:
     return [f"    {line}" for line in lines]
-
-
-class _EnumNames(dict[str, str]):
-    """The names of a GraphQL enum's values by AWS's words. A word that AWS adds is read anew each time."""
-
-    def __init__(self, kind: GraphQLEnumType, read: Callable[[Any], Any] | None) -> None:
-        super().__init__()
-        self._kind = kind
-        self._read = read
-
-    def __missing__(self, word: str) -> str:
-        # Only the enum's own words are stored, or a broken upstream could fill the memory.
-        member = word if self._read is None else self._read(word)
-        name = self._kind.coerce_output_value(member)
-        if getattr(member, "value", None) == word:
-            self[word] = name
-        return name
 
 
 class _ObjectsOfFlags(dict[tuple[bool | None, ...], dict[str, bool | None]]):
