@@ -123,10 +123,10 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Return the body as far as it has arrived, or the disconnect. It is the `receive` of ASGI."""
-        if self._expects_continue and not self._transport.is_closing():
-            self._expects_continue = False
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.disconnected and not self.is_complete:
+            if self._expects_continue and not self._transport.is_closing():
+                self._expects_continue = False
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._flow.resume_reading()
             if not self._news.is_set():
                 await self._news.wait()

@@ -206,6 +206,21 @@ def test_100_continue_is_sent_unless_the_body_is_too_large(gateway: str) -> None
         assert connection.closed()
 
 
+def test_rejected_request_gets_no_100_continue_after_its_response(
+    gateway: str, account: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The application begins to read the body only after the protocol has rejected the request."""
+    with wire(gateway) as connection:
+        connection.sends(post(CHUNKED, b"expect: 100-continue", body=b"zz\r\n"))
+        assert connection.read_response().status == 400
+        assert connection.closed()
+    with wire(gateway) as later:
+        later.sends(WHOLE)
+        assert later.read_response().body == DATA
+    assert caplog.records == []
+    assert len(account.calls) == 1
+
+
 OVERSIZED = {
     "a body by its length": (413, post(b"content-length: 1000001", body=b"")),
     "a body in chunks": (413, post(CHUNKED, body=(b"186a0\r\n" + b" " * 100_000 + b"\r\n") * 11)),
