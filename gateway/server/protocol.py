@@ -182,9 +182,10 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._server_state.connections.discard(self)
         self._cancel_responses()
         self._flow.resume_writing()
-        # These refer back to the protocol.
+        # These refer back to the protocol. With such a cycle, its memory would wait for the garbage collector.
         del self._parser
         self._responding = self._latest = None
+        self._unsent = _UnsentSample(0, None, 0.0)
 
     def pause_writing(self) -> None:
         """Let the application wait, because the client reads too slowly."""

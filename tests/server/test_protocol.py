@@ -1,7 +1,10 @@
 """The HTTP/1.1 protocol: requests that it rejects, its limits on size, and its timeouts."""
 
 import asyncio
+import gc
+import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -534,6 +537,32 @@ def test_state_follows_the_request_being_read() -> None:
         assert state_after(head) == "<LimitedHttpProtocol [READING_HEAD, responses to send: 0]>"
         assert state_after(b"x : y\r\n") == "<LimitedHttpProtocol [CLOSING, responses to send: 0]>"
         assert connection.read_response().status == 400
+
+
+def test_closed_connection_is_freed_without_the_garbage_collector() -> None:
+    freed = threading.Event()
+
+    async def responds(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        receiver: Any = receive
+        weakref.finalize(receiver.__self__._on_complete.__self__, freed.set)  # noqa: SLF001  # A connection has no public name.
+        await responds_empty(send)
+
+    gc.disable()
+    try:
+        with served_on_clock(responds, LIMITS) as server, server.wire() as connection:
+            connection.sends(WHOLE)
+            assert connection.read_response().status == 204
+            # The check of the timeouts notes which response was being read.
+            server.advance(LIMITS.read_timeout_seconds + 1)
+            connection.socket.shutdown(socket.SHUT_WR)
+            assert connection.closed()
+            server.settle()
+            assert freed.is_set()
+    finally:
+        gc.enable()
 
 
 def test_a_hundred_slow_clients_do_not_delay_others(clocked: ClockedServer) -> None:
