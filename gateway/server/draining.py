@@ -68,6 +68,9 @@ class DrainingServer(uvicorn.Server):
             if not any(each.unfinished for each in self._connections(admin_ports, admin=True)):
                 break
             await asyncio.sleep(POLL_SECONDS)
+        # Otherwise each pipelined request would begin when the one before it is cancelled.
+        for connection in self._connections(admin_ports, admin=False):
+            connection.drop_waiting()
         for task in self.server_state.tasks:
             task.cancel()
 

@@ -239,6 +239,12 @@ class LimitedHttpProtocol(asyncio.Protocol):
         elif self._latest is not None and self._state is not ConnectionState.READING_HEAD:
             self._latest.keep_alive = False
 
+    def drop_waiting(self) -> None:
+        """Close the connection after the response in progress. The pipelined requests behind it get none."""
+        self._waiting.clear()
+        if self._responding is not None:
+            self._responding.keep_alive = False
+
     def abort(self) -> None:
         """Reset the connection, so that the system drops the unsent bytes too."""
         self._state = ConnectionState.CLOSING

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.gated import gated_aws
 from tests.support.processes import BIN, Started, environment, started
-from tests.support.raw_http import wire
+from tests.support.raw_http import post, wire
 
 COMMAND = str(BIN / "chime-gateway")
 HEALTHZ, READYZ, QUERY = (
@@ -177,23 +177,31 @@ def test_probe_in_flight_at_shutdown_gets_its_response(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_shutdown_ends_hanging_requests_after_the_drain_time(tmp_path: Path, workers: str) -> None:
-    """Their deadline is 300 s, and the upstream never responds."""
+    """Their deadline is 300 s, and the upstream never responds. A pipelined request behind one is never begun."""
     options = ("--workers", workers)
     times = {"GATEWAY_SHUTDOWN_TIMEOUT_SECONDS": "1", "GATEWAY_REQUEST_TIMEOUT_SECONDS": "300"}
     with (
         hanging_upstream() as (url, calls),
         serving(tmp_path, url, *options, lines=3, **times) as serve,
         ThreadPoolExecutor(2) as pool,
+        wire(url_of(serve).removesuffix("/graphql")) as pipelined,
     ):
         hung = [pool.submit(httpx.post, url_of(serve), json=query(each), timeout=60) for each in range(2)]
-        wait_for_calls(calls, 2)
+        bodies = [json.dumps(query(each)).encode() for each in range(2, 5)]
+        sent = (post(b"content-length: %d" % len(each), body=each, host=b"host: localhost") for each in bodies)
+        pipelined.sends(b"".join(sent))
+        wait_for_calls(calls, 3)
         assert serve.stop(signal.SIGTERM) == 0
+        assert len(calls) == 3
+        response = pipelined.read_response()
+        assert (response.status, response.header("connection")) == (503, "close")
+        assert pipelined.closed()
         ended = [each.result() for each in hung]
         assert [each.status_code for each in ended] == [503, 503]
         assert {each.json()["errors"][0]["extensions"]["code"] for each in ended} == {"SHUTTING_DOWN"}
         begins, ends = shutdown_lines(serve)
-        assert sum(each["requests_in_flight"] for each in begins) == 2
-        assert (sum(each["finished"] for each in ends), sum(each["cut_off"] for each in ends)) == (0, 2)
+        assert sum(each["requests_in_flight"] for each in begins) == 5
+        assert (sum(each["finished"] for each in ends), sum(each["cut_off"] for each in ends)) == (0, 5)
         assert all(each["seconds"] > 0 for each in ends)
 
 
