@@ -67,6 +67,14 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
         "9b630bd4461cc4eab658e07af601e2d8c14e610ff06a3b3bf0fe3172243ca05d",
         "gateway/execution/projecting_executor.py replaces `async_helpers`, the only reference back to the executor.",
     ),
+    "graphql.execution.executor:Executor.build": (
+        "faf76cb9d6140315090d335000b4468b3bd2d587724679ef37b87a324af7d8b7",
+        "gateway/execution/engine.py, Engine: it makes later executors of an operation with the same arguments.",
+    ),
+    "graphql.execution.values:coerce_variable_values": (
+        "9d7e32a42ceaec29428ce5ccd3fbca6af520c7eb61e166d565f02a106e7fb837",
+        "gateway/execution/executor_template.py, ExecutorTemplate: both must have the same values and sources.",
+    ),
     "graphql.execution.executor:Executor.collect_and_execute_subfields": (
         "98432d93fb1b25265e0e26873d72663af638780387d8f71bea821d020c9c88b2",
         (
@@ -233,6 +241,8 @@ def source_of(path: str) -> str:
             found = next(each for each in found.__mro__ if each.__module__.partition(".")[0] == library)
     if isinstance(found, property):
         found = found.fget
+    if isinstance(found, classmethod):
+        found = found.__func__
     assert callable(found)
     return inspect.getsource(inspect.unwrap(found))
 

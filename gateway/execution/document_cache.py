@@ -21,6 +21,7 @@ from graphql import (
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
 from gateway.execution.document_limits import DocumentLimits
+from gateway.execution.executor_template import ExecutorTemplate
 from gateway.execution.projecting_executor import Projections
 from gateway.execution.query_cost import CostedSchema, OperationCost
 from gateway.schema.field_cost import read_field_costs
@@ -61,6 +62,7 @@ class Document:
         introspects: Whether it has only a few root fields, all of them introspection.
         incremental: Whether it has `@defer` or `@stream`.
         projections: The projections made for it so far.
+        templates: The executor template of each operation that was executed, by the operation's name.
     """
 
     node: DocumentNode
@@ -70,6 +72,7 @@ class Document:
     introspects: bool
     incremental: bool
     projections: Projections = field(default_factory=dict)
+    templates: dict[str | None, ExecutorTemplate] = field(default_factory=dict)
 
 
 class DocumentCache:

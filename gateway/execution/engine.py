@@ -15,6 +15,8 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    default_field_resolver,
+    default_type_resolver,
     get_operation_ast,
 )
 from strawberry.schema.base import BaseSchema
@@ -22,6 +24,7 @@ from strawberry.schema.base import BaseSchema
 from gateway.context import RequestContext
 from gateway.execution.document_cache import Document, DocumentCache, InvalidDocument
 from gateway.execution.document_limits import DocumentLimits
+from gateway.execution.executor_template import ExecutorTemplate
 from gateway.execution.incremental_executor import IncrementalExecutor, NonIncrementalExecutor
 from gateway.execution.projecting_executor import ProjectingExecutor
 from gateway.execution.query_cost import OperationCost
@@ -151,15 +154,7 @@ class Engine:
             executor_class = IncrementalExecutor if incremental else NonIncrementalExecutor
         with _operation_span(prepared.operation):
             try:
-                executor = executor_class.build(
-                    self._schema,
-                    document.node,
-                    context_value=context,
-                    raw_variable_values=prepared.variables,
-                    operation_name=prepared.operation_name,
-                    hide_suggestions=self._hide_suggestions,
-                    projections=document.projections,
-                )
+                executor = self._executor(executor_class, prepared, context)
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
                 # Work on fields that an error has removed from the response. graphql-core would let it go on to collect
@@ -170,6 +165,41 @@ class Engine:
             except Exception as error:  # noqa: BLE001  # No known input raises here. If one does, the error is masked.
                 return ExecutionResult(None, [GraphQLError("", original_error=error)])
             return completed
+
+    def _executor(
+        self, executor_class: type[ProjectingExecutor], prepared: Prepared, context: RequestContext
+    ) -> ProjectingExecutor | list[GraphQLError]:
+        """Return the executor of an operation, or errors if it cannot be executed with these variables."""
+        document = prepared.document
+        template = document.templates.get(prepared.operation_name)
+        variable_values = None if template is None else template.coerce_variables(prepared.variables or {})
+        if template is not None and variable_values is not None:
+            return executor_class(
+                self._schema,
+                template.fragment_definitions,
+                template.fragments,
+                None,
+                context,
+                template.operation,
+                variable_values,
+                default_field_resolver,
+                default_type_resolver,
+                default_field_resolver,
+                hide_suggestions=self._hide_suggestions,
+                projections=document.projections,
+            )
+        executor: ProjectingExecutor | list[GraphQLError] = executor_class.build(  # type: ignore[assignment]  # It builds its own class.
+            self._schema,
+            document.node,
+            context_value=context,
+            raw_variable_values=prepared.variables,
+            operation_name=prepared.operation_name,
+            hide_suggestions=self._hide_suggestions,
+            projections=document.projections,
+        )
+        if template is None and not isinstance(executor, list):
+            document.templates[prepared.operation_name] = ExecutorTemplate(executor)
+        return executor
 
 
 def _operation_span(operation: OperationDefinitionNode | None) -> Span:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from graphql import ExecutionResult, GraphQLError
+from graphql import ExecutionResult, GraphQLError, build_schema, get_named_type, is_input_object_type
 
 from gateway.context import RequestContext
 from gateway.execution.document_cache import FIELD_COMPARISON_BUDGET, InvalidDocument
@@ -17,7 +17,8 @@ from gateway.execution.projecting_executor import ProjectingExecutor
 from gateway.loaders.data_source import DataSource
 from gateway.paging.token_list import TokenList
 from gateway.telemetry.request_record import REQUEST_RECORD, RequestRecord
-from tests.execution.comparison import SCHEMA, UNLIMITED
+from tests.execution.comparison import SCHEMA, STANDARD, UNLIMITED, projecting_executor, response_of
+from tests.execution.function_calls import count_calls
 from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
 
@@ -117,6 +118,91 @@ def test_prepare_raises_for_an_invalid_document(engine: Engine, text: str) -> No
 def test_prepare_raises_for_an_operation_that_is_not_a_query(engine: Engine, text: str) -> None:
     with pytest.raises(NotAQuery):
         engine.prepare(text, None, None, only_queries=True)
+
+
+REPEATED = """
+query Numbers($first: Int!, $after: String, $status: Boolean = true, $count: Boolean!) {
+  phoneNumbers(first: $first, after: $after) { nodes { ...Shown } totalCount @include(if: $count) }
+}
+query Orders($filter: PhoneNumberOrderFilter, $sort: PhoneNumberOrderSort) {
+  phoneNumberOrders(filter: $filter, sort: $sort) { nodes { status } }
+}
+query Ids($ids: [ID!]!, $direction: SortDirection! = DESC) {
+  nodes(ids: $ids) { id }
+  phoneNumberOrders(sort: { field: STATUS, direction: $direction }) { nodes { status } }
+}
+fragment Shown on PhoneNumber { e164PhoneNumber status @include(if: $status) }
+"""
+REPEATED_VALUES: list[tuple[str | None, Any]] = [
+    ("Numbers", {"first": 2, "after": None, "status": False, "count": True}),
+    ("Numbers", {"first": 1.0, "after": None, "status": True, "count": False, "unknown": 1}),
+    ("Numbers", {"first": 2, "after": "cursor", "status": True, "count": False}),
+    ("Numbers", {"first": 2, "count": False}),
+    ("Numbers", {"first": 2, "after": None, "status": None, "count": False}),
+    ("Numbers", {"first": None, "after": None, "status": True, "count": False}),
+    ("Numbers", {"first": "2", "after": 3, "status": True, "count": False}),
+    ("Numbers", {"after": None}),
+    ("Numbers", None),
+    ("Orders", {}),
+    ("Orders", {"filter": {"statusIn": "PARTIAL"}, "sort": {"field": "STATUS"}}),
+    ("Orders", {"filter": {"unknown": 1}, "sort": None}),
+    ("Ids", {"ids": [], "direction": "ASC"}),
+    ("Ids", {"ids": "a", "direction": "DESC"}),
+    ("Ids", {"ids": [], "direction": "UP"}),
+    ("Ids", {"ids": [[["a"]]]}),
+    ("Ids", {"ids": [None], "direction": None}),
+]
+
+
+@pytest.mark.parametrize(
+    "first_values", [REPEATED_VALUES[0], REPEATED_VALUES[3], REPEATED_VALUES[9], REPEATED_VALUES[12]]
+)
+async def test_later_executions_of_an_operation_coerce_variables_as_the_first_one_does(
+    first_values: tuple[str | None, Any],
+) -> None:
+    account = Account(
+        numbers=[number_record(index) for index in range(3)], orders=[order_record(0, []), order_record(1, [])]
+    )
+    executor = projecting_executor(SCHEMA)
+    await response_of(executor, account, REPEATED, *first_values)
+    for name, values in REPEATED_VALUES:
+        expected = await response_of(STANDARD, account, REPEATED, name, values)
+        for _ in range(2):
+            assert await response_of(executor, account, REPEATED, name, values) == expected
+    for name, message in (
+        ("Other", "Unknown operation named 'Other'."),
+        (None, "Must provide operation name if query contains multiple operations."),
+    ):
+        errors = (await executor(REPEATED, {}, name, account.context())).errors
+        assert [error.message for error in errors or ()] == [message]
+
+
+async def test_later_executions_of_an_operation_do_not_look_up_the_types_of_variables(engine: Engine) -> None:
+    text = "query($first: Int!, $after: String) { phoneNumbers(first: $first, after: $after) { nodes { id } } }"
+    account = Account(numbers=[number_record(0)])
+
+    async def lookups(variables: dict[str, Any]) -> int:
+        prepared = engine.prepare(text, None, variables)
+        _, calls = await count_calls(engine.run(prepared, account.context()))
+        return calls["get_variable_signature"]
+
+    assert await lookups({"first": 1, "after": None}) == 2
+    assert await lookups({"first": 2, "after": None}) == 0
+    assert await lookups({"first": 2}) == 2  # graphql-core decides about absent values.
+
+
+def test_no_input_object_contains_itself() -> None:
+    types = build_schema(SCHEMA.as_str(), assume_valid_sdl=True).type_map.values()
+    within = {
+        each.name: {get_named_type(field.type).name for field in each.fields.values()}
+        for each in types
+        if is_input_object_type(each)
+    }
+    # Remove types without another input object until each type that is left contains itself.
+    while flat := [name for name, inner in within.items() if not inner & within.keys()]:
+        for name in flat:
+            del within[name]
+    assert not within
 
 
 async def test_cached_introspection_is_shared_and_never_written_to(engine: Engine, record: RequestRecord) -> None:
