@@ -49,7 +49,8 @@ def configure_logs(log_format: LogFormat) -> None:
         renderer = structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[*common, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        # The loggers that filter by level copy all fields once more. The gateway has no event below `info`.
+        wrapper_class=structlog.BoundLogger,
         logger_factory=lambda: _Lines(writer),
         cache_logger_on_first_use=True,
     )
