@@ -107,9 +107,10 @@ class RequestContext:
         for future in self.cancelled_work:
             # In the next tick, because Python warns of a coroutine that is cancelled before its first step.
             asyncio.get_running_loop().call_soon(future.cancel)
+        created = vars(self)
         for data_source in ("phone_numbers", "phone_number_orders", "orders_of_numbers"):
-            if data_source in vars(self):
-                getattr(self, data_source).close()
+            if data_source in created:
+                created[data_source].close()
         for token_list in self.lists:
             token_list.close()
             observe_connection_pages(token_list.operation, token_list.pages_fetched)
