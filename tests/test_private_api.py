@@ -22,7 +22,7 @@ PRIVATE_NAMES: Final = {
     "botocore": "headers_to_sign refresh_needed session_var_map",
     "graphql": (
         "async_helpers background_futures collect_and_execute_subfields collect_subfields complete_awaitable_value "
-        "complete_iterable_value complete_stream_item context_value create_sub_executor execute_collected_root_fields "
+        "complete_iterable_value complete_stream_item context_value create_sub_executor "
         "execute_fields get_stream_usage handle_stream is_awaitable streams variable_values"
     ),
     "jwt": "check_key_length",
@@ -102,10 +102,6 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
             "gateway/execution/incremental_executor.py, NonIncrementalExecutor: it drops `new_defer_usages` from "
             "the result."
         ),
-    ),
-    "graphql.execution.incremental.incremental_executor:IncrementalExecutor.execute_collected_root_fields": (
-        "68b710867496cc9aa49bb9b149aff45cf85f44b17cb7efd1308749e0a74badfd",
-        "gateway/execution/incremental_executor.py, NonIncrementalExecutor: it passes no defer usages.",
     ),
     "graphql.execution.executor:Executor.get_stream_usage": (
         "4db3c68d5a439b8198c7cd67e7fe228d5cd0906c133e6deb72825b865c7fbb35",

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, NamedTuple
 
 from graphql import GraphQLObjectType, located_error
-from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList
 from graphql.execution.executor import StreamUsage
+from graphql.execution.incremental import IncrementalExecutor as GraphQLIncrementalExecutor
 from graphql.execution.incremental import ItemStream, StreamItemValue, WorkResult
-from graphql.pyutils import AwaitableOrValue, Path
+from graphql.pyutils import Path
 
 from gateway.errors import BadUserInput
 from gateway.execution.projecting_executor import ProjectingExecutor
@@ -30,17 +31,6 @@ class NonIncrementalExecutor(ProjectingExecutor):
         # Both executors cache projections in the same document, so their keys must differ.
         self._switches = (("non-incremental", True), *self._switches)
 
-    def execute_collected_root_fields(
-        self,
-        root_type: GraphQLObjectType,
-        root_value: Any,
-        grouped_field_set: GroupedFieldSet,
-        serially: bool,
-        _new_defer_usages: Sequence[Any],
-    ) -> AwaitableOrValue[dict[str, Any]]:
-        """Execute all root fields, including deferred ones."""
-        return super().execute_collected_root_fields(root_type, root_value, grouped_field_set, serially, ())
-
     def collect_subfields(
         self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
     ) -> CollectedFields:
@@ -53,7 +43,7 @@ class NonIncrementalExecutor(ProjectingExecutor):
         return None
 
 
-class IncrementalExecutor(ProjectingExecutor):
+class IncrementalExecutor(ProjectingExecutor, GraphQLIncrementalExecutor):
     """An executor that returns parts. If a connection is streamed, each upstream page is one part."""
 
     def _needs_only_rows(self, _return_type: GraphQLObjectType, _field_details_list: FieldDetailsList) -> bool:

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 from graphql import GraphQLError, GraphQLObjectType, is_non_null_type
+from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import AwaitableOrValue, Path
 from graphql.type.definition import GraphQLResolveInfoHelpers
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.execution.projection import LinkedType, Links, Place, Projection, compile_projection
 from gateway.execution.projection_plan import is_rows_field
@@ -32,8 +32,11 @@ def _reject_async_work(_awaitables: Sequence[Any]) -> NoReturn:
 _NO_ASYNC_HELPERS: Final = GraphQLResolveInfoHelpers(gather=_reject_async_work, track=_reject_async_work)
 
 
-class ProjectingExecutor(StrawberryGraphQLCoreExecutionContext):
+class ProjectingExecutor(Executor[Any]):
     """An executor that completes records by generated functions, and all other values as graphql-core does.
+
+    Strawberry's executor prepares each request for `@defer` and `@stream`, which few documents have: 1.5 % of a small
+    request. It also changes `variable_values` and `operation_extensions` of the resolvers' info, which none reads.
 
     Args:
         projections: The document's projections, cached from one execution to the next.

@@ -23,7 +23,6 @@ UNDOCUMENTED_CLASSES: Final = (
     "botocore.auth:SigV4Auth",
     "graphql.execution.executor:Executor",
     "graphql.execution.incremental.incremental_executor:IncrementalExecutor",
-    "strawberry.schema.schema:StrawberryGraphQLCoreExecutionContext",
     "strawberry.types.field:StrawberryField",
     "strawberry.federation.schema:Schema",
     "uvicorn.server:Server",
