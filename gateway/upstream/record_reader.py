@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import orjson
+
 from gateway.telemetry.metrics import count_records_left_out
 from gateway.telemetry.request_record import current_record
 from gateway.upstream.records import (
@@ -22,6 +24,12 @@ from gateway.upstream.records import (
 from gateway.upstream.services import MAX_ID_LENGTH
 
 R = TypeVar("R")
+
+# The keys that are read in every row. orjson caches keys, so these objects are the ones in the rows. If both are one
+# object, a lookup need not compare texts.
+_NUMBER, _NUMBER_ID, _ORDER_ID, _ASSOCIATIONS, _VALUE, _ORDERED_NUMBERS = orjson.loads(
+    '{"E164PhoneNumber":0,"PhoneNumberId":0,"PhoneNumberOrderId":0,"Associations":0,"Value":0,"OrderedPhoneNumbers":0}'
+)
 
 logger = logging.getLogger("gateway")
 
@@ -67,17 +75,17 @@ def _are_whole_numbers(rows: list[Any]) -> bool:
     numbers, ids, values = [], [], []
     try:
         for row in rows:
-            if "PhoneNumberOrderId" in row:
+            if _ORDER_ID in row:
                 return False
-            numbers.append(row["E164PhoneNumber"])
-            ids.append(row["PhoneNumberId"])
-            associations = row.get("Associations")
+            numbers.append(row[_NUMBER])
+            ids.append(row[_NUMBER_ID])
+            associations = row.get(_ASSOCIATIONS)
             if associations is None:
                 continue
             if not isinstance(associations, list):
                 return False
             for association in associations:
-                values.append(association["Value"])  # noqa: PERF401  # One loop takes less time than two.
+                values.append(association[_VALUE])  # noqa: PERF401  # One loop takes less time than two.
     except (KeyError, TypeError):
         return False
     return (
@@ -94,15 +102,15 @@ def _are_whole_orders(rows: list[Any]) -> bool:
     numbers = []
     try:
         for row in rows:
-            if not is_order_id(row["PhoneNumberOrderId"]):
+            if not is_order_id(row[_ORDER_ID]):
                 return False
-            ordered = row.get("OrderedPhoneNumbers")
+            ordered = row.get(_ORDERED_NUMBERS)
             if ordered is None:
                 continue
             if not isinstance(ordered, list):
                 return False
             for number in ordered:
-                numbers.append(number["E164PhoneNumber"])  # noqa: PERF401  # One loop takes less time than two.
+                numbers.append(number[_NUMBER])  # noqa: PERF401  # One loop takes less time than two.
     except (KeyError, TypeError):
         return False
     return are_e164_numbers(numbers)
