@@ -1,5 +1,7 @@
 """An account in memory with the four methods of Upstream. There is no HTTP, so only the execution is measured."""
 
+import asyncio
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +30,7 @@ class Account:
         got: Records that a get returns instead of the listed ones, by number or order id.
         rows_each: The most rows of a page.
         failing: The errors of operations that fail.
+        takes_time: Whether a call takes 50 to 200 ms, as AWS's calls do. Equal calls take equally long.
         calls: The operations in the order in which they were called.
     """
 
@@ -37,6 +40,7 @@ class Account:
     rows_each: int = 100
     failing: Mapping[str, UpstreamError] = field(default_factory=dict)
     service: Service = CHIME
+    takes_time: bool = False
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,7 +51,7 @@ class Account:
         self, token: str | None, size: int, *, requester: Requester, filters: Parameters = NO_PARAMETERS
     ) -> PhoneNumberPage:
         assert requester.deadline
-        self._call("ListPhoneNumbers")
+        await self._call("ListPhoneNumbers", token, size, filters)
         numbers = [record for record in self.numbers if _holds(record, filters)] if filters else self.numbers
         rows, next_token = self._page(numbers, token, size)
         return PhoneNumberPage(rows, next_token)
@@ -56,13 +60,13 @@ class Account:
         self, token: str | None, size: int, *, requester: Requester
     ) -> PhoneNumberOrderPage:
         assert requester.deadline
-        self._call("ListPhoneNumberOrders")
+        await self._call("ListPhoneNumberOrders", token, size)
         rows, next_token = self._page(self.orders, token, size)
         return PhoneNumberOrderPage(rows, next_token)
 
     async def get_phone_number(self, e164: str, *, requester: Requester) -> Any:
         assert requester.deadline
-        self._call("GetPhoneNumber")
+        await self._call("GetPhoneNumber", e164)
         record = self.got.get(e164)
         if record is None:
             return next((r for r in self.numbers if with_plus(r["E164PhoneNumber"]) == e164), None)
@@ -70,7 +74,7 @@ class Account:
 
     async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> Any:
         assert requester.deadline
-        self._call("GetPhoneNumberOrder")
+        await self._call("GetPhoneNumberOrder", order_id)
         record = self.got.get(order_id)
         if record is None:
             return next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
@@ -100,8 +104,10 @@ class Account:
         """Return the context of one request."""
         return request_contexts(_settings(self.service.name), cast("Upstream", self))(ANONYMOUS)
 
-    def _call(self, operation: str) -> None:
+    async def _call(self, operation: str, *parameters: object) -> None:
         self.calls.append(operation)
+        if self.takes_time:
+            await asyncio.sleep(0.05 + 0.15 * zlib.crc32(repr((operation, *parameters)).encode()) / 2**32)
         if operation in self.failing:
             raise self.failing[operation]
 

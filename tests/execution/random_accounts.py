@@ -17,6 +17,8 @@ from gateway.schema.enums import (
     PhoneNumberStatus,
     PhoneNumberType,
 )
+from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
+from gateway.upstream.records import with_plus
 from gateway.upstream.services import CHIME, CHIME_SDK_VOICE
 from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
@@ -140,13 +142,42 @@ def _order(random: Random, index: int) -> dict[str, Any]:
     return _changed(random, record, _ORDER_IDENTITY) if random.random() < 0.1 else record
 
 
+def _with_distinct_keys(rows: list[Any], key_of: Callable[[Any], str | None]) -> list[Any]:
+    """Return the rows without those whose key an earlier row has, because an account has each record once."""
+    rows_by_key: dict[object, Any] = {}
+    for row in rows:
+        rows_by_key.setdefault(key_of(row) or id(row), row)
+    return list(rows_by_key.values())
+
+
+def _key_of_number(row: Any) -> str | None:
+    return next((with_plus(record["E164PhoneNumber"] or "") for record in read_phone_numbers([row], "")), None)
+
+
+def _key_of_order(row: Any) -> str | None:
+    return next((record["PhoneNumberOrderId"] for record in read_phone_number_orders([row], "")), None)
+
+
 def random_account(random: Random) -> Account:
-    """Return an account of up to six numbers and three orders. Some gets return other records than the lists."""
+    """Return an account of one to seven numbers and one to four orders. It lists all records that it has.
+
+    Its calls take time. Otherwise a load would join the batch of another one, or see its records, if an executor
+    happened to take fewer turns of the event loop.
+    """
+    numbers = [_number(random, index) for index in [*range(random.randint(0, 6)), 6]]
+    orders = [_order(random, index) for index in [*range(random.randint(0, 3)), 3]]
+    # A list leaves out records without a usable key, and a get of one of them fails.
+    unusable = {
+        key: row
+        for key, row, key_of in ((NUMBERS[6], numbers[-1], _key_of_number), (ORDER_IDS[3], orders[-1], _key_of_order))
+        if key_of(row) is None
+    }
     return Account(
-        numbers=[_number(random, index) for index in range(random.randint(0, 6))],
-        orders=[_order(random, index) for index in range(random.randint(0, 3))],
-        got={NUMBERS[6]: _number(random, 6), ORDER_IDS[3]: _order(random, 3)},
+        numbers=_with_distinct_keys(numbers, _key_of_number),
+        orders=_with_distinct_keys(orders, _key_of_order),
+        got=unusable,
         rows_each=random.choice([1, 2, 100, 100]),
         failing=random.choice(_FAULTS) if random.random() < 0.1 else {},
         service=random.choice([CHIME, CHIME_SDK_VOICE]),
+        takes_time=True,
     )

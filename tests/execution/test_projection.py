@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.execution.comparison import SCHEMA, same_response
 from tests.execution.random_accounts import random_account
 from tests.execution.random_documents import random_document, random_variables
+from tests.support.loop_clock import JumpingLoop
 
 GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public name for graphql-core's schema.
 
@@ -56,7 +57,9 @@ def checked(max_examples: int) -> Counter[str]:
     # Hypothesis seeds the random generator. Its own draws would stay close to each other for long.
     @given(st.randoms(use_true_random=True), st.integers(5, 60))
     def check(random: Random, fields: int) -> None:
-        asyncio.run(check_document(random, fields, made))
+        # Calls take time on its clock, so all that can happen before a response arrives happens before.
+        with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+            runner.run(check_document(random, fields, made))
 
     check()
     return made
