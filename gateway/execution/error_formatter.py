@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -18,6 +19,11 @@ INTERNAL_SERVER_ERROR: Final = "INTERNAL_SERVER_ERROR"
 MASKED: Final = "An internal error occurred. The gateway's log has the cause under this response's x-request-id."
 # Characters of a message. graphql-core's messages quote the request, which may be a whole body, in up to 100 errors.
 MAX_MESSAGE: Final = 500
+# Characters of a quotation in a message. The reason often stands behind the quoted value. graphql-core also quotes the
+# reason that a scalar gives, and the longest one has 104 characters.
+MAX_QUOTATION: Final = 150
+# A quotation in a message. An apostrophe follows a letter, so it starts none.
+_QUOTATION: Final = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")""")
 
 
 class ErrorEntry(NamedTuple):
@@ -102,7 +108,19 @@ def classify(  # noqa: PLR0911  # One return for each kind of error.
 
 
 def _shortened(message: str) -> str:
-    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} ..."
+    """Return a message with short quotations. If it is still too long, leave out its middle."""
+    # Quotations of a whole body would take long to find. What is left still holds their starts and ends.
+    message = _QUOTATION.sub(_shortened_quotation, _without_middle(message, 8 * MAX_MESSAGE))
+    return _without_middle(message, MAX_MESSAGE)
+
+
+def _without_middle(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
+
+
+def _shortened_quotation(quotation: re.Match[str]) -> str:
+    mark, text = quotation[0][0], quotation[0][1:-1]
+    return quotation[0] if len(text) <= MAX_QUOTATION else f"{mark}{text[:MAX_QUOTATION]}...{mark}"
 
 
 def _is_about_an_argument(error: GraphQLError, cause: GraphQLError) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.execution.error_formatter import MAX_MESSAGE
 from tests.conftest import Gateway
 from tests.support.aws import Aws
 
@@ -76,6 +77,62 @@ async def test_several_operations_need_an_operation_name(gateway: Gateway, opera
 async def test_an_integer_too_long_to_parse_is_a_validation_error(gateway: Gateway) -> None:
     response = await gateway.execute(f"{{ phoneNumbers(first: {'9' * 5_000}) {{ nodes {{ id }} }} }}")
     assert [error["extensions"]["code"] for error in response["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
+
+
+LONG, SHORTENED = "7" * 5_000, f"{'7' * 150}..."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            f'phoneNumber(e164PhoneNumber: "{LONG}") {{ id }}',
+            "Expected value of type 'E164PhoneNumber', but encountered error 'A phone number must be in E.164 format, "
+            "such as +12065550100: the country code first, at most 15 digits.'; found: "
+            f'"{SHORTENED}".',
+            id="phone number",
+        ),
+        pytest.param(
+            f'node(id: ["{LONG}"]) {{ id }}',
+            f'ID cannot represent a non-string and non-integer value: [\n  "{SHORTENED}"\n]',
+            id="id",
+        ),
+        pytest.param(
+            f'phoneNumbers(after: ["{LONG}"]) {{ nodes {{ id }} }}',
+            f'String cannot represent a non string value: [\n  "{SHORTENED}"\n]',
+            id="cursor",
+        ),
+        pytest.param(
+            f'phoneNumbers(filter: {{status: "{LONG}"}}) {{ nodes {{ id }} }}',
+            f"Enum 'PhoneNumberStatus' cannot represent non-enum value: \"{SHORTENED}\".",
+            id="enum value",
+        ),
+        pytest.param(
+            f'phoneNumbers(filter: "{LONG}") {{ nodes {{ id }} }}',
+            f"Expected value of type 'PhoneNumberFilter' to be an object, found: \"{SHORTENED}\".",
+            id="filter",
+        ),
+        pytest.param(
+            f'phoneNumbers(sort: {{field: STATUS, direction: "{LONG}"}}) {{ nodes {{ id }} }}',
+            f"Enum 'SortDirection' cannot represent non-enum value: \"{SHORTENED}\".",
+            id="sort",
+        ),
+    ],
+)
+async def test_an_error_quotes_the_start_of_a_long_value_and_keeps_the_reason(
+    gateway: Gateway, arguments: str, message: str
+) -> None:
+    [error] = (await gateway.execute(f"{{ {arguments} }}"))["errors"]
+    assert error["message"] == message
+
+
+@pytest.mark.parametrize("mark", ["", "'", '"', "\\'"])
+async def test_an_error_gives_the_reason_that_stands_behind_a_long_variable(gateway: Gateway, mark: str) -> None:
+    document = "query($status: PhoneNumberStatus) { phoneNumbers(filter: {status: $status}) { totalCount } }"
+    [error] = (await gateway.execute(document, status=mark + LONG))["errors"]
+    assert error["message"].startswith("Variable '$status' has invalid value: Value '")
+    assert error["message"].endswith("does not exist in 'PhoneNumberStatus' enum.")
+    assert len(error["message"]) <= MAX_MESSAGE + len(" ... ")
 
 
 async def test_a_client_that_disconnects_early_leaves_no_traceback_in_the_log(
