@@ -68,6 +68,18 @@ class _Rate:
         return min(points * self.interval, self.burst)
 
 
+class _EmptyBucket(NamedTuple):
+    """A bucket that held less than one point when a request was rejected.
+
+    Attributes:
+        until: The time at which it holds one point, in microseconds.
+        enough_at: The time at which it holds the points of that request, in microseconds.
+    """
+
+    until: int
+    enough_at: int
+
+
 class CallerRateLimiter:
     """A rate limiter with one token bucket for each caller. Every bucket starts full and refills evenly.
 
@@ -95,19 +107,20 @@ class CallerRateLimiter:
         self._clock = clock
         # This process's buckets. Full ones may be dropped.
         self._buckets: dict[str, TokenBucket] = {}
-        # Until then a bucket, here or in Redis, is known to hold less than one point. Past times may be dropped.
-        self._empty_until: dict[str, int] = {}
+        # The callers whose bucket, here or in Redis, is known to hold less than one point. Past times may be dropped.
+        self._empty: dict[str, _EmptyBucket] = {}
         self._sweep_at = self._now() + MINUTE
 
     def check(self, caller_id: str) -> None:
         """Raise RateLimited if the caller is known to have no point left.
 
-        A caller that keeps sending requests then costs no parsing and no call to Redis.
+        A caller that keeps sending requests then costs no parsing and no call to Redis. The cost of its request is not
+        known, so the reported wait is that of the last request whose cost was known.
         """
-        if caller_id in self._empty_until:
+        empty = self._empty.get(caller_id)
+        if empty is not None and (left := empty.until - (now := self._now())) > 0:
             rate = self._share if self._redis is None else self._whole
-            wait = self._empty_until[caller_id] - self._now()
-            self._reject_if_early(wait, rate, rate.burst - rate.interval + wait)
+            self._reject_if_early(empty.enough_at - now, rate, rate.burst - rate.interval + left)
 
     async def allowance(self, caller_id: str) -> Allowance:
         """Return the points that the caller has left, and take none.
@@ -126,8 +139,9 @@ class CallerRateLimiter:
         wanted = rate.time_of(points)
         now = self._now()
         self._sweep(now)
-        if backlog + rate.interval > rate.burst:
-            self._empty_until[caller_id] = now + backlog + rate.interval - rate.burst
+        empty_at = now + backlog - rate.burst
+        if empty_at + rate.interval > now:
+            self._empty[caller_id] = _EmptyBucket(empty_at + rate.interval, empty_at + wanted)
         self._reject_if_early(backlog + wanted - rate.burst, rate, backlog)
         return self._allowance(rate, backlog + wanted)
 
@@ -160,7 +174,7 @@ class CallerRateLimiter:
         """Drop full buckets and past times, at most once a minute."""
         if now >= self._sweep_at:
             self._buckets = {each: bucket for each, bucket in self._buckets.items() if bucket.backlog > 0}
-            self._empty_until = {each: until for each, until in self._empty_until.items() if until > now}
+            self._empty = {each: empty for each, empty in self._empty.items() if empty.until > now}
             self._sweep_at = now + MINUTE
 
     def _reject_if_early(self, wait: int, rate: _Rate, backlog: int) -> None:

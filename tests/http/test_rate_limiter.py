@@ -17,6 +17,7 @@ from gateway.settings import Settings, read_settings
 from gateway.shared_state.redis_client import RedisClient
 from tests.conftest import Gateway, gateway_over
 from tests.support.aws import Aws, emulated_aws
+from tests.support.clock import Clock
 from tests.support.redis_server import RedisServer, healthy_for_get_and_set, pretending, redis_server
 
 ONE, OTHER = new_api_key(), new_api_key()
@@ -325,6 +326,26 @@ async def test_a_full_bucket_holds_the_points_of_a_minute(points: int) -> None:
     for _ in range(min(points - 1, 100)):
         left = (await limit.consume("caller", 1)).left
     assert points == 1 or left == max(0, points - 101)
+
+
+async def test_each_rejection_in_a_row_reports_when_the_same_request_can_succeed() -> None:
+    clock = Clock()
+    limit = CallerRateLimiter(60, clock=clock)
+    await limit.consume("caller", 60)
+
+    async def request() -> Allowance:
+        limit.check("caller")
+        return await limit.consume("caller", 30)
+
+    # Below one point, the cost of a request is not read again. From one point on, it is.
+    for moves, seconds, left in ((0, 30, 0), (0.25, 30, 0), (0.5, 30, 0), (0.25, 29, 1), (0.25, 29, 1), (28.5, 1, 29)):
+        clock.moves(moves)
+        with pytest.raises(RateLimited) as refusal:
+            await request()
+        header = b'"points";r=%d;t=%d' % (left, seconds)
+        assert refusal.value.headers == ((b"retry-after", b"%d" % seconds), (b"ratelimit", header))
+    clock.moves(0.25)
+    assert (await request()).left == 0
 
 
 async def test_the_points_left_grow_until_the_bucket_is_full() -> None:
