@@ -113,7 +113,7 @@ class Page(Generic[R]):
     next_token_repeats: bool
     places: Sequence[int] = field(init=False)
     rows: Sequence[R] = field(init=False)
-    _hashes: list[int] = field(default_factory=list, init=False)
+    _hashes: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         matches, records = self.source.matches, self.records
@@ -141,13 +141,15 @@ class Page(Generic[R]):
             # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
             hashes = hash_keys(self.source.keys(self.records[-1 - NEIGHBOURS :]))
             at = len(hashes) - 1
+        following = hashes[at + 1 : at + 1 + NEIGHBOURS]
+        preceding = hashes[max(0, at - NEIGHBOURS) : at]
         return Position(
             token=self.token,
             size=self.size,
             offset=place,
             row_hash=hashes[at],
-            following=(*hashes[at + 1 : at + 1 + NEIGHBOURS], *NO_NEIGHBOURS)[:NEIGHBOURS],
-            preceding=(*NO_NEIGHBOURS, *hashes[max(0, at - NEIGHBOURS) : at])[-NEIGHBOURS:],
+            following=following + NO_NEIGHBOURS[len(following) :],
+            preceding=NO_NEIGHBOURS[len(preceding) :] + preceding,
             next_token=next_token,
             has_rows_before=self.has_rows_before,
             next_token_repeats=self.next_token_repeats and next_token is not None,
@@ -219,7 +221,7 @@ class Page(Generic[R]):
         row = self.rows_before(place)
         return Found(row, is_row=row < len(self.places) and self.places[row] == place)
 
-    def _hash_records(self) -> list[int]:
+    def _hash_records(self) -> tuple[int, ...]:
         """Return the hashes of all records. They are computed once, when one of them is first needed."""
         if not self._hashes:
             self._hashes = hash_keys(self.source.keys(self.records))
