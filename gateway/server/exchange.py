@@ -6,7 +6,6 @@ That took a fifth of the time of a stored response.
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import responses
@@ -23,7 +22,9 @@ _STATUS_LINES: Final = {each: f"HTTP/1.1 {each} {responses.get(each, '')}".encod
 # RFC 9112, 6.3: a response with one of these has no body, so it needs no length.
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 # With them, one header could be read as two. Tabs are allowed.
-_CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL_CHARACTERS: Final = bytes(each for each in (*range(0x20), 0x7F) if each != ord("\t"))
+# Comparing with a copy in which they are spaces takes a sixth of a regular expression's time.
+_CONTROLS_TO_SPACES: Final = bytes.maketrans(_CONTROL_CHARACTERS, b" " * len(_CONTROL_CHARACTERS))
 _FAILED: Final = b"Internal Server Error"
 # A head is sent together with the body's first part, because a second system call takes a tenth of the time of a stored
 # response. If the part has more bytes than this, copying it would take as long.
@@ -154,7 +155,7 @@ class Exchange:
             raise RuntimeError(f"The application sent {kind} in the wrong place.")
 
     def _prepare_head(self, status: int, headers: Headers) -> None:
-        lines = [_STATUS_LINES[status], *[b"%b: %b" % each for each in (*self._default_headers, *headers)]]
+        lines = [_STATUS_LINES[status], *map(b": ".join, (*self._default_headers, *headers))]
         values = dict(headers)
         if values.get(b"connection") == b"close":
             self.keep_alive = False
@@ -167,7 +168,8 @@ class Exchange:
             self._unsent = int(length)
         else:
             lines.append(b"transfer-encoding: chunked")
-        if _CONTROL_CHARACTERS.search(b"".join(lines)):
+        text = b"".join(lines)
+        if text.translate(_CONTROLS_TO_SPACES) != text:
             raise RuntimeError("A header of the response has a control character.")
         lines += (b"", b"")
         self._head = b"\r\n".join(lines)

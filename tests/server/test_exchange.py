@@ -52,6 +52,7 @@ async def fails(_receive: Receive, _send: Send) -> None:
         sends(start((b"x-a", b"b\r\nx-c: d"))),
         sends(start((b"x-a", b"b\nx-c: d"))),
         sends(start((b"x-a", b"b\0"))),
+        sends(start((b"x-a", b"b\x7f"))),
         sends(start((b"x-a\r\nx-c", b"d"))),
         sends(start()),
         sends(start(), start()),
@@ -60,7 +61,7 @@ async def fails(_receive: Receive, _send: Send) -> None:
         sends(start(status=204), body(b"a")),
     ],
     ids=[
-        *("exception", "nothing", "body first", "line break", "lone LF", "null byte", "line break in a name"),
+        *("exception", "nothing", "body first", "line break", "lone LF", "null byte", "DEL", "line break in a name"),
         *("no body", "two heads", "too short", "too long", "body of a 204"),
     ],
 )
@@ -165,3 +166,13 @@ def test_application_reads_a_body_in_many_chunks() -> None:
     parts = (sent[at : at + 7] for at in range(0, len(sent), 7))
     with served(app_that(echoes)) as url:
         assert httpx.post(url, content=parts).content == sent
+
+
+async def test_tab_in_a_header_is_sent() -> None:
+    written = Written()
+    exchange = Exchange(
+        {"method": "GET"}, written, FlowControl(written), [], lambda: None, keep_alive=True, expects_continue=False
+    )
+    await exchange.send(start((b"x-a", b"b\tc"), (b"content-length", b"0")))
+    await exchange.send(body())
+    assert written.pieces == [b"HTTP/1.1 200 OK\r\nx-a: b\tc\r\ncontent-length: 0\r\n\r\n"]
