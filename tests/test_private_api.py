@@ -159,8 +159,8 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
     "aiohttp.client:ClientSession._request": (
         "32986b8105faf5f829c07924811d1697c23685e86e68fa9148869d5369557615",
         (
-            "gateway/upstream/aws/http_session.py, _send_once: a request must be repeated after no other error than "
-            "ClientOSError and ServerDisconnectedError."
+            "gateway/upstream/aws/http_session.py, HttpSession._send_once: it takes the same steps for one attempt. "
+            "aiohttp documents the steps' classes, but not their order."
         ),
     ),
     "aiobotocore.config:AioConfig.merge": (

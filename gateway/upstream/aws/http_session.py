@@ -16,7 +16,7 @@ from botocore.exceptions import HTTPClientError
 from botocore.httpsession import ProxyConfiguration, get_cert_path
 from yarl import URL
 
-from gateway.upstream.aws.network_errors import ConnectionLost, ResponseTooLong
+from gateway.upstream.aws.network_errors import ResponseTooLong
 
 # Limit of a response body in bytes. A page of 100 numbers has 60 KB. If a body is a hundred times as long, it is not a
 # page, and it must not fill the memory.
@@ -51,19 +51,14 @@ class HttpSession:
         self._proxies = ProxyConfiguration(proxies)
         self._verify = verify
         self._limit = max_pool_connections
-        self._http: aiohttp.ClientSession
+        self._connector: aiohttp.TCPConnector
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=KEEP_ALIVE_SECONDS),
-            timeout=self._timeout,
-            middlewares=(_send_once,),
-            auto_decompress=False,
-        )
+        self._connector = aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=KEEP_ALIVE_SECONDS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.close()
+        await self._connector.close()
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -72,13 +67,13 @@ class HttpSession:
         context.load_verify_locations(get_cert_path(self._verify or True))
         return context
 
-    def proxy_for(self, url: str) -> str | None:
+    def proxy_for(self, url: str) -> URL | None:
         """Return the URL of the proxy for a URL, if one is set."""
-        proxy: str | None = self._proxies.proxy_url_for(url)
-        return proxy
+        proxy = self._proxies.proxy_url_for(url)
+        return None if proxy is None else URL(proxy)
 
     async def get(
-        self, url: URL, headers: Mapping[str, str], proxy: str | None
+        self, url: URL, headers: Mapping[str, str], proxy: URL | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Send one GET request and return the response's status, headers and body.
 
@@ -92,8 +87,7 @@ class HttpSession:
             aiohttp.ClientError: If the connection fails.
             TimeoutError: If the response does not arrive in time.
         """
-        # AWS sends no redirects. If aiohttp followed one, another server would see the request's session token.
-        response = await self._http.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=self._tls)
+        response = await self._send_once(aiohttp.ClientRequest("GET", url, headers=headers, proxy=proxy, ssl=self._tls))
         try:
             return response.status, response.headers, await _body(response.content)
         finally:
@@ -113,22 +107,47 @@ class HttpSession:
         }
         headers["accept-encoding"] = "identity"
         try:
-            response = await self._http.request(
+            sent = aiohttp.ClientRequest(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=headers,
                 # botocore signs its own headers, so aiohttp must not add this one.
                 skip_auto_headers={"content-type"},
                 data=request.body,
-                allow_redirects=False,
                 proxy=self.proxy_for(request.url),
                 ssl=self._tls,
             )
+            response = await self._send_once(sent)
             # aiohttp keeps the body, and botocore's parser reads it again.
             await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise HTTPClientError(error=error) from error
         return AioAWSResponse(request.url, response.status, dict(response.headers), response)
+
+    async def _send_once(self, request: aiohttp.ClientRequest) -> aiohttp.ClientResponse:
+        """Send a request once, and return the response without its body.
+
+        aiohttp's ClientSession would send a GET again if a kept-alive connection was lost, and RetryingTransport would
+        not count that. It would also keep cookies, and follow redirects with the session token to another server.
+
+        Raises:
+            aiohttp.ConnectionTimeoutError: If no connection is made in time.
+        """
+        try:
+            connection = await self._connector.connect(request, traces=[], timeout=self._timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
+        try:
+            assert connection.protocol is not None  # noqa: S101  # It is None only after a release.
+            connection.protocol.set_response_params(
+                read_timeout=self._timeout.sock_read, read_until_eof=True, auto_decompress=False
+            )
+            response = await request.send(connection)
+            await response.start(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return response
 
 
 async def _body(content: aiohttp.StreamReader) -> bytes:
@@ -145,17 +164,3 @@ async def _body(content: aiohttp.StreamReader) -> bytes:
         if size > MAX_ANSWER_BYTES:
             raise ResponseTooLong(f"more than {MAX_ANSWER_BYTES:,} bytes")
     return b"".join(blocks)
-
-
-async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send a request without aiohttp's retry on a dropped kept-alive connection. RetryingTransport would not count it.
-
-    Raises:
-        ConnectionLost: If one of the two errors occurs after which aiohttp retries.
-    """
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise ConnectionLost from error

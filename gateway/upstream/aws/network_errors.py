@@ -19,10 +19,6 @@ class ResponseTooLong(Exception):
     """An error for a response that exceeds the size limit. The rest of its body was not read."""
 
 
-class ConnectionLost(aiohttp.ClientConnectionError):
-    """An error for a connection that closed before a response arrived. Its cause is aiohttp's error."""
-
-
 def network_fault(error: Exception, host: str) -> tuple[type[UpstreamError], str] | None:
     """Return the kind of a network error and the words for the log, if the error is one.
 
@@ -63,7 +59,7 @@ def _words(error: Exception, host: str) -> str:
         case aiohttp.ClientPayloadError():
             words = f"connection lost: {host} closed it within a response"
         case _:
-            words = f"connection lost: {host} closed it before a response{_reason(error.__cause__ or error)}"
+            words = f"connection lost: {host} closed it before a response{_reason(error)}"
     return words
 
 

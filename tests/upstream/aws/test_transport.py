@@ -68,7 +68,7 @@ class Sent(Exception):
 
 
 class NoWire(HttpSession):
-    async def get(self, url: URL, headers: Mapping[str, str], proxy: str | None) -> Any:
+    async def get(self, url: URL, headers: Mapping[str, str], proxy: URL | None) -> Any:
         assert proxy is None
         raise Sent(str(url), headers)
 
