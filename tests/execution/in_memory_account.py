@@ -29,7 +29,7 @@ class Account:
     Attributes:
         got: Records that a get returns instead of the listed ones, by number or order id.
         rows_each: The most rows of a page.
-        failing: The errors of operations that fail.
+        failing: The errors of operations that fail. Each call raises a new one, because an error keeps its tracebacks.
         takes_time: Whether a call takes 50 to 200 ms, as AWS's calls do. Equal calls take equally long.
         calls: The operations in the order in which they were called.
     """
@@ -38,7 +38,7 @@ class Account:
     orders: list[Any] = field(default_factory=list)
     got: dict[str, Any] = field(default_factory=dict)
     rows_each: int = 100
-    failing: Mapping[str, UpstreamError] = field(default_factory=dict)
+    failing: Mapping[str, type[UpstreamError]] = field(default_factory=dict)
     service: Service = CHIME
     takes_time: bool = False
     calls: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Account:
         if self.takes_time:
             await asyncio.sleep(0.05 + 0.15 * zlib.crc32(repr((operation, *parameters)).encode()) / 2**32)
         if operation in self.failing:
-            raise self.failing[operation]
+            raise self.failing[operation](operation)
 
     def _page(self, rows: list[Any], token: str | None, size: int) -> tuple[list[Any], str | None]:
         begin = int(token or 0)

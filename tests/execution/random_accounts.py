@@ -38,11 +38,11 @@ _TIMESTAMPS: Final = [
     *("2019-08-12T22:10:20+02:00", "2019-08-12", "yesterday", "0001-01-01T00:00:00+23:59", -1e18, 1e300, "+", []),
 ]
 _CAPABILITY_NAMES: Final = ["InboundCall", "OutboundCall", "InboundSMS", "OutboundSMS", "InboundMMS", "OutboundMMS"]
-_FAULTS: Final[list[Mapping[str, UpstreamError]]] = [
-    {"ListPhoneNumbers": Throttled("ListPhoneNumbers")},
-    {"ListPhoneNumberOrders": Throttled("ListPhoneNumberOrders")},
-    {"GetPhoneNumber": UpstreamForbidden("GetPhoneNumber")},
-    {"GetPhoneNumber": Throttled("GetPhoneNumber"), "GetPhoneNumberOrder": Throttled("GetPhoneNumberOrder")},
+_FAULTS: Final[list[Mapping[str, type[UpstreamError]]]] = [
+    {"ListPhoneNumbers": Throttled},
+    {"ListPhoneNumberOrders": Throttled},
+    {"GetPhoneNumber": UpstreamForbidden},
+    {"GetPhoneNumber": Throttled, "GetPhoneNumberOrder": Throttled},
 ]
 
 _Maker = Callable[[Random], Any]
