@@ -62,7 +62,8 @@ def projecting_executor(schema: Schema) -> Executor:
 SCHEMA: Final = build_schema()
 with patch("gateway.schema.federation.call_resolvers_directly"):
     # Strawberry calls the resolvers of this schema and converts their arguments.
-    STANDARD: Final = standard_executor(build_schema())
+    STANDARD_SCHEMA: Final = build_schema()
+STANDARD: Final = standard_executor(STANDARD_SCHEMA)
 PROJECTING: Final = projecting_executor(SCHEMA)
 
 

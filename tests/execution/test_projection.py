@@ -5,6 +5,7 @@ same schema, with different records and variables, so that its cached projection
 """
 
 import asyncio
+import logging
 from collections import Counter
 from random import Random
 
@@ -12,13 +13,31 @@ import pytest
 from graphql import parse, validate
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from strawberry.extensions import ParserCache, ValidationCache
 
-from tests.execution.comparison import SCHEMA, same_response
+from tests.execution.comparison import SCHEMA, STANDARD_SCHEMA, same_response
 from tests.execution.random_accounts import random_account
 from tests.execution.random_documents import random_document, random_variables
 from tests.support.loop_clock import JumpingLoop
 
 GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public name for graphql-core's schema.
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_errors(caplog: pytest.LogCaptureFixture) -> None:
+    """Turn off Strawberry's log of errors.
+
+    Pytest keeps all entries until the test ends, and with them everything that their tracebacks hold. That would be
+    0.2 MB for each document, 1 GB in all.
+    """
+    caplog.set_level(logging.CRITICAL, "strawberry.execution")
+
+
+@pytest.fixture(autouse=True)
+def _standard_executor_validates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Strawberry parse and validate a document once for its four turns. Otherwise that takes half of the time."""
+    caches = (lambda: ParserCache(maxsize=1), lambda: ValidationCache(maxsize=1))
+    monkeypatch.setattr(STANDARD_SCHEMA, "extensions", caches)
 
 
 async def check_document(random: Random, fields: int, made: Counter[str]) -> None:
