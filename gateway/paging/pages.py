@@ -156,17 +156,7 @@ class PageChain(Generic[R]):
         has_rows_before = self._has_rows_before if last is None else last.has_rows_before or bool(last.rows)
         next_token_repeats = next_token is not None and next_token in self._seen_tokens
         self._seen_tokens.add(next_token)
-        self.pages.append(
-            Page(
-                source=self._source,
-                records=records,
-                token=token,
-                size=size,
-                next_token=next_token,
-                has_rows_before=has_rows_before,
-                next_token_repeats=next_token_repeats,
-            )
-        )
+        self.pages.append(Page(self._source, records, token, size, next_token, has_rows_before, next_token_repeats))
 
 
 class PagesFrom(Generic[R]):

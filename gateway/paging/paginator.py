@@ -25,7 +25,7 @@ class _CursorMatch(NamedTuple):
 
     def just_after(self) -> Boundary:
         """Return the boundary after the edge. If it is no longer a row, the next row has moved up to its place."""
-        return self.place._replace(row=self.place.row + 1) if self.exists else self.place
+        return Boundary(self.place.page, self.place.row + self.exists)
 
 
 class _ForwardRead(Generic[R]):
@@ -82,7 +82,7 @@ class _ForwardRead(Generic[R]):
         # Pages without rows may go on for ever. The client can continue after the last record read.
         self.at_limit = self._limited_pages == self._max_pages and not ended
         self.ended = ended or self.at_limit
-        self.place = place._replace(row=stop)
+        self.place = Boundary(place.page, stop)
 
 
 class Paginator(Generic[R]):
@@ -271,13 +271,13 @@ class Paginator(Generic[R]):
         async for place, page in chain.pages_from(START, limit=max(self._max_pages, _MOST_PARTS_OF_A_PAGE) + 1):
             edge = page.find_edge(position, near=position.offset - passed)
             if edge is not None:
-                return _CursorMatch(place._replace(row=edge.row), exists=edge.is_row)
+                return _CursorMatch(Boundary(place.page, edge.row), exists=edge.is_row)
             following = page.find_following(position)
             if following is not None:
-                return _CursorMatch(place._replace(row=following), exists=False)
+                return _CursorMatch(Boundary(place.page, following), exists=False)
             preceding = page.find_preceding(position)
             if preceding is not None and preceding[0] < nearest:
-                nearest, deleted = preceding[0], place._replace(row=preceding[1])
+                nearest, deleted = preceding[0], Boundary(place.page, preceding[1])
             # The distance is counted in records, because a page may be short or empty the next time.
             passed += len(page.records)
             if passed > position.offset + self._source.page_size:
@@ -294,7 +294,7 @@ class Paginator(Generic[R]):
         async for place, page in chain.pages_from(begin, limit=self._max_pages, reads_all=edge is None):
             found = None if edge is None else page.find_edge(edge, start=place.row)
             if found is not None:
-                return place._replace(row=found.row)
+                return Boundary(place.page, found.row)
             at_end = page.next_token is None
         deleted = None if edge is None else await self._place_of_deleted(edge, chain, begin)
         if deleted is not None:

@@ -94,7 +94,7 @@ class Found(NamedTuple):
     is_row: bool
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Page(Generic[R]):
     """One page of a list and how it was fetched. cursor.Position describes the fields that have the same names.
 

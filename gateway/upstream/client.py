@@ -1,6 +1,6 @@
 """The gateway's client of the two AWS list APIs: four typed methods over one transport."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
 from gateway.errors import CursorExpired
@@ -65,9 +65,9 @@ class Upstream:
         self._transport = transport
         self._readiness = readiness
 
-    async def list_phone_numbers(
+    def list_phone_numbers(
         self, token: str | None, size: int, *, requester: Requester, filters: Parameters = NO_PARAMETERS
-    ) -> PhoneNumberPage:
+    ) -> Awaitable[PhoneNumberPage]:
         """Return one page of the inventory (ListPhoneNumbers).
 
         Args:
@@ -83,15 +83,13 @@ class Upstream:
         Cost: One call. If AWS rejects a token with a larger size than it has accepted so far, one more call without the
         token.
         """
-        page: PhoneNumberPage = await self._list(LIST_PHONE_NUMBERS, token, size, filters, requester)
-        return page
+        return self._list(LIST_PHONE_NUMBERS, token, size, filters, requester)
 
-    async def list_phone_number_orders(
+    def list_phone_number_orders(
         self, token: str | None, size: int, *, requester: Requester
-    ) -> PhoneNumberOrderPage:
+    ) -> Awaitable[PhoneNumberOrderPage]:
         """Return one page of the orders (ListPhoneNumberOrders). See list_phone_numbers for arguments and errors."""
-        page: PhoneNumberOrderPage = await self._list(LIST_PHONE_NUMBER_ORDERS, token, size, NO_PARAMETERS, requester)
-        return page
+        return self._list(LIST_PHONE_NUMBER_ORDERS, token, size, NO_PARAMETERS, requester)
 
     async def get_phone_number(self, e164: str, *, requester: Requester) -> PhoneNumberRecord | None:
         """Return one number's record (GetPhoneNumber), or None if the inventory has no such number.
