@@ -131,7 +131,7 @@ class OperationCost:
         """
         values = {**self._deciding, **variables} if variables else self._deciding
         key = tuple([values[name] for name in self._deciding])
-        if not all(value.__class__ in _REMEMBERED_TYPES for value in key):
+        if not _REMEMBERED_TYPES.issuperset(map(type, key)):
             return self._estimator.cost(self._operation, values)
         cost = self._remembered.get(key)
         if cost is None:
