@@ -1,7 +1,7 @@
 """The kinds of fields without a resolver of their own: a key of a record, a link to another record, a page's rows.
 
-AWS's name and GraphQL's name of a field stand side by side here alone. The projection (gateway.execution.projection)
-reads all kinds, so that it needs no resolver for them.
+A field's declaration has AWS's key beside GraphQL's name. Filters, sorts and facets name AWS's keys too. The projection
+(gateway.execution.projection) reads all kinds, so that it needs no resolver for them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
