@@ -18,31 +18,32 @@ from gateway.paging.cursor_keys import CursorKeyRing, random_key
 from gateway.paging.pages import Slice
 from gateway.paging.paginator import Paginator
 from gateway.paging.token_list import TokenList
+from gateway.upstream.records import PhoneNumberPage, PhoneNumberRecord, e164_of
 
 ROWS = 99
 BINDING = CursorKeyRing([random_key()]).bind(api="chime", operation="ListPhoneNumbers", filters={})
-NUMBERS = [{"E164PhoneNumber": f"+1206555{number:04}"} for number in range(3 * ROWS)]
+NUMBERS: list[PhoneNumberRecord] = [{"E164PhoneNumber": f"+1206555{number:04}"} for number in range(3 * ROWS)]
 LENGTHS = (50, 400, 4_096)
 
 
-def numbers_behind_tokens(length: int) -> TokenList[dict[str, str]]:
+def numbers_behind_tokens(length: int) -> TokenList[PhoneNumberRecord]:
     """Return a list of three pages. Only the page in the middle has both a token of its own and a next token."""
 
-    async def fetch(token: str | None, size: int) -> tuple[list[dict[str, str]], str | None]:
+    async def fetch(token: str | None, size: int) -> PhoneNumberPage:
         begin = int(token[:4]) if token else 0
         end = begin + size
-        return NUMBERS[begin:end], f"{end:04}".ljust(length, "t") if end < len(NUMBERS) else None
+        keys = tuple(map(e164_of, NUMBERS[begin:end]))
+        return PhoneNumberPage(NUMBERS[begin:end], keys, f"{end:04}".ljust(length, "t") if end < len(NUMBERS) else None)
 
     return TokenList(
         fetch=fetch,
-        keys=lambda numbers: [number["E164PhoneNumber"] for number in numbers],
         binding=BINDING,
         operation="ListPhoneNumbers",
         page_size=ROWS,
     )
 
 
-async def page(source: TokenList[dict[str, str]], after: str | None) -> Slice[dict[str, str]]:
+async def page(source: TokenList[PhoneNumberRecord], after: str | None) -> Slice[PhoneNumberRecord]:
     """Return a page of 99 rows after a cursor."""
     window = read_page_arguments(
         first=ROWS,

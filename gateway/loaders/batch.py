@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from gateway.errors import (
     CursorExpired,
@@ -20,14 +20,13 @@ from gateway.loaders.batch_plan import (
     first_calls,
     should_fetch_page,
 )
-from gateway.paging.read_ahead import Fetched, ReadAhead
+from gateway.paging.read_ahead import ListPage, ReadAhead
 from gateway.telemetry.metrics import count_batch
 from gateway.telemetry.request_record import current_record
 from gateway.telemetry.tracing import span
-from gateway.upstream.page_map import KnownList, PageRead
+from gateway.upstream.page_map import KnownList
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 # Seconds for which a denied get is not retried. IAM changes take effect within seconds. Until then list pages still
 # find the records, so a minute costs little either way.
@@ -47,15 +46,6 @@ class GetAccess:
     def deny(self) -> None:
         """Record that AWS rejected a get with 403."""
         self._denied_until = asyncio.get_running_loop().time() + DENIAL_SECONDS
-
-
-class ListPage(PageRead, Protocol[R_co]):
-    """A page of a list, with the key of each record."""
-
-    @property
-    def records(self) -> Sequence[R_co]:
-        """The records."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,10 +287,9 @@ class Batch(Generic[R]):
     async def _list_all(self) -> None:
         """Resolve the keys that are left by list pages, because gets are denied."""
 
-        async def fetch(token: str | None, size: int) -> Fetched[ListPage[R]]:
+        async def fetch(token: str | None, size: int) -> ListPage[R]:
             self._pages += 1
-            page = await self._source.list_page(token, size, None)
-            return [page], page.next_token
+            return await self._source.list_page(token, size, None)
 
         walk = ReadAhead(fetch, self._source.following, self._source.on_wasted)
         try:
@@ -310,13 +299,14 @@ class Batch(Generic[R]):
         finally:
             walk.close()
 
-    async def _read_pages(self, walk: ReadAhead[ListPage[R]]) -> None:
+    async def _read_pages(self, walk: ReadAhead[R]) -> None:
         source = self._source
         token = self._token_from_start
         seen_tokens: set[str | None] = {None, token}
         for number in range(self._pages_from_start, source.max_pages):
-            (page,), token = await walk.page(token, [source.page_size] * self._pages_to_read(number))
+            page = await walk.page(token, [source.page_size] * self._pages_to_read(number))
             self._resolve(page)
+            token = page.next_token
             if token is None:
                 self._resolve_rest(None)
             if not self._left:

@@ -84,8 +84,9 @@ class OrdersOfNumbers(LinkSource[PhoneNumberRecord, PhoneNumberOrderRecord]):
         token: str | None = None
         seen_tokens: set[str | None] = {None}
         for pages_left in range(self._max_pages, 0, -1):
-            orders, token = await walk.page(token, [self._page_size] * pages_left)
-            self._add(orders)
+            page = await walk.page(token, [self._page_size] * pages_left)
+            self._add(page.records)
+            token = page.next_token
             if token is None:
                 return
             if token in seen_tokens:

@@ -7,7 +7,7 @@ from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from gateway.errors import GatewayError
 from gateway.paging.cursor import Position
-from gateway.paging.read_ahead import MOST_AT_ONCE
+from gateway.paging.read_ahead import MOST_AT_ONCE, ListPage
 from gateway.paging.token_list import Page, TokenList
 
 R = TypeVar("R")
@@ -102,7 +102,7 @@ class PageChain(Generic[R]):
                         raise self._error
                     try:
                         token, sizes = self._next_request(rows, pages)
-                        self._append(token, sizes[0], *await self._walk.page(token, sizes))
+                        self._append(token, sizes[0], await self._walk.page(token, sizes))
                     except GatewayError as error:
                         self._error = error
                         raise
@@ -151,12 +151,15 @@ class PageChain(Generic[R]):
             sizes = [min(rows - before, full) for before in range(0, min(rows, pages * full), full)]
         return self._token if last is None else last.next_token, sizes
 
-    def _append(self, token: str | None, size: int, records: Sequence[R], next_token: str | None) -> None:
+    def _append(self, token: str | None, size: int, fetched: ListPage[R]) -> None:
         last = self.pages[-1] if self.pages else None
         has_rows_before = self._has_rows_before if last is None else last.has_rows_before or bool(last.rows)
+        records, keys, next_token = fetched.records, fetched.keys, fetched.next_token
         next_token_repeats = next_token is not None and next_token in self._seen_tokens
         self._seen_tokens.add(next_token)
-        self.pages.append(Page(self._source, records, token, size, next_token, has_rows_before, next_token_repeats))
+        self.pages.append(
+            Page(self._source, records, keys, token, size, next_token, has_rows_before, next_token_repeats)
+        )
 
 
 class PagesFrom(Generic[R]):

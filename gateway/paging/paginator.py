@@ -171,8 +171,7 @@ class Paginator(Generic[R]):
         return self._count()
 
     async def _count(self) -> int:
-        await self._find_from(self._from_start, START, None)
-        return sum(len(page.rows) for page in self._from_start.pages)
+        return sum(len(page.rows) for page in await self._all_pages())
 
     def all_rows(self) -> Awaitable[Sequence[R]]:
         """Return the rows of the whole list. Errors and cost are those of `count`, with which the pages are shared."""
@@ -180,8 +179,16 @@ class Paginator(Generic[R]):
         return self._all_rows()
 
     async def _all_rows(self) -> Sequence[R]:
-        await self._count()
-        return [row for page in self._from_start.pages for row in page.rows]
+        return [row for page in await self._all_pages() for row in page.rows]
+
+    def all_pages(self) -> Awaitable[Sequence[Page[R]]]:
+        """Return the pages of the whole list. Errors and cost are those of `count`, with which they are shared."""
+        self._from_start.full_pages = True
+        return self._all_pages()
+
+    async def _all_pages(self) -> Sequence[Page[R]]:
+        await self._find_from(self._from_start, START, None)
+        return self._from_start.pages
 
     async def _forward(self, arguments: PageArguments[Position]) -> Slice[R]:
         if arguments.count == 0:
@@ -307,23 +314,22 @@ class Paginator(Generic[R]):
         """Return the boundary, from `begin`, before the row that followed a deleted edge, or None if there is none."""
         around = self._chain_with(position)
         match = await self._find(position, around)
-        following = None if match.exists else await self._row_at(around, match.place)
+        following = None if match.exists else await self._key_at(around, match.place)
         if following is None:
             return None
-        (key,) = self._source.keys([following])
         places = (
-            Boundary(number, index)
+            Boundary(number, row)
             for number, page in enumerate(chain.pages)
-            for index, each in enumerate(self._source.keys(page.rows))
-            if each == key
+            for row, place in enumerate(page.places)
+            if page.keys[place] == following
         )
         return next((place for place in places if place >= begin), None)
 
-    async def _row_at(self, chain: PageChain[R], begin: Boundary) -> R | None:
-        """Return the first row after a boundary, or None at the end of the list."""
+    async def _key_at(self, chain: PageChain[R], begin: Boundary) -> str | None:
+        """Return the key of the first row after a boundary, or None at the end of the list."""
         async for place, page in chain.pages_from(begin, limit=self._max_pages + 1):
             if place.row < len(page.rows):
-                return page.rows[place.row]
+                return page.keys[page.places[place.row]]
         return None
 
     def _limit_exceeded(self) -> PageLimitExceeded:

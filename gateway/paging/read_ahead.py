@@ -7,17 +7,34 @@ the result is that of reading one page after the other.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.errors import GatewayError
 
 R = TypeVar("R")
-
-# A page's records and its next token.
-Fetched = tuple[Sequence[R], str | None]
+R_co = TypeVar("R_co", covariant=True)
 
 # Pages of one list that are requested at the same time. 1,000 rows take two waits then, and 1,980 rows take three.
 MOST_AT_ONCE: Final = 8
+
+
+class ListPage(Protocol[R_co]):
+    """One page of a list, as it was fetched."""
+
+    @property
+    def records(self) -> Sequence[R_co]:
+        """The records, in the list's order."""
+        ...
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key of each record within the list."""
+        ...
+
+    @property
+    def next_token(self) -> str | None:
+        """The token of the next page, unless this page ends the list."""
+        ...
 
 
 class ReadAhead(Generic[R]):
@@ -31,21 +48,21 @@ class ReadAhead(Generic[R]):
 
     def __init__(
         self,
-        fetch: Callable[[str | None, int], Awaitable[Fetched[R]]],
+        fetch: Callable[[str | None, int], Awaitable[ListPage[R]]],
         following: Callable[[str | None, int], Sequence[str]],
         on_wasted: Callable[[int], None],
     ) -> None:
         self._fetch = fetch
         self._following = following
         self._on_wasted = on_wasted
-        self._pages: dict[tuple[str | None, int], asyncio.Future[Fetched[R]]] = {}
+        self._pages: dict[tuple[str | None, int], asyncio.Future[ListPage[R]]] = {}
         # Whether a page before the end of the list had fewer records than requested.
         self._has_short_pages = False
 
     def __repr__(self) -> str:
         return f"<ReadAhead: {len(self._pages)} pages, {self._in_flight()} in flight>"
 
-    async def page(self, token: str | None, sizes: Sequence[int]) -> Fetched[R]:
+    async def page(self, token: str | None, sizes: Sequence[int]) -> ListPage[R]:
         """Return the page of a token, and request pages that most likely follow it.
 
         Args:
@@ -67,7 +84,7 @@ class ReadAhead(Generic[R]):
                 page = await requested
         if page is None:
             page = await self._fetch(token, sizes[0])
-        if page[1] is not None and len(page[0]) < sizes[0]:
+        if page.next_token is not None and len(page.records) < sizes[0]:
             self._has_short_pages = True
         return page
 
@@ -89,7 +106,7 @@ class ReadAhead(Generic[R]):
             sizes = sizes[: sizes.count(sizes[0])]
         proven = 0
         while proven < len(sizes) and (page := self._fetched(token, sizes[proven])) is not None:
-            token = page[1]
+            token = page.next_token
             proven += 1
             if token is None:
                 return
@@ -104,7 +121,7 @@ class ReadAhead(Generic[R]):
                 self._pages[each] = requested = asyncio.ensure_future(self._fetch(*each))
                 requested.add_done_callback(_retrieve_error)
 
-    def _fetched(self, token: str | None, size: int) -> Fetched[R] | None:
+    def _fetched(self, token: str | None, size: int) -> ListPage[R] | None:
         requested = self._pages.get((token, size))
         if requested is None or not requested.done() or requested.cancelled() or requested.exception() is not None:
             return None

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from gateway.paging.arguments import PageArguments
 from gateway.paging.pages import RowRange, Slice
 from gateway.paging.sort_order import SortOrder, SortPosition, write_sort_cursor
-from gateway.paging.token_list import TokenList
+from gateway.paging.token_list import Page, TokenList
 
 R = TypeVar("R")
 
@@ -18,15 +18,15 @@ class SortedList(Generic[R]):
     If a row moved while the pages were read, two pages may hold it. The row that was read last counts.
 
     Args:
-        source: The list, for its keys and its cursors' binding.
+        source: The list, for its cursors' binding.
         order: The order to sort by.
-        rows: The rows in the order in which they were read.
+        pages: All pages of the list, in the order in which they were read.
     """
 
-    def __init__(self, source: TokenList[R], order: SortOrder[R], rows: Sequence[R]) -> None:
+    def __init__(self, source: TokenList[R], order: SortOrder[R], pages: Sequence[Page[R]]) -> None:
         self._source = source
         self._order = order
-        by_key = dict(zip(source.keys(rows), rows, strict=True))
+        by_key = {page.keys[place]: page.records[place] for page in pages for place in page.places}
         self._positions = order.sort(SortPosition(order.value(row), key) for key, row in by_key.items())
         self.rows: Sequence[R] = [by_key[position.key] for position in self._positions]
 

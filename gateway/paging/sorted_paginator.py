@@ -80,4 +80,4 @@ class SortedPaginator(Generic[R]):
         return await self._sorted
 
     async def _read_whole_list(self) -> SortedList[R]:
-        return SortedList(self._source, self._order, await self._unsorted.all_rows())
+        return SortedList(self._source, self._order, await self._unsorted.all_pages())

@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 from gateway.errors import UpstreamBadResponse
 from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_keys, write_cursor
 from gateway.paging.cursor_keys import CursorBinding
-from gateway.paging.read_ahead import ReadAhead
+from gateway.paging.read_ahead import ListPage, ReadAhead
 from gateway.paging.sort_order import SortOrder
 
 R = TypeVar("R")
@@ -32,9 +32,8 @@ class TokenList(Generic[R]):
     """A list that can only be read page by page, by forward tokens.
 
     Attributes:
-        fetch: Returns the records and the next token for a token and a size. The first page has no token. The list ends
-            only when there is no next token. A page may have fewer records than requested, or be empty.
-        keys: Returns the key of each record within the list.
+        fetch: Returns the page for a token and a size. The first page has no token. The list ends only when there is no
+            next token. A page may have fewer records than requested, or be empty.
         binding: The list and caller that the cursors are valid for (CursorKeyRing.bind).
         operation: The list's name, for errors and metrics.
         page_size: The most records that one page may request.
@@ -48,8 +47,7 @@ class TokenList(Generic[R]):
         pages_fetched: Number of pages requested so far.
     """
 
-    fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]]
-    keys: Callable[[Sequence[R]], Sequence[str]]
+    fetch: Callable[[str | None, int], Awaitable[ListPage[R]]]
     binding: CursorBinding
     operation: str
     page_size: int
@@ -73,7 +71,7 @@ class TokenList(Generic[R]):
             walk.close()
         self._walks.clear()
 
-    def _count_and_fetch(self, token: str | None, size: int) -> Awaitable[tuple[Sequence[R], str | None]]:
+    def _count_and_fetch(self, token: str | None, size: int) -> Awaitable[ListPage[R]]:
         self.pages_fetched += 1
         return self.fetch(token, size)
 
@@ -100,12 +98,14 @@ class Page(Generic[R]):
 
     Attributes:
         records: All records of the page, in the list's order.
+        keys: The key of each record within the list.
         places: The index of each row among the records. In an unfiltered list, all records are rows.
         rows: The rows.
     """
 
     source: TokenList[R]
     records: Sequence[R]
+    keys: tuple[str, ...]
     token: str | None
     size: int
     next_token: str | None
@@ -139,7 +139,7 @@ class Page(Generic[R]):
             hashes, at = self._hash_records(), place
         else:
             # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
-            hashes = hash_keys(self.source.keys(self.records[-1 - NEIGHBOURS :]))
+            hashes = hash_keys(self.keys[-1 - NEIGHBOURS :])
             at = len(hashes) - 1
         following = hashes[at + 1 : at + 1 + NEIGHBOURS]
         preceding = hashes[max(0, at - NEIGHBOURS) : at]
@@ -224,5 +224,5 @@ class Page(Generic[R]):
     def _hash_records(self) -> tuple[int, ...]:
         """Return the hashes of all records. They are computed once, when one of them is first needed."""
         if not self._hashes:
-            self._hashes = hash_keys(self.source.keys(self.records))
+            self._hashes = hash_keys(self.keys)
         return self._hashes

@@ -1,15 +1,16 @@
 """The two upstream lists as connections page through them, read through the request's data sources."""
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Set
 from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 from gateway.context import RequestContext
 from gateway.listing.list_filter import ListFilter
+from gateway.paging.read_ahead import ListPage
 from gateway.paging.sort_order import SortOrder
 from gateway.paging.token_list import TokenList
 from gateway.upstream.page_map import KnownList
-from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164s_of, order_ids_of
+from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberPage, PhoneNumberRecord
 
 R = TypeVar("R")
 
@@ -24,7 +25,7 @@ def phone_number_list(
     parameters = list_filter.parameters
     fetch = partial(context.phone_numbers.page, filters=parameters)
     known = partial(context.upstream.known_phone_numbers, parameters)
-    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, e164s_of, order, known)
+    token_list = _token_list(context, "ListPhoneNumbers", list_filter, fetch, order, known)
     token_list.narrowed_by = _unused_filters(frozenset(parameters))
     return token_list
 
@@ -42,15 +43,14 @@ def phone_number_order_list(
     """Return ListPhoneNumberOrders with a filter and an order. The gateway applies both."""
     fetch = context.phone_number_orders.page
     known = context.upstream.known_phone_number_orders
-    return _token_list(context, "ListPhoneNumberOrders", list_filter, fetch, order_ids_of, order, known)
+    return _token_list(context, "ListPhoneNumberOrders", list_filter, fetch, order, known)
 
 
 def _token_list(
     context: RequestContext,
     operation: str,
     list_filter: ListFilter,
-    fetch: Callable[[str | None, int], Awaitable[tuple[Sequence[R], str | None]]],
-    keys: Callable[[Sequence[R]], Sequence[str]],
+    fetch: Callable[[str | None, int], Awaitable[ListPage[R]]],
     order: SortOrder[Any] | None,
     known: Callable[[], KnownList],
 ) -> TokenList[R]:
@@ -58,7 +58,6 @@ def _token_list(
     service = upstream.service
     token_list = TokenList(
         fetch=_fetch_nothing if list_filter.matches_nothing else fetch,
-        keys=keys,
         binding=context.cursor_key_ring.bind(
             api=service.name,
             operation=operation,
@@ -79,6 +78,6 @@ def _token_list(
     return token_list
 
 
-async def _fetch_nothing(_token: str | None, _size: int) -> tuple[list[Any], None]:
+async def _fetch_nothing(_token: str | None, _size: int) -> ListPage[Any]:
     """Return the only page of a list that has no rows, without a call."""
-    return [], None
+    return PhoneNumberPage([], (), None)

@@ -10,26 +10,26 @@ from gateway.upstream.records import (
     PhoneNumberOrderRecord,
     PhoneNumberPage,
     PhoneNumberRecord,
-    e164_of,
 )
 
 
 def _parse_phone_number_page(body: dict[str, Any], _parameters: Parameters) -> PhoneNumberPage:
     operation = "ListPhoneNumbers"
-    rows = _rows(body, "PhoneNumbers", operation)
-    return PhoneNumberPage(read_phone_numbers(rows, operation), _next_token(body, operation))
+    records, numbers = read_phone_numbers(_rows(body, "PhoneNumbers", operation), operation)
+    return PhoneNumberPage(records, numbers, _next_token(body, operation))
 
 
 def _parse_phone_number_order_page(body: dict[str, Any], _parameters: Parameters) -> PhoneNumberOrderPage:
     operation = "ListPhoneNumberOrders"
-    rows = _rows(body, "PhoneNumberOrders", operation)
-    return PhoneNumberOrderPage(read_phone_number_orders(rows, operation), _next_token(body, operation))
+    records = read_phone_number_orders(_rows(body, "PhoneNumberOrders", operation), operation)
+    ids = tuple([order["PhoneNumberOrderId"] for order in records])
+    return PhoneNumberOrderPage(records, ids, _next_token(body, operation))
 
 
 def _parse_phone_number(body: dict[str, Any], parameters: Parameters) -> PhoneNumberRecord:
     operation = "GetPhoneNumber"
-    records = read_phone_numbers([_record(body, "PhoneNumber", operation)], operation)
-    if not records or e164_of(records[0]) != parameters["PhoneNumberId"]:
+    records, numbers = read_phone_numbers([_record(body, "PhoneNumber", operation)], operation)
+    if numbers != (parameters["PhoneNumberId"],):
         raise UpstreamBadResponse(operation, detail="the record is not the requested number's")
     return records[0]
 

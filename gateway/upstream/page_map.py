@@ -7,25 +7,13 @@ no records.
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
+
+from gateway.paging.read_ahead import ListPage
 
 # An inventory of 99,000 numbers has 1,000 pages. Keys and tokens of so many take some 20 MB.
 MAX_KEYS: Final = 100_000
 MAX_TOKENS: Final = 1_000
-
-
-class PageRead(Protocol):
-    """A page that was just read."""
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The key of each record."""
-        ...
-
-    @property
-    def next_token(self) -> str | None:
-        """The token of the next page, unless this page ends the list."""
-        ...
 
 
 class KnownPage:
@@ -140,7 +128,7 @@ class PageMap:
         """Return what is known of a list."""
         return self._lists.get(list_id) or KnownList(list_id)
 
-    def learn(self, list_id: object, token: str | None, read: PageRead) -> None:
+    def learn(self, list_id: object, token: str | None, read: ListPage[Any]) -> None:
         """Remember a page that was just read.
 
         Args:

@@ -17,7 +17,8 @@ from gateway.telemetry.request_record import current_record
 from gateway.upstream.records import (
     PhoneNumberOrderRecord,
     PhoneNumberRecord,
-    are_e164_numbers,
+    are_e164_with_plus,
+    e164_of,
     is_e164_number,
     read_e164_number,
 )
@@ -34,9 +35,13 @@ _NUMBER, _NUMBER_ID, _ORDER_ID, _ASSOCIATIONS, _VALUE, _ORDERED_NUMBERS = orjson
 logger = logging.getLogger("gateway")
 
 
-def read_phone_numbers(rows: list[Any], operation: str) -> list[PhoneNumberRecord]:
-    """Return the phone numbers of a response, in its order."""
-    return rows if _are_whole_numbers(rows) else _read(rows, _phone_number, operation)
+def read_phone_numbers(rows: list[Any], operation: str) -> tuple[list[PhoneNumberRecord], tuple[str, ...]]:
+    """Return the phone numbers of a response, in its order, and the number of each with its `+`."""
+    numbers = _numbers_if_whole(rows)
+    if numbers is not None:
+        return rows, tuple(numbers)
+    records = _read(rows, _phone_number, operation)
+    return records, tuple(map(e164_of, records))
 
 
 def read_phone_number_orders(rows: list[Any], operation: str) -> list[PhoneNumberOrderRecord]:
@@ -70,35 +75,36 @@ def _read(rows: list[Any], read: Callable[[dict[str, Any]], tuple[R | None, int]
 # at once. If a row or a record within it is no object, or has no such key, Python raises one of two errors.
 
 
-def _are_whole_numbers(rows: list[Any]) -> bool:
-    """Return whether `_phone_number` would return each row as it is and leave nothing out."""
+def _numbers_if_whole(rows: list[Any]) -> list[str] | None:
+    """Return the number of each row, if all have their `+` and `_phone_number` would return the rows as they are."""
     numbers, ids, values = [], [], []
     try:
         for row in rows:
             if _ORDER_ID in row:
-                return False
+                return None
             numbers.append(row[_NUMBER])
             ids.append(row[_NUMBER_ID])
             associations = row.get(_ASSOCIATIONS)
             if associations is None:
                 continue
             if not isinstance(associations, list):
-                return False
+                return None
             for association in associations:
                 values.append(association[_VALUE])  # noqa: PERF401  # One loop takes less time than two.
     except (KeyError, TypeError):
-        return False
-    return (
+        return None
+    is_whole = (
         {str}.issuperset(map(type, ids))
         and all(ids)
         and {str}.issuperset(map(type, values))
         and max(map(len, values), default=0) <= MAX_ID_LENGTH
-        and are_e164_numbers(numbers)
+        and are_e164_with_plus(numbers)
     )
+    return numbers if is_whole else None
 
 
 def _are_whole_orders(rows: list[Any]) -> bool:
-    """Return whether `_phone_number_order` would return each row as it is and leave nothing out."""
+    """Return whether all numbers have their `+`, and `_phone_number_order` would return the rows as they are."""
     numbers = []
     try:
         for row in rows:
@@ -113,7 +119,7 @@ def _are_whole_orders(rows: list[Any]) -> bool:
                 numbers.append(number[_NUMBER])  # noqa: PERF401  # One loop takes less time than two.
     except (KeyError, TypeError):
         return False
-    return are_e164_numbers(numbers)
+    return are_e164_with_plus(numbers)
 
 
 def _phone_number(row: dict[str, Any]) -> tuple[PhoneNumberRecord | None, int]:

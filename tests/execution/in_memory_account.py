@@ -17,7 +17,7 @@ from gateway.upstream.call import NO_PARAMETERS, Parameters
 from gateway.upstream.client import Upstream
 from gateway.upstream.page_map import KnownList
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
-from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, with_plus
+from gateway.upstream.records import PhoneNumberOrderPage, PhoneNumberPage, e164_of
 from gateway.upstream.requester import Requester
 from gateway.upstream.services import CHIME, Api, Service
 
@@ -44,7 +44,7 @@ class Account:
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.numbers = read_phone_numbers(self.numbers, "ListPhoneNumbers")
+        self.numbers, _ = read_phone_numbers(self.numbers, "ListPhoneNumbers")
         self.orders = read_phone_number_orders(self.orders, "ListPhoneNumberOrders")
 
     async def list_phone_numbers(
@@ -54,7 +54,7 @@ class Account:
         await self._call("ListPhoneNumbers", token, size, filters)
         numbers = [record for record in self.numbers if _holds(record, filters)] if filters else self.numbers
         rows, next_token = self._page(numbers, token, size)
-        return PhoneNumberPage(rows, next_token)
+        return PhoneNumberPage(rows, tuple(map(e164_of, rows)), next_token)
 
     async def list_phone_number_orders(
         self, token: str | None, size: int, *, requester: Requester
@@ -62,15 +62,15 @@ class Account:
         assert requester.deadline
         await self._call("ListPhoneNumberOrders", token, size)
         rows, next_token = self._page(self.orders, token, size)
-        return PhoneNumberOrderPage(rows, next_token)
+        return PhoneNumberOrderPage(rows, tuple([order["PhoneNumberOrderId"] for order in rows]), next_token)
 
     async def get_phone_number(self, e164: str, *, requester: Requester) -> Any:
         assert requester.deadline
         await self._call("GetPhoneNumber", e164)
         record = self.got.get(e164)
         if record is None:
-            return next((r for r in self.numbers if with_plus(r["E164PhoneNumber"]) == e164), None)
-        return _only(read_phone_numbers([record], "GetPhoneNumber"), "GetPhoneNumber")
+            return next((r for r in self.numbers if e164_of(r) == e164), None)
+        return _only(read_phone_numbers([record], "GetPhoneNumber")[0], "GetPhoneNumber")
 
     async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> Any:
         assert requester.deadline

@@ -18,7 +18,6 @@ from gateway.schema.enums import (
     PhoneNumberType,
 )
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
-from gateway.upstream.records import with_plus
 from gateway.upstream.services import CHIME, CHIME_SDK_VOICE
 from tests.execution.in_memory_account import Account
 from tests.support.aws import e164, number_record, order_record
@@ -151,7 +150,7 @@ def _with_distinct_keys(rows: list[Any], key_of: Callable[[Any], str | None]) ->
 
 
 def _key_of_number(row: Any) -> str | None:
-    return next((with_plus(record["E164PhoneNumber"] or "") for record in read_phone_numbers([row], "")), None)
+    return next(iter(read_phone_numbers([row], "")[1]), None)
 
 
 def _key_of_order(row: Any) -> str | None:

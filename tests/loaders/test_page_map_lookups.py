@@ -169,7 +169,7 @@ async def test_unknown_pages_are_read_behind_known_ones_if_a_quota_is_set() -> N
     account = TimedAccount(range(990), quota=True)
     source, token = account.data_source(), None
     for _ in range(7):
-        _, token = await source.page(token, PAGE_SIZE, {})
+        token = (await source.page(token, PAGE_SIZE, {})).next_token
     assert await cost_of(account, SPREAD) == Cost(calls=10, waits=1 + 3)
 
 

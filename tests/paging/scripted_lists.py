@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 from zlib import crc32
 
 from gateway.errors import CursorExpired
@@ -21,6 +21,8 @@ from gateway.paging.pages import Row, Slice
 from gateway.paging.paginator import Paginator
 from gateway.paging.token_list import TokenList
 
+R = TypeVar("R")
+
 Fill = Literal["full", "short", "empty", "over"]
 Tokens = Literal["keyset", "offset"]
 
@@ -29,6 +31,14 @@ BINDING = KEY_RING.bind(api="chime", operation="ListRows", filters={})
 READ_CURSOR = partial(read_cursor, binding=BINDING)
 # These lists do not model an upstream that returns empty pages without end.
 MOST_EMPTY_PAGES = 2
+
+
+class ScriptedPage(NamedTuple, Generic[R]):
+    """One page that `fetch` returns."""
+
+    records: list[R]
+    keys: tuple[str, ...]
+    next_token: str | None
 
 
 class Call(NamedTuple):
@@ -79,7 +89,7 @@ class UpstreamList:
     expired: set[str] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
 
-    async def fetch(self, token: str | None, size: int) -> tuple[list[int], str | None]:
+    async def fetch(self, token: str | None, size: int) -> ScriptedPage[int]:
         assert 0 < size <= self.page_size, f"{size} rows were requested of a list with pages of {self.page_size}"
         self.calls.append(Call(token, size))
         if token in self.expired:
@@ -89,7 +99,8 @@ class UpstreamList:
         rows = self.rows[begin : begin + given]
         more = begin + given < len(self.rows) or (self.trailing_token and given > 0)
         next_token = self._token(token, rows, begin, empty_pages) if more else None
-        return rows, self.leads_to.get(token, next_token)
+        keys = tuple([f"{self.moved.get(row, row):04}" for row in rows])
+        return ScriptedPage(rows, keys, self.leads_to.get(token, next_token))
 
     def place_of(self, token: str | None) -> tuple[int, int]:
         """Return the number of rows before a token's page and of the consecutive empty pages that led to it."""
@@ -121,7 +132,6 @@ class UpstreamList:
         """Return the list as the gateway sees it."""
         return TokenList(
             fetch=self.fetch,
-            keys=lambda rows: [f"{self.moved.get(row, row):04}" for row in rows],
             binding=BINDING,
             operation="ListRows",
             page_size=self.page_size,

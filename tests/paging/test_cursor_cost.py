@@ -1,7 +1,8 @@
 """The work of cursors: none unless they are read, and little if they are. Tests count it instead of timing it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from gateway.paging.arguments import read_page_arguments
 from gateway.paging.pages import Slice
 from gateway.paging.paginator import Paginator
 from gateway.paging.token_list import TokenList
-from tests.paging.scripted_lists import BINDING, READ_CURSOR
+from tests.paging.scripted_lists import BINDING, READ_CURSOR, ScriptedPage
 
 ROWS = 99
 
@@ -26,32 +27,45 @@ class CountingToken(str):
         return super().encode(encoding, errors)
 
 
+class CountedKeys(tuple[str, ...]):
+    """The keys of a page, which count how many of them are read."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.read += len(self)
+        return super().__iter__()
+
+    def __getitem__(self, index: Any) -> Any:
+        self.read += len(range(len(self))[index]) if isinstance(index, slice) else 1
+        return super().__getitem__(index)
+
+
 class CountedList:
     """Three full pages. Its tokens count the cursors that they are written into, and its keys count their reads."""
 
     def __init__(self) -> None:
         self.written: Counter[str] = Counter()
-        self.keys = 0
+        self.pages: list[CountedKeys] = []
 
     def token(self, text: str) -> CountingToken:
         token = CountingToken(text)
         token.written = self.written
         return token
 
-    async def fetch(self, token: str | None, size: int) -> tuple[list[str], str | None]:
+    @property
+    def keys(self) -> int:
+        return sum(keys.read for keys in self.pages)
+
+    async def fetch(self, token: str | None, size: int) -> ScriptedPage[str]:
         assert size == ROWS
         page = 0 if token is None else int(token)
         rows = [f"+1206555{page * ROWS + row:04}" for row in range(ROWS)]
-        return rows, self.token(str(page + 1)) if page < 2 else None
-
-    def count_keys(self, rows: Sequence[str]) -> Sequence[str]:
-        self.keys += len(rows)
-        return rows
+        self.pages.append(CountedKeys(rows))
+        return ScriptedPage(rows, self.pages[-1], self.token(str(page + 1)) if page < 2 else None)
 
     async def slice(self, pages: int = 3) -> Slice[str]:
-        source = TokenList(
-            fetch=self.fetch, keys=self.count_keys, binding=BINDING, operation="ListRows", page_size=ROWS
-        )
+        source = TokenList(fetch=self.fetch, binding=BINDING, operation="ListRows", page_size=ROWS)
         arguments = read_page_arguments(
             first=ROWS * pages, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
         )

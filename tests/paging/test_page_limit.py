@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import PageLimitExceeded, Throttled
 from gateway.paging.arguments import read_page_arguments
 from gateway.paging.paginator import Paginator
-from tests.paging.scripted_lists import READ_CURSOR, UpstreamList, in_turn, request, rows_of
+from tests.paging.scripted_lists import READ_CURSOR, ScriptedPage, UpstreamList, in_turn, request, rows_of
 
 WORDS = re.compile(
     r"^The gateway read 3 upstream pages, and the list has more\. Page with first and after "
@@ -115,7 +115,7 @@ async def test_call_that_failed_for_the_rows_is_not_retried_for_the_count() -> N
     upstream = UpstreamList(rows=rows_of(30), page_size=10)
     calls = 0
 
-    async def fetch(_token: str | None, _size: int) -> tuple[list[int], str | None]:
+    async def fetch(_token: str | None, _size: int) -> ScriptedPage[int]:
         nonlocal calls
         calls += 1
         raise Throttled("List")

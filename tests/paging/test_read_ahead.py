@@ -16,6 +16,7 @@ from gateway.schema.sources import phone_number_list
 from gateway.upstream.call import Call, UpstreamResponse
 from gateway.upstream.services import CHIME
 from tests.execution.comparison import PROJECTING
+from tests.paging.scripted_lists import ScriptedPage
 from tests.support.aws import e164
 from tests.support.timed_account import Measured, TimedAccount, run_timed
 
@@ -354,14 +355,15 @@ class Scripted:
         self.wasted = 0
         self.walk = ReadAhead(self.fetch, self.following, self.count_wasted)
 
-    async def fetch(self, token: str | None, _size: int) -> tuple[list[str], str | None]:
+    async def fetch(self, token: str | None, _size: int) -> ScriptedPage[str]:
         self.calls.append(token)
         await asyncio.sleep(1)
         if self.failures.get(token):
             self.failures[token] -= 1
             raise UpstreamFailure("List")
         place = self.tokens.index(token)
-        return [str(token)], self.tokens[place + 1] if place + 1 < len(self.tokens) else None
+        next_token = self.tokens[place + 1] if place + 1 < len(self.tokens) else None
+        return ScriptedPage([str(token)], (str(token),), next_token)
 
     def following(self, token: str | None, count: int) -> list[str]:
         place = self.tokens.index(token) + 1
@@ -374,7 +376,8 @@ class Scripted:
 @timed
 async def test_page_that_failed_ahead_is_requested_again_when_it_is_needed() -> None:
     upstream = Scripted([None, "1", "2"], failures={"1": 1})
-    assert [(await upstream.walk.page(token, [99] * 3))[0] for token in upstream.tokens] == [["None"], ["1"], ["2"]]
+    pages = [await upstream.walk.page(token, [99] * 3) for token in upstream.tokens]
+    assert [page.records for page in pages] == [["None"], ["1"], ["2"]]
     assert upstream.calls == [None, "1", "2", "1"]
 
 
@@ -391,7 +394,8 @@ async def test_pages_ahead_are_dropped_if_a_page_names_another_token() -> None:
     upstream = Scripted([None, "1", "2", "3"])
     await upstream.walk.page(None, [99] * 4)
     upstream.tokens = ["other", "end"]
-    assert await upstream.walk.page("other", [99]) == (["other"], "end")
+    page = await upstream.walk.page("other", [99])
+    assert (page.records, page.next_token) == (["other"], "end")
     assert upstream.wasted == 3
     assert repr(upstream.walk) == "<ReadAhead: 0 pages, 0 in flight>"
 

@@ -12,6 +12,7 @@ from tests.paging.scripted_lists import (
     BINDING,
     READ_CURSOR,
     Response,
+    ScriptedPage,
     Tokens,
     UpstreamList,
     backwards,
@@ -99,11 +100,11 @@ async def test_row_listed_twice_does_not_stop_a_walk() -> None:
     """A number was released and ordered again. Each of its two cursors continues after its own row."""
     rows = ["a", "b", "a", "c", "d"]
 
-    async def fetch(token: str | None, size: int) -> tuple[list[str], str | None]:
+    async def fetch(token: str | None, size: int) -> ScriptedPage[str]:
         assert (token, size >= len(rows)) == (None, True)
-        return rows, None
+        return ScriptedPage(rows, tuple(rows), None)
 
-    source = TokenList(fetch=fetch, keys=lambda rows: rows, binding=BINDING, operation="ListRows", page_size=99)
+    source = TokenList(fetch=fetch, binding=BINDING, operation="ListRows", page_size=99)
 
     async def first(size: int, after: str | None) -> tuple[list[str], str | None]:
         window = read_page_arguments(

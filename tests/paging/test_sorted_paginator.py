@@ -13,7 +13,16 @@ from gateway.paging.cursor_keys import CursorKeyRing
 from gateway.paging.sort_order import SortOrder, SortPosition, read_sort_cursor, write_sort_cursor
 from gateway.paging.sorted_paginator import SortedPaginator
 from gateway.paging.token_list import TokenList
-from tests.paging.scripted_lists import BINDING, KEY_RING, READ_CURSOR, Call, UpstreamList, request, rows_of
+from tests.paging.scripted_lists import (
+    BINDING,
+    KEY_RING,
+    READ_CURSOR,
+    Call,
+    ScriptedPage,
+    UpstreamList,
+    request,
+    rows_of,
+)
 
 ODD_FIRST: SortOrder[int] = SortOrder("odd", lambda row: str(1 - row // 2 % 2), descending=False)
 
@@ -143,7 +152,7 @@ async def test_list_within_the_limit_is_sorted() -> None:
 async def test_failed_call_of_a_sorted_list_is_not_retried_by_its_paginator() -> None:
     calls = 0
 
-    async def fetch(_token: str | None, _size: int) -> tuple[list[int], str | None]:
+    async def fetch(_token: str | None, _size: int) -> ScriptedPage[int]:
         nonlocal calls
         calls += 1
         raise Throttled("ListRows")
@@ -157,12 +166,13 @@ async def test_failed_call_of_a_sorted_list_is_not_retried_by_its_paginator() ->
 async def test_row_on_two_pages_is_listed_once_as_it_was_last() -> None:
     """A row that moves while the pages are read may be on two of them."""
 
-    async def fetch(token: str | None, _size: int) -> tuple[list[tuple[str, str]], str | None]:
-        return ([("k", "old"), ("l", "m")], "2") if token is None else ([("n", "m"), ("k", "new")], None)
+    async def fetch(token: str | None, _size: int) -> ScriptedPage[tuple[str, str]]:
+        if token is None:
+            return ScriptedPage([("k", "old"), ("l", "m")], ("k", "l"), "2")
+        return ScriptedPage([("n", "m"), ("k", "new")], ("n", "k"), None)
 
     source = TokenList(
         fetch=fetch,
-        keys=lambda rows: [key for key, _ in rows],
         binding=BINDING,
         operation="ListRows",
         page_size=2,

@@ -128,7 +128,7 @@ class TimedAccount:
         source = self.data_source()
         token = None
         while True:
-            _, token = await source.page(token, PAGE_SIZE, {})
+            token = (await source.page(token, PAGE_SIZE, {})).next_token
             if token is None:
                 return
 
@@ -153,13 +153,14 @@ class TimedAccount:
         begin = self._place(token)
         rows = self.rows[begin : begin + min(size, self.most_rows)]
         records: list[PhoneNumberRecord] = [{"E164PhoneNumber": row, "CallingName": str(self.version)} for row in rows]
-        return PhoneNumberPage(records, self._token(self.rows, begin + len(rows)))
+        return PhoneNumberPage(records, tuple(rows), self._token(self.rows, begin + len(rows)))
 
     def _order_page(self, token: Any, size: int) -> PhoneNumberOrderPage:
         begin = self._place(token)
         end = min(begin + size, len(self.orders))
         records = [order_record(at, self.orders[at]) for at in range(begin, end)]
-        return PhoneNumberOrderPage(cast("list[PhoneNumberOrderRecord]", records), self._token(self.orders, end))
+        ids = tuple([str(record["PhoneNumberOrderId"]) for record in records])
+        return PhoneNumberOrderPage(cast("list[PhoneNumberOrderRecord]", records), ids, self._token(self.orders, end))
 
     def _place(self, token: Any) -> int:
         """Return the number of rows before the page of a token."""

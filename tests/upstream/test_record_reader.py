@@ -5,7 +5,6 @@ from typing import Any, Final
 import pytest
 
 from gateway.upstream.record_reader import read_phone_number_orders, read_phone_numbers
-from gateway.upstream.records import PhoneNumberPage
 
 NUMBER: Final = {
     "PhoneNumberId": "%2B12065550100",
@@ -16,9 +15,11 @@ ORDER: Final = {"PhoneNumberOrderId": "o", "OrderedPhoneNumbers": [{"E164PhoneNu
 
 
 def test_whole_rows_are_not_copied() -> None:
+    numbers: list[Any] = [NUMBER, {**NUMBER, "Associations": None}, {**NUMBER, "Associations": []}]
     other_spellings = [{**NUMBER, "E164PhoneNumber": number} for number in ("%2B12065550100", "12065550100")]
-    numbers: list[Any] = [NUMBER, {**NUMBER, "Associations": None}, {**NUMBER, "Associations": []}, *other_spellings]
-    assert read_phone_numbers(numbers, "ListPhoneNumbers") is numbers
+    for rows in (numbers, [*numbers, *other_spellings]):
+        read, _ = read_phone_numbers(rows, "ListPhoneNumbers")
+        assert list(map(id, read)) == list(map(id, rows))
     orders: list[Any] = [ORDER, {"PhoneNumberOrderId": "p"}]
     assert read_phone_number_orders(orders, "ListPhoneNumberOrders") is orders
 
@@ -45,7 +46,7 @@ def test_whole_rows_are_not_copied() -> None:
 def test_one_odd_number_is_repaired_in_a_copy(change: dict[str, Any], changed: dict[str, Any]) -> None:
     odd = {**NUMBER, **change}
     rows: list[Any] = [NUMBER, odd]
-    read = read_phone_numbers(rows, "ListPhoneNumbers")
+    read, _ = read_phone_numbers(rows, "ListPhoneNumbers")
     assert read == [NUMBER, {**NUMBER, **changed}]
     assert rows == [NUMBER, {**NUMBER, **change}]
     assert read[0] is NUMBER
@@ -66,13 +67,13 @@ def test_one_odd_order_loses_only_its_odd_numbers(odd: dict[str, Any]) -> None:
 
 
 def test_rows_without_a_usable_key_are_left_out() -> None:
-    numbers = read_phone_numbers([7, NUMBER, {"Status": "Assigned"}, None], "ListPhoneNumbers")
-    assert numbers == [NUMBER]
+    numbers, keys = read_phone_numbers([7, NUMBER, {"Status": "Assigned"}, None], "ListPhoneNumbers")
+    assert (numbers, keys) == ([NUMBER], ("+12065550100",))
     orders = read_phone_number_orders([{"PhoneNumberOrderId": ".."}, ORDER, []], "ListPhoneNumberOrders")
     assert orders == [ORDER]
 
 
 def test_keys_of_a_page_have_their_plus_in_each_spelling() -> None:
     spellings = ["+12065550100", "%2B12065550101", "%2b12065550102", "12065550103"]
-    page = PhoneNumberPage([{"E164PhoneNumber": spelling} for spelling in spellings], None)
-    assert page.keys == tuple(f"+1206555010{last}" for last in range(4))
+    _, keys = read_phone_numbers([{**NUMBER, "E164PhoneNumber": spelling} for spelling in spellings], "")
+    assert keys == tuple(f"+1206555010{last}" for last in range(4))
