@@ -20,7 +20,7 @@ from gateway.errors import (
 from gateway.shared_state.circuit_breaker import CircuitBreaker
 from gateway.upstream.aws.credentials import CredentialCache
 from gateway.upstream.aws.error_mapping import CHECK_ENDPOINT
-from gateway.upstream.aws.instrumented_transport import ANSWERED, InstrumentedTransport
+from gateway.upstream.aws.instrumented_transport import OK, InstrumentedTransport
 from gateway.upstream.aws_operations import LIST_PHONE_NUMBERS
 from gateway.upstream.call import Call
 from gateway.upstream.requester import Requester
@@ -36,7 +36,7 @@ PROBE_SECONDS: Final = 2.0
 # do not count, and neither do responses that are not the API's.
 _REACHED: Final = frozenset(
     {
-        ANSWERED,
+        OK,
         *(error.code for error in (CursorExpired, Throttled, UpstreamBadRequest, UpstreamForbidden, UpstreamNotFound)),
     }
 )

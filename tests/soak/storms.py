@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.asgi import EmulatorOptions, create_emulator
 from gateway.emulator.fault_injection import RequestRateLimiter
-from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES
+from gateway.upstream.aws.http_session import MAX_RESPONSE_BODY_BYTES
 from tests.support.aws import Aws
 from tests.support.serving import served
 
@@ -20,7 +20,7 @@ ODD_BODIES = (
     b"<html>Bad gateway</html>",
     b'{"PhoneNumbers": 7, "PhoneNumberOrders": {}, "PhoneNumber": [], "PhoneNumberOrder": null}',
     b'{"PhoneNumbers": [[1], null, 3], "PhoneNumberOrders": ["", {}], "PhoneNumber": {}, "PhoneNumberOrder": {}}',
-    b" " * (MAX_ANSWER_BYTES + 500_000),
+    b" " * (MAX_RESPONSE_BODY_BYTES + 500_000),
     b"",
 )
 

@@ -272,7 +272,7 @@ class CredentialCache:
 
 # Errors of a source that is contacted at start. Any other error is about the configuration and names the file or the
 # variable.
-_WRONG_ANSWERS: Final = (
+_SOURCE_ERRORS: Final = (
     *(CredentialProcessFailed, CredentialRetrievalError, TimeoutError, _Unusable),
     *(ValueError, TypeError, KeyError, AttributeError),
 )
@@ -298,7 +298,7 @@ async def load_credentials(session: Any) -> CredentialCache | None:
                 cache = CredentialCache(source)
                 await cache.open()
                 return cache
-        except _WRONG_ANSWERS as error:
+        except _SOURCE_ERRORS as error:
             raise ConfigurationError(
                 f"There are no AWS credentials from {_named(provider.METHOD)[1]}: {_failure(error).reason}. "
                 "Correct this source, or use another one."
@@ -365,9 +365,9 @@ def _refusal(error: ClientError) -> _Failure:
 
 def _no_credentials(error: CredentialRetrievalError | MetadataRetrievalError) -> _Failure:
     """Return the failure for a container's or an instance's endpoint, or for a program's output."""
-    answered = _METADATA_STATUS.search(str(error))
-    if answered is not None:
-        status = int(answered[1])
+    found = _METADATA_STATUS.search(str(error))
+    if found is not None:
+        status = int(found[1])
         return _Failure(
             f"it responded with status {status}", passing=status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS
         )

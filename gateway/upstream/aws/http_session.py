@@ -20,7 +20,7 @@ from gateway.upstream.aws.network_errors import ResponseTooLong
 
 # Limit of a response body in bytes. A page of 100 numbers has 60 KB. If a body is a hundred times as long, it is not a
 # page, and it must not fill the memory.
-MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_RESPONSE_BODY_BYTES: Final = 8 * 1024 * 1024
 # Seconds for which an idle connection stays open, as in aiobotocore. AWS closes it after 20 s.
 KEEP_ALIVE_SECONDS: Final = 12.0
 
@@ -83,7 +83,7 @@ class HttpSession:
             proxy: The proxy's URL, if there is one.
 
         Raises:
-            ResponseTooLong: If the body has more than MAX_ANSWER_BYTES.
+            ResponseTooLong: If the body has more than MAX_RESPONSE_BODY_BYTES.
             aiohttp.ClientError: If the connection fails.
             TimeoutError: If the response does not arrive in time.
         """
@@ -154,13 +154,13 @@ async def _body(content: aiohttp.StreamReader) -> bytes:
     """Return a response's body.
 
     Raises:
-        ResponseTooLong: If it has more than MAX_ANSWER_BYTES.
+        ResponseTooLong: If it has more than MAX_RESPONSE_BODY_BYTES.
     """
     blocks, size = [], 0
     while not content.at_eof():
         block = await content.readany()
         blocks.append(block)
         size += len(block)
-        if size > MAX_ANSWER_BYTES:
-            raise ResponseTooLong(f"more than {MAX_ANSWER_BYTES:,} bytes")
+        if size > MAX_RESPONSE_BODY_BYTES:
+            raise ResponseTooLong(f"more than {MAX_RESPONSE_BODY_BYTES:,} bytes")
     return b"".join(blocks)

@@ -10,7 +10,7 @@ from gateway.telemetry.tracing import Span, are_recorded, span
 from gateway.upstream.aws.error_mapping import is_out_of_place
 from gateway.upstream.call import Call, Transport, UpstreamResponse
 
-ANSWERED: Final = "ok"
+OK: Final = "ok"
 # The call was cancelled when its deadline passed, or when the last client that waited for it disconnected.
 CANCELLED: Final = "cancelled"
 
@@ -64,7 +64,7 @@ class InstrumentedTransport:
                     call_span.fail(outcome)
                     _note(call_span, error.status, error.request_id)
                     raise
-                outcome = shown = ANSWERED
+                outcome = shown = OK
                 _note(call_span, response.status, response.request_id)
                 return response
         finally:

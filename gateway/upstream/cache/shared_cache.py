@@ -38,7 +38,7 @@ class SharedResponseCache:
     """The responses of one upstream in one Redis.
 
     Args:
-        link: The client of that Redis.
+        redis: The client of that Redis.
         credentials: Returns the credentials that calls are signed with now, if they are loaded.
         upstream: The service, region and endpoint. A response depends on them as much as on the call.
         clock: Seconds since 1970. The clocks of replicas roughly agree.
@@ -46,12 +46,12 @@ class SharedResponseCache:
 
     def __init__(
         self,
-        link: RedisClient,
+        redis: RedisClient,
         credentials: Callable[[], Credentials | None],
         upstream: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._credentials = credentials
         self._upstream = upstream
         self._clock = clock
@@ -70,7 +70,7 @@ class SharedResponseCache:
             return None
         name, cipher = named
         try:
-            value = await self._link.execute("GETRANGE", name, 0, MAX_VALUE_BYTES - 1)
+            value = await self._redis.execute("GETRANGE", name, 0, MAX_VALUE_BYTES - 1)
         except RedisUnavailable:
             return None
         if value == b"":
@@ -78,11 +78,11 @@ class SharedResponseCache:
         try:
             decrypted = cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], name.encode())
         except (InvalidTag, TypeError, ValueError):
-            self._link.mark_unhealthy("it returned a value that no gateway stored under this key")
+            self._redis.mark_unhealthy("it returned a value that no gateway stored under this key")
             return None
         stored_at, body = orjson.loads(decrypted)
         if stored_at > self._clock() + CLOCK_SKEW_SECONDS:
-            self._link.mark_unhealthy("it returned a value with a time in the future, so compare the replicas' clocks")
+            self._redis.mark_unhealthy("it returned a value with a time in the future, so compare the replicas' clocks")
             return None
         return body, stored_at, len(decrypted)
 
@@ -103,7 +103,7 @@ class SharedResponseCache:
         nonce = token_bytes(_NONCE_BYTES)
         value = nonce + cipher.encrypt(nonce, text, name.encode())
         if len(value) <= MAX_VALUE_BYTES:
-            self._link.execute_nowait("SET", name, value, "PX", max(1, round(seconds * 1000)))
+            self._redis.execute_nowait("SET", name, value, "PX", max(1, round(seconds * 1000)))
 
     def _name_and_cipher(self, key: CacheKey) -> tuple[str, AESGCM] | None:
         """Return the response's name in Redis and the cipher that encrypts it, if the credentials are loaded.

@@ -23,7 +23,7 @@ from yarl import URL
 from gateway.errors import UpstreamBadResponse
 from gateway.settings import Settings
 from gateway.upstream.aws.credentials import CredentialCache
-from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES, HttpSession
+from gateway.upstream.aws.http_session import MAX_RESPONSE_BODY_BYTES, HttpSession
 from gateway.upstream.aws.session import AwsKeyPair
 from gateway.upstream.aws.sigv4 import signed_headers
 from gateway.upstream.aws.transport import AwsTransport, compile_operations
@@ -180,7 +180,7 @@ def test_signature_matches_botocore_signer(
 async def test_oversized_response_is_a_bad_response() -> None:
     page = b'{"PhoneNumbers": [{"E164PhoneNumber": "+1206"}], "Filler": "%s"}'
     with scripted_upstream(
-        ScriptedResponse(page % b""), ScriptedResponse(page % (b"x" * MAX_ANSWER_BYTES))
+        ScriptedResponse(page % b""), ScriptedResponse(page % (b"x" * MAX_RESPONSE_BODY_BYTES))
     ) as upstream:
         settings = Settings(upstream_api="chime", upstream_endpoint_url=upstream.url)  # type: ignore[arg-type]  # Pydantic parses the URL.
         async with open_upstream(settings, AwsKeyPair("local", "local")) as opened:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import Settings
-from gateway.upstream.aws.http_session import MAX_ANSWER_BYTES
+from gateway.upstream.aws.http_session import MAX_RESPONSE_BODY_BYTES
 from tests.conftest import gateway_over
 from tests.support.aws import e164, number_record
 from tests.support.scripted import ScriptedResponse, scripted_upstream
@@ -83,8 +83,8 @@ async def a_head_without_end(writer: asyncio.StreamWriter) -> None:
 
 
 async def too_long_a_body(writer: asyncio.StreamWriter) -> None:
-    writer.write(HEAD + b"content-length: %d\r\n\r\n" % (MAX_ANSWER_BYTES + 2_000_000))
-    writer.write(b" " * (MAX_ANSWER_BYTES + 2_000_000))
+    writer.write(HEAD + b"content-length: %d\r\n\r\n" % (MAX_RESPONSE_BODY_BYTES + 2_000_000))
+    writer.write(b" " * (MAX_RESPONSE_BODY_BYTES + 2_000_000))
 
 
 @asynccontextmanager

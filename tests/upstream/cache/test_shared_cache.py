@@ -220,11 +220,11 @@ class Credentials:
 class Replica:
     """A cache over Redis with its own clock."""
 
-    def __init__(self, link: RedisClient, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
+    def __init__(self, client: RedisClient, credentials: Credentials | None, now: float = 1_000_000.0) -> None:
         self.now = now
         self.calls = 0
         self.error: UpstreamError | None = None
-        shared = SharedResponseCache(link, lambda: credentials, "chime", lambda: self.now)
+        shared = SharedResponseCache(client, lambda: credentials, "chime", lambda: self.now)
         cache = ResponseCache(2, 5, lambda: self.now)
         self._transport = CachingTransport(self, cache, shared, cast("CredentialCache", NeverMissing()), "host")
 
@@ -250,15 +250,15 @@ GET = Operation("GetPhoneNumber", lambda body, _parameters: body, gets_one=True)
 
 
 @asynccontextmanager
-async def linked(redis: RedisServer) -> AsyncIterator[RedisClient]:
-    link = RedisClient(redis.url)
-    async with link.open():
-        yield link
+async def client_of(redis: RedisServer) -> AsyncIterator[RedisClient]:
+    client = RedisClient(redis.url)
+    async with client.open():
+        yield client
 
 
 async def test_response_has_the_same_age_in_every_replica(redis: RedisServer) -> None:
-    async with linked(redis) as link:
-        one, other = Replica(link, Credentials()), Replica(link, Credentials())
+    async with client_of(redis) as client:
+        one, other = Replica(client, Credentials()), Replica(client, Credentials())
         first = await one.read()
         other.now += 1.9
         assert await other.read() == first
@@ -269,9 +269,9 @@ async def test_response_has_the_same_age_in_every_replica(redis: RedisServer) ->
 
 
 async def test_response_is_shared_only_between_the_same_access_keys(redis: RedisServer) -> None:
-    async with linked(redis) as link:
+    async with client_of(redis) as client:
         keys = ("AKIDEXAMPLE", "ASIAOTHER", "AKIDEXAMPLE", None, None)
-        everybody = [Replica(link, None if key is None else Credentials(key)) for key in keys]
+        everybody = [Replica(client, None if key is None else Credentials(key)) for key in keys]
         for replica in everybody:
             await replica.read()
         assert [replica.calls for replica in everybody] == [1, 1, 0, 1, 1]
@@ -281,8 +281,8 @@ async def test_response_is_shared_only_between_the_same_access_keys(redis: Redis
 async def test_value_from_the_future_is_rejected_beyond_the_allowed_clock_skew(
     redis: RedisServer, caplog: pytest.LogCaptureFixture, ahead: float, *, believed: bool
 ) -> None:
-    async with linked(redis) as link:
-        early, late = Replica(link, Credentials(), 1_000_000 + ahead), Replica(link, Credentials())
+    async with client_of(redis) as client:
+        early, late = Replica(client, Credentials(), 1_000_000 + ahead), Replica(client, Credentials())
         await early.read()
         await late.read()
         assert late.calls == (0 if believed else 1)
@@ -290,8 +290,8 @@ async def test_value_from_the_future_is_rejected_beyond_the_allowed_clock_skew(
 
 
 async def test_stale_response_from_redis_is_served_by_a_replica_that_never_fetched_it(redis: RedisServer) -> None:
-    async with linked(redis) as link:
-        one, other = Replica(link, Credentials()), Replica(link, Credentials())
+    async with client_of(redis) as client:
+        one, other = Replica(client, Credentials()), Replica(client, Credentials())
         first = await one.read()
         other.now += 3
 
