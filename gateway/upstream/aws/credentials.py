@@ -67,7 +67,9 @@ _SOURCES: Final = {
 }
 
 # Error codes of STS and SSO that are transient even if the status is below 500.
-_PASSING_CODES: Final = re.compile("Throttl|TooManyRequests|RequestLimitExceeded|IDPCommunicationError|RequestTimeout")
+_TRANSIENT_CODES: Final = re.compile(
+    "Throttl|TooManyRequests|RequestLimitExceeded|IDPCommunicationError|RequestTimeout"
+)
 _CODE: Final = re.compile(r"[A-Za-z.]{1,64}")
 _METADATA_STATUS: Final = re.compile(r"Received non 200 response (\d{3}) ")
 _FIRST_SERVER_ERROR: Final = 500
@@ -80,11 +82,11 @@ class _Failure:
 
     Attributes:
         reason: The reason in the gateway's own words. It never quotes the source.
-        passing: Whether the source's error is transient.
+        transient: Whether the source's error is transient.
     """
 
     reason: str
-    passing: bool
+    transient: bool
 
 
 def _named(method: str) -> tuple[str, str]:
@@ -194,7 +196,7 @@ class CredentialCache:
         """
         credentials = self.at_hand() or self._current
         if credentials is None:
-            raise self._unavailable(None, self._failure or _Failure("they did not arrive in time", passing=True))
+            raise self._unavailable(None, self._failure or _Failure("they did not arrive in time", transient=True))
         return credentials
 
     def at_hand(self) -> Credentials | None:
@@ -230,12 +232,12 @@ class CredentialCache:
         """Return the error for a request that timed out without valid credentials. Return None if they are valid."""
         if self._clock() < self._expires_at:
             return None
-        return self._unavailable(operation, self._failure or _Failure("they did not arrive in time", passing=True))
+        return self._unavailable(operation, self._failure or _Failure("they did not arrive in time", transient=True))
 
     def _unavailable(self, operation: str | None, failure: _Failure) -> CredentialsUnavailable:
-        wait = max(0.0, self._retry_at - asyncio.get_running_loop().time()) if failure.passing else None
+        wait = max(0.0, self._retry_at - asyncio.get_running_loop().time()) if failure.transient else None
         detail = f"no AWS credentials from {self.source}: {failure.reason}"
-        return CredentialsUnavailable(operation, retryable=failure.passing, retry_after=wait, detail=detail)
+        return CredentialsUnavailable(operation, retryable=failure.transient, retry_after=wait, detail=detail)
 
     def _renewing(self) -> asyncio.Task["Credentials | _Failure"]:
         if self._renewal is None or self._renewal.done():
@@ -317,15 +319,15 @@ def _must_be_usable(credentials: Credentials) -> None:
 
 # The failure for each kind of error. The first match applies. A source's own text is not used: it may quote a secret.
 _BY_KIND: Final[tuple[tuple[type[Exception], _Failure], ...]] = (
-    (TimeoutError, _Failure(f"it did not respond within {RENEWAL_SECONDS:g} s", passing=True)),
-    (_Unusable, _Failure("its response has no usable keys", passing=False)),
-    (SSOError, _Failure("the session is missing or has expired, so run `aws sso login`", passing=False)),
-    (TokenRetrievalError, _Failure("the session is missing or has expired, so run `aws sso login`", passing=False)),
-    (RefreshWithMFAUnsupportedError, _Failure("a role with mfa_serial cannot be renewed by a server", passing=False)),
-    (JSONDecodeError, _Failure("its response is not JSON", passing=False)),
-    (UnicodeDecodeError, _Failure("its response is not JSON", passing=False)),
+    (TimeoutError, _Failure(f"it did not respond within {RENEWAL_SECONDS:g} s", transient=True)),
+    (_Unusable, _Failure("its response has no usable keys", transient=False)),
+    (SSOError, _Failure("the session is missing or has expired, so run `aws sso login`", transient=False)),
+    (TokenRetrievalError, _Failure("the session is missing or has expired, so run `aws sso login`", transient=False)),
+    (RefreshWithMFAUnsupportedError, _Failure("a role with mfa_serial cannot be renewed by a server", transient=False)),
+    (JSONDecodeError, _Failure("its response is not JSON", transient=False)),
+    (UnicodeDecodeError, _Failure("its response is not JSON", transient=False)),
     # The only other ValueError is about a date. Keep this entry after its two subclasses.
-    (ValueError, _Failure("the time of expiration (AWS_CREDENTIAL_EXPIRATION) is not a date", passing=False)),
+    (ValueError, _Failure("the time of expiration (AWS_CREDENTIAL_EXPIRATION) is not a date", transient=False)),
 )
 
 
@@ -336,22 +338,22 @@ def _failure(error: Exception) -> _Failure:  # noqa: PLR0911  # One return for e
             return failure
     match error:
         case CredentialProcessFailed():
-            return _Failure(str(error), passing=False)
+            return _Failure(str(error), transient=False)
         case ClientError():
             return _refusal(error)
         case PartialCredentialsError():
-            return _Failure(f"{error.kwargs['cred_var']} is missing", passing=False)
+            return _Failure(f"{error.kwargs['cred_var']} is missing", transient=False)
         case CredentialRetrievalError() | MetadataRetrievalError():
             return _no_credentials(error)
         case ConnectionError() | HTTPClientError() | aiohttp.ClientError():
-            return _Failure(f"it cannot be reached ({type(error.__cause__ or error).__name__})", passing=True)
+            return _Failure(f"it cannot be reached ({type(error.__cause__ or error).__name__})", transient=True)
         case OSError():
-            return _Failure(f"a file cannot be read: {error.strerror}", passing=False)
+            return _Failure(f"a file cannot be read: {error.strerror}", transient=False)
         case RuntimeError() if "expired" in str(error):
-            return _Failure("they have expired", passing=False)
+            return _Failure("they have expired", transient=False)
         case BotoCoreError():
-            return _Failure(type(error).__name__, passing=False)
-    return _Failure(f"its response cannot be read ({type(error).__name__})", passing=False)
+            return _Failure(type(error).__name__, transient=False)
+    return _Failure(f"its response cannot be read ({type(error).__name__})", transient=False)
 
 
 def _refusal(error: ClientError) -> _Failure:
@@ -359,8 +361,8 @@ def _refusal(error: ClientError) -> _Failure:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
     code = str(error.response.get("Error", {}).get("Code", ""))
     named = f" {code}" if _CODE.fullmatch(code) else ""
-    passing = status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS or bool(_PASSING_CODES.search(code))
-    return _Failure(f"{error.operation_name} failed with status {status}{named}", passing=passing)
+    transient = status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS or bool(_TRANSIENT_CODES.search(code))
+    return _Failure(f"{error.operation_name} failed with status {status}{named}", transient=transient)
 
 
 def _no_credentials(error: CredentialRetrievalError | MetadataRetrievalError) -> _Failure:
@@ -369,9 +371,10 @@ def _no_credentials(error: CredentialRetrievalError | MetadataRetrievalError) ->
     if found is not None:
         status = int(found[1])
         return _Failure(
-            f"it responded with status {status}", passing=status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS
+            f"it responded with status {status}",
+            transient=status >= _FIRST_SERVER_ERROR or status == _TOO_MANY_REQUESTS,
         )
     if "Received error when attempting" in str(error):
-        return _Failure("it cannot be reached", passing=True)
+        return _Failure("it cannot be reached", transient=True)
     # If instance metadata is down, botocore reports a response without credentials.
-    return _Failure("its response has no credentials", passing=error.kwargs.get("provider") == "iam-role")
+    return _Failure("its response has no credentials", transient=error.kwargs.get("provider") == "iam-role")

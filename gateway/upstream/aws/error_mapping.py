@@ -93,7 +93,7 @@ _BY_STATUS: Final[dict[int, type[UpstreamError]]] = {
 }
 
 # Statuses after which a retry may succeed. The status is None if the SDK failed before it sent the request.
-_PASSING: Final = frozenset({500, 503, None})
+_TRANSIENT_STATUSES: Final = frozenset({500, 503, None})
 
 # Advice for the operator if a response is not the API's.
 CHECK_ENDPOINT: Final = "Check GATEWAY_UPSTREAM_ENDPOINT_URL or AWS_ENDPOINT_URL, and the proxy."
@@ -112,7 +112,7 @@ def is_transient(error: UpstreamError) -> bool:
     A timeout or a proxy's 504 has already used up the request's time. An invalid response would be the same again.
     """
     if isinstance(error, UpstreamFailure | UpstreamUnavailable):
-        return error.status in _PASSING
+        return error.status in _TRANSIENT_STATUSES
     return isinstance(error, Throttled | UpstreamUnreachable)
 
 

@@ -101,7 +101,7 @@ MISNAMED = {
     "404 forbidden": ScriptedResponse({"Code": "Forbidden"}, 404),
 }
 # These statuses ask the client to retry later, even if a proxy sends them.
-PASSING = [
+RETRYABLE = [
     (ScriptedResponse("<html>slow down</html>", 429, HTML), "THROTTLED", 3),
     (ScriptedResponse("", 429), "THROTTLED", 3),
     (ScriptedResponse("<html>timed out</html>", 408, HTML), "UPSTREAM_TIMEOUT", 1),
@@ -157,7 +157,7 @@ async def test_foreign_response_is_a_bad_response_for_any_call(api: Api, foreign
             assert await codes(gateway, LINKED) == ["UPSTREAM_BAD_RESPONSE"]
 
 
-@pytest.mark.parametrize(("says", "code", "calls"), PASSING)
+@pytest.mark.parametrize(("says", "code", "calls"), RETRYABLE)
 async def test_retryable_status_needs_no_error_name(says: ScriptedResponse, code: str, calls: int) -> None:
     with scripted_upstream(says) as upstream:
         async with gateway_to(upstream.url) as gateway:
