@@ -61,6 +61,12 @@ class Call:
         self.key = (self.operation.name, tuple(sorted(self.parameters.items())))
 
 
+class HasDeadline(Protocol):
+    """A call whose deadline, by the event loop's clock, grows if others join it."""
+
+    deadline: float
+
+
 class UpstreamResponse(NamedTuple):
     """A successful response. It may be cached and shared, so callers must not change it or its records.
 

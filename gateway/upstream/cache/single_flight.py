@@ -3,16 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
+from gateway.upstream.call import HasDeadline
 
-class Joinable(Protocol):
-    """A call with a deadline, which grows if others join it."""
-
-    deadline: float
-
-
-C = TypeVar("C", bound=Joinable)
+C = TypeVar("C", bound=HasDeadline)
 T = TypeVar("T")
 
 

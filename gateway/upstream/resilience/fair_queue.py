@@ -9,22 +9,17 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from contextvars import Context
 from itertools import zip_longest
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.errors import Throttled, UpstreamTimeout
 from gateway.telemetry.metrics import count_queue_rejection, observe_queue_wait
+from gateway.upstream.call import HasDeadline
 from gateway.upstream.resilience.rate_quota import RateLimiter
 
 # A sixteenth of the concurrent calls is reserved for each operation. If three operations hang, the fourth still works.
 RESERVED_SHARE: Final = 16
 # Seconds before the deadline at which starting a call is pointless, because AWS does not respond faster.
 MIN_CALL_SECONDS: Final = 0.05
-
-
-class HasDeadline(Protocol):
-    """A call or flight with a deadline by the event loop's clock. The deadline grows when more callers join."""
-
-    deadline: float
 
 
 class FairQueue:
