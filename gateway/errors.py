@@ -115,7 +115,8 @@ class UpstreamError(GatewayError):
         status: The status of the response from AWS or from a proxy, or None without a response.
         request_id: The id that AWS gave the call, or None.
         retry_after: Seconds until a retry may succeed, reported by AWS or by the gateway's own limits. None if unknown.
-        detail: AWS's own text. It is for the log alone, because it may name accounts, ARNs and URLs.
+        detail: The cause, for the log. It may name the host, and has only the plain words of AWS's text. `/readyz`
+            shows it if credentials are missing.
         was_sent: Whether the call was sent to AWS. It is not if an own limit or missing credentials held it back.
     """
 
