@@ -29,7 +29,7 @@ def test_requests_a_second_and_calls_are_as_measured() -> None:
 
 
 def test_a_pod_may_use_what_is_advised_and_that_is_twice_the_peak() -> None:
-    [peak, advised] = map(int, re.findall(r"Memory peaks at (\d+) MB.*\s.*give (\d+)", SIZING)[0])
+    [peak, advised] = map(int, re.findall(r"Memory peaks at (\d+) MB.*\s.*Give each process (\d+)", SIZING)[0])
     [container] = manifests()["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == f"{advised}Mi"
     assert int(container["resources"]["requests"]["memory"].removesuffix("Mi")) > peak
