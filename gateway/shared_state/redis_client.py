@@ -2,8 +2,8 @@
 
 redis-py speaks to Redis. This client adds a circuit breaker. The first command that fails opens it, and later commands
 fail at once. After the breaker's open time, the next command starts a probe in the background and does not wait for it.
-So a Redis that is broken, slow or returns rubbish costs a request at most 0.5 s, and only once: slow replies for
-TIMEOUT_SECONDS, and then one reply that does not come.
+So a Redis that is broken, slow or returns rubbish costs a request at most 0.5 s, and only once. In the worst case, slow
+replies take TIMEOUT_SECONDS in all, and the next reply does not come.
 """
 
 import asyncio

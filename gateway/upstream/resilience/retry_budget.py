@@ -14,8 +14,9 @@ from gateway.shared_state.token_bucket import SECOND, TokenBucket
 CAPACITY: Final = 20
 # Retries that each successful call adds. So transient errors of up to a tenth of all calls are always retried.
 PER_SUCCESS: Final = 0.1
-# Retries that each second adds, so that queries soon after a storm have theirs. If a storm of 150 queries lasts for a
-# deadline of 10 s, with as many successful calls, the total is 50 retries: a fifth of the calls, and 20.
+# Retries that each second adds, so that queries soon after a storm have theirs. In a storm of 10 s, which is a
+# deadline, with 150 successful calls, there are at most 50 retries. 20 come from the full bucket, 15 from the time and
+# 15 from the calls.
 PER_SECOND: Final = 1.5
 
 # The bucket's clock runs at PER_SECOND, so that one retry refills in one second of it.
