@@ -63,8 +63,8 @@ def read_page_arguments(
     elif not 0 <= count <= max_size:
         raise PageOutOfRange(f"{'last' if backward else 'first'} must be between 0 and {max_size}, not {count}.")
     return PageArguments(
-        count=count,
-        backward=backward,
-        after=None if after is None else read_cursor(after),
-        before=None if before is None else read_cursor(before),
+        count,
+        backward,
+        None if after is None else read_cursor(after),
+        None if before is None else read_cursor(before),
     )

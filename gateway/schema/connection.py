@@ -137,8 +137,9 @@ class ListConnection(Generic[R]):
 
     def note_rows(self, returned: int) -> None:
         """Note in the request record that a field has returned so many rows. `edges` and `nodes` hold the same rows."""
-        current_record().rows += max(0, returned - self._noted_rows)
-        self._noted_rows = max(returned, self._noted_rows)
+        if returned > self._noted_rows:
+            current_record().rows += returned - self._noted_rows
+            self._noted_rows = returned
 
     async def fetch(self) -> FetchedRows[R]:
         """Fetch the requested rows. Call it before any other method. `slice` returns the same rows or error later.

@@ -94,9 +94,8 @@ def _numbers_if_whole(rows: list[Any]) -> list[str] | None:
     except (KeyError, TypeError):
         return None
     is_whole = (
-        {str}.issuperset(map(type, ids))
-        and all(ids)
-        and {str}.issuperset(map(type, values))
+        all(ids)
+        and set(map(type, ids + values)) <= {str}
         and max(map(len, values), default=0) <= MAX_ID_LENGTH
         and are_e164_with_plus(numbers)
     )
