@@ -38,8 +38,10 @@ class TrustedHostMiddleware:
 
     def _is_trusted(self, scope: Scope) -> bool:
         # A request has one Host header at most (gateway/server/http1_checks.py).
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        return bool(hosts) and _name(hosts[0].decode("latin-1")) in self._names
+        for name, value in scope["headers"]:
+            if name == b"host":
+                return _name(value.decode("latin-1")) in self._names
+        return False
 
 
 # Clients send few different hosts.
