@@ -31,6 +31,8 @@ class PageChain(Generic[R]):
 
     Attributes:
         pages: The pages fetched so far.
+        page_size: The most records of a page.
+        is_filtered: Whether pages may have records that are no rows.
         full_pages: Whether to request pages of full size, because another reader reads the whole list.
     """
 
@@ -43,6 +45,8 @@ class PageChain(Generic[R]):
         seen_tokens: frozenset[str] = frozenset(),
     ) -> None:
         self.pages: list[Page[R]] = []
+        self.page_size = source.page_size
+        self.is_filtered = source.matches is not None
         self.full_pages = False
         self._source = source
         self._token = token
@@ -52,16 +56,6 @@ class PageChain(Generic[R]):
         self._one_at_a_time = asyncio.Lock()
         self._walk = source.walk()
         self._error: GatewayError | None = None
-
-    @property
-    def is_filtered(self) -> bool:
-        """Return whether pages may have records that are no rows."""
-        return self._source.matches is not None
-
-    @property
-    def page_size(self) -> int:
-        """Return the most records of a page."""
-        return self._source.page_size
 
     def __repr__(self) -> str:
         rows = sum(len(page.rows) for page in self.pages)
@@ -144,8 +138,8 @@ class PageChain(Generic[R]):
         last = self.pages[-1] if self.pages else None
         if last is not None and last.next_token_repeats:
             raise self._source.repeated_token()
-        full = self._source.page_size
-        if self.full_pages or self._source.matches is not None:
+        full = self.page_size
+        if self.full_pages or self.is_filtered:
             sizes = [full] * pages
         else:
             sizes = [min(rows - before, full) for before in range(0, min(rows, pages * full), full)]
