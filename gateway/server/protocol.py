@@ -77,6 +77,10 @@ class _UnsentSample(NamedTuple):
     time: float
 
 
+class _ConnectionClosed(Exception):
+    """Bytes that follow the last request of a connection, in the chunk with its end."""
+
+
 class LimitedHttpProtocol(asyncio.Protocol):
     """HTTP/1.1 by httptools, the parser that uvicorn uses too, within limits.
 
@@ -205,7 +209,8 @@ class LimitedHttpProtocol(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._reject(cause if isinstance(cause, RequestRejected) else RequestRejected(_MALFORMED))
+            if not isinstance(cause, _ConnectionClosed):
+                self._reject(cause if isinstance(cause, RequestRejected) else RequestRejected(_MALFORMED))
             return
         if self._state in _READING:
             self._on_partial_data()
@@ -269,7 +274,13 @@ class LimitedHttpProtocol(asyncio.Protocol):
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
-        """Begin to read a request."""
+        """Begin to read a request, unless the end of the one before it closed the connection.
+
+        Raises:
+            _ConnectionClosed: To stop the parser. No state follows CLOSING.
+        """
+        if self._state is ConnectionState.CLOSING:
+            raise _ConnectionClosed
         self._url, self._headers, self._host, self._expects_continue = b"", [], None, False
         self._enter(ConnectionState.READING_HEAD)
         self._requests_in_chunk += 1

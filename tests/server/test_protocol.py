@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.app import create_app
 from gateway.server.http1_checks import MAX_HEAD_BYTES, ConnectionLimits
-from gateway.server.protocol import MAX_PIPELINED
+from gateway.server.protocol import LINGER_SECONDS, MAX_PIPELINED
 from gateway.settings import Settings, read_settings
 from gateway.upstream.aws.session import AwsKeyPair
 from tests.support.aws import Aws, emulated_aws
@@ -537,6 +537,37 @@ def test_state_follows_the_request_being_read() -> None:
         assert state_after(head) == "<LimitedHttpProtocol [READING_HEAD, responses to send: 0]>"
         assert state_after(b"x : y\r\n") == "<LimitedHttpProtocol [CLOSING, responses to send: 0]>"
         assert connection.read_response().status == 400
+
+
+@pytest.mark.parametrize("behind", [GET + b"host: gateway\r\n\r\n", b"x : y\r\n\r\n"], ids=["a request", "no request"])
+def test_bytes_behind_the_last_request_are_ignored_while_draining(behind: bytes) -> None:
+    """The application responds before it has the whole body. The end of the body closes the connection."""
+    protocols: list[Any] = []
+
+    async def responds_early(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        receiver: Any = receive
+        protocols.append(receiver.__self__._on_complete.__self__)  # noqa: SLF001  # A connection has no public name.
+        headers = [(b"content-length", b"%d" % UNBUFFERED_BYTES)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b" " * UNBUFFERED_BYTES})
+
+    with served_on_clock(responds_early, LIMITS) as server, server.wire() as connection:
+        connection.sends(HALF_A_BODY)
+        received = len(connection.socket.recv(1))
+        server.loop.call_soon_threadsafe(protocols[0].shutdown)
+        server.settle()
+        connection.sends(BODY[10:] + behind)
+        server.settle()
+        assert repr(protocols[0]) == "<LimitedHttpProtocol [CLOSING, responses to send: 0, draining]>"
+        # A rejection would end the response after this time.
+        server.advance(LINGER_SECONDS + 1)
+        while data := connection.socket.recv(1_000_000):
+            received += len(data)
+    assert received > UNBUFFERED_BYTES
+    assert len(protocols) == 1
 
 
 def test_closed_connection_is_freed_without_the_garbage_collector() -> None:
