@@ -1,8 +1,8 @@
 """A list that AWS returns page by page, and one page of it.
 
-A filtered list is a list whose pages are short: its rows are the records that match. The records between them stay in
-the page, because a cursor may point at them: its row may have stopped matching, or a read may have ended behind a
-record that does not match.
+A filtered list is a list whose pages are short: its rows are the records that match. The other records stay in the
+page, because a cursor may point at one of them. Its row may no longer match, or a read may have ended after a record
+that does not match.
 """
 
 from bisect import bisect_left
