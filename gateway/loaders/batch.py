@@ -345,7 +345,7 @@ class Batch(Generic[R]):
 
 
 def _end_of_chain(next_tokens: dict[str | None, str | UpstreamError | None]) -> tuple[str | None, int]:
-    """Return the token behind the pages that were read from a list's start without a gap, and the number of the pages.
+    """Return the token after the pages that were read from a list's start without a gap, and the number of the pages.
 
     If there are such pages and no token, they are the whole list.
     """

@@ -95,7 +95,7 @@ def first_calls(
 def _richest_first(
     keys_of_pages: Mapping[str | None, Collection[str]], others: Sequence[str | None]
 ) -> list[str | None]:
-    """Return the tokens of pages, and other tokens behind them. Pages that hold the most keys come first."""
+    """Return the tokens of pages, and other tokens after them. Pages that hold the most keys come first."""
     return sorted(dict.fromkeys((*keys_of_pages, *others)), key=lambda token: -len(keys_of_pages.get(token, ())))
 
 

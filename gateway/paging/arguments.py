@@ -21,7 +21,7 @@ class PageArguments(Generic[P]):
         count: Number of rows, from 0.
         backward: Whether to return the last rows instead of the first. Rows keep the list's order in both cases.
         after: The position before the first row, or None for the start of the list.
-        before: The position behind the last row, or None for the end of the list.
+        before: The position after the last row, or None for the end of the list.
     """
 
     count: int
@@ -45,7 +45,7 @@ def read_page_arguments(
         first: Number of rows from the start.
         after: The cursor before the first row.
         last: Number of rows from the end.
-        before: The cursor behind the last row.
+        before: The cursor after the last row.
         read_cursor: Returns the position that a cursor of this list holds.
         max_size: The most rows of one page.
 

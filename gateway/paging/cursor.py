@@ -26,7 +26,7 @@ _FIXED: Final = struct.Struct(f">BHI{1 + 2 * NEIGHBOURS}IH")
 _MAX_TOKEN_BYTES: Final = 2**16 - 1
 _HAS_ROWS_BEFORE: Final = 1
 _NEXT_TOKEN_REPEATS: Final = 2
-_HAS_NO_ROWS_BEHIND: Final = 4
+_HAS_NO_ROWS_BEFORE_NEXT_PAGE: Final = 4
 
 
 def hash_keys(keys: Iterable[str]) -> tuple[int, ...]:
@@ -52,8 +52,8 @@ class Position(NamedTuple):
         next_token: The token of the next page. Only the last edge of a page has it.
         has_rows_before: Whether the list has rows before the page.
         next_token_repeats: Whether `next_token` was seen earlier on the way to this page.
-        has_rows_behind: Whether a client that continues after this position leaves rows behind. A filtered read that
-            ended at the page limit may have found none.
+        has_rows_before_next_page: Whether the list has rows before the page of `next_token`. A filtered read that ended
+            at the page limit may have found none.
     """
 
     token: str | None
@@ -65,7 +65,7 @@ class Position(NamedTuple):
     next_token: str | None
     has_rows_before: bool
     next_token_repeats: bool
-    has_rows_behind: bool = True
+    has_rows_before_next_page: bool = True
 
     @classmethod
     def at_start(cls, size: int) -> "Position":
@@ -80,7 +80,7 @@ class Position(NamedTuple):
             next_token=None,
             has_rows_before=False,
             next_token_repeats=False,
-            has_rows_behind=False,
+            has_rows_before_next_page=False,
         )
 
 
@@ -90,7 +90,7 @@ def write_cursor(position: Position, binding: CursorBinding, operation: str) -> 
     flags = (
         position.has_rows_before * _HAS_ROWS_BEFORE
         | position.next_token_repeats * _NEXT_TOKEN_REPEATS
-        | (not position.has_rows_behind) * _HAS_NO_ROWS_BEHIND
+        | (not position.has_rows_before_next_page) * _HAS_NO_ROWS_BEFORE_NEXT_PAGE
     )
     fixed = _FIXED.pack(
         flags,
@@ -124,5 +124,5 @@ def read_cursor(text: str, binding: CursorBinding) -> Position:
         next_token=message[next_token_start:].decode() or None,
         has_rows_before=bool(flags & _HAS_ROWS_BEFORE),
         next_token_repeats=bool(flags & _NEXT_TOKEN_REPEATS),
-        has_rows_behind=not flags & _HAS_NO_ROWS_BEHIND,
+        has_rows_before_next_page=not flags & _HAS_NO_ROWS_BEFORE_NEXT_PAGE,
     )

@@ -103,7 +103,7 @@ class PageChain(Generic[R]):
         return self.pages[index]
 
     def place_of(self, offset: int) -> Boundary:
-        """Return the boundary behind that many records, or behind all fetched records if there are fewer."""
+        """Return the boundary after that many records, or after all fetched records if there are fewer."""
         for number, page in enumerate(self.pages):
             if offset <= len(page.records):
                 return Boundary(number, page.rows_before(offset))
@@ -111,7 +111,7 @@ class PageChain(Generic[R]):
         return self.end()
 
     def end(self) -> Boundary:
-        """Return the boundary behind all fetched rows."""
+        """Return the boundary after all fetched rows."""
         return Boundary(len(self.pages) - 1, len(self.pages[-1].rows))
 
     def position_read(self, page: int, after: Position | None) -> Position:
@@ -119,7 +119,7 @@ class PageChain(Generic[R]):
 
         Args:
             page: The number of the page, from 0.
-            after: The position behind which the chain begins, or None for the start of the list.
+            after: The position after which the chain begins, or None for the start of the list.
         """
         last = self.pages[page]
         with_records = next((each for each in self.pages[page::-1] if each.records), None)
@@ -130,7 +130,7 @@ class PageChain(Generic[R]):
         return position._replace(
             next_token=last.next_token,
             next_token_repeats=last.next_token_repeats,
-            has_rows_behind=last.has_rows_before or bool(last.rows),
+            has_rows_before_next_page=last.has_rows_before or bool(last.rows),
         )
 
     def _next_request(self, rows: int, pages: int) -> tuple[str | None, list[int]]:

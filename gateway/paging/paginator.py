@@ -35,7 +35,7 @@ class _ForwardRead(Generic[R]):
     applies a filter itself.
 
     Attributes:
-        place: The boundary behind the last row read.
+        place: The boundary after the last row read.
         at_before: Whether the edge of `before` was reached.
         ended: Whether no further page is read.
         at_limit: Whether none is read because of the page limit.
@@ -236,7 +236,7 @@ class Paginator(Generic[R]):
         if after is None:
             return self._from_start, START
         if self._entered is None:
-            self._entered = self._chain_with(after) if after.next_token is None else self._chain_behind(after)
+            self._entered = self._chain_with(after) if after.next_token is None else self._chain_after(after)
         chain = self._entered
         if after.next_token is None:
             return chain, (await self._find(after, chain)).just_after()
@@ -249,8 +249,8 @@ class Paginator(Generic[R]):
         """Return the pages from the one that holds an edge."""
         return PageChain(self._source, position.token, has_rows_before=position.has_rows_before)
 
-    def _chain_behind(self, position: Position) -> PageChain[R]:
-        """Return the pages behind the one that ends with an edge.
+    def _chain_after(self, position: Position) -> PageChain[R]:
+        """Return the pages after the one that ends with an edge.
 
         Raises:
             UpstreamBadResponse: If the token of the next page was seen before.
@@ -259,7 +259,10 @@ class Paginator(Generic[R]):
             raise self._source.repeated_token()
         seen_tokens = frozenset() if position.token is None else frozenset({position.token})
         return PageChain(
-            self._source, position.next_token, has_rows_before=position.has_rows_behind, seen_tokens=seen_tokens
+            self._source,
+            position.next_token,
+            has_rows_before=position.has_rows_before_next_page,
+            seen_tokens=seen_tokens,
         )
 
     async def _find(self, position: Position, chain: PageChain[R]) -> _CursorMatch:

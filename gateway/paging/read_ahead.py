@@ -100,7 +100,7 @@ class ReadAhead(Generic[R]):
             self._pages.pop(each).cancel()
 
     def _request(self, token: str | None, sizes: Sequence[int]) -> None:
-        """Request pages behind the last page that is proven, as many as may be in flight."""
+        """Request pages after the last page that is proven, as many as may be in flight."""
         if self._has_short_pages:
             # The size of a smaller last page counts on full pages before it.
             sizes = sizes[: sizes.count(sizes[0])]

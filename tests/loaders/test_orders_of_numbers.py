@@ -188,7 +188,7 @@ def test_known_pages_of_orders_are_walked_at_the_same_time() -> None:
     run_timed(main)
 
 
-def test_pages_of_orders_behind_a_changed_token_are_read_anew() -> None:
+def test_pages_of_orders_after_a_changed_token_are_read_anew() -> None:
     async def main() -> None:
         account = TimedAccount(range(990), unstable_tokens=True)
         account.orders = [[number] for number in account.rows]

@@ -165,7 +165,7 @@ async def test_list_is_read_again_from_its_start_if_its_tokens_are_rejected() ->
 
 
 @timed
-async def test_unknown_pages_are_read_behind_known_ones_if_a_quota_is_set() -> None:
+async def test_unknown_pages_are_read_after_known_ones_if_a_quota_is_set() -> None:
     account = TimedAccount(range(990), quota=True)
     source, token = account.data_source(), None
     for _ in range(7):
@@ -234,7 +234,7 @@ async def test_known_pages_are_walked_at_the_same_time_if_gets_are_denied() -> N
         await account.read_whole_list()
     assert await cost_of(account, [5_000, 5_001]) == Cost(calls=2 + 12, waits=1 + 2)
     assert await cost_of(account, [5, 1_095]) == Cost(calls=12, waits=2)
-    # No page is requested behind the last one that holds a number.
+    # No page is requested after the last one that holds a number.
     assert await cost_of(account, [5, 250]) == Cost(calls=3, waits=1)
     assert await cost_of(account, [5]) == Cost(calls=1, waits=1)
     account.rows.insert(0, account.rows.pop())

@@ -30,7 +30,7 @@ POSITIONS = st.builds(
     next_token=TOKENS,
     has_rows_before=st.booleans(),
     next_token_repeats=st.booleans(),
-    has_rows_behind=st.booleans(),
+    has_rows_before_next_page=st.booleans(),
 )
 
 

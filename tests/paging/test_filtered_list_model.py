@@ -31,7 +31,7 @@ FILLS = st.sampled_from(
 class Held:
     """A cursor that a client holds, and the row that it stands on. The row may be one that does not match.
 
-    A cursor behind pages that have no row at all stands before all rows: on -1.
+    A cursor after pages that have no row at all stands before all rows: on -1.
     """
 
     cursor: str

@@ -57,7 +57,7 @@ async def test_cursor_at_the_limit_continues_after_its_row_if_added_rows_moved_i
 
 
 @pytest.mark.parametrize("requests", [1, 2])
-async def test_cursor_behind_empty_pages_continues_after_the_last_row_before_them(requests: int) -> None:
+async def test_cursor_after_empty_pages_continues_after_the_last_row_before_them(requests: int) -> None:
     upstream = UpstreamList(
         rows=rows_of(9), tokens="offset", page_size=3, matches={5, 7}.__contains__, fill=in_turn("full", "empty")
     )
@@ -74,7 +74,7 @@ async def test_cursor_behind_empty_pages_continues_after_the_last_row_before_the
     assert upstream.calls[2].token == "offset|3|1|"
 
 
-async def test_cursor_behind_empty_pages_at_the_start_of_a_list_continues_there() -> None:
+async def test_cursor_after_empty_pages_at_the_start_of_a_list_continues_there() -> None:
     upstream = UpstreamList(rows=rows_of(9), page_size=3, matches={1, 17}.__contains__, fill=in_turn("empty", "empty"))
     cursor = None
     for _ in range(2):

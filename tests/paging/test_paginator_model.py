@@ -86,10 +86,10 @@ class Session:
         moved = bisect_left(self.upstream.rows, held.row) - begin - (position.offset)
         if held.row in self.upstream.rows:
             return moved <= self.upstream.page_size
-        behind = bisect_right(held.rows, held.row)
-        next_row_hash = held.rows[behind] if behind < len(held.rows) else HIGHEST + 1
+        after = bisect_right(held.rows, held.row)
+        next_row_hash = held.rows[after] if after < len(held.rows) else HIGHEST + 1
         at = bisect_left(self.upstream.rows, held.row)
-        followed = [row for row in held.rows[behind : behind + NEIGHBOURS] if row in self.upstream.rows]
+        followed = [row for row in held.rows[after : after + NEIGHBOURS] if row in self.upstream.rows]
         came_between = at < len(self.upstream.rows) and self.upstream.rows[at] < next(iter(followed), next_row_hash)
         if came_between:
             return False
