@@ -41,7 +41,7 @@ from gateway.http.error_response import (
     new_request_id,
     response_headers,
 )
-from gateway.http.graphql_request import from_body, from_query_string
+from gateway.http.graphql_request import GraphQLRequest, from_body, from_query_string
 from gateway.http.graphql_response import graphql_response, rejection, result_content, send_parts, stored_response
 from gateway.http.headers import read_headers
 from gateway.http.http_request import HttpRequest
@@ -60,10 +60,10 @@ DEBUG_HEADER: Final = b"x-debug-upstream"
 class GraphQLEndpoint:
     """The application at `/graphql`. A process has one.
 
-    A rejected credential is 401 or 403, and an exceeded rate limit 429. A request that is not a GraphQL request is 400,
-    405, 406 or 415. A well-formed GraphQL request is 200. If it was not executed and the client accepts
-    `application/graphql-response+json`, it is 400. All of these are JSON. A client that accepts `multipart/mixed` gets
-    deferred and streamed parts as they complete. The id in `x-request-id` is the one in the log.
+    Rejected credentials are 401, a page of another site 403, and an exceeded rate limit 429. A request that is not a
+    GraphQL request is 400, 405, 406 or 415. A well-formed GraphQL request is 200. If it was not executed and the client
+    accepts `application/graphql-response+json`, it is 400. All of these are JSON. A client that accepts
+    `multipart/mixed` gets deferred and streamed parts as they complete. The id in `x-request-id` is the one in the log.
     """
 
     def __init__(
@@ -219,18 +219,18 @@ class GraphQLEndpoint:
     ) -> Response:
         """Run an operation for this request and identical ones, or wait for an identical one that runs.
 
-        A response that another request has run is used only if all parts were fresh when this request arrived.
+        A response that another request has run is used only if all parts were fresh when this request was charged.
         """
-        arrived = store.now()
+        charged = store.now()
         record = request.record
         execution = self._executions.get(key)
         if execution is not None:
             shared = await execution.response()
-            if shared is not None and store.is_fresh(shared, arrived):
+            if shared is not None and store.is_fresh(shared, charged):
                 count_reused_response("in_flight")
                 record.rows = shared.rows
                 record.fresh_response_used(shared.used.oldest, shared.used.fresh_until)
-                if shared.used.oldest < arrived:
+                if shared.used.oldest < charged:
                     record.cached_response_used(shared.used.oldest)
                 return await stored_response(request, key, store, shared)
         execution, stored = self._executions.start(key), None
@@ -285,7 +285,7 @@ class GraphQLEndpoint:
     ) -> tuple[Prepared, dict[str, Any]]:
         """Prepare the operation and charge the caller for it, before any upstream call.
 
-        A rejected request costs one point.
+        A rejected request costs one point. Set `request.key` to None if the response cannot be reused.
 
         Returns:
             The operation, and the entries of `extensions` that report its cost and the points that the caller has left.
@@ -296,14 +296,16 @@ class GraphQLEndpoint:
             InvalidDocument: If the document cannot be run.
         """
         try:
-            prepared, reports_cost = self._prepare(request, body)
+            prepared, parameters = self._prepare(request, body)
         except (HttpError, InvalidDocument):
             await self._charge(request, caller, 1)
             raise
-        if reports_cost or prepared.document.incremental or prepared.document.introspects:
+        document, registers = prepared.document, bool(parameters.query and parameters.query_hash)
+        if parameters.wants_cost or registers or document.incremental or document.introspects:
+            # No identical request may reuse the response.
             request.key = None
         points_left = await self._charge(request, caller, max(prepared.cost, 1))
-        return prepared, {**prepared.cost_extension, **points_left} if reports_cost else {}
+        return prepared, {**prepared.cost_extension, **points_left} if parameters.wants_cost else {}
 
     async def _charge(self, request: HttpRequest, caller: Caller, points: int) -> dict[str, Any]:
         """Take points from the caller, and return the entry of `extensions` that reports how many are left.
@@ -317,18 +319,16 @@ class GraphQLEndpoint:
         request.response_headers += allowance.headers()
         return allowance.extension()
 
-    def _prepare(self, request: HttpRequest, body: bytes) -> tuple[Prepared, bool]:
+    def _prepare(self, request: HttpRequest, body: bytes) -> tuple[Prepared, GraphQLRequest]:
         """Parse the GraphQL request, resolve its document, and prepare its operation.
 
-        Returns:
-            The operation, and whether the response reports its cost.
+        Raises:
+            HttpError: If the parameters are malformed, or the operation needs POST.
+            InvalidDocument: If the document cannot be found or run.
         """
         is_post = request.method == "POST"
         parameters = from_body(body) if is_post else from_query_string(request.query_string)
-        query, variables, operation_name, document_id, query_hash, reports_cost = parameters
-        if query and query_hash:
-            # Each such request registers its document.
-            request.key = None
+        query, variables, operation_name, document_id, query_hash, _ = parameters
         try:
             text = self._documents.resolve(query, document_id, query_hash)
             prepared = self._engine.prepare(text, operation_name, variables, only_queries=not is_post)
@@ -336,7 +336,7 @@ class GraphQLEndpoint:
             raise InvalidDocument([GraphQLError(str(error), original_error=error)]) from None
         except NotAQuery:
             raise MethodNotAllowed("GET only runs queries. Send this operation by POST.", allow="POST") from None
-        return prepared, reports_cost
+        return prepared, parameters
 
 
 async def _body(receive: Receive) -> bytes:
