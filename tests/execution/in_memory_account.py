@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
@@ -11,7 +11,7 @@ from pydantic import SecretBytes
 
 from gateway.auth.caller import ANONYMOUS
 from gateway.context import RequestContext, request_contexts
-from gateway.errors import UpstreamBadResponse, UpstreamError
+from gateway.errors import Throttled, UpstreamBadResponse, UpstreamError
 from gateway.settings import Settings
 from gateway.upstream.call import NO_PARAMETERS, Parameters
 from gateway.upstream.client import Upstream
@@ -30,6 +30,7 @@ class Account:
         got: Records that a get returns instead of the listed ones, by number or order id.
         rows_each: The most rows of a page.
         failing: The errors of operations that fail. Each call raises a new one, because an error keeps its tracebacks.
+        throttles_gets: Whether gets of records that are not listed fail.
         takes_time: Whether a call takes 50 to 200 ms, as AWS's calls do. Equal calls take equally long.
         calls: The operations in the order in which they were called.
     """
@@ -39,6 +40,7 @@ class Account:
     got: dict[str, Any] = field(default_factory=dict)
     rows_each: int = 100
     failing: Mapping[str, type[UpstreamError]] = field(default_factory=dict)
+    throttles_gets: bool = False
     service: Service = CHIME
     takes_time: bool = False
     calls: list[str] = field(default_factory=list)
@@ -69,7 +71,7 @@ class Account:
         await self._call("GetPhoneNumber", e164)
         record = self.got.get(e164)
         if record is None:
-            return next((r for r in self.numbers if e164_of(r) == e164), None)
+            return self._listed_record("GetPhoneNumber", (r for r in self.numbers if e164_of(r) == e164))
         return _only(read_phone_numbers([record], "GetPhoneNumber")[0], "GetPhoneNumber")
 
     async def get_phone_number_order(self, order_id: str, *, requester: Requester) -> Any:
@@ -77,7 +79,9 @@ class Account:
         await self._call("GetPhoneNumberOrder", order_id)
         record = self.got.get(order_id)
         if record is None:
-            return next((r for r in self.orders if r["PhoneNumberOrderId"] == order_id), None)
+            return self._listed_record(
+                "GetPhoneNumberOrder", (r for r in self.orders if r["PhoneNumberOrderId"] == order_id)
+            )
         return _only(read_phone_number_orders([record], "GetPhoneNumberOrder"), "GetPhoneNumberOrder")
 
     def known_phone_numbers(self, filters: Parameters = NO_PARAMETERS) -> KnownList:
@@ -110,6 +114,12 @@ class Account:
             await asyncio.sleep(0.05 + 0.15 * zlib.crc32(repr((operation, *parameters)).encode()) / 2**32)
         if operation in self.failing:
             raise self.failing[operation](operation)
+
+    def _listed_record(self, operation: str, found: Iterator[Any]) -> Any:
+        record = next(found, None)
+        if record is None and self.throttles_gets:
+            raise Throttled(operation)
+        return record
 
     def _page(self, rows: list[Any], token: str | None, size: int) -> tuple[list[Any], str | None]:
         begin = int(token or 0)
