@@ -103,7 +103,8 @@ RATE_LIMIT: Final = Gauge(
 )
 QUEUE_WAIT_SECONDS: Final = Histogram(
     "chime_gateway_upstream_queue_wait_seconds",
-    "Seconds that a call waited for the rate limiter. Calls that do not wait are not counted.",
+    "Seconds that a call waited in the fair queue, for a free call or for the rate limiter. "
+    "Calls that do not wait are not counted.",
     buckets=_SECONDS,
 )
 QUEUE_REJECTED: Final = Counter(
@@ -247,7 +248,7 @@ def set_rate_limit(calls_per_second: float) -> None:
 
 
 def observe_queue_wait(seconds: float) -> None:
-    """Observe the time that one call waited for the rate limiter."""
+    """Observe the time that one call waited in the fair queue, for a free call or for the rate limiter."""
     QUEUE_WAIT_SECONDS.observe(seconds)
 
 
