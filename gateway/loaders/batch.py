@@ -56,7 +56,6 @@ class RecordSource(Generic[R]):
         list_page: Returns the page for a token, a size and a product type (unset for any).
         list_operation: The list's name, for errors and metrics.
         get: Returns the record of a key, if there is one.
-        key: Returns the key of a record.
         get_access: Whether AWS allows `get`.
         page_size: The most records of one list page.
         max_pages: The most list pages that one batch reads if gets are denied.
@@ -70,7 +69,6 @@ class RecordSource(Generic[R]):
     list_page: Callable[[str | None, int, str | None], Awaitable[ListPage[R]]]
     list_operation: str
     get: Callable[[str], Awaitable[R | None]]
-    key: Callable[[R], str | None]
     get_access: GetAccess
     page_size: int
     max_pages: int

@@ -72,7 +72,6 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
             list_page=list_page,
             list_operation="ListPhoneNumberOrders",
             get=self._get,
-            key=_order_id,
             get_access=self._get_access,
             page_size=upstream.service.max_results,
             max_pages=self._settings.max_upstream_pages,

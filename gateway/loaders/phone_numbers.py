@@ -65,7 +65,6 @@ class PhoneNumbers(DataSource[PhoneNumberRecord]):
             list_page=list_page,
             list_operation="ListPhoneNumbers",
             get=partial(upstream.get_phone_number, requester=self._requester),
-            key=e164_of,
             get_access=self._get_access,
             page_size=upstream.service.max_results,
             max_pages=self._settings.max_upstream_pages,

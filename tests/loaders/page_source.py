@@ -70,7 +70,6 @@ class Pages:
             list_page=self.list_page,
             list_operation="List",
             get=self.get,
-            key=lambda record: record,
             get_access=self.get_access,
             page_size=99,
             max_pages=20,

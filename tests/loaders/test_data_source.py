@@ -40,7 +40,7 @@ class Records(DataSource[str]):
     """A data source with the calls of one RecordSource."""
 
     def __init__(self, source: RecordSource[str]) -> None:
-        super().__init__(source.key)
+        super().__init__(lambda record: record)
         self._source = source
 
     def _record_source(self) -> RecordSource[str]:
