@@ -1,7 +1,7 @@
 """The size and the cost of an operation, computed from its document before it is validated or executed.
 
-The cost is an estimate, and mostly an upper bound: one point for each record that the response may hold, and one for
-each upstream call that may be made for it. It is computed from the costs declared at the fields
+The cost is an estimate, and mostly an upper bound. It is one point for each record that the response may hold. Each
+upstream call that may be made adds one. The cost is computed from the costs declared at the fields
 (gateway.schema.field_cost) and the request's variables. Page sizes multiply down the tree. `@skip` and `@include` are
 assumed to leave nothing out.
 
