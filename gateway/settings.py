@@ -151,8 +151,8 @@ class Settings(BaseSettings):
         default=20,
         ge=1,
         le=10_000,
-        description="Number of upstream pages that one list may read for `last`, `before`, `totalCount`, `facets`, "
-        "`sort` or a filter. 20 pages of 99 rows hold 1,980 rows, and at 500 ms each they fit in the request timeout.",
+        description="Number of upstream pages that one list may read for `last`, `totalCount`, `facets`, `sort` "
+        "or a filter. 20 pages of 99 rows hold 1,980 rows, and at 500 ms each they fit in the request timeout.",
     )
     max_tokens: int = Field(
         default=1500,

@@ -90,9 +90,9 @@ class Paginator(Generic[R]):
 
     Args:
         source: The list.
-        max_pages: The most pages that `last`, `before` or a count may fetch from the start. Beyond it they raise
-            PageLimitExceeded. A forward read of a filtered list fetches at most so many pages. Any forward read
-            fetches at most so many empty pages in a row. Beyond them it returns the rows found so far.
+        max_pages: The most pages that `last` or a count may fetch. Beyond it they raise PageLimitExceeded. A forward
+            read of a filtered list fetches at most so many pages. Any forward read fetches at most so many empty pages
+            in a row. Beyond them it returns the rows found so far.
         instead: The advice to clients in the message of PageLimitExceeded.
     """
 
@@ -124,11 +124,12 @@ class Paginator(Generic[R]):
         """Return the rows for the page arguments.
 
         Raises:
-            PageLimitExceeded: If the rows are too many pages away.
+            PageLimitExceeded: If `last` rows are too many pages away.
             GatewayError: If the list's `fetch` raised it.
 
         Cost: Forward, ceil(count / page_size) pages, plus one from the middle of a page, or none for a count of 0.
-            Backward, one page if it holds the rows before the cursor. Otherwise all pages from the start of the list.
+            Backward, one page if it holds the rows before the cursor. Otherwise all pages from `after`, or from the
+            start, up to `before` or the end.
         """
         return self._backward(arguments) if arguments.backward else self._forward(arguments)
 
@@ -138,7 +139,6 @@ class Paginator(Generic[R]):
         Return None if the rows are known only when the last page is read: backward, or with `before`.
 
         Raises:
-            PageLimitExceeded: As `slice` does.
             GatewayError: As `slice` does.
 
         Cost: As for `slice`, with which the pages are shared. A page is fetched when it is requested.

@@ -145,7 +145,7 @@ class ListConnection(Generic[R]):
         """Fetch the requested rows. Call it before any other method. `slice` returns the same rows or error later.
 
         Raises:
-            PageLimitExceeded: If the rows are too many pages away.
+            PageLimitExceeded: If `last` or `sort` needs more pages than the page limit.
             GatewayError: If a page cannot be fetched.
         """
         self._slice = asyncio.get_running_loop().create_future()
