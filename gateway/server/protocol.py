@@ -90,15 +90,16 @@ class LimitedHttpProtocol(asyncio.Protocol):
     The state follows the request that is being read. Pipelining lets a client send a request while earlier ones still
     have no response. So the responses that are still to be sent are counted beside the state:
 
-    | state        | event                                         | next state   | time limit        |
-    |--------------|-----------------------------------------------|--------------|-------------------|
-    | IDLE         | first byte of a request                       | READING_HEAD | `keep_alive_timeout_seconds`    |
-    | READING_HEAD | end of the head                               | READING_BODY | `read_timeout_seconds` |
-    | READING_BODY | end of the request, response still to be sent | RESPONDING   | `read_timeout_seconds` |
-    | READING_BODY | end of the request, response already sent     | IDLE         |                   |
-    | RESPONDING   | first byte of a pipelined request             | READING_HEAD | the application's |
-    | RESPONDING   | last response sent                            | IDLE         |                   |
-    | any          | rejection, abort, timeout, end of connection  | CLOSING      | `LINGER_SECONDS`  |
+    | state        | time limit                   | event                                         | next state   |
+    |--------------|------------------------------|-----------------------------------------------|--------------|
+    | IDLE         | `keep_alive_timeout_seconds` | first byte of a request                       | READING_HEAD |
+    | READING_HEAD | `read_timeout_seconds`       | end of the head                               | READING_BODY |
+    | READING_BODY | `read_timeout_seconds`       | end of the request, response still to be sent | RESPONDING   |
+    | (same)       |                              | end of the request, response already sent     | IDLE         |
+    | RESPONDING   | the application's            | first byte of a pipelined request             | READING_HEAD |
+    | (same)       |                              | last response sent                            | IDLE         |
+    | any          |                              | rejection, abort, timeout, end of connection  | CLOSING      |
+    | CLOSING      | `LINGER_SECONDS` if rejected | end of the connection                         |              |
 
     A connection that must close after a response goes to CLOSING instead of IDLE. That is so after `Connection: close`
     and while the server shuts down. In every state, a client that reads its response too slowly is disconnected.
@@ -126,7 +127,8 @@ class LimitedHttpProtocol(asyncio.Protocol):
         # The addresses of the client and of the gateway.
         self.client: tuple[str, int] | None = None
         self.server: tuple[str, int | None] | None = None
-        # The state, and the loop's time at which it began. RESPONDING and CLOSING have no time limit and need none.
+        # The state, and the loop's time at which it began. `_check_timeouts` reads the time only in the first three
+        # states.
         self._state = ConnectionState.IDLE
         self._since = 0.0
         # The server shuts down: the request being read, or else the last one, is the connection's last.
@@ -468,8 +470,8 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._cancel_responses()
         # The application rejects a request by its head if, for example, credentials are missing. The client would take
         # a second response for the one to its next request.
-        is_answered = state is ConnectionState.READING_BODY and self._latest is not None and self._latest.is_complete
-        can_respond = not is_half_sent and not is_answered and not self._transport.is_closing()
+        has_response = state is ConnectionState.READING_BODY and self._latest is not None and self._latest.is_complete
+        can_respond = not is_half_sent and not has_response and not self._transport.is_closing()
         if structlog.is_configured():
             # The parser has read the method when the URL begins.
             has_method = state in _READING and bool(self._url)
