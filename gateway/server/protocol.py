@@ -1,6 +1,6 @@
-"""The HTTP/1.1 protocol of client connections, with limits on time and size.
+"""The HTTP/1.1 protocol of client connections, with limits on time. `request_reader.py` reads the requests.
 
-uvicorn has no timeouts for slow clients and no limits on request sizes. Rejected requests never reach the application.
+uvicorn has no timeouts for slow clients. Rejected requests never reach the application.
 """
 
 import asyncio
@@ -11,9 +11,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from math import inf
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
-import httptools
 import structlog
 from starlette.types import Scope
 from uvicorn.config import Config
@@ -22,20 +20,8 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from gateway.server.exchange import Exchange
-from gateway.server.http1_checks import (
-    MAX_HEAD_BYTES,
-    MAX_HEADERS,
-    MAX_URL_BYTES,
-    ConnectionLimits,
-    RequestRejected,
-    body_too_large,
-    check_host,
-    check_target,
-    check_transfer_coding,
-    check_url,
-    check_version,
-    head_too_large,
-)
+from gateway.server.http1_checks import ConnectionLimits, RequestRejected
+from gateway.server.request_reader import RequestReader, StopReading
 from gateway.telemetry.request_record import RequestRecord
 
 # Requests that may wait on one connection behind the request in progress. Browsers do not pipeline, and each waiting
@@ -48,8 +34,6 @@ LINGER_SECONDS: Final = 2.0
 # slowest mobile lines still reach it. Kestrel's minimum is 240, which would allow hours for 2 MB.
 MIN_READ_BYTES_PER_SECOND: Final = 8_000
 
-_MALFORMED: Final = "The request is not HTTP/1.1 with a known method and a URL in ASCII."
-_CHECKED_HEADERS: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 # SO_LINGER with 0 seconds: close drops the unsent bytes and resets the connection.
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -64,8 +48,6 @@ class ConnectionState(Enum):
     CLOSING = auto()
 
 
-# The versions of ASGI and of its HTTP part.
-_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _READING: Final = (ConnectionState.READING_HEAD, ConnectionState.READING_BODY)
 
 
@@ -77,12 +59,8 @@ class _UnsentSample(NamedTuple):
     time: float
 
 
-class _ConnectionClosed(Exception):
-    """Bytes that follow the last request of a connection, in the chunk with its end."""
-
-
 class LimitedHttpProtocol(asyncio.Protocol):
-    """HTTP/1.1 by httptools, the parser that uvicorn uses too, within limits.
+    """The HTTP/1.1 connection of one client, within limits.
 
     A request that breaks a limit gets 400, 408, 413, 414, 431 or 503 in JSON and a line in the log. The connection is
     then closed. An idle connection is closed without a response.
@@ -121,9 +99,7 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
-        self._parser = httptools.HttpRequestParser(self)
-        # After `Connection: close`, the client may already have sent another request. Its response is the last one.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._reader = RequestReader(self, limits.body_bytes)
         # The addresses of the client and of the gateway.
         self.client: tuple[str, int] | None = None
         self.server: tuple[str, int | None] | None = None
@@ -142,15 +118,6 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._check_seconds = min(limits.read_timeout_seconds, limits.keep_alive_timeout_seconds)
         self._unsent = _UnsentSample(0, None, 0.0)
-        # The chunk being parsed: its size, and the number of requests that have a part in it.
-        self._chunk_bytes = self._requests_in_chunk = 0
-        # The request being read: the bytes of its body and of the earlier chunks. The first of these chunks may have
-        # begun with other requests. Then its size counts as shared.
-        self._body_bytes = self._received = self._shared = 0
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._host: bytes | None = None
-        self._expects_continue = False
 
     def __repr__(self) -> str:
         """Return the state and the number of responses that are still to be sent."""
@@ -189,7 +156,7 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._cancel_responses()
         self._flow.resume_writing()
         # These refer back to the protocol. With such a cycle, its memory would wait for the garbage collector.
-        del self._parser
+        self._reader.close()
         self._responding = self._latest = None
         self._unsent = _UnsentSample(0, None, 0.0)
 
@@ -202,20 +169,13 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Parse one chunk of bytes, usually one whole request."""
+        """Read one chunk of bytes, usually one whole request."""
         if self._state is ConnectionState.CLOSING:
             return
-        self._chunk_bytes = len(data)
-        self._requests_in_chunk = 1 if self._state in _READING else 0
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            if not isinstance(cause, _ConnectionClosed):
-                self._reject(cause if isinstance(cause, RequestRejected) else RequestRejected(_MALFORMED))
-            return
-        if self._state in _READING:
-            self._on_partial_data()
+            self._reader.feed(data)
+        except RequestRejected as rejected:
+            self._reject(rejected)
 
     def _on_response_complete(self) -> None:
         """Start the next pipelined request, or wait for a new one."""
@@ -242,7 +202,7 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._draining = True
         if self._state is ConnectionState.IDLE:
             self._close()
-        # A request whose head is incomplete has no exchange yet. `on_headers_complete` makes it the last one.
+        # A request whose head is incomplete has no exchange yet. `add_request` makes it the last one.
         elif self._latest is not None and self._state is not ConnectionState.READING_HEAD:
             self._latest.keep_alive = False
 
@@ -273,103 +233,51 @@ class LimitedHttpProtocol(asyncio.Protocol):
         self._state = ConnectionState.CLOSING
         self._transport.close()
 
-    # The parser's callbacks
+    # The reader's callbacks
 
-    def on_message_begin(self) -> None:
+    def begin_request(self) -> None:
         """Begin to read a request, unless the end of the one before it closed the connection.
 
         Raises:
-            _ConnectionClosed: To stop the parser. No state follows CLOSING.
+            StopReading: If it did. No state follows CLOSING.
         """
         if self._state is ConnectionState.CLOSING:
-            raise _ConnectionClosed
-        self._url, self._headers, self._host, self._expects_continue = b"", [], None, False
+            raise StopReading
         self._enter(ConnectionState.READING_HEAD)
-        self._requests_in_chunk += 1
-        self._body_bytes = self._received = self._shared = 0
 
-    def on_url(self, url: bytes) -> None:
-        """Add a piece of the URL."""
-        self._url += url
-        check_url(self._url)
+    def add_request(self, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
+        """Pass a request to the application, at once or after the responses before it.
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header, or a trailer, once all of it was read."""
-        name = name.lower()
-        if name in _CHECKED_HEADERS:
-            self._check_header(name, value)
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Pass the request to the application, unless a check rejects it."""
-        headers = self._headers
-        if len(headers) > MAX_HEADERS or (
-            # Most heads come in one small chunk, and need no sum.
-            self._received + self._chunk_bytes > MAX_HEAD_BYTES
-            and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES
-        ):
-            raise head_too_large()
-        version = self._parser.get_http_version()
-        if self._host is None or self._url[0] != ord("/"):
-            host = check_target(self._url, self._host, version)
-            if self._host is None and host is not None:
-                headers.append((b"host", host))
-        check_version(version, headers)
-        # The parser would skip the body, and all requests behind it.
-        if self._parser.should_upgrade():
-            raise RequestRejected("Connections cannot be upgraded, neither to WebSocket nor to HTTP/2.")
+        Raises:
+            RequestRejected: If too many requests wait.
+        """
         if len(self._waiting) >= MAX_PIPELINED:
             raise RequestRejected(f"More than {MAX_PIPELINED} pipelined requests wait on this connection.")
+        scope["client"], scope["server"], scope["state"] = self.client, self.server, self._app_state.copy()
         is_first = self._latest is None or self._latest.is_complete
         exchange = self._latest = Exchange(
-            self._scope(version, headers),
+            scope,
             self._transport,
             self._flow,
             self._server_state.default_headers,
             self._on_response_complete,
-            keep_alive=version == "1.1" and self._parser.should_keep_alive() and not self._draining,
-            # HTTP/1.0 has no interim responses (RFC 9110, 10.1.1).
-            expects_continue=version == "1.1" and self._expects_continue,
+            keep_alive=keep_alive and not self._draining,
+            expects_continue=expects_continue,
         )
         self._enter(ConnectionState.READING_BODY)
-        # Trailers are dropped. Otherwise the application would take them for headers.
-        self._headers = []
         if is_first:
             self._start(exchange)
         else:
             self._flow.pause_reading()
             self._waiting.append(exchange)
 
-    def _scope(self, version: str, headers: list[tuple[bytes, bytes]]) -> Scope:
-        """Return ASGI's description of the request whose head was read."""
-        target = httptools.parse_url(self._url)
-        path = target.path.decode("ascii")
-        return {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": self._parser.get_method().decode(),
-            "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": target.path,
-            "query_string": target.query or b"",
-            "root_path": "",
-            "headers": headers,
-            "client": self.client,
-            "server": self.server,
-            "state": self._app_state.copy(),
-        }
-
-    def on_body(self, body: bytes) -> None:
-        """Add a piece of the body, unless the application responded without it."""
-        self._body_bytes += len(body)
-        if self._body_bytes > self._limits.body_bytes:
-            raise body_too_large(self._limits.body_bytes)
+    def add_body(self, part: bytes) -> None:
+        """Add a part of the body, unless the application responded without it."""
         exchange = self._latest
         if exchange is not None and not exchange.is_complete:
-            exchange.add_body(body)
+            exchange.add_body(part)
 
-    def on_message_complete(self) -> None:
+    def end_request(self) -> None:
         """Wait for the response, unless the application sent it before it had the whole request."""
         exchange = self._latest
         if exchange is None or exchange.is_complete:
@@ -378,37 +286,7 @@ class LimitedHttpProtocol(asyncio.Protocol):
             exchange.end_body()
             self._state = ConnectionState.RESPONDING
 
-    def _check_header(self, name: bytes, value: bytes) -> None:
-        """Check a header that frames or routes the request. llhttp has checked its syntax."""
-        if name == b"host":
-            check_host(value, self._host)
-            self._host = value
-        elif name == b"content-length":
-            # llhttp has parsed it as a number of at most 64 bits.
-            if int(value) > self._limits.body_bytes:
-                raise body_too_large(self._limits.body_bytes)
-        elif name == b"transfer-encoding":
-            check_transfer_coding(value)
-        elif value.lower() == b"100-continue":
-            self._expects_continue = True
-
-    # Limits
-
-    def _on_partial_data(self) -> None:
-        """Reject the request being read if it is too large already.
-
-        One header without an end, or the framing of chunks, can grow without any callback of the parser.
-        """
-        self._received += self._chunk_bytes
-        if self._requests_in_chunk > 1:
-            self._shared = self._chunk_bytes
-        received = self._received - self._shared
-        if self._state is ConnectionState.READING_HEAD:
-            if received > MAX_URL_BYTES + MAX_HEAD_BYTES:
-                self._reject(head_too_large())
-        # Twice the body allows for chunks as small as 6 bytes.
-        elif received > MAX_URL_BYTES + MAX_HEAD_BYTES + 2 * self._limits.body_bytes:
-            self._reject(body_too_large(self._limits.body_bytes))
+    # Timeouts
 
     def _check_timeouts(self) -> None:
         """Close the connection if the client is too slow in its present state.
@@ -473,9 +351,7 @@ class LimitedHttpProtocol(asyncio.Protocol):
         has_response = state is ConnectionState.READING_BODY and self._latest is not None and self._latest.is_complete
         can_respond = not is_half_sent and not has_response and not self._transport.is_closing()
         if structlog.is_configured():
-            # The parser has read the method when the URL begins.
-            has_method = state in _READING and bool(self._url)
-            record = RequestRecord(method=self._parser.get_method().decode() if has_method else None)
+            record = RequestRecord(method=self._reader.method)
             record.id = rejected.request_id
             record.error_codes.append(rejected.code)
             status = int(rejected.status) if can_respond else None

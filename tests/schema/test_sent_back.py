@@ -18,7 +18,7 @@ AFTER = "query ($after: String) { phoneNumbers(first: 2, after: $after) { nodes 
 @pytest.fixture
 def _long_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lift the limit on URLs. The scripted upstream is served like a gateway, but AWS accepts its own tokens."""
-    for module in ("gateway.server.protocol", "gateway.server.http1_checks"):
+    for module in ("gateway.server.request_reader", "gateway.server.http1_checks"):
         monkeypatch.setattr(f"{module}.MAX_URL_BYTES", 1_000_000)
 
 

@@ -570,7 +570,8 @@ def test_bytes_behind_the_last_request_are_ignored_while_draining(behind: bytes)
     assert len(protocols) == 1
 
 
-def test_closed_connection_is_freed_without_the_garbage_collector() -> None:
+@pytest.mark.parametrize("last", [b"", GET + b"\r\n", b"x : y\r\n\r\n"], ids=["a response", "no host", "malformed"])
+def test_closed_connection_is_freed_without_the_garbage_collector(last: bytes) -> None:
     freed = threading.Event()
 
     async def responds(scope: Scope, receive: Receive, send: Send) -> None:
@@ -588,6 +589,9 @@ def test_closed_connection_is_freed_without_the_garbage_collector() -> None:
             assert connection.read_response().status == 204
             # The check of the timeouts notes which response was being read.
             server.advance(LIMITS.read_timeout_seconds + 1)
+            connection.sends(last)
+            if last:
+                assert connection.read_response().status == 400
             connection.socket.shutdown(socket.SHUT_WR)
             assert connection.closed()
             server.settle()
