@@ -15,7 +15,8 @@ from gateway.loaders.data_source import LinkSource
 from gateway.loaders.phone_number_orders import PhoneNumberOrders
 from gateway.loaders.record_cache import Lookup
 from gateway.paging.read_ahead import ReadAhead
-from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of, with_plus
+from gateway.upstream.e164 import with_plus
+from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 

@@ -13,7 +13,8 @@ from gateway.schema.field_cost import LOOKUP_OR_SHARED_WALK, PART_OF_RECORD, lis
 from gateway.schema.fields import TypeTest, link_field, parse_object, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER, Node, global_id
 from gateway.schema.scalars import DateTime, E164PhoneNumber
-from gateway.upstream.records import PhoneNumberRecord, with_plus
+from gateway.upstream.e164 import with_plus
+from gateway.upstream.records import PhoneNumberRecord
 
 if TYPE_CHECKING:  # The two types hold each other.
     from gateway.schema.phone_number_order import PhoneNumberOrder

@@ -15,7 +15,8 @@ from gateway.schema.fields import TypeTest, link_field, record_field
 from gateway.schema.node import ID_DESCRIPTION, PHONE_NUMBER_ORDER, Node, global_id
 from gateway.schema.phone_number import PhoneNumber
 from gateway.schema.scalars import DateTime, E164PhoneNumber
-from gateway.upstream.records import OrderedPhoneNumberRecord, with_plus
+from gateway.upstream.e164 import with_plus
+from gateway.upstream.records import OrderedPhoneNumberRecord
 
 
 def _e164(ordered: OrderedPhoneNumberRecord) -> str | None:

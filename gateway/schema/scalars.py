@@ -9,7 +9,7 @@ from strawberry.types.scalar import ScalarDefinition
 
 from gateway.errors import BadUserInput, UpstreamBadResponse
 from gateway.listing.instants import read_instant
-from gateway.upstream.records import read_e164_number, with_plus
+from gateway.upstream.e164 import read_e164_number, with_plus
 
 DATE_TIME: Final = "DateTime"
 E164: Final = "E164PhoneNumber"

@@ -1,9 +1,10 @@
-"""Readers of AWS's responses: they return the records that can be used and leave out the others.
+"""Readers of AWS's responses. They correct records or leave them out if a key is unusable.
 
-If a record has no usable key, it can be neither shown nor requested again. Only that record is left out, and the rest
-of its page, or of the record around it, stays. Such records are counted in a metric, and each response with some of
-them is logged with one warning. Any other odd value stays in its record. It causes an error in its own field only, when
-the schema writes the field (gateway/schema).
+If one of E164PhoneNumber and PhoneNumberId is unusable, a copy of the record takes the other's value. If a record has
+no usable key, it can be neither shown nor requested again. Only that record is left out, and the rest of its page, or
+of the record around it, stays. Such records are counted in a metric, and each response with some of them is logged with
+one warning. Any other odd value stays in its record. It causes an error in its own field only, when the schema writes
+the field (gateway/schema).
 """
 
 import logging
@@ -14,14 +15,8 @@ import orjson
 
 from gateway.telemetry.metrics import count_records_left_out
 from gateway.telemetry.request_record import current_record
-from gateway.upstream.records import (
-    PhoneNumberOrderRecord,
-    PhoneNumberRecord,
-    are_e164_with_plus,
-    e164_of,
-    is_e164_number,
-    read_e164_number,
-)
+from gateway.upstream.e164 import are_e164_with_plus, is_e164_number, read_e164_number
+from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberRecord, e164_of
 from gateway.upstream.services import MAX_ID_LENGTH
 
 R = TypeVar("R")
