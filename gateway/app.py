@@ -102,7 +102,7 @@ def _lifespan(
             yield {
                 "new_context": request_contexts(settings, upstream),
                 "responses": ResponseStore(upstream.cache),
-                "unready": upstream.unready,
+                "unready": upstream.readiness.unready,
             }
 
     return lifespan

@@ -38,7 +38,7 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Return 200 if the process should get requests, else 503. The body says so in JSON, with the reason.
 
-    Cost: See Upstream.unready.
+    Cost: See Readiness.unready (gateway/upstream/readiness.py).
     """
     state: dict[str, Any] = request.scope["state"]
     reason = "this process is shutting down" if state.get(DRAINING) else await state["unready"]()

@@ -1,4 +1,4 @@
-"""The gateway's client of the two AWS list APIs: four typed methods over one transport."""
+"""The gateway's client of AWS: four typed calls, and the page map that they fill."""
 
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
@@ -29,15 +29,15 @@ MAX_WASTED_SHARE: Final = 0.01
 class Upstream:
     """One AWS account's phone numbers and orders. The process has one.
 
-    Every method makes at most three attempts. It joins an identical call in flight, and makes no call if the response
-    is cached. Results are shared with other requests, so callers must not change them. At the requester's deadline the
-    call is abandoned. Every method may raise UpstreamError.
+    A list or get method joins an identical call in flight, and makes no call if the response is cached. Otherwise its
+    call has up to MAX_ATTEMPTS attempts until the requester's deadline (resilience/retry.py). It may raise
+    UpstreamError. Results are shared with other requests, so do not change them. The other methods make no call.
 
     Args:
         transport: The way to AWS.
         service: The API that is called.
         endpoint: The endpoint that is called, as the AWS client resolved it.
-        readiness: The check behind `unready`.
+        readiness: The check of `/readyz`.
         breakers: The circuit breaker of each operation. Read their state only.
         queue: The calls in flight and in the queue. Read its state only.
         cache: The cache of recent responses.
@@ -55,6 +55,7 @@ class Upstream:
     ) -> None:
         self.service = service
         self.endpoint = endpoint
+        self.readiness = readiness
         self.breakers = breakers
         self.queue = queue
         self.cache = cache
@@ -63,7 +64,6 @@ class Upstream:
         # The largest MaxResults that AWS has accepted for each list operation.
         self._accepted_sizes: dict[str, int] = {}
         self._transport = transport
-        self._readiness = readiness
 
     def list_phone_numbers(
         self, token: str | None, size: int, *, requester: Requester, filters: Parameters = NO_PARAMETERS
@@ -135,13 +135,6 @@ class Upstream:
         """Return whether calls are scarce, because the operator set a quota or because AWS has throttled recently."""
         return self.queue.rate is not None
 
-    async def unready(self) -> str | None:
-        """Return the reason why requests should go to another replica, if there is one. Never raise.
-
-        Cost: See Readiness.unready.
-        """
-        return await self._readiness.unready()
-
     async def _list(
         self, operation: Operation, token: str | None, size: int, filters: Parameters, requester: Requester
     ) -> Any:
@@ -170,5 +163,8 @@ class Upstream:
 
 
 def _list_id(operation: Operation, filters: Parameters) -> object:
-    """Return the list that the page map knows pages of. The service, region and account are the process's own."""
+    """Return the identity of a list for the page map: its operation and filters.
+
+    The service, region and account are the process's own.
+    """
     return (operation.name, tuple(sorted(filters.items())))
