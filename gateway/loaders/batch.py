@@ -289,20 +289,20 @@ class Batch(Generic[R]):
             self._pages += 1
             return await self._source.list_page(token, size, None)
 
-        walk = ReadAhead(fetch, self._source.following, self._source.on_wasted)
+        read_ahead = ReadAhead(fetch, self._source.following, self._source.on_wasted)
         try:
-            await self._read_pages(walk)
+            await self._read_pages(read_ahead)
         except UpstreamError as error:
             self._resolve_rest(error)
         finally:
-            walk.close()
+            read_ahead.close()
 
-    async def _read_pages(self, walk: ReadAhead[R]) -> None:
+    async def _read_pages(self, read_ahead: ReadAhead[R]) -> None:
         source = self._source
         token = self._token_from_start
         seen_tokens: set[str | None] = {None, token}
         for number in range(self._pages_from_start, source.max_pages):
-            page = await walk.page(token, [source.page_size] * self._pages_to_read(number))
+            page = await read_ahead.page(token, [source.page_size] * self._pages_to_read(number))
             self._resolve(page)
             token = page.next_token
             if token is None:

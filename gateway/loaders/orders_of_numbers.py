@@ -57,12 +57,12 @@ class OrdersOfNumbers(LinkSource[PhoneNumberRecord, PhoneNumberOrderRecord]):
         order_ids = [record.get("OrderId") for record in keys]
         named = iter(self._orders.lookups([order_id for order_id in order_ids if order_id]))
         return [
-            next(named) if order_id else (self._walk(), e164_of(record))
+            next(named) if order_id else (self._lookup_in_list(), e164_of(record))
             for record, order_id in zip(keys, order_ids, strict=True)
         ]
 
-    def _walk(self) -> Lookup[PhoneNumberOrderRecord]:
-        """Return the lookup of all numbers whose record does not name an order."""
+    def _lookup_in_list(self) -> Lookup[PhoneNumberOrderRecord]:
+        """Return the lookup of all numbers whose record does not name an order. Start to read the list if needed."""
         if self._reading is None and not self._lookup.done():
             self._reading = asyncio.create_task(self._read())
         return self._lookup
@@ -72,20 +72,20 @@ class OrdersOfNumbers(LinkSource[PhoneNumberRecord, PhoneNumberOrderRecord]):
 
         Cost: One ListPhoneNumberOrders call for each 99 orders (chime) or 100, at most max_pages calls.
         """
-        walk = self._orders.walk()
+        read_ahead = self._orders.read_ahead()
         try:
-            await self._read_pages(walk)
+            await self._read_pages(read_ahead)
         except Exception as error:  # noqa: BLE001  # The waiting fields need the error, or they would wait for ever.
             self._order_of.outcome_of_others = error
         finally:
-            walk.close()
+            read_ahead.close()
         self._lookup.set_result(self._order_of)
 
-    async def _read_pages(self, walk: ReadAhead[PhoneNumberOrderRecord]) -> None:
+    async def _read_pages(self, read_ahead: ReadAhead[PhoneNumberOrderRecord]) -> None:
         token: str | None = None
         seen_tokens: set[str | None] = {None}
         for pages_left in range(self._max_pages, 0, -1):
-            page = await walk.page(token, [self._page_size] * pages_left)
+            page = await read_ahead.page(token, [self._page_size] * pages_left)
             self._add(page.records)
             token = page.next_token
             if token is None:

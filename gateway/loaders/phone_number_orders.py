@@ -39,7 +39,7 @@ class PhoneNumberOrders(DataSource[PhoneNumberOrderRecord]):
         self._requester = requester
         self._on_order_seen = on_order_seen
 
-    def walk(self) -> ReadAhead[PhoneNumberOrderRecord]:
+    def read_ahead(self) -> ReadAhead[PhoneNumberOrderRecord]:
         """Return a reader of the whole list."""
         return ReadAhead(self.page, self._following, self._upstream.count_wasted)
 

@@ -54,7 +54,7 @@ class PageChain(Generic[R]):
         # A list that leads back to one of these tokens never ends.
         self._seen_tokens = {*seen_tokens, token}
         self._one_at_a_time = asyncio.Lock()
-        self._walk = source.walk()
+        self._read_ahead = source.read_ahead()
         self._error: GatewayError | None = None
 
     def __repr__(self) -> str:
@@ -96,7 +96,7 @@ class PageChain(Generic[R]):
                         raise self._error
                     try:
                         token, sizes = self._next_request(rows, pages)
-                        self._append(token, sizes[0], await self._walk.page(token, sizes))
+                        self._append(token, sizes[0], await self._read_ahead.page(token, sizes))
                     except GatewayError as error:
                         self._error = error
                         raise

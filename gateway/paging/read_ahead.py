@@ -38,7 +38,7 @@ class ListPage(Protocol[R_co]):
 
 
 class ReadAhead(Generic[R]):
-    """The requested pages of one walk through a list.
+    """The requested pages of one read of a list.
 
     Args:
         fetch: Returns the page of a token and a size.

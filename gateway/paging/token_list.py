@@ -57,19 +57,19 @@ class TokenList(Generic[R]):
     following: Callable[[str | None, int], Sequence[str]] = _none_known
     on_wasted: Callable[[int], None] = _ignore
     pages_fetched: int = field(default=0, init=False)
-    _walks: list[ReadAhead[R]] = field(default_factory=list, init=False)
+    _readers: list[ReadAhead[R]] = field(default_factory=list, init=False)
 
-    def walk(self) -> ReadAhead[R]:
+    def read_ahead(self) -> ReadAhead[R]:
         """Return a reader of the list's pages."""
-        walk = ReadAhead(self._count_and_fetch, self.following, self.on_wasted)
-        self._walks.append(walk)
-        return walk
+        reader = ReadAhead(self._count_and_fetch, self.following, self.on_wasted)
+        self._readers.append(reader)
+        return reader
 
     def close(self) -> None:
         """Cancel the pages that were requested ahead."""
-        for walk in self._walks:
-            walk.close()
-        self._walks.clear()
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
 
     def _count_and_fetch(self, token: str | None, size: int) -> Awaitable[ListPage[R]]:
         self.pages_fetched += 1

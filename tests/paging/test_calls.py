@@ -176,12 +176,12 @@ async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) 
     """Like two fields of one selection, both are requested before either is awaited, in either order."""
     for count_first in (True, False):
         upstream = UpstreamList(rows=rows_of(500))
-        walk = Paginator(upstream.source, max_pages=20)
+        paginator = Paginator(upstream.source, max_pages=20)
         requested = window(last=size) if backward else window(first=size)
         if count_first:
-            count, rows = await asyncio.gather(walk.count(), walk.slice(requested))
+            count, rows = await asyncio.gather(paginator.count(), paginator.slice(requested))
         else:
-            rows, count = await asyncio.gather(walk.slice(requested), walk.count())
+            rows, count = await asyncio.gather(paginator.slice(requested), paginator.count())
         assert count == 500
         assert rows.rows() == (upstream.rows[max(500 - size, 0) :] if backward else upstream.rows[:size])
         assert len(upstream.calls) == ceil(500 / 99)
@@ -189,8 +189,10 @@ async def test_count_shares_the_pages_of_the_rows(size: int, *, backward: bool) 
 
 async def test_rows_of_the_whole_list_share_the_pages_of_the_slice_and_the_count() -> None:
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Paginator(upstream.source, max_pages=20)
-    everything, count, rows = await asyncio.gather(walk.all_rows(), walk.count(), walk.slice(window(first=10)))
+    paginator = Paginator(upstream.source, max_pages=20)
+    everything, count, rows = await asyncio.gather(
+        paginator.all_rows(), paginator.count(), paginator.slice(window(first=10))
+    )
     assert (everything, count, rows.rows()) == (upstream.rows, 500, upstream.rows[:10])
     assert [call.size for call in upstream.calls] == [99] * 6
     slice_first = Paginator(upstream.source, max_pages=20)
@@ -201,10 +203,10 @@ async def test_rows_of_the_whole_list_share_the_pages_of_the_slice_and_the_count
 
 async def test_count_after_the_rows_fetches_only_the_remaining_pages() -> None:
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Paginator(upstream.source, max_pages=20)
-    await walk.slice(window(first=198))
+    paginator = Paginator(upstream.source, max_pages=20)
+    await paginator.slice(window(first=198))
     assert len(upstream.calls) == 2
-    assert await walk.count() == 500
+    assert await paginator.count() == 500
     assert len(upstream.calls) == 6
 
 
@@ -212,8 +214,8 @@ async def test_count_with_rows_after_a_cursor_costs_the_sum_of_both() -> None:
     upstream = UpstreamList(rows=rows_of(500))
     cursor = (await request(upstream, first=99)).end_cursor
     upstream.calls.clear()
-    walk = Paginator(upstream.source, max_pages=20)
-    count, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10, after=cursor)))
+    paginator = Paginator(upstream.source, max_pages=20)
+    count, rows = await asyncio.gather(paginator.count(), paginator.slice(window(first=10, after=cursor)))
     assert count == 500
     assert rows.rows() == upstream.rows[99:109]
     assert len(upstream.calls) == 6 + 1
@@ -221,16 +223,16 @@ async def test_count_with_rows_after_a_cursor_costs_the_sum_of_both() -> None:
 
 async def test_two_counts_of_one_paginator_share_their_calls() -> None:
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Paginator(upstream.source, max_pages=20)
-    assert list(await asyncio.gather(walk.count(), walk.count())) == [500, 500]
+    paginator = Paginator(upstream.source, max_pages=20)
+    assert list(await asyncio.gather(paginator.count(), paginator.count())) == [500, 500]
     assert len(upstream.calls) == 6
 
 
 async def test_cursors_of_a_counted_page_resume_with_one_call() -> None:
     """The count fetches larger pages than the rows alone need."""
     upstream = UpstreamList(rows=rows_of(500))
-    walk = Paginator(upstream.source, max_pages=20)
-    _, rows = await asyncio.gather(walk.count(), walk.slice(window(first=10)))
+    paginator = Paginator(upstream.source, max_pages=20)
+    _, rows = await asyncio.gather(paginator.count(), paginator.slice(window(first=10)))
     more = await request(upstream, first=10, after=rows.end_cursor)
     assert more.rows == upstream.rows[10:20]
     assert more.calls == 1
@@ -238,11 +240,11 @@ async def test_cursors_of_a_counted_page_resume_with_one_call() -> None:
 
 async def test_failed_call_is_not_retried_by_its_paginator_but_by_the_next() -> None:
     upstream = UpstreamList(rows=rows_of(300))
-    walk = Paginator(upstream.source, max_pages=20)
+    paginator = Paginator(upstream.source, max_pages=20)
     upstream.expired.add("keyset|197|0|")
     for _ in range(2):
         with pytest.raises(CursorExpired):
-            await walk.count()
+            await paginator.count()
     assert len(upstream.calls) == 2
     upstream.expired.clear()
     assert await Paginator(upstream.source, max_pages=20).count() == 300

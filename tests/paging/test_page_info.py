@@ -151,10 +151,10 @@ async def test_last_rows_have_no_next_page_if_an_empty_page_ends_the_list() -> N
 async def test_page_info_is_unchanged_by_a_count() -> None:
     upstream = UpstreamList(rows=rows_of(20), page_size=4)
     for size in range(1, 22):
-        walk = Paginator(upstream.source, max_pages=20)
+        paginator = Paginator(upstream.source, max_pages=20)
         window = read_page_arguments(
             first=size, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
         )
-        _, counted = await asyncio.gather(walk.count(), walk.slice(window))
+        _, counted = await asyncio.gather(paginator.count(), paginator.slice(window))
         assert counted.rows() == upstream.rows[:size]
         assert (counted.has_previous_page, counted.has_next_page) == (False, size < 20)

@@ -81,11 +81,11 @@ async def test_count_beyond_the_limit_is_rejected() -> None:
 async def test_count_beyond_the_limit_does_not_affect_the_rows(size: int) -> None:
     """Only totalCount is null."""
     upstream = UpstreamList(rows=rows_of(100), page_size=10)
-    walk = Paginator(upstream.source, max_pages=3)
+    paginator = Paginator(upstream.source, max_pages=3)
     window = read_page_arguments(
         first=size, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
     )
-    count, given = await asyncio.gather(walk.count(), walk.slice(window), return_exceptions=True)
+    count, given = await asyncio.gather(paginator.count(), paginator.slice(window), return_exceptions=True)
     assert isinstance(count, PageLimitExceeded)
     assert not isinstance(given, BaseException)
     assert given.rows() == upstream.rows[:size]
@@ -120,8 +120,8 @@ async def test_call_that_failed_for_the_rows_is_not_retried_for_the_count() -> N
         calls += 1
         raise Throttled("List")
 
-    walk = Paginator(replace(upstream.source, fetch=fetch), max_pages=3)
+    paginator = Paginator(replace(upstream.source, fetch=fetch), max_pages=3)
     window = read_page_arguments(first=5, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=100)
-    outcomes = await asyncio.gather(walk.slice(window), walk.count(), return_exceptions=True)
+    outcomes = await asyncio.gather(paginator.slice(window), paginator.count(), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Throttled, Throttled]
     assert calls == 1

@@ -353,7 +353,7 @@ class Scripted:
         self.failures = failures or {}
         self.calls: list[str | None] = []
         self.wasted = 0
-        self.walk = ReadAhead(self.fetch, self.following, self.count_wasted)
+        self.read_ahead = ReadAhead(self.fetch, self.following, self.count_wasted)
 
     async def fetch(self, token: str | None, _size: int) -> ScriptedPage[str]:
         self.calls.append(token)
@@ -376,7 +376,7 @@ class Scripted:
 @timed
 async def test_page_that_failed_ahead_is_requested_again_when_it_is_needed() -> None:
     upstream = Scripted([None, "1", "2"], failures={"1": 1})
-    pages = [await upstream.walk.page(token, [99] * 3) for token in upstream.tokens]
+    pages = [await upstream.read_ahead.page(token, [99] * 3) for token in upstream.tokens]
     assert [page.records for page in pages] == [["None"], ["1"], ["2"]]
     assert upstream.calls == [None, "1", "2", "1"]
 
@@ -384,25 +384,25 @@ async def test_page_that_failed_ahead_is_requested_again_when_it_is_needed() -> 
 @timed
 async def test_page_that_fails_each_time_is_an_error() -> None:
     upstream = Scripted([None, "1", "2"], failures={"1": 2})
-    await upstream.walk.page(None, [99] * 3)
+    await upstream.read_ahead.page(None, [99] * 3)
     with pytest.raises(UpstreamFailure):
-        await upstream.walk.page("1", [99] * 2)
+        await upstream.read_ahead.page("1", [99] * 2)
 
 
 @timed
 async def test_pages_ahead_are_dropped_if_a_page_names_another_token() -> None:
     upstream = Scripted([None, "1", "2", "3"])
-    await upstream.walk.page(None, [99] * 4)
+    await upstream.read_ahead.page(None, [99] * 4)
     upstream.tokens = ["other", "end"]
-    page = await upstream.walk.page("other", [99])
+    page = await upstream.read_ahead.page("other", [99])
     assert (page.records, page.next_token) == (["other"], "end")
     assert upstream.wasted == 3
-    assert repr(upstream.walk) == "<ReadAhead: 0 pages, 0 in flight>"
+    assert repr(upstream.read_ahead) == "<ReadAhead: 0 pages, 0 in flight>"
 
 
 @timed
 async def test_page_of_another_size_is_not_used() -> None:
     upstream = Scripted([None, "1"])
-    await upstream.walk.page(None, [99, 99])
-    await upstream.walk.page("1", [50])
+    await upstream.read_ahead.page(None, [99, 99])
+    await upstream.read_ahead.page("1", [50])
     assert upstream.calls == [None, "1", "1"]

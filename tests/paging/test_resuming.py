@@ -28,11 +28,11 @@ KINDS: list[Tokens] = ["keyset", "offset"]
 
 async def counted(upstream: UpstreamList, first: int) -> Response:
     """Request rows with totalCount. The rows come from pages of full size, so the endCursor is in mid-page."""
-    walk = Paginator(upstream.source, max_pages=20)
+    paginator = Paginator(upstream.source, max_pages=20)
     window = read_page_arguments(
         first=first, after=None, last=None, before=None, read_cursor=READ_CURSOR, max_size=1_000
     )
-    _, given = await asyncio.gather(walk.count(), walk.slice(window))
+    _, given = await asyncio.gather(paginator.count(), paginator.slice(window))
     return Response(given, len(upstream.calls))
 
 
