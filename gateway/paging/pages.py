@@ -64,17 +64,17 @@ class PageChain(Generic[R]):
         return f"<PageChain {self._source.operation}: {len(self.pages)} pages, {rows} rows{ended}{failed}>"
 
     def pages_from(
-        self, place: Boundary, *, rows: int = ALL, limit: int = ALL, reads_all: bool = False
+        self, boundary: Boundary, *, rows: int = ALL, limit: int = ALL, reads_all: bool = False
     ) -> "PagesFrom[R]":
         """Return an iterator over the pages from a boundary to the end of the list.
 
         Args:
-            place: The boundary to start at. Its page is fetched, or is the next to fetch.
+            boundary: The boundary to start at. Its page is fetched, or is the next to fetch.
             rows: Number of rows that the caller needs. No page requests more than are still missing.
             limit: The most pages to return.
             reads_all: Whether the caller reads until it has the rows. If so, pages may be requested ahead.
         """
-        return PagesFrom(self, place, rows, limit, reads_all=reads_all)
+        return PagesFrom(self, boundary, rows, limit, reads_all=reads_all)
 
     async def page(self, index: int, rows: int, pages: int = 1) -> Page[R]:
         """Return the index-th page, and fetch it and those before it if necessary.
@@ -102,7 +102,7 @@ class PageChain(Generic[R]):
                         raise
         return self.pages[index]
 
-    def place_of(self, offset: int) -> Boundary:
+    def boundary_at(self, offset: int) -> Boundary:
         """Return the boundary after that many records, or after all fetched records if there are fewer."""
         for number, page in enumerate(self.pages):
             if offset <= len(page.records):
@@ -162,11 +162,11 @@ class PagesFrom(Generic[R]):
     A loop over an async generator that ends early leaves a task to close it. This iterator needs no closing.
     """
 
-    __slots__ = ("_chain", "_limit", "_place", "_reads_all", "_richest", "_rows", "_seen")
+    __slots__ = ("_boundary", "_chain", "_limit", "_reads_all", "_richest", "_rows", "_seen")
 
-    def __init__(self, chain: PageChain[R], place: Boundary, rows: int, limit: int, *, reads_all: bool) -> None:
+    def __init__(self, chain: PageChain[R], boundary: Boundary, rows: int, limit: int, *, reads_all: bool) -> None:
         self._chain = chain
-        self._place: Boundary | None = place
+        self._boundary: Boundary | None = boundary
         self._rows = rows
         self._limit = limit
         self._reads_all = reads_all
@@ -177,16 +177,16 @@ class PagesFrom(Generic[R]):
         return self
 
     async def __anext__(self) -> tuple[Boundary, Page[R]]:
-        place = self._place
-        if place is None or self._limit == 0:
+        boundary = self._boundary
+        if boundary is None or self._limit == 0:
             raise StopAsyncIteration
-        page = await self._chain.page(place.page, self._rows, self._pages_needed() if self._reads_all else 1)
-        self._rows -= len(page.rows) - place.row
+        page = await self._chain.page(boundary.page, self._rows, self._pages_needed() if self._reads_all else 1)
+        self._rows -= len(page.rows) - boundary.row
         self._limit -= 1
         self._seen += 1
         self._richest = max(self._richest, len(page.rows))
-        self._place = None if page.next_token is None else Boundary(place.page + 1, 0)
-        return place, page
+        self._boundary = None if page.next_token is None else Boundary(boundary.page + 1, 0)
+        return boundary, page
 
     def _pages_needed(self) -> int:
         """Return how many pages the rows most likely take. It is better to expect too few than too many."""

@@ -18,14 +18,14 @@ _MOST_PARTS_OF_A_PAGE: Final = 20
 
 
 class _CursorMatch(NamedTuple):
-    """The position of a cursor's edge. If it is no longer a row, `exists` is False and `place` is its former place."""
+    """The boundary before a cursor's edge. If `exists` is False, the edge is no longer a row, and was here before."""
 
-    place: Boundary
+    boundary: Boundary
     exists: bool
 
     def just_after(self) -> Boundary:
-        """Return the boundary after the edge. If it is no longer a row, the next row has moved up to its place."""
-        return Boundary(self.place.page, self.place.row + self.exists)
+        """Return the boundary after the edge. If it is no longer a row, the next row has moved up to the boundary."""
+        return Boundary(self.boundary.page, self.boundary.row + self.exists)
 
 
 class _ForwardRead(Generic[R]):
@@ -35,7 +35,7 @@ class _ForwardRead(Generic[R]):
     applies a filter itself.
 
     Attributes:
-        place: The boundary after the last row read.
+        boundary: The boundary after the last row read.
         at_before: Whether the edge of `before` was reached.
         ended: Whether no further page is read.
         at_limit: Whether none is read because of the page limit.
@@ -49,14 +49,14 @@ class _ForwardRead(Generic[R]):
         "_max_pages",
         "at_before",
         "at_limit",
+        "boundary",
         "ended",
-        "place",
     )
 
     def __init__(
         self, begin: Boundary, arguments: PageArguments[Position], *, is_filtered: bool, max_pages: int
     ) -> None:
-        self.place = begin
+        self.boundary = begin
         self.at_before = self.ended = self.at_limit = False
         self._before = arguments.before
         self._left = arguments.count
@@ -67,22 +67,22 @@ class _ForwardRead(Generic[R]):
     def pages(self, chain: PageChain[R]) -> PagesFrom[R]:
         """Return the pages to read. Call `take` for each of them."""
         limit = self._max_pages if self._is_filtered else ALL
-        return chain.pages_from(self.place, rows=self._left, limit=limit, reads_all=self._before is None)
+        return chain.pages_from(self.boundary, rows=self._left, limit=limit, reads_all=self._before is None)
 
-    def take(self, place: Boundary, page: Page[R]) -> None:
+    def take(self, boundary: Boundary, page: Page[R]) -> None:
         """Read a page's rows from a boundary on."""
-        stop = min(len(page.rows), place.row + self._left)
-        edge = None if self._before is None else page.find_edge(self._before, start=place.row)
+        stop = min(len(page.rows), boundary.row + self._left)
+        edge = None if self._before is None else page.find_edge(self._before, start=boundary.row)
         if edge is not None and edge.row <= stop:
             self.at_before = True
             stop = edge.row
-        self._left -= stop - place.row
+        self._left -= stop - boundary.row
         ended = self.at_before or self._left == 0 or page.next_token is None
         self._limited_pages = self._limited_pages + 1 if self._is_filtered or not page.rows else 0
         # Pages without rows may go on for ever. The client can continue after the last record read.
         self.at_limit = self._limited_pages == self._max_pages and not ended
         self.ended = ended or self.at_limit
-        self.place = Boundary(place.page, stop)
+        self.boundary = Boundary(boundary.page, stop)
 
 
 class Paginator(Generic[R]):
@@ -150,10 +150,10 @@ class Paginator(Generic[R]):
             return
         chain, begin = await self._begin(arguments)
         read = self._forward_read(begin, arguments)
-        async for place, page in read.pages(chain):
-            read.take(place, page)
-            yield _between(chain, begin, read.place), read.ended
-            begin = read.place
+        async for boundary, page in read.pages(chain):
+            read.take(boundary, page)
+            yield _between(chain, begin, read.boundary), read.ended
+            begin = read.boundary
             if read.ended:
                 return
 
@@ -195,13 +195,13 @@ class Paginator(Generic[R]):
             return Slice([], has_previous_page=arguments.after is not None, has_next_page=False)
         chain, begin = await self._begin(arguments)
         read = self._forward_read(begin, arguments)
-        async for place, page in read.pages(chain):
-            read.take(place, page)
+        async for boundary, page in read.pages(chain):
+            read.take(boundary, page)
             if read.ended:
                 break
-        end, at_limit = read.place, read.at_limit
+        end, at_limit = read.boundary, read.at_limit
         if arguments.before is not None and not read.at_before:
-            deleted = await self._place_of_deleted(arguments.before, chain, begin)
+            deleted = await self._boundary_of_deleted(arguments.before, chain, begin)
             if deleted is not None and deleted <= end:
                 end, at_limit = deleted, False
         rows = _slice(chain, begin, end)
@@ -222,10 +222,10 @@ class Paginator(Generic[R]):
             return Slice([], has_previous_page=False, has_next_page=before is not None)
         if before is not None and arguments.after is None and (before.offset >= count or not before.has_rows_before):
             chain = self._chain_with(before)
-            place, _ = await self._find(before, chain)
-            rows_at_hand = sum(len(page.rows) for page in chain.pages[: place.page]) + place.row
+            boundary, _ = await self._find(before, chain)
+            rows_at_hand = sum(len(page.rows) for page in chain.pages[: boundary.page]) + boundary.row
             if rows_at_hand >= count or not before.has_rows_before:
-                return _last(chain, START, place, count)
+                return _last(chain, START, boundary, count)
         chain, begin = await self._begin(arguments)
         end = await self._find_from(chain, begin, before)
         return _last(chain, begin, end, count)
@@ -278,21 +278,21 @@ class Paginator(Generic[R]):
         # If the cursor names all records of the page before the edge and they are gone, it is at the page's start.
         names_all_before = position.offset == NEIGHBOURS - position.preceding.count(0)
         deleted = START if names_all_before else None
-        async for place, page in chain.pages_from(START, limit=max(self._max_pages, _MOST_PARTS_OF_A_PAGE) + 1):
+        async for boundary, page in chain.pages_from(START, limit=max(self._max_pages, _MOST_PARTS_OF_A_PAGE) + 1):
             edge = page.find_edge(position, near=position.offset - passed)
             if edge is not None:
-                return _CursorMatch(Boundary(place.page, edge.row), exists=edge.is_row)
+                return _CursorMatch(Boundary(boundary.page, edge.row), exists=edge.is_row)
             following = page.find_following(position)
             if following is not None:
-                return _CursorMatch(Boundary(place.page, following), exists=False)
+                return _CursorMatch(Boundary(boundary.page, following), exists=False)
             preceding = page.find_preceding(position)
             if preceding is not None and preceding[0] < nearest:
-                nearest, deleted = preceding[0], Boundary(place.page, preceding[1])
+                nearest, deleted = preceding[0], Boundary(boundary.page, preceding[1])
             # The distance is counted in records, because a page may be short or empty the next time.
             passed += len(page.records)
             if passed > position.offset + self._source.page_size:
                 break
-        return _CursorMatch(chain.place_of(position.offset) if deleted is None else deleted, exists=False)
+        return _CursorMatch(chain.boundary_at(position.offset) if deleted is None else deleted, exists=False)
 
     async def _find_from(self, chain: PageChain[R], begin: Boundary, edge: Position | None) -> Boundary:
         """Return the boundary before an edge, or the end of the list if there is no such edge.
@@ -301,38 +301,38 @@ class Paginator(Generic[R]):
             PageLimitExceeded: If neither is within `max_pages` pages.
         """
         at_end = False
-        async for place, page in chain.pages_from(begin, limit=self._max_pages, reads_all=edge is None):
-            found = None if edge is None else page.find_edge(edge, start=place.row)
+        async for boundary, page in chain.pages_from(begin, limit=self._max_pages, reads_all=edge is None):
+            found = None if edge is None else page.find_edge(edge, start=boundary.row)
             if found is not None:
-                return Boundary(place.page, found.row)
+                return Boundary(boundary.page, found.row)
             at_end = page.next_token is None
-        deleted = None if edge is None else await self._place_of_deleted(edge, chain, begin)
+        deleted = None if edge is None else await self._boundary_of_deleted(edge, chain, begin)
         if deleted is not None:
             return deleted
         if not at_end:
             raise self._limit_exceeded()
         return chain.end()
 
-    async def _place_of_deleted(self, position: Position, chain: PageChain[R], begin: Boundary) -> Boundary | None:
+    async def _boundary_of_deleted(self, position: Position, chain: PageChain[R], begin: Boundary) -> Boundary | None:
         """Return the boundary, from `begin`, before the row that followed a deleted edge, or None if there is none."""
         around = self._chain_with(position)
         match = await self._find(position, around)
-        following = None if match.exists else await self._key_at(around, match.place)
+        following = None if match.exists else await self._key_at(around, match.boundary)
         if following is None:
             return None
-        places = (
+        boundaries = (
             Boundary(number, row)
             for number, page in enumerate(chain.pages)
-            for row, place in enumerate(page.places)
-            if page.keys[place] == following
+            for row, index in enumerate(page.row_indexes)
+            if page.keys[index] == following
         )
-        return next((place for place in places if place >= begin), None)
+        return next((boundary for boundary in boundaries if boundary >= begin), None)
 
     async def _key_at(self, chain: PageChain[R], begin: Boundary) -> str | None:
         """Return the key of the first row after a boundary, or None at the end of the list."""
-        async for place, page in chain.pages_from(begin, limit=self._max_pages + 1):
-            if place.row < len(page.rows):
-                return page.keys[page.places[place.row]]
+        async for boundary, page in chain.pages_from(begin, limit=self._max_pages + 1):
+            if boundary.row < len(page.rows):
+                return page.keys[page.row_indexes[boundary.row]]
         return None
 
     def _limit_exceeded(self) -> PageLimitExceeded:

@@ -26,7 +26,7 @@ class SortedList(Generic[R]):
     def __init__(self, source: TokenList[R], order: SortOrder[R], pages: Sequence[Page[R]]) -> None:
         self._source = source
         self._order = order
-        by_key = {page.keys[place]: page.records[place] for page in pages for place in page.places}
+        by_key = {page.keys[index]: page.records[index] for page in pages for index in page.row_indexes}
         self._positions = order.sort(SortPosition(order.value(row), key) for key, row in by_key.items())
         self.rows: Sequence[R] = [by_key[position.key] for position in self._positions]
 

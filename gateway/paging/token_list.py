@@ -80,8 +80,8 @@ class TokenList(Generic[R]):
         return UpstreamBadResponse(self.operation, detail="a page token repeats")
 
 
-class Found(NamedTuple):
-    """The place of a record in a page.
+class FoundRecord(NamedTuple):
+    """A record that was found in a page.
 
     Attributes:
         row: Number of rows before the record.
@@ -99,7 +99,7 @@ class Page(Generic[R]):
     Attributes:
         records: All records of the page, in the list's order.
         keys: The key of each record within the list.
-        places: The index of each row among the records. In an unfiltered list, all records are rows.
+        row_indexes: The index of each row among the records. In an unfiltered list, all records are rows.
         rows: The rows.
     """
 
@@ -111,17 +111,17 @@ class Page(Generic[R]):
     next_token: str | None
     has_rows_before: bool
     next_token_repeats: bool
-    places: Sequence[int] = field(init=False)
+    row_indexes: Sequence[int] = field(init=False)
     rows: Sequence[R] = field(init=False)
     _hashes: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         matches, records = self.source.matches, self.records
         if matches is None:
-            self.places, self.rows = range(len(records)), records
+            self.row_indexes, self.rows = range(len(records)), records
         else:
-            self.places = [place for place, record in enumerate(records) if matches(record)]
-            self.rows = [records[place] for place in self.places]
+            self.row_indexes = [index for index, record in enumerate(records) if matches(record)]
+            self.rows = [records[index] for index in self.row_indexes]
 
     def cursor(self, row: int) -> str:
         """Return the cursor of a row.
@@ -130,13 +130,15 @@ class Page(Generic[R]):
             CursorTooLong: If the page's tokens are too long for a cursor.
         """
         # If no row follows in the page, the next request need not read the page again.
-        next_token = self.next_token if row + 1 == len(self.places) else None
-        return write_cursor(self.position(self.places[row], next_token), self.source.binding, self.source.operation)
+        next_token = self.next_token if row + 1 == len(self.row_indexes) else None
+        return write_cursor(
+            self.position(self.row_indexes[row], next_token), self.source.binding, self.source.operation
+        )
 
-    def position(self, place: int, next_token: str | None) -> Position:
+    def position(self, index: int, next_token: str | None) -> Position:
         """Return the position of a record, with the token of the page that a request after it begins with, if any."""
-        if self._hashes or place + 1 < len(self.records):
-            hashes, at = self._hash_records(), place
+        if self._hashes or index + 1 < len(self.records):
+            hashes, at = self._hash_records(), index
         else:
             # A page's last cursor is often its only one. It needs the hashes of a few records and not of all.
             hashes = hash_keys(self.keys[-1 - NEIGHBOURS :])
@@ -146,7 +148,7 @@ class Page(Generic[R]):
         return Position(
             token=self.token,
             size=self.size,
-            offset=place,
+            offset=index,
             row_hash=hashes[at],
             following=following + NO_NEIGHBOURS[len(following) :],
             preceding=NO_NEIGHBOURS[len(preceding) :] + preceding,
@@ -155,13 +157,13 @@ class Page(Generic[R]):
             next_token_repeats=self.next_token_repeats and next_token is not None,
         )
 
-    def find(self, row_hash: int) -> Found | None:
-        """Return the place of the record whose key has this hash, if the page has it."""
+    def find(self, row_hash: int) -> FoundRecord | None:
+        """Return the record whose key has this hash, if the page has it."""
         index = self._index_of(row_hash)
         return None if index is None else self._found(index)
 
-    def find_edge(self, position: Position, *, start: int = 0, near: int = 0) -> Found | None:
-        """Return the place of a position's record, or None if the page does not have it or if it has moved.
+    def find_edge(self, position: Position, *, start: int = 0, near: int = 0) -> FoundRecord | None:
+        """Return a position's record, or None if the page does not have it or if it has moved.
 
         The record has moved if it is no longer between the records that were around it, and these are still in order.
         A client that continued at its new place would lose or repeat the rows between the two places.
@@ -171,21 +173,21 @@ class Page(Generic[R]):
             start: The first row to look at. The records before it that follow another row are looked at as well.
             near: The index of the record to try first, because a list may hold a record twice.
         """
-        index = self._index_of(position.row_hash, first=self.places[start - 1] + 1 if start else 0, near=near)
+        index = self._index_of(position.row_hash, first=self.row_indexes[start - 1] + 1 if start else 0, near=near)
         if index is None:
             return None
-        before = [place for each in position.preceding if (place := self._index_of(each)) is not None]
-        after = [place for each in position.following if (place := self._index_of(each)) is not None]
+        before = [found for each in position.preceding if (found := self._index_of(each)) is not None]
+        after = [found for each in position.following if (found := self._index_of(each)) is not None]
 
-        def agreement(boundary: int) -> int:
-            """Return how many of the records are on the right side of the boundary before an index."""
-            return sum(place < boundary for place in (*before, index)) + sum(place >= boundary for place in after)
+        def agreement(split: int) -> int:
+            """Return how many of the records are on the right side of a split of the page before an index."""
+            return sum(each < split for each in (*before, index)) + sum(each >= split for each in after)
 
-        elsewhere = max(map(agreement, (*after, *(place + 1 for place in before))), default=0)
+        elsewhere = max(map(agreement, (*after, *(each + 1 for each in before))), default=0)
         return self._found(index) if agreement(index + 1) >= elsewhere else None
 
-    def find_pushed_edge(self, position: Position) -> Found | None:
-        """Return the place of a record of the page before, if rows that were added before it pushed it onto this page.
+    def find_pushed_edge(self, position: Position) -> FoundRecord | None:
+        """Return a record of the page before, if rows that were added before it pushed it onto this page.
 
         Other records of that page are then before it. Otherwise the record has moved, and the rows before it are new.
         """
@@ -206,9 +208,9 @@ class Page(Generic[R]):
         found = ((distance, self.find(each)) for distance, each in enumerate(reversed(position.preceding)) if each)
         return next(((distance, each.row + each.is_row) for distance, each in found if each is not None), None)
 
-    def rows_before(self, place: int) -> int:
+    def rows_before(self, index: int) -> int:
         """Return the number of rows before a record."""
-        return bisect_left(self.places, place)
+        return bisect_left(self.row_indexes, index)
 
     def _index_of(self, row_hash: int, *, first: int = 0, near: int = 0) -> int | None:
         hashes = self._hash_records()
@@ -217,9 +219,9 @@ class Page(Generic[R]):
         # Most searches find nothing, and an exception takes longer than a search of ten records.
         return hashes.index(row_hash, first) if row_hash in hashes[first:] else None
 
-    def _found(self, place: int) -> Found:
-        row = self.rows_before(place)
-        return Found(row, is_row=row < len(self.places) and self.places[row] == place)
+    def _found(self, index: int) -> FoundRecord:
+        row = self.rows_before(index)
+        return FoundRecord(row, is_row=row < len(self.row_indexes) and self.row_indexes[row] == index)
 
     def _hash_records(self) -> tuple[int, ...]:
         """Return the hashes of all records. They are computed once, when one of them is first needed."""
