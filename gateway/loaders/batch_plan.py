@@ -1,7 +1,7 @@
 """The choice between upstream calls that find records by key: one get for each key, or a list page for many at once.
 
 A page costs one call and saves one call for every key that it resolves. If the process has seen the keys on pages
-before, `first_calls` chooses pages and gets that run at the same time. The places of other keys are unknown. Each page
+before, `first_calls` chooses pages and gets that run at the same time. The pages of other keys are unknown. Each page
 gives a hint, so `should_fetch_page` decides after each page.
 
 Calls cost the account's quota, and waits cost the client's time. If the operator set a quota, or AWS has throttled
@@ -43,7 +43,7 @@ class FirstCalls(NamedTuple):
     Attributes:
         pages: The tokens of the pages to read. The first ones hold most of the keys.
         gets: The keys to get.
-        unknown: The keys to look for afterwards, because their places are not known.
+        unknown: The keys to look for afterwards, because their pages are not known.
         most_wasted: The most calls that pages may cost beyond the gets that they save.
     """
 

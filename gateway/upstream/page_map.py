@@ -52,31 +52,31 @@ class KnownList:
     Attributes:
         list_id: The identity of the list: its operation and filter.
         pages: The known pages by their tokens.
-        places: The page on which each key was last seen.
+        page_of_key: The page on which each key was last seen.
         has_stable_tokens: Whether a page that was read again had the same next token as before, if nothing else had
             changed. None until a page is read again.
     """
 
-    __slots__ = ("has_stable_tokens", "list_id", "pages", "places")
+    __slots__ = ("has_stable_tokens", "list_id", "page_of_key", "pages")
 
     def __init__(self, list_id: object) -> None:
         self.list_id = list_id
         self.pages: dict[str | None, KnownPage] = {}
-        self.places: dict[str, KnownPage] = {}
+        self.page_of_key: dict[str, KnownPage] = {}
         self.has_stable_tokens: bool | None = None
 
     def __repr__(self) -> str:
         tokens = {None: "untested", True: "stable", False: "unstable"}[self.has_stable_tokens]
-        return f"<KnownList: {len(self.pages)} pages, {len(self.places)} keys, {tokens} tokens>"
+        return f"<KnownList: {len(self.pages)} pages, {len(self.page_of_key)} keys, {tokens} tokens>"
 
     def pages_of(self, keys: Iterable[str]) -> dict[str | None, list[str]]:
         """Return the keys that were last seen on each page, by the page's token. Unknown keys are left out."""
-        places = self.places
+        page_of_key = self.page_of_key
         found: dict[str | None, list[str]] = {}
-        if not places:
+        if not page_of_key:
             return found
         for key in keys:
-            page = places.get(key)
+            page = page_of_key.get(key)
             if page is not None:
                 found.setdefault(page.token, []).append(key)
         return found
@@ -152,12 +152,12 @@ class PageMap:
         if page.keys != read.keys:
             self._forget_keys(page)
             self._keys += len(read.keys)
-            self._place(page, read.keys)
+            self._assign_keys(page, read.keys)
             page.leads_to = read.next_token
         else:
-            # Most pages are unchanged, so their keys keep their places.
+            # Most pages are unchanged, so their keys stay where they are.
             if page.lost_keys:
-                self._place(page, page.keys)
+                self._assign_keys(page, page.keys)
             if page.next_token is None or read.next_token is None:
                 page.leads_to = read.next_token
             else:
@@ -176,14 +176,14 @@ class PageMap:
             for page in pages:
                 self._forget(page)
 
-    def _place(self, page: KnownPage, keys: tuple[str, ...]) -> None:
-        """Place keys on a page. A page on which one of them was seen before has lost it."""
-        places = page.list.places
+    def _assign_keys(self, page: KnownPage, keys: tuple[str, ...]) -> None:
+        """Assign keys to a page. A page on which one of them was seen before has lost it."""
+        page_of_key = page.list.page_of_key
         for key in keys:
-            before = places.get(key)
+            before = page_of_key.get(key)
             if before is not None:
                 before.lost_keys = True
-            places[key] = page
+            page_of_key[key] = page
         page.keys = keys
         page.lost_keys = False
 
@@ -200,9 +200,9 @@ class PageMap:
 
     def _forget_keys(self, page: KnownPage) -> None:
         """Forget the keys of a page, unless they were seen on another page since."""
-        places = page.list.places
+        page_of_key = page.list.page_of_key
         for key in page.keys:
-            if places.get(key) is page:
-                del places[key]
+            if page_of_key.get(key) is page:
+                del page_of_key[key]
         self._keys -= len(page.keys)
         page.keys = ()
