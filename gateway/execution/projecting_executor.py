@@ -11,7 +11,7 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import AwaitableOrValue, Path
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
-from gateway.execution.projection import LinkedType, Links, Place, Projection, compile_projection
+from gateway.execution.projection import LinkedType, Links, PendingLink, Projection, compile_projection
 from gateway.execution.projection_plan import is_rows_field
 from gateway.loaders.record_cache import Lookup
 from gateway.schema.connection import ListConnection
@@ -239,13 +239,13 @@ def _fill_in(links: Links, lookups: Lookups) -> Iterator[set[Lookup[Any]]]:
     Raises:
         Exception: The error with which a record's lookup failed, or an error of `LinkedType.fill_in`.
     """
-    waiting: dict[tuple[LinkedType, Lookup[Any]], list[Place]] = {}
+    waiting: dict[tuple[LinkedType, Lookup[Any]], list[PendingLink]] = {}
     while True:
         # Linked records hold links too. Those of loaded records start before any wait, so that all share a batch.
-        for target, places in links.items():
+        for target, pending in links.items():
             links[target] = []
-            found = lookups[target]([key for _, key in places]) if places else []
-            for (parent, _), (lookup, key) in zip(places, found, strict=True):
+            found = lookups[target]([key for _, key in pending]) if pending else []
+            for (parent, _), (lookup, key) in zip(pending, found, strict=True):
                 waiting.setdefault((target, lookup), []).append((parent, key))
         for target, lookup in [each for each in waiting if each[1].done()]:
             target.fill_in(waiting.pop((target, lookup)), lookup.result(), links)

@@ -74,12 +74,12 @@ class UnexpectedValue(Exception):
     """A record holds a value that does not have its field's type."""
 
 
-# A place in the response that waits for a record: the object around the place, and the record's key. Null stays there
-# if the record does not exist. It is a plain tuple, because a page of orders makes hundreds, and a class takes six
-# times as long.
-Place = tuple[dict[str, Any], Any]
-# The places that wait for the records of each link.
-Links = dict["LinkedType", list[Place]]
+# A link in the response that waits for its record: the response object that holds the link, and the record's key. The
+# link stays null if the record does not exist. The type is a plain tuple, because a page of orders makes hundreds, and
+# a class takes six times as long.
+PendingLink = tuple[dict[str, Any], Any]
+# The pending links of each link field.
+Links = dict["LinkedType", list[PendingLink]]
 
 
 @dataclass(eq=False, slots=True)
@@ -88,12 +88,12 @@ class LinkedType:
 
     Attributes:
         data_source: Returns the data source of its records.
-        fill_in: Projects records into the places that wait for them. It raises the outcome of a record's key if that
-            is an error. Links of the records are added.
+        fill_in: Projects records into the links that wait for them. It raises the outcome of a record's key if that is
+            an error. Links of the records are added.
     """
 
     data_source: Callable[[RequestContext], LinkSource[Any, Any]]
-    fill_in: Callable[[Iterable[Place], Outcomes[Any], Links], None]
+    fill_in: Callable[[Iterable[PendingLink], Outcomes[Any], Links], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,9 @@ class _CodeGenerator:
             "if source is None: continue",
             "if isinstance(source, Exception): raise source",
             *self._object(link.record, "source", "result"),
-            f"place[{response_name!r}] = result",
+            f"parent[{response_name!r}] = result",
         ]
-        self._functions += [f"def fill_in_{target}(places, outcomes, links):", "    for place, key in places:"]
+        self._functions += [f"def fill_in_{target}(pending, outcomes, links):", "    for parent, key in pending:"]
         self._functions += _indented(_indented(each))
         return target
 
@@ -191,7 +191,7 @@ class _CodeGenerator:
         return [*lines, f"{result} = {{{', '.join(pairs)}}}", *links]
 
     def _link(self, link: PlannedLink, response_name: str, source: str, result: str) -> list[str]:
-        """Return the lines that note which record belongs in a place of the response."""
+        """Return the lines that note which record a link of the response waits for."""
         target = self._write_fill_in(link, response_name)
         key = self._new_name("key")
         return [
@@ -315,5 +315,5 @@ class _ObjectsOfFlags(dict[tuple[bool | None, ...], dict[str, bool | None]]):
         return result
 
 
-def _not_compiled_yet(_places: Iterable[Place], _outcomes: Outcomes[Any], _links: Links) -> None:
+def _not_compiled_yet(_pending: Iterable[PendingLink], _outcomes: Outcomes[Any], _links: Links) -> None:
     raise UnexpectedValue

@@ -249,11 +249,11 @@ class _Visit:
         name = node.name.value
         field = self._estimator.schema.get_field(parent, name) if is_composite_type(parent) else None
         inner = self.selections(node.selection_set, get_named_type(field.type) if field else None)
-        place = (parent.name if parent else "", name)
-        declared = self._estimator.field_costs.get(place, _FREE)
+        coordinate = (parent.name if parent else "", name)
+        declared = self._estimator.field_costs.get(coordinate, _FREE)
         arguments = {each.name.value: each.value for each in node.arguments or ()}
         return _Totals(
-            depth=inner.depth + (0 if place == ("__Type", "ofType") else 1),
+            depth=inner.depth + (0 if coordinate == ("__Type", "ofType") else 1),
             top_fields=1,
             aliases=inner.aliases + (1 if node.alias else 0),
             directives=inner.directives,
