@@ -20,6 +20,12 @@ from tests.execution.random_accounts import random_account
 from tests.execution.random_documents import random_document, random_variables
 from tests.support.loop_clock import JumpingLoop
 
+# If a field fails, graphql-core cancels its neighbours. If one of them has not begun yet, the coroutines within it are
+# never awaited. That happens in both executors.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <coroutine object :pytest.PytestUnraisableExceptionWarning"
+)
+
 GRAPHQL_SCHEMA = SCHEMA._schema  # noqa: SLF001  # Strawberry has no public name for graphql-core's schema.
 
 
