@@ -9,27 +9,31 @@ records that are not loaded yet, and each link has a function for its records. I
 executor. If a value does not have its field's type, the function raises UnexpectedValue, and the executor visits that
 record field by field. So all errors and their paths are graphql-core's own.
 
+The rows of a connection have a function of their own if they have no links. A page keeps its last result, so that other
+callers' requests for the same fields of a cached page need not project its rows again.
+
 For `{ phoneNumbers { nodes { country type } } }`, the text is in short:
 
+    def project_rows_2(rows):
+        results = []
+        for source in rows:
+            value_3 = source.get(key_Country)
+            if value_3 is not None:
+                if type(value_3) is not str: raise UnexpectedValue
+            value_4 = source.get(key_Type)
+            if value_4 is not None:
+                try: value_4 = names_6[value_4]
+                except KeyError: value_4 = write_5(read_7(value_4))
+            result = {'country': value_3, 'type': value_4}
+            results.append(result)
+        return results
     def project(source, links):
-        value_1 = source.nodes
-        results_3 = []
-        for source_4 in value_1:
-            value_6 = source_4.get(key_Country)
-            if value_6 is not None:
-                if type(value_6) is not str: raise UnexpectedValue
-            value_7 = source_4.get(key_Type)
-            if value_7 is not None:
-                try: value_7 = names_9[value_7]
-                except KeyError: value_7 = write_8(read_10(value_7))
-            result_2 = {'country': value_6, 'type': value_7}
-            results_3.append(result_2)
-        value_1 = results_3
+        value_1 = source.project_nodes(project_rows_2)
         result = {'nodes': value_1}
         return result
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,6 +52,7 @@ from gateway.context import RequestContext
 from gateway.execution.projection_plan import (
     CollectSubfields,
     NotPlanned,
+    PlannedField,
     PlannedLink,
     PlannedObject,
     PlannedTypename,
@@ -68,6 +73,12 @@ _IS_WRITTEN: Final = {DATE_TIME: "{0} in WRITTEN_TIMESTAMPS", E164: "type({0}) i
 
 # Shared objects of one selection. Six capabilities have 729 combinations.
 _MAX_OBJECTS_OF_FLAGS: Final = 64
+
+# Fields of a selection whose projection is shared. A number has some 30. With aliases, the projection could take far
+# more memory than the record.
+_MAX_SHARED_FIELDS: Final = 40
+
+_NONE_PROJECTED: Final[Mapping[str, str]] = {}
 
 
 class UnexpectedValue(Exception):
@@ -169,8 +180,40 @@ class _CodeGenerator:
         self._functions += _indented(_indented(each))
         return target
 
-    def _object(self, plan: PlannedObject, source: str, result: str) -> list[str]:
-        """Return the lines that assign a source's part of the response to the variable `result`."""
+    def _write_project_rows(self, plan: PlannedObject) -> str:
+        """Write a function that projects the rows of a page, which other requests may share. Return its name."""
+        name = self._new_name("project_rows")
+        each = [*self._object(plan, "source", "result"), "results.append(result)"]
+        self._functions += [f"def {name}(rows):", "    results = []", "    for source in rows:"]
+        self._functions += [*_indented(_indented(each)), "    return results"]
+        return name
+
+    def _edges(self, plan: PlannedObject, source: str, value: str) -> list[str]:
+        """Return the lines that assign the edges of fetched rows to the variable `value`."""
+        shared = {
+            response_name: field.objects
+            for response_name, field in plan.fields.items()
+            if isinstance(field, PlannedValue) and field.attribute == "node"
+            if field.objects is not None and _can_be_shared(field.objects)
+        }
+        nodes = {response_name: self._new_name("node") for response_name in shared}
+        lists = [f"{source}.project_nodes({self._write_project_rows(node)})" for node in shared.values()]
+        edge, result = self._new_name("edge"), self._new_name("result")
+        each = [*self._object(plan, edge, result, nodes), f"{value}.append({result})"]
+        loop = f"for {', '.join([edge, *nodes.values()])}, in zip({', '.join([f'{source}.edges', *lists])}):"
+        return [f"{value} = []", loop, *_indented(each)]
+
+    def _object(
+        self, plan: PlannedObject, source: str, result: str, projected: Mapping[str, str] = _NONE_PROJECTED
+    ) -> list[str]:
+        """Return the lines that assign a source's part of the response to the variable `result`.
+
+        Args:
+            plan: The plan of the part.
+            source: The variable of the source.
+            result: The variable to assign.
+            projected: The variables of fields that are projected already, by response name.
+        """
         lines: list[str] = []
         pairs: list[str] = []
         links: list[str] = []
@@ -179,8 +222,8 @@ class _CodeGenerator:
             is_other = "not " if test.has_key else ""
             lines.append(f"if {is_other}{source}.get({self._key(test.key)}): raise UnexpectedValue")
         for response_name, field in plan.fields.items():
-            value = "None"
-            if isinstance(field, PlannedValue):
+            value = projected.get(response_name, "None")
+            if isinstance(field, PlannedValue) and response_name not in projected:
                 value = self._new_name("value")
                 lines += self._field(field, source, value)
             elif isinstance(field, PlannedTypename):
@@ -201,6 +244,11 @@ class _CodeGenerator:
 
     def _field(self, field: PlannedValue, source: str, value: str) -> list[str]:
         """Return the lines that assign a field's part of the response to the variable `value`."""
+        rows = field.objects
+        if rows is not None and field.attribute == "nodes" and _can_be_shared(rows):
+            return [f"{value} = {source}.project_nodes({self._write_project_rows(rows)})"]
+        if rows is not None and field.attribute == "edges":
+            return self._edges(rows, source, value)
         read = f"{source}.{field.attribute}" if field.key is None else f"{source}.get({self._key(field.key)})"
         if field.absent is not None:
             check = [f"if {value} is None: {value} = {field.absent!r}", "else:"]
@@ -275,6 +323,20 @@ class _CodeGenerator:
     def _new_name(self, kind: str) -> str:
         self._names += 1
         return f"{kind}_{self._names}"
+
+
+def _can_be_shared(plan: PlannedObject) -> bool:
+    """Return whether requests can share the projection of a record. Each request loads links by itself."""
+    fields = list(_fields_within(plan))
+    return len(fields) <= _MAX_SHARED_FIELDS and not any(isinstance(field, PlannedLink) for field in fields)
+
+
+def _fields_within(plan: PlannedObject) -> Iterator[PlannedField]:
+    """Yield the fields of a selection and of the objects within."""
+    for field in plan.fields.values():
+        yield field
+        if isinstance(field, PlannedValue) and field.objects is not None:
+            yield from _fields_within(field.objects)
 
 
 def _keys_of_flags(plan: PlannedObject) -> list[str]:

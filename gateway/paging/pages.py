@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from gateway.errors import GatewayError
 from gateway.paging.cursor import Position
@@ -148,12 +148,10 @@ class PageChain(Generic[R]):
     def _append(self, token: str | None, size: int, fetched: ListPage[R]) -> None:
         last = self.pages[-1] if self.pages else None
         has_rows_before = self._has_rows_before if last is None else last.has_rows_before or bool(last.rows)
-        records, keys, next_token = fetched.records, fetched.keys, fetched.next_token
+        next_token = fetched.next_token
         next_token_repeats = next_token is not None and next_token in self._seen_tokens
         self._seen_tokens.add(next_token)
-        self.pages.append(
-            Page(self._source, records, keys, token, size, next_token, has_rows_before, next_token_repeats)
-        )
+        self.pages.append(Page(self._source, fetched, token, size, has_rows_before, next_token_repeats))
 
 
 class PagesFrom(Generic[R]):
@@ -208,6 +206,9 @@ class RowsWithCursors(Protocol[R]):
     def cursor(self, index: int) -> str:
         """Return the cursor of the row at an index."""
 
+    def project(self, start: int, stop: int, project: Callable[[Sequence[R]], list[Any]]) -> list[Any]:
+        """Return the response's part for each row from `start` up to but not including `stop`."""
+
 
 class Row(NamedTuple, Generic[R]):
     """A row in its page. Its cursor is made when it is read, so that unused cursors cost no work."""
@@ -260,6 +261,10 @@ class Slice(NamedTuple, Generic[R]):
     def rows(self) -> list[R]:
         """Return the rows."""
         return [row for row_range in self.ranges for row in row_range.rows()]
+
+    def project(self, project: Callable[[Sequence[R]], list[Any]]) -> list[Any]:
+        """Return the response's part for each row."""
+        return [each for page, start, stop in self.ranges for each in page.project(start, stop, project)]
 
     def edges(self) -> list[Row[R]]:
         """Return the rows with their cursors."""

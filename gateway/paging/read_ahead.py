@@ -7,7 +7,7 @@ the result is that of reading one page after the other.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.errors import GatewayError
 
@@ -18,8 +18,30 @@ R_co = TypeVar("R_co", covariant=True)
 MOST_AT_ONCE: Final = 8
 
 
+class RowsProjection(NamedTuple):
+    """Rows of a page in the form of the response.
+
+    Attributes:
+        project: The function that projected them.
+        start: The index of the first row.
+        stop: The index after the last row.
+        projected: The response's part for each row. It must not change.
+    """
+
+    project: Callable[[Sequence[Any]], list[Any]]
+    start: int
+    stop: int
+    projected: list[Any]
+
+
 class ListPage(Protocol[R_co]):
-    """One page of a list, as it was fetched."""
+    """One page of a list, as it was fetched. Requests share it while it is cached.
+
+    Attributes:
+        last_projection: The last projection of its rows, for requests that select the same fields.
+    """
+
+    last_projection: RowsProjection | None
 
     @property
     def records(self) -> Sequence[R_co]:

@@ -1,8 +1,8 @@
 """A complete list in a sort order, and the rows between two of its cursors. This module makes no calls."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from gateway.paging.arguments import PageArguments
 from gateway.paging.pages import RowRange, Slice
@@ -37,6 +37,10 @@ class SortedList(Generic[R]):
             CursorTooLong: If the row's value is too long for a cursor.
         """
         return write_sort_cursor(self._positions[index], self._source.binding, self._source.operation)
+
+    def project(self, start: int, stop: int, project: Callable[[Sequence[R]], list[Any]]) -> list[Any]:
+        """Return the response's part for each row from `start` up to but not including `stop`."""
+        return project(self.rows[start:stop])
 
     def slice(self, arguments: PageArguments[SortPosition]) -> Slice[R]:
         """Return the rows for the page arguments."""

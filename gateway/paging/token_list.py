@@ -8,12 +8,12 @@ that does not match.
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.errors import UpstreamBadResponse
 from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_keys, write_cursor
 from gateway.paging.cursor_keys import CursorBinding
-from gateway.paging.read_ahead import ListPage, ReadAhead
+from gateway.paging.read_ahead import ListPage, ReadAhead, RowsProjection
 from gateway.paging.sort_order import SortOrder
 
 R = TypeVar("R")
@@ -23,7 +23,7 @@ def _none_known(_token: str | None, _count: int) -> Sequence[str]:
     return ()
 
 
-def _ignore(_pages: int) -> None:
+def _ignore(*_: int) -> None:
     return
 
 
@@ -44,6 +44,7 @@ class TokenList(Generic[R]):
         order: The order in which connections show the rows. Unset means the list's own order.
         following: Returns at most so many tokens of full pages that most likely follow a token's page.
         on_wasted: Called with the number of pages that were requested ahead and not needed.
+        on_projection_reused: Called when the rows of a page need not be projected, because another request has done it.
         pages_fetched: Number of pages requested so far.
     """
 
@@ -56,6 +57,7 @@ class TokenList(Generic[R]):
     order: SortOrder[R] | None = None
     following: Callable[[str | None, int], Sequence[str]] = _none_known
     on_wasted: Callable[[int], None] = _ignore
+    on_projection_reused: Callable[[], None] = _ignore
     pages_fetched: int = field(default=0, init=False)
     _readers: list[ReadAhead[R]] = field(default_factory=list, init=False)
 
@@ -97,26 +99,30 @@ class Page(Generic[R]):
     """One page of a list and how it was fetched. cursor.Position describes the fields that have the same names.
 
     Attributes:
-        records: All records of the page, in the list's order.
+        fetched: The page, which requests share while it is cached.
+        records: All its records, in the list's order.
         keys: The key of each record within the list.
         row_indexes: The index of each row among the records. In an unfiltered list, all records are rows.
         rows: The rows.
     """
 
     source: TokenList[R]
-    records: Sequence[R]
-    keys: tuple[str, ...]
+    fetched: ListPage[R]
     token: str | None
     size: int
-    next_token: str | None
     has_rows_before: bool
     next_token_repeats: bool
+    records: Sequence[R] = field(init=False)
+    keys: tuple[str, ...] = field(init=False)
+    next_token: str | None = field(init=False)
     row_indexes: Sequence[int] = field(init=False)
     rows: Sequence[R] = field(init=False)
     _hashes: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
-        matches, records = self.source.matches, self.records
+        fetched, matches = self.fetched, self.source.matches
+        self.records = records = fetched.records
+        self.keys, self.next_token = fetched.keys, fetched.next_token
         if matches is None:
             self.row_indexes, self.rows = range(len(records)), records
         else:
@@ -134,6 +140,21 @@ class Page(Generic[R]):
         return write_cursor(
             self.position(self.row_indexes[row], next_token), self.source.binding, self.source.operation
         )
+
+    def project(self, start: int, stop: int, project: Callable[[Sequence[R]], list[Any]]) -> list[Any]:
+        """Return the response's part for each row from `start` up to but not including `stop`.
+
+        Requests that share the page share the result, unless the gateway filters the page.
+        """
+        if self.source.matches is not None:
+            return project(self.rows[start:stop])
+        last = self.fetched.last_projection
+        if last is not None and last[:3] == (project, start, stop):
+            self.source.on_projection_reused()
+            return last.projected
+        projected = project(self.rows[start:stop])
+        self.fetched.last_projection = RowsProjection(project, start, stop, projected)
+        return projected
 
     def position(self, index: int, next_token: str | None) -> Position:
         """Return the position of a record, with the token of the page that a request after it begins with, if any."""

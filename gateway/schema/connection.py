@@ -91,6 +91,12 @@ class FetchedRows(Generic[R]):
         self._note_rows(len(rows))
         return rows
 
+    def project_nodes(self, project: Callable[[Sequence[R]], list[Any]]) -> list[Any]:
+        """Return the response's part for each row. Requests that share a page share its part."""
+        projected = self.page_info.project(project)
+        self._note_rows(len(projected))
+        return projected
+
     @property
     def edges(self) -> list[Row[R]]:
         """The rows with their cursors."""

@@ -9,6 +9,7 @@ from gateway.listing.list_filter import ListFilter
 from gateway.paging.read_ahead import ListPage
 from gateway.paging.sort_order import SortOrder
 from gateway.paging.token_list import TokenList
+from gateway.telemetry.metrics import count_reused_response
 from gateway.upstream.page_map import KnownList
 from gateway.upstream.records import PhoneNumberOrderRecord, PhoneNumberPage, PhoneNumberRecord
 
@@ -72,6 +73,7 @@ def _token_list(
         # The context refers to this list, so the list does not refer to the context.
         following=lambda token, count: upstream.tokens_after(known(), token, count),
         on_wasted=upstream.count_wasted,
+        on_projection_reused=partial(count_reused_response, "page"),
     )
     if not list_filter.matches_nothing:
         context.lists.append(token_list)

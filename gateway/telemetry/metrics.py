@@ -58,7 +58,8 @@ REQUEST_SECONDS: Final = Histogram(
 RESPONSES_REUSED: Final = Counter(
     "chime_gateway_responses_reused_total",
     "Responses to /graphql that another request had executed, by level: stored (a finished response whose upstream "
-    "responses are all fresh), or in_flight (the response of an identical request in flight).",
+    "responses are all fresh), in_flight (the response of an identical request in flight), or page (the rows of one "
+    "cached page, from which another request had selected the same fields).",
     ("level",),
 )
 REQUESTS_IN_FLIGHT: Final = Gauge(
@@ -216,8 +217,8 @@ def count_request(graphql_operation: str, error_codes: Sequence[str], seconds: f
         _ERRORS[graphql_operation, code].inc()
 
 
-def count_reused_response(level: Literal["stored", "in_flight"]) -> None:
-    """Count one response to /graphql that another request had executed."""
+def count_reused_response(level: Literal["stored", "in_flight", "page"]) -> None:
+    """Count one response to /graphql, or the rows of one page in it, that another request had executed."""
     _RESPONSES_REUSED[(level,)].inc()
 
 

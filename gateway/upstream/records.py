@@ -5,8 +5,10 @@ Sources: the response elements of Amazon Chime API 2018-05-01 and Amazon Chime S
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Required, TypedDict
+from dataclasses import dataclass, field
+from typing import Required, TypedDict
 
+from gateway.paging.read_ahead import RowsProjection
 from gateway.upstream.e164 import with_plus
 
 
@@ -72,7 +74,8 @@ class PhoneNumberOrderRecord(TypedDict, total=False):
     FocDate: str | None
 
 
-class PhoneNumberPage(NamedTuple):
+@dataclass(slots=True)
+class PhoneNumberPage:
     """One response of ListPhoneNumbers. If it has no next_token, the list ends with it.
 
     Attributes:
@@ -82,9 +85,11 @@ class PhoneNumberPage(NamedTuple):
     records: list[PhoneNumberRecord]
     keys: tuple[str, ...]
     next_token: str | None
+    last_projection: RowsProjection | None = field(default=None, init=False, compare=False)
 
 
-class PhoneNumberOrderPage(NamedTuple):
+@dataclass(slots=True)
+class PhoneNumberOrderPage:
     """One response of ListPhoneNumberOrders. If it has no next_token, the list ends with it.
 
     Attributes:
@@ -94,6 +99,7 @@ class PhoneNumberOrderPage(NamedTuple):
     records: list[PhoneNumberOrderRecord]
     keys: tuple[str, ...]
     next_token: str | None
+    last_projection: RowsProjection | None = field(default=None, init=False, compare=False)
 
 
 def e164_of(record: PhoneNumberRecord) -> str:

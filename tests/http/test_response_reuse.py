@@ -320,6 +320,70 @@ async def test_a_large_response_is_compressed_once_for_all(gateway: Gateway, mon
 # Callers
 
 
+@pytest.mark.parametrize(
+    ("document", "pages_reused"),
+    [
+        (LISTED, 1),
+        ("{ phoneNumbers(first: 99) { nodes { id callingName capabilities { inboundCall } } } }", 1),
+        # Each request loads links by itself.
+        ("{ phoneNumbers(first: 99) { nodes { id order { status } } } }", 0),
+        # Aliases make the rows larger than the records.
+        (f"{{ phoneNumbers(first: 99) {{ nodes {{ {' '.join(f'a{index}: country' for index in range(41))} }} }} }}", 0),
+        ('{ phoneNumbers(first: 99, filter: { country: "US" }) { nodes { id } } }', 0),
+        ("{ phoneNumbers(first: 99, sort: { field: CREATED_TIMESTAMP }) { nodes { id } } }", 0),
+    ],
+    ids=["edges", "nodes", "links", "aliases", "filter", "sort"],
+)
+async def test_callers_share_the_projected_rows_of_a_cached_page(
+    aws: Aws, clock: Clock, document: str, pages_reused: int
+) -> None:
+    hashes = ",".join(hash_api_key(key.encode()) for key in KEYS)
+    async with caching(aws, clock, auth="api-key", api_keys=hashes, max_aliases=100) as gateway:
+        before = reused("page")
+        responses = [await posted(gateway, document, headers={"x-api-key": key}) for key in KEYS]
+        assert reused("page") - before == pages_reused
+        rows, others_rows = [_without_cursors(each) for each in responses]
+        assert rows == others_rows
+        assert len(rows) > 10
+
+
+async def test_each_selection_has_its_own_projected_rows(gateway: Gateway, aws: Aws) -> None:
+    for names in (["id"], ["callingName", "country"]):
+        rows = _without_cursors(
+            await posted(gateway, f"{{ phoneNumbers(first: 99) {{ nodes {{ {' '.join(names)} }} }} }}")
+        )
+        assert [list(row) for row in rows] == [names] * 99
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_projected_rows_are_those_of_the_requested_range(gateway: Gateway, aws: Aws) -> None:
+    document = "query ($after: String) { phoneNumbers(first: 99, after: $after) { edges { cursor node { id } } } }"
+    whole = await posted(gateway, document)
+    cursor = whole.json()["data"]["phoneNumbers"]["edges"][3]["cursor"]
+    rest = await posted(gateway, document, variables={"after": cursor})
+    assert _without_cursors(rest) == _without_cursors(whole)[4:]
+    assert aws.calls == ["ListPhoneNumbers"]
+
+
+async def test_projected_rows_end_with_their_page(aws: Aws, clock: Clock) -> None:
+    hashes = ",".join(hash_api_key(key.encode()) for key in KEYS)
+    async with caching(aws, clock, auth="api-key", api_keys=hashes) as gateway:
+        await posted(gateway, headers={"x-api-key": KEYS[0]})
+        renamed(aws, "later")
+        cached = await posted(gateway, headers={"x-api-key": KEYS[1]})
+        bypassing = await posted(gateway, headers={"x-api-key": KEYS[1], "cache-control": "no-cache"})
+        clock.moves(TTL)
+        expired = await posted(gateway, headers={"x-api-key": KEYS[0]})
+    names = [[row["callingName"] for row in _without_cursors(each)] for each in (cached, bypassing, expired)]
+    assert ["later" in each for each in names] == [False, True, True]
+
+
+def _without_cursors(response: httpx.Response) -> list[Any]:
+    """Return the rows of a response."""
+    numbers = response.json()["data"]["phoneNumbers"]
+    return numbers["nodes"] if "nodes" in numbers else [edge["node"] for edge in numbers["edges"]]
+
+
 async def test_no_caller_gets_the_response_of_another(aws: Aws, clock: Clock) -> None:
     hashes = ",".join(hash_api_key(key.encode()) for key in KEYS)
     async with caching(aws, clock, auth="api-key", api_keys=hashes) as gateway:

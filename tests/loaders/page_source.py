@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from gateway.errors import GatewayError, Throttled
 from gateway.loaders.batch import Batch, GetAccess, RecordSource
+from gateway.paging.read_ahead import RowsProjection
 from gateway.upstream.page_map import PageMap
 
 
-class Page(NamedTuple):
+@dataclass(slots=True)
+class Page:
     """A page of texts, each of which is its own key."""
 
     records: Sequence[str]
     next_token: str | None
+    last_projection: RowsProjection | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:

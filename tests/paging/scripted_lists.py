@@ -19,6 +19,7 @@ from gateway.paging.cursor import read_cursor
 from gateway.paging.cursor_keys import CursorKeyRing
 from gateway.paging.pages import Row, Slice
 from gateway.paging.paginator import Paginator
+from gateway.paging.read_ahead import RowsProjection
 from gateway.paging.token_list import TokenList
 
 R = TypeVar("R")
@@ -33,12 +34,14 @@ READ_CURSOR = partial(read_cursor, binding=BINDING)
 MOST_EMPTY_PAGES = 2
 
 
-class ScriptedPage(NamedTuple, Generic[R]):
+@dataclass
+class ScriptedPage(Generic[R]):
     """One page that `fetch` returns."""
 
     records: list[R]
     keys: tuple[str, ...]
     next_token: str | None
+    last_projection: RowsProjection | None = None
 
 
 class Call(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-# Bytes of all cached responses together. They hold 70 pages of 99 numbers as upstream responses, or 260 such pages as
+# Bytes of all cached responses together. They hold 50 pages of 99 numbers as upstream responses, or 260 such pages as
 # responses to clients.
 MAX_BYTES: Final = 16 * 1024 * 1024
 # A larger response would evict too many others, so it is not cached.

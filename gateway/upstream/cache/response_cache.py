@@ -14,8 +14,8 @@ from gateway.upstream.cache.cache_memory import MAX_RESPONSE_BYTES, OVERHEAD_BYT
 from gateway.upstream.call import UpstreamResponse
 from gateway.upstream.used_responses import CacheKey
 
-# Python's objects take about four times the bytes of their JSON.
-BYTES_PER_JSON_BYTE: Final = 4
+# Python's objects take up to four times the bytes of their JSON, and the last projection of a page's rows up to twice.
+BYTES_PER_JSON_BYTE: Final = 6
 # If a record is missing, it may exist soon. An order's numbers enter the inventory while a client waits for them.
 NEGATIVE_TTL_RATIO: Final = 0.25
 
