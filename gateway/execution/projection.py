@@ -9,8 +9,8 @@ records that are not loaded yet, and each link has a function for its records. I
 executor. If a value does not have its field's type, the function raises UnexpectedValue, and the executor visits that
 record field by field. So all errors and their paths are graphql-core's own.
 
-The rows of a connection have a function of their own if they have no links. A page keeps its last result, so that other
-callers' requests for the same fields of a cached page need not project its rows again.
+The rows of a connection have a function of their own, unless they have links or a field twice. A page keeps its last
+result. So other callers' requests for the same fields of a cached page need not project its rows again.
 
 For `{ phoneNumbers { nodes { country type } } }`, the text is in short:
 
@@ -33,7 +33,7 @@ For `{ phoneNumbers { nodes { country type } } }`, the text is in short:
         return result
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,7 +52,6 @@ from gateway.context import RequestContext
 from gateway.execution.projection_plan import (
     CollectSubfields,
     NotPlanned,
-    PlannedField,
     PlannedLink,
     PlannedObject,
     PlannedTypename,
@@ -73,10 +72,6 @@ _IS_WRITTEN: Final = {DATE_TIME: "{0} in WRITTEN_TIMESTAMPS", E164: "type({0}) i
 
 # Shared objects of one selection. Six capabilities have 729 combinations.
 _MAX_OBJECTS_OF_FLAGS: Final = 64
-
-# Fields of a selection whose projection is shared. A number has some 30. With aliases, the projection could take far
-# more memory than the record.
-_MAX_SHARED_FIELDS: Final = 40
 
 _NONE_PROJECTED: Final[Mapping[str, str]] = {}
 
@@ -326,17 +321,21 @@ class _CodeGenerator:
 
 
 def _can_be_shared(plan: PlannedObject) -> bool:
-    """Return whether requests can share the projection of a record. Each request loads links by itself."""
-    fields = list(_fields_within(plan))
-    return len(fields) <= _MAX_SHARED_FIELDS and not any(isinstance(field, PlannedLink) for field in fields)
+    """Return whether requests can share the projection of a record.
 
-
-def _fields_within(plan: PlannedObject) -> Iterator[PlannedField]:
-    """Yield the fields of a selection and of the objects within."""
+    They cannot if it has links, because each request loads those by itself. They do not if it has a field twice,
+    because by aliases it could take far more memory than the record.
+    """
+    seen: set[object] = set()
     for field in plan.fields.values():
-        yield field
-        if isinstance(field, PlannedValue) and field.objects is not None:
-            yield from _fields_within(field.objects)
+        if isinstance(field, PlannedLink):
+            return False
+        if isinstance(field, PlannedValue):
+            source = (field.key, field.attribute, field.read)
+            if source in seen or not (field.objects is None or _can_be_shared(field.objects)):
+                return False
+            seen.add(source)
+    return True
 
 
 def _keys_of_flags(plan: PlannedObject) -> list[str]:

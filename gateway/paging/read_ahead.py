@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from weakref import ReferenceType
 
 from gateway.errors import GatewayError
 
@@ -22,13 +23,14 @@ class RowsProjection(NamedTuple):
     """Rows of a page in the form of the response.
 
     Attributes:
-        project: The function that projected them.
+        project: The function that projected them. The reference is weak, because the function refers to its document,
+            and a cached page may outlive that.
         start: The index of the first row.
         stop: The index after the last row.
         projected: The response's part for each row. It must not change.
     """
 
-    project: Callable[[Sequence[Any]], list[Any]]
+    project: ReferenceType[Callable[[Sequence[Any]], list[Any]]]
     start: int
     stop: int
     projected: list[Any]

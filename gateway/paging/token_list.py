@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import ref
 
 from gateway.errors import UpstreamBadResponse
 from gateway.paging.cursor import NEIGHBOURS, NO_NEIGHBOURS, Position, hash_keys, write_cursor
@@ -148,12 +149,12 @@ class Page(Generic[R]):
         """
         if self.source.matches is not None:
             return project(self.rows[start:stop])
-        last = self.fetched.last_projection
-        if last is not None and last[:3] == (project, start, stop):
+        last, wanted = self.fetched.last_projection, (ref(project), start, stop)
+        if last is not None and last[:3] == wanted:
             self.source.on_projection_reused()
             return last.projected
         projected = project(self.rows[start:stop])
-        self.fetched.last_projection = RowsProjection(project, start, stop, projected)
+        self.fetched.last_projection = RowsProjection(*wanted, projected)
         return projected
 
     def position(self, index: int, next_token: str | None) -> Position:
