@@ -10,7 +10,7 @@ executor. If a value does not have its field's type, the function raises Unexpec
 record field by field. So all errors and their paths are graphql-core's own.
 
 The rows of a connection have a function of their own, unless they have links or a field twice. A page keeps its last
-result. So other callers' requests for the same fields of a cached page need not project its rows again.
+result. So other callers' requests by the same document need not project the rows of a cached page again.
 
 For `{ phoneNumbers { nodes { country type } } }`, the text is in short:
 

@@ -40,7 +40,7 @@ class ListPage(Protocol[R_co]):
     """One page of a list, as it was fetched. Requests share it while it is cached.
 
     Attributes:
-        last_projection: The last projection of its rows, for requests that select the same fields.
+        last_projection: The last projection of its rows, for requests by the same document.
     """
 
     last_projection: RowsProjection | None

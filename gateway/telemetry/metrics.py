@@ -59,7 +59,7 @@ RESPONSES_REUSED: Final = Counter(
     "chime_gateway_responses_reused_total",
     "Responses to /graphql that another request had executed, by level: stored (a finished response whose upstream "
     "responses are all fresh), in_flight (the response of an identical request in flight), or page (the rows of one "
-    "cached page, from which another request had selected the same fields).",
+    "cached page, which another request had read by the same document).",
     ("level",),
 )
 REQUESTS_IN_FLIGHT: Final = Gauge(
