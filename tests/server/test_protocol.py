@@ -497,6 +497,12 @@ def test_head_limit_does_not_count_the_body_before_it(clocked: ClockedServer) ->
         assert connection.read_response().body == DATA
 
 
+def protocol_of(receive: Receive) -> Any:
+    """Return the protocol of a request. `receive` is a method of the exchange, and its callback one of the protocol."""
+    receiver: Any = receive
+    return receiver.__self__._on_complete.__self__  # noqa: SLF001  # A connection has no public name.
+
+
 def test_state_follows_the_request_being_read() -> None:
     protocols: list[Any] = []
     release = threading.Semaphore(0)
@@ -505,9 +511,7 @@ def test_state_follows_the_request_being_read() -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
-        # `receive` is a method of the exchange, and its callback one of the protocol.
-        receiver: Any = receive
-        protocols.append(receiver.__self__._on_complete.__self__)  # noqa: SLF001  # A connection has no public name.
+        protocols.append(protocol_of(receive))
         if scope["path"] != "/early":
             await asyncio.to_thread(release.acquire, timeout=TIMEOUT_SECONDS)
         await responds_empty(send)
@@ -548,8 +552,7 @@ def test_bytes_behind_the_last_request_are_ignored_while_draining(behind: bytes)
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
-        receiver: Any = receive
-        protocols.append(receiver.__self__._on_complete.__self__)  # noqa: SLF001  # A connection has no public name.
+        protocols.append(protocol_of(receive))
         headers = [(b"content-length", b"%d" % UNBUFFERED_BYTES)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b" " * UNBUFFERED_BYTES})
